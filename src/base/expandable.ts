@@ -1,0 +1,23 @@
+/** A piece of configuration text that is expanded when used, with its place; compiled once, kept with it. */
+import { builtin, type Span, type TextOrigin } from './diagnostic.ts'
+import type { ByteString } from './text.ts'
+
+export class Expandable {
+  readonly text: ByteString
+  /** Where each byte of `text` stands. */
+  readonly origin: TextOrigin
+  /** The option, ACL statement or list it belongs to, for messages: `tls_certificate`, `acl_check_rcpt`. */
+  readonly name: string
+  /** Slots for what the expansion engine and the list engine compile from it; no one else touches them. */
+  compiled: unknown = undefined
+  compiledList: unknown = undefined
+  constructor(text: ByteString, origin: TextOrigin = builtin, name: string = '') {
+    this.text = text
+    this.origin = origin
+    this.name = name
+  }
+  /** The whole text as a span. */
+  span(start: number = 0, end: number = this.text.length): Span {
+    return { origin: this.origin, start, end }
+  }
+}
