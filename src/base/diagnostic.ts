@@ -56,7 +56,14 @@ export type Report = (diagnostic: Diagnostic) => void
 /** Text that the program itself brings (a built-in default): it has no file. */
 export const builtin: TextOrigin = {
   locate(start, end) {
-    return { file: '(built in)', line: 1, column: start + 1, length: Math.max(1, end - start), lineText: '', through: [] }
+    return {
+      file: '(built in)',
+      line: 1,
+      column: start + 1,
+      length: Math.max(1, end - start),
+      lineText: '',
+      through: [],
+    }
   },
 }
 

@@ -96,7 +96,7 @@ export function unquotedTaint(text: Text, quoter?: string): TaintSpan | undefine
 
 /** Bytes of a Buffer as a ByteString. */
 export function fromBytes(bytes: Uint8Array): ByteString {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice()
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
 /** A ByteString as bytes. */
@@ -106,7 +106,7 @@ export function toBytes(text: ByteString): Buffer {
 
 /** Text for people (UTF-16) as the UTF-8 bytes the language works on. */
 export function encodeUtf8(text: string): ByteString {
-  return Buffer.from(text, 'utf8').latin1Slice()
+  return Buffer.from(text, 'utf8').toString('latin1')
 }
 
 /** UTF-8 bytes as text for people. */

@@ -1,0 +1,8 @@
+/** Options of the queuefile transport. */
+import type { OptionTable, Settings } from '../../../language/config/options/table.ts'
+
+export const queuefileOptions = {
+  directory: { type: 'expand', default: undefined, tier: 'C', doc: '' },
+} as const satisfies OptionTable
+
+export type QueuefileSettings = Settings<typeof queuefileOptions>

@@ -1,0 +1,10 @@
+/** Options of the heimdal_gssapi authenticator. */
+import type { OptionTable, Settings } from '../../language/config/options/table.ts'
+
+export const heimdalGssapiOptions = {
+  server_hostname: { type: 'expand', default: '$primary_hostname', tier: 'C', secures: true, doc: '' },
+  server_keytab: { type: 'expand', default: undefined, tier: 'C', secures: true, doc: '' },
+  server_service: { type: 'expand', default: 'smtp', tier: 'C', secures: true, doc: '' },
+} as const satisfies OptionTable
+
+export type HeimdalGssapiSettings = Settings<typeof heimdalGssapiOptions>

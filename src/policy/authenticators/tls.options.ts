@@ -1,0 +1,10 @@
+/** Options of the tls authenticator. */
+import type { OptionTable, Settings } from '../../language/config/options/table.ts'
+
+export const tlsOptions = {
+  server_param1: { type: 'expand', default: undefined, tier: 'B', secures: true, doc: '' },
+  server_param2: { type: 'expand', default: undefined, tier: 'B', secures: true, doc: '' },
+  server_param3: { type: 'expand', default: undefined, tier: 'B', secures: true, doc: '' },
+} as const satisfies OptionTable
+
+export type TlsSettings = Settings<typeof tlsOptions>

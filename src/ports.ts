@@ -1,0 +1,576 @@
+/**
+ * What an expansion, a list, an ACL or a router may look at and ask of the rest: types only.
+ *
+ * `Context` is what they look at: facts, put there by whoever knows them. `Ports` is what they ask: each is
+ * answered by a lower or a higher floor and plugged in one place, `server/wire.ts`; a test, `explain` or
+ * `replay` plugs a record in the place of the world.
+ *
+ * Facts hold bytes as they came. Whether a value is tainted is said once, in the variable table
+ * (`language/expand/variables`); fields of type `Text` carry their own taint.
+ */
+import type { Expandable } from './base/expandable.ts'
+import type { Awaitable, Failure, Outcome } from './base/outcome.ts'
+import type { ByteString, Text } from './base/text.ts'
+import type { Configuration, ListKind } from './language/config/configuration.ts'
+import type { MainSettings } from './language/config/options/main.ts'
+import type { Header, Recipient } from './mail/envelope.ts'
+
+// ---------------------------------------------------------------------------------------------- facts
+
+/** What does not change while a configuration is in force. */
+export interface ServerFacts {
+  readonly configuration: Configuration
+  readonly primaryHostname: string
+  readonly qualifyDomain: string
+  readonly qualifyRecipient: string
+  readonly spoolDirectory: string
+  /** Addresses of this host's interfaces, for `@[]` and `self`. */
+  localInterfaces(): readonly string[]
+  /** The run-time user and group. */
+  readonly eximUid: number
+  readonly eximGid: number
+  readonly eximPath: string
+  /** `4.99`: the Exim whose language this is. */
+  readonly eximVersion: string
+  /** Postern's own. */
+  readonly posternVersion: string
+  readonly pid: number
+}
+
+/** TLS of one connection, in or out. */
+export interface TlsFacts {
+  readonly cipher: string
+  readonly cipherStd: string
+  readonly version: string
+  readonly bits: number
+  readonly certificateVerified: boolean
+  readonly peerDn: ByteString
+  readonly sni: ByteString
+  /** 0 to 4: requirement O12. */
+  readonly ocsp: number
+  readonly resumed: boolean
+  readonly peerCertificate?: Uint8Array
+  readonly ourCertificate?: Uint8Array
+  readonly onConnect: boolean
+}
+
+/** What a PROXY header told. */
+export interface ProxyFacts {
+  readonly session: boolean
+  readonly localAddress: string
+  readonly localPort: number
+  readonly externalAddress: string
+  readonly externalPort: number
+  readonly tlvs: ReadonlyMap<number, ByteString>
+}
+
+/** One SMTP connection or one local submission. Lives from accept to close; fields change as the session learns. */
+export interface ConnectionFacts {
+  /** `smtp` over TCP, `bs` SMTP on stdin, `local` a message without dialogue. */
+  readonly kind: 'smtp' | 'bs' | 'local'
+  /** Undefined for local input; with `-bs`/`-oMa` it may be set. IPv6 in its short form. */
+  hostAddress: string | undefined
+  hostPort: number
+  interfaceAddress: string | undefined
+  interfacePort: number
+  /** State of the reverse look-up of the client's name. Undefined name: not looked up or not found. */
+  hostName: string | undefined
+  hostAliases: readonly string[]
+  hostLookup: 'not done' | 'found' | 'failed' | 'deferred'
+  hostDnssec: boolean
+  helo: ByteString | undefined
+  heloVerified: boolean | undefined
+  /** `smtp esmtp esmtps esmtpa esmtpsa ...`, `local`, or what `-oMr` said. */
+  protocol: ByteString
+  ident: ByteString | undefined
+  tls: TlsFacts | undefined
+  proxy: ProxyFacts | undefined
+  authenticatedId: ByteString | undefined
+  authenticatedSender: ByteString | undefined
+  /** Public name of the mechanism, for `A=` and `$sender_host_authenticated`. */
+  authenticatedBy: string | undefined
+  authenticationFailed: boolean
+  authenticatedFailId: ByteString | undefined
+  activeHostname: string
+  /** `$connection_id`. */
+  readonly connectionId: string
+  /** `$acl_c...` without `acl_`: `c_foo`, `c1`. */
+  readonly aclC: Map<string, Text>
+  smtpCommand: ByteString
+  smtpCommandArgument: ByteString
+  readonly smtpCommandHistory: string[]
+  countAtStart: number
+  notQuitReason: string
+  readonly startedAt: number
+  /** True when the command was `-bh`: nothing is delivered, no state outside is changed. */
+  readonly hostChecking: boolean
+  /** The calling user of a local submission. */
+  caller?: { readonly uid: number; readonly gid: number; readonly login: string; readonly trusted: boolean }
+  /** Room for what later capabilities keep for a connection (`spf`, `rateLimits` ...). */
+  readonly extra: Map<string, unknown>
+}
+
+/** Flags that ACL controls, options and the command line set on a message under reception. */
+export interface MessageControls {
+  freeze: boolean
+  freezeNoTell: boolean
+  queueOnly: boolean
+  queueFirstPassRoute: boolean
+  fakeReject: Text | undefined
+  fakeDefer: Text | undefined
+  submission:
+    | { domain: ByteString | undefined; name: ByteString | undefined; senderRetain: boolean }
+    | undefined
+  suppressLocalFixups: boolean
+  casefulLocalPart: boolean
+  noMboxUnspool: boolean
+  disablePipelining: boolean
+  enforceSync: boolean
+  noMultilineResponses: boolean
+  noCalloutFlush: boolean
+  noDelayFlush: boolean
+  allowAuthUnadvertised: boolean
+  dkimDisableVerify: boolean
+  dmarcDisableVerify: boolean
+  dmarcEnableForensic: boolean
+  cutthrough: { defer: 'spool' | 'pass' } | undefined
+  queueName: string | undefined
+}
+
+/** A message under reception or in delivery. */
+export interface MessageFacts {
+  /** Empty before it is known. */
+  id: string
+  /** Undefined before MAIL; empty for `<>`. */
+  sender: ByteString | undefined
+  /** As MAIL gave it, before rewriting. */
+  rawSender: ByteString | undefined
+  recipients: readonly Recipient[]
+  rcptCount: number
+  rcptDeferCount: number
+  rcptFailCount: number
+  recipientsMax?: number
+  /** All headers, deleted ones with type `*`. */
+  headers: readonly Header[]
+  /** Added by ACLs and not yet merged: `$headers_added`. */
+  headersAdded: string[]
+  /** First and last `message_body_visible` bytes. */
+  bodyStart: ByteString
+  bodyEnd: ByteString
+  bodySize: number
+  bodyLines: number
+  bodyZeros: number
+  /** `$message_size`: -1 before it is known; SIZE= during MAIL. */
+  size: number
+  maxReceivedLineLength: number
+  receivedCount: number
+  /** Milliseconds since 1970. */
+  receivedAt: number
+  smtputf8: boolean
+  prdrRequested: boolean
+  body8bit: boolean
+  /** `$acl_m...` without `acl_`. */
+  readonly aclM: Map<string, Text>
+  readonly controls: MessageControls
+  /** The recipient for which `received_for` stands in the Received: header. */
+  receivedFor: ByteString | undefined
+  /** Delivery time: is this the first attempt; was it thawed by hand. */
+  firstDelivery: boolean
+  manuallyThawed: boolean
+  local: boolean
+  originator: { readonly login: ByteString; readonly uid: number; readonly gid: number }
+  /** Room for what later capabilities keep for a message (`spf`, `dkim`, `dmarc`, `spam` ...). */
+  readonly extra: Map<string, unknown>
+}
+
+/** The address being checked, verified, routed or delivered. */
+export interface AddressFacts {
+  /** Without affixes. */
+  localPart: ByteString
+  domain: ByteString
+  /** Before any rewriting or redirection. */
+  originalLocalPart?: ByteString
+  originalDomain?: ByteString
+  parentLocalPart?: ByteString
+  parentDomain?: ByteString
+  prefix?: ByteString
+  prefixV?: ByteString
+  suffix?: ByteString
+  suffixV?: ByteString
+  /** Trusted copies, from the list item or lookup that matched. */
+  localPartData?: Text
+  domainData?: Text
+  addressData?: Text
+  /** `$home`, `$local_user_uid`, `$local_user_gid` after `check_local_user`. */
+  home?: Text
+  uid?: number
+  gid?: number
+  /** `set = r_...` of routers: names without `r_`. */
+  routerVariables?: ReadonlyMap<string, Text>
+  selfHostname?: ByteString
+  addressFile?: ByteString
+  addressPipe?: ByteString
+}
+
+/** Which router or transport is at work, and with which host. */
+export interface DeliveryFacts {
+  routerName: string
+  transportName: string
+  host?: ByteString
+  hostAddress?: string
+  hostPort?: number
+  sendingAddress?: string
+  sendingPort?: number
+  tls?: TlsFacts
+  /** `$return_path`. */
+  returnPath?: ByteString
+  /** `$pipe_addresses` and `$address_pipe`: all addresses of a batch. */
+  addresses?: readonly ByteString[]
+  /** `$recipients` where it is allowed. */
+  inode?: number
+}
+
+/** Everything code in the configuration language may see. Made anew cheaply: `{ ...context, address }`. */
+export interface Context {
+  readonly server: ServerFacts
+  readonly settings: MainSettings
+  readonly ports: Ports
+  readonly connection?: ConnectionFacts | undefined
+  readonly message?: MessageFacts | undefined
+  readonly address?: AddressFacts | undefined
+  readonly delivery?: DeliveryFacts | undefined
+  /** `$acl_arg1` ... of the ACL call we are in. */
+  readonly aclArguments?: readonly Text[] | undefined
+  /** `''`, `R` recipient or `S` sender verification. */
+  readonly verifyMode?: '' | 'R' | 'S' | undefined
+  /** `$0` to `$9`, set by matches; whoever starts a new scope gives a new array. */
+  captures: (Text | undefined)[]
+  /**
+   * Variables that one piece of code sets and others read by name, without `$`: `dnslist_domain`, `host_data`,
+   * `sender_data`, `event_name`, `sender_rate`, `acl_verify_message`, `runrc` ... One map a session or delivery.
+   */
+  readonly variables: Map<string, Text>
+  /** Values of `$item`, `$value`, `$thisaddress` and the like while they are bound. */
+  readonly bound?: ReadonlyMap<string, Text> | undefined
+  /** The configuration line or command on whose behalf this runs, for messages. */
+  readonly purpose?: string | undefined
+  /** Set by `-d`; takes one line of debugging text. */
+  readonly debug?: ((category: string, line: string) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+// ---------------------------------------------------------------------------------------------- results
+
+/** What became of matching a subject against a list. */
+export type ListResult =
+  | { readonly is: 'match' /** For `$domain_data` and its kin: trusted. */; readonly data: Text | undefined }
+  | { readonly is: 'no' }
+  | { readonly is: 'defer'; readonly message: string }
+  /** The list itself could not be expanded or read; a forced failure counts as no match before it gets here. */
+  | { readonly is: 'failure'; readonly message: string }
+
+/** What a host list is asked about. No address: local input, which the empty item matches. */
+export interface HostSubject {
+  readonly address: string | undefined
+  /** The name, when known already; otherwise it is looked up if an item needs it. */
+  readonly name?: string | undefined
+}
+
+export type ListSubject<K extends ListKind | 'string'> = K extends 'host' ? HostSubject : Text
+
+export interface LookupRequest {
+  /** `lsearch`, `redis` ...; partial, affix and defaults split off. */
+  readonly type: string
+  readonly partial?: { readonly least: number; readonly affix: ByteString } | undefined
+  /** `*` or `*@` after the type. */
+  readonly star?: '*' | '*@' | undefined
+  /** What follows a comma after the type: `ret=full`, `servers=...`. */
+  readonly options: ByteString
+  /** Of single-key types. */
+  readonly file?: Text | undefined
+  /** The key, or the query of query-style types. */
+  readonly key: Text
+}
+export type LookupResult =
+  | { readonly is: 'found'; readonly data: Text }
+  | { readonly is: 'none' }
+  | { readonly is: 'defer'; readonly message: string }
+  | { readonly is: 'failure'; readonly message: string }
+
+/** Where an ACL runs: the last part of `acl_smtp_rcpt` and so on. */
+export type AclPlace =
+  | 'connect'
+  | 'helo'
+  | 'starttls'
+  | 'auth'
+  | 'mail'
+  | 'mailauth'
+  | 'rcpt'
+  | 'predata'
+  | 'dkim'
+  | 'mime'
+  | 'data'
+  | 'prdr'
+  | 'quit'
+  | 'notquit'
+  | 'etrn'
+  | 'atrn'
+  | 'expn'
+  | 'vrfy'
+  | 'wellknown'
+  | 'notsmtp_start'
+  | 'notsmtp'
+  | 'notsmtp_mime'
+  | 'delivery'
+  | 'unknown'
+
+export interface AclResult {
+  /** `error` answers 451 like `defer`; its log message is a mistake in the configuration. */
+  readonly verdict: 'accept' | 'discard' | 'deny' | 'defer' | 'drop' | 'error'
+  /** For the client: may begin with a reply code (`message = 550 5.7.1 ...`), may have several lines. */
+  readonly userMessage: ByteString | undefined
+  readonly logMessage: ByteString | undefined
+  /** The statement that decided, for the JSON log and `explain`. */
+  readonly decidedBy?: { readonly acl: string; readonly file: string; readonly line: number } | undefined
+  /** `log_reject_target`. Undefined: main and reject log. */
+  readonly logReject?:
+    | { readonly main: boolean; readonly reject: boolean; readonly panic: boolean }
+    | undefined
+}
+
+export interface VerifyRequest {
+  readonly address: ByteString
+  readonly kind: 'recipient' | 'sender'
+  /** Options after the slash, split, not expanded further: `callout=10s,defer_ok`. */
+  readonly options: readonly ByteString[]
+}
+export interface VerifyResult {
+  readonly is: 'ok' | 'fail' | 'defer'
+  /** For the client: `Unrouteable address`. */
+  readonly userMessage?: ByteString | undefined
+  readonly logMessage?: ByteString | undefined
+  readonly addressData?: Text | undefined
+  /** `$recipient_verify_failure` / `$sender_verify_failure`: `qualify route mail recipient postmaster`. */
+  readonly failure?: string | undefined
+  readonly localPartData?: Text | undefined
+  readonly domainData?: Text | undefined
+}
+
+export type DnsType =
+  | 'A'
+  | 'AAAA'
+  | 'MX'
+  | 'TXT'
+  | 'PTR'
+  | 'CNAME'
+  | 'NS'
+  | 'SOA'
+  | 'SRV'
+  | 'TLSA'
+  | 'SPF'
+  | 'CSA'
+export type DnsRecord =
+  | {
+      readonly type: 'A' | 'AAAA' | 'PTR' | 'CNAME' | 'NS'
+      readonly name: string
+      readonly ttl: number
+      readonly value: string
+    }
+  | {
+      readonly type: 'MX'
+      readonly name: string
+      readonly ttl: number
+      readonly preference: number
+      readonly exchange: string
+    }
+  | {
+      readonly type: 'TXT' | 'SPF'
+      readonly name: string
+      readonly ttl: number
+      readonly strings: readonly ByteString[]
+    }
+  | {
+      readonly type: 'SRV' | 'CSA'
+      readonly name: string
+      readonly ttl: number
+      readonly priority: number
+      readonly weight: number
+      readonly port: number
+      readonly target: string
+    }
+  | {
+      readonly type: 'SOA'
+      readonly name: string
+      readonly ttl: number
+      readonly mname: string
+      readonly rname: string
+      readonly serial: number
+      readonly minimum: number
+    }
+  | {
+      readonly type: 'TLSA'
+      readonly name: string
+      readonly ttl: number
+      readonly usage: number
+      readonly selector: number
+      readonly matching: number
+      readonly data: Uint8Array
+    }
+export interface DnsAnswer {
+  /** `again`: SERVFAIL, REFUSED or no answer in time. `nodata`: the name exists, not with this type. */
+  readonly status: 'found' | 'nodata' | 'nxdomain' | 'again'
+  /** Of the asked type, at the end of a CNAME chain. */
+  readonly records: readonly DnsRecord[]
+  /** The AD bit of a trusted resolver. */
+  readonly authenticated: boolean
+  /** The last name of the CNAME chain. */
+  readonly canonicalName: string
+}
+
+/** Addresses of a host name, in the order they are to be tried. */
+export type HostAddresses =
+  | {
+      readonly is: 'found'
+      readonly addresses: readonly string[]
+      readonly canonicalName: string
+      readonly dnssec: boolean
+    }
+  | { readonly is: 'none' }
+  | { readonly is: 'again' }
+
+// ---------------------------------------------------------------------------------------------- ports
+
+/** Lines for the logs. Texts come without time and without message id; the writer cleans control characters. */
+export interface Log {
+  /** True when this `log_selector` is on. */
+  selects(selector: string): boolean
+  main(id: string | undefined, text: ByteString, facts?: LogFacts): void
+  /** Main and reject log; `headers` follow in the reject log only, as Exim's do. */
+  reject(id: string | undefined, text: ByteString, options?: RejectOptions): void
+  /** Panic log, and main log unless said otherwise. */
+  panic(id: string | undefined, text: ByteString, facts?: LogFacts): void
+}
+/** For the JSON twin: what the line says as fields, and which line of the configuration decided. */
+export interface LogFacts {
+  readonly event?: string
+  readonly decidedBy?: { readonly name: string; readonly file: string; readonly line: number } | undefined
+  readonly [field: string]: unknown
+}
+export interface RejectOptions {
+  readonly main?: boolean
+  readonly reject?: boolean
+  readonly panic?: boolean
+  /** Lines after the first, in the reject log only: `Envelope-from: ...`, the headers. */
+  readonly detail?: readonly ByteString[]
+  readonly facts?: LogFacts
+}
+
+/** Small state that is shared by all processes, survives restarts, and may be lost. */
+export interface Hints {
+  get(database: HintsDatabase, key: string): unknown
+  put(database: HintsDatabase, key: string, value: unknown): void
+  remove(database: HintsDatabase, key: string): void
+  /** Atomically: reads, computes, writes. Returning undefined removes. */
+  update<T>(
+    database: HintsDatabase,
+    key: string,
+    change: (old: T | undefined) => T | undefined,
+  ): Promise<T | undefined>
+  entries(
+    database: HintsDatabase,
+    range?: { start?: string; end?: string },
+  ): Iterable<{ key: string; value: unknown }>
+}
+export type HintsDatabase = 'retry' | 'ratelimit' | 'seen' | 'callout' | 'wait' | 'misc' | 'tls' | 'dmarc'
+
+export interface Ports {
+  expand(text: Expandable, context: Context): Awaitable<Outcome>
+  /** Expands text that is not part of the configuration file (`${expand:}`, `-be`): compiled, not kept. */
+  expandText(text: ByteString, context: Context): Awaitable<Outcome>
+  matchList<K extends ListKind | 'string'>(
+    kind: K,
+    list: Expandable,
+    subject: ListSubject<K>,
+    context: Context,
+    options?: { readonly caseful?: boolean },
+  ): Awaitable<ListResult>
+  /** Matches against a list that has been expanded already (`match_domain{..}{list}`). */
+  matchListText<K extends ListKind | 'string'>(
+    kind: K,
+    list: Text,
+    subject: ListSubject<K>,
+    context: Context,
+    options?: { readonly caseful?: boolean },
+  ): Awaitable<ListResult>
+  /** Splits an expanded list at its separators. Source: Exim manual, "Changing list separators". */
+  splitList(list: Text): Text[]
+  lookup(request: LookupRequest, context: Context): Awaitable<LookupResult>
+  /** `acl` is what an `acl_...` option or `acl =` condition expanded to: a name, a file, or inline text. */
+  runAcl(
+    acl: Text,
+    place: AclPlace,
+    context: Context,
+    argumentsOfCall?: readonly Text[],
+  ): Awaitable<AclResult>
+  verify(request: VerifyRequest, context: Context): Promise<VerifyResult>
+  /** Raises an event; the result is what `event_action` expanded to (empty: go on). */
+  raise(event: string, data: Text, context: Context): Awaitable<Text | Failure>
+  dns(name: string, type: DnsType, options?: { readonly dnssec?: boolean }): Promise<DnsAnswer>
+  hostAddresses(
+    name: string,
+    options?: { readonly ipv4Only?: boolean; readonly dnssec?: boolean },
+  ): Promise<HostAddresses>
+  /** Fills in `hostName`, `hostAliases`, `hostLookup` of a connection, once. */
+  lookUpHostName(connection: ConnectionFacts, context: Context): Promise<void>
+  readonly hints: Hints
+  readonly log: Log
+  /** Users and groups of the system. */
+  readonly accounts: Accounts
+  readonly files: Files
+  /** Milliseconds since 1970. */
+  now(): number
+  /** An integer from 0 to below `limit`. */
+  random(limit: number): number
+}
+
+export interface Account {
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+  readonly gecos: ByteString
+  readonly home: string
+  readonly shell: string
+}
+export interface Accounts {
+  byName(name: string): Account | undefined
+  byUid(uid: number): Account | undefined
+  groupByName(
+    name: string,
+  ): { readonly name: string; readonly gid: number; readonly members: readonly string[] } | undefined
+  groupByGid(
+    gid: number,
+  ): { readonly name: string; readonly gid: number; readonly members: readonly string[] } | undefined
+}
+
+/** Files that the configuration language reads; paths are checked for taint before they get here. */
+export interface Files {
+  read(
+    path: string,
+    limitBytes: number,
+  ): { readonly bytes: ByteString } | { readonly error: string; readonly code: string }
+  stat(path: string): FileStat | { readonly error: string; readonly code: string }
+  list(path: string): readonly string[] | { readonly error: string; readonly code: string }
+}
+export interface FileStat {
+  readonly mode: number
+  readonly inode: number
+  readonly device: number
+  readonly links: number
+  readonly uid: number
+  readonly gid: number
+  readonly size: number
+  readonly accessedAt: number
+  readonly modifiedAt: number
+  readonly changedAt: number
+  readonly kind: 'file' | 'directory' | 'link' | 'fifo' | 'socket' | 'block' | 'character'
+}
