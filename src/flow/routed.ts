@@ -1,0 +1,96 @@
+/** An address on its way from the routers to a transport: what routing hands to delivery. */
+import type { Expandable } from '../base/expandable.ts'
+import type { ByteString, Text } from '../base/text.ts'
+import type { RouterInstance, TransportInstance } from '../language/config/configuration.ts'
+import type { Recipient } from '../mail/envelope.ts'
+import type { AddressFacts } from '../ports.ts'
+
+/** A host to try, in order; `addresses` are resolved when `byName` or MX processing gave them. */
+export interface RouteHost {
+  readonly name: string
+  /** Undefined: not found yet; the transport resolves it when it comes to it. */
+  readonly address: string | undefined
+  /** Overrides the transport's port. */
+  readonly port: number | undefined
+  /** MX preference; hosts of one value are tried in random order, as they stand here. */
+  readonly mx: number | undefined
+  readonly dnssec: boolean
+  /** Set when hosts_randomize groups were separated by `+`. */
+  readonly group?: number
+}
+
+/** One address that a router has dealt with. */
+export interface RoutedAddress {
+  /** Complete, as it is logged and as RCPT will say it (affixes included). */
+  readonly address: ByteString
+  /** For duplicates and for the done list: the domain in lower case; `child:parent` forms for pipes and files. */
+  readonly uniqueKey: ByteString
+  /** What is expanded as `$local_part`, `$domain` and so on. */
+  readonly facts: AddressFacts
+  /** The recipient of the message from which it came. */
+  readonly recipient: Recipient
+  /** From the immediate parent up to the recipient. */
+  readonly ancestors: readonly ByteString[]
+  /** Set for one that a redirection made: `>pipe`, file, directory or autoreply in place of an address. */
+  readonly special?: 'pipe' | 'file' | 'directory' | 'reply'
+  /** What an autoreply made by a filter says. */
+  readonly reply?: Readonly<Record<string, ByteString>>
+  readonly router: RouterInstance
+  readonly transport: TransportInstance
+  readonly hosts: readonly RouteHost[]
+  readonly fallbackHosts: readonly RouteHost[]
+  /** `errors_to` and one_time: the envelope sender to use; undefined: the message's own. */
+  readonly errorsTo: ByteString | undefined
+  /** Already expanded; each entry is one or more complete header lines. */
+  readonly headersAdd: readonly Text[]
+  /** Already expanded; colon-separated header names. */
+  readonly headersRemove: readonly Text[]
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+  readonly initgroups: boolean
+  readonly homeDirectory: Text | undefined
+  readonly currentDirectory: Text | undefined
+  /** For transports that expand further router data. */
+  readonly hostsOverride?: Expandable
+  readonly disableLogging: boolean
+  readonly logAsLocal: boolean
+  readonly retryUseLocalPart: boolean
+}
+
+/** An address that no transport gets. */
+export interface UnroutedAddress {
+  readonly address: ByteString
+  readonly recipient: Recipient
+  readonly ancestors: readonly ByteString[]
+  readonly routerName: string | undefined
+  readonly is: 'failed' | 'deferred'
+  /** For the log line and the bounce: `Unrouteable address`. */
+  readonly message: ByteString
+  /** For the client of a verification; may begin with an SMTP code. */
+  readonly userMessage?: ByteString
+  /** `:fail:` with forbid_smtp_code off: an own code. */
+  readonly code?: string
+  readonly freeze?: boolean
+  /** Deferred because of a retry time not reached; logged only with `retry_defer`. */
+  readonly retryDefer?: boolean
+  /** Errors go here instead of to the sender. */
+  readonly errorsTo?: ByteString
+}
+
+/** An address that is done without delivery: `:blackhole:`, a duplicate, an empty redirection. */
+export interface DiscardedAddress {
+  readonly address: ByteString
+  readonly recipient: Recipient
+  readonly ancestors: readonly ByteString[]
+  readonly routerName: string
+  /** `:blackhole:`, logged as `=> :blackhole: <address> R=name`; undefined: no line. */
+  readonly loggedAs: ByteString | undefined
+}
+
+export interface RoutingResult {
+  readonly routed: readonly RoutedAddress[]
+  readonly unrouted: readonly UnroutedAddress[]
+  readonly discarded: readonly DiscardedAddress[]
+  /** `one_time` redirections: recipients to put in place of the ones they came from, with the originals to mark done. */
+  readonly oneTime: readonly { readonly original: Recipient; readonly children: readonly Recipient[] }[]
+}
