@@ -1,0 +1,32 @@
+// Installs the packages and builds, when that has not been done: what `npm start` and `npm test` begin with.
+import { spawnSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+process.chdir(root)
+
+const installed = 'node_modules/.package-lock.json'
+const current = existsSync(installed) && statSync(installed).mtimeMs >= statSync('package-lock.json').mtimeMs
+if (!current) {
+  console.error('Installing packages ...')
+  // Nothing here needs an install script: native parts travel ready-made inside their packages.
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'])
+}
+if (!existsSync('dist/tsconfig.tsbuildinfo')) console.error('Building ...')
+run(process.execPath, [
+  'node_modules/typescript/bin/tsc',
+  '-p',
+  '.',
+  '--tsBuildInfoFile',
+  'dist/tsconfig.tsbuildinfo',
+])
+
+function run(command, args) {
+  const done = spawnSync(command, args, { stdio: ['ignore', 2, 2] })
+  if (done.status !== 0) {
+    console.error(`postern: "${command} ${args[0]}" failed${done.error ? `: ${done.error.message}` : ''}`)
+    process.exit(1)
+  }
+}

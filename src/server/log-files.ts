@@ -1,0 +1,300 @@
+/**
+ * The log files: main, reject and panic log, and the JSON twin. A door: it writes files.
+ *
+ * Lines of one turn of the event loop go out in one write. A file that was renamed or removed (logrotate,
+ * exicyclog) is noticed within a second and opened anew. A log that cannot be written never stops mail: the line
+ * goes to the panic log, else to standard error, and the file is tried again.
+ * Source: Exim manual, "Log files".
+ */
+import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { ByteString } from '../base/text.ts'
+import { decodeUtf8 } from '../base/text.ts'
+import { readLogSelector } from '../mail/log-selectors.ts'
+import type { Log, LogFacts, RejectOptions } from '../ports.ts'
+
+type LogName = 'main' | 'reject' | 'panic'
+
+export interface LogOptions {
+  /** Paths, `syslog`, `stderr` or `stdout`; `%s` stands for the log's name, `%D` and `%M` for day and month. */
+  readonly paths: readonly string[]
+  readonly selector: string
+  /** `log_format_json`: path of the JSON twin. */
+  readonly jsonPath?: string | undefined
+  readonly writeRejectLog: boolean
+  /** `log_timezone`. */
+  readonly timezone: boolean
+  /** Times in UTC (`timezone = UTC`); otherwise the zone of the process. */
+  readonly utc: boolean
+  readonly pid: number
+  now(): number
+  /** Sends a line to syslog; undefined where the host has none. */
+  syslog?: ((log: LogName, text: string) => void) | undefined
+}
+
+export interface LogFiles extends Log {
+  /** Writes what waits. */
+  flush(): void
+  /** Closes and opens all files anew at the next line. */
+  reopen(): void
+  close(): void
+}
+
+export function createLog(options: LogOptions): LogFiles {
+  const { on } = readLogSelector(options.selector)
+  const stamp = createStamp(options, on.has('millisec'))
+  const pid = on.has('pid') ? `[${options.pid}] ` : ''
+  const files = new Map<string, LogFile>()
+  let scheduled = false
+
+  function file(path: string, log: LogName | 'json'): LogFile {
+    const name = resolvePath(path, log, options)
+    let found = files.get(name)
+    if (found === undefined) {
+      // A new day's file: those of other days have no more to say.
+      if (/%[DM]/.test(path)) closeDated(path)
+      found = new LogFile(name, path)
+      files.set(name, found)
+    }
+    return found
+  }
+
+  function closeDated(path: string): void {
+    for (const [name, old] of files) {
+      if (old.template !== path || name === old.template) continue
+      old.flush()
+      old.close()
+      files.delete(name)
+    }
+  }
+
+  function write(log: LogName, line: string): void {
+    for (const path of options.paths) {
+      if (path === 'syslog') options.syslog?.(log, line.replace(/\n$/, ''))
+      else file(path, log).add(line)
+    }
+    schedule()
+  }
+
+  function json(
+    logs: readonly LogName[],
+    id: string | undefined,
+    text: ByteString,
+    facts: LogFacts | undefined,
+  ): void {
+    if (options.jsonPath === undefined) return
+    const record = {
+      time: new Date(options.now()).toISOString(),
+      pid: options.pid,
+      logs,
+      id,
+      text: decodeUtf8(text),
+      ...facts,
+    }
+    file(options.jsonPath, 'json').add(`${JSON.stringify(record)}\n`, 'utf8')
+    schedule()
+  }
+
+  function schedule(): void {
+    if (scheduled) return
+    scheduled = true
+    setImmediate(flush)
+  }
+
+  function flush(): void {
+    scheduled = false
+    for (const each of files.values()) each.flush()
+  }
+
+  function line(id: string | undefined, text: ByteString): string {
+    return `${stamp()} ${pid}${id === undefined || id === '' ? '' : `${id} `}${clean(text)}\n`
+  }
+
+  return {
+    selects: (selector) => on.has(selector),
+    main(id, text, facts) {
+      write('main', line(id, text))
+      json(['main'], id, text, facts)
+    },
+    reject(id: string | undefined, text: ByteString, how: RejectOptions = {}) {
+      const whole = line(id, text)
+      const logs: LogName[] = []
+      if (how.main !== false) logs.push('main')
+      if (how.reject !== false && options.writeRejectLog) logs.push('reject')
+      if (how.panic === true) logs.push('panic')
+      for (const log of logs) {
+        write(
+          log,
+          log === 'reject'
+            ? whole + (how.detail ?? []).map((each) => `${cleanDetail(each)}\n`).join('')
+            : whole,
+        )
+      }
+      json(logs, id, text, how.facts)
+    },
+    panic(id, text, facts) {
+      const whole = line(id, text)
+      write('main', whole)
+      write('panic', whole)
+      json(['main', 'panic'], id, text, facts)
+    },
+    flush,
+    reopen() {
+      for (const each of files.values()) {
+        each.flush()
+        each.close()
+      }
+    },
+    close() {
+      flush()
+      for (const each of files.values()) each.close()
+      files.clear()
+    },
+  }
+}
+
+/** `2026-11-24 02:40:06`, with `.466` and ` +0100` where asked for; the seconds are formatted once a second. */
+function createStamp(options: LogOptions, milliseconds: boolean): () => string {
+  let second = Number.NaN
+  let text = ''
+  let zone = ''
+  return () => {
+    const now = options.now()
+    const thisSecond = Math.floor(now / 1000)
+    if (thisSecond !== second) {
+      second = thisSecond
+      const offset = options.utc ? 0 : -new Date(now).getTimezoneOffset()
+      text = new Date(now + offset * 60_000).toISOString().slice(0, 19).replace('T', ' ')
+      const minutes = Math.abs(offset)
+      const two = (value: number): string => String(Math.floor(value)).padStart(2, '0')
+      zone = options.timezone ? ` ${offset < 0 ? '-' : '+'}${two(minutes / 60)}${two(minutes % 60)}` : ''
+    }
+    return milliseconds ? `${text}.${String((now % 1000) | 0).padStart(3, '0')}${zone}` : text + zone
+  }
+}
+
+function resolvePath(path: string, log: LogName | 'json', options: LogOptions): string {
+  if (path === 'stderr') return '/dev/stderr'
+  if (path === 'stdout') return '/dev/stdout'
+  let name = path.includes('%s') ? path.replace('%s', log) : path
+  if (/%[DM]/.test(name)) {
+    const now = options.now()
+    const offset = options.utc ? 0 : -new Date(now).getTimezoneOffset()
+    const day = new Date(now + offset * 60_000).toISOString().slice(0, 10).replaceAll('-', '')
+    name = name.replace('%D', day).replace('%M', day.slice(0, 6))
+  }
+  return name
+}
+
+/** No line end or control character from outside reaches a log: SECURITY, promise 8. */
+export function clean(text: ByteString): ByteString {
+  return /[\0-\x08\x0a-\x1f\x7f]/.test(text) ? text.replace(/[\0-\x08\x0a-\x1f\x7f]/g, visible) : text
+}
+
+/** Lines of the reject log's detail keep their own line ends, for folded headers. */
+function cleanDetail(text: ByteString): ByteString {
+  return text.replace(/\n$/, '').replace(/[\0-\x08\x0b-\x1f\x7f]|\n(?![ \t])/g, visible)
+}
+
+const letters: Readonly<Record<string, string>> = {
+  '\n': '\\n',
+  '\r': '\\r',
+  '\b': '\\b',
+  '\v': '\\v',
+  '\f': '\\f',
+}
+
+function visible(character: string): string {
+  return letters[character] ?? `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`
+}
+
+/** How often a file is looked at for having been renamed, in milliseconds. */
+const CHECK_MS = 1000
+/** A log that cannot be written keeps at most this much; older lines are dropped. */
+const MOST_WAITING_BYTES = 1 << 20
+
+class LogFile {
+  readonly path: string
+  readonly template: string
+  #descriptor: number | undefined
+  #inode = 0
+  #checkedAt = 0
+  #waiting: Buffer[] = []
+  #waitingBytes = 0
+  #complained = false
+
+  constructor(path: string, template: string) {
+    this.path = path
+    this.template = template
+  }
+
+  add(line: string, encoding: 'latin1' | 'utf8' = 'latin1'): void {
+    const bytes = Buffer.from(line, encoding)
+    this.#waiting.push(bytes)
+    this.#waitingBytes += bytes.length
+  }
+
+  flush(): void {
+    if (this.#waiting.length === 0) return
+    const bytes = Buffer.concat(this.#waiting)
+    try {
+      const descriptor = this.#open()
+      let written = 0
+      while (written < bytes.length) written += writeSync(descriptor, bytes, written)
+      this.#waiting = []
+      this.#waitingBytes = 0
+      this.#complained = false
+    } catch (error) {
+      this.close()
+      this.#fail(error instanceof Error ? error.message : String(error), bytes)
+    }
+  }
+
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#descriptor = undefined
+  }
+
+  #open(): number {
+    // Opening /dev/stderr anew fails where it is a socket, as under systemd.
+    if (this.path === '/dev/stderr') return 2
+    if (this.path === '/dev/stdout') return 1
+    const now = Date.now()
+    if (this.#descriptor !== undefined && Math.abs(now - this.#checkedAt) >= CHECK_MS) {
+      this.#checkedAt = now
+      if (statSync(this.path, { throwIfNoEntry: false })?.ino !== this.#inode) this.close()
+    }
+    if (this.#descriptor === undefined) {
+      this.#descriptor = openForAppending(this.path)
+      this.#inode = fstatSync(this.#descriptor).ino
+      this.#checkedAt = now
+    }
+    return this.#descriptor
+  }
+
+  #fail(problem: string, bytes: Buffer): void {
+    if (!this.#complained) {
+      this.#complained = true
+      process.stderr.write(`postern: cannot write ${this.path}: ${problem}\n`)
+    }
+    // What could not be written waits for the disk to recover; beyond a bound it is shown and let go.
+    if (this.#waitingBytes > MOST_WAITING_BYTES) {
+      process.stderr.write(bytes)
+      this.#waiting = []
+      this.#waitingBytes = 0
+    } else this.#waiting = [bytes]
+  }
+}
+
+function openForAppending(path: string): number {
+  const device = path.startsWith('/dev/')
+  const flags =
+    constants.O_WRONLY | constants.O_APPEND | (device ? 0 : constants.O_CREAT | constants.O_NOFOLLOW)
+  try {
+    return openSync(path, flags, 0o640)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    mkdirSync(dirname(path), { recursive: true, mode: 0o750 })
+    return openSync(path, flags, 0o640)
+  }
+}
