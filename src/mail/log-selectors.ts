@@ -89,11 +89,11 @@ export function readLogSelector(text: string): { on: ReadonlySet<string>; unknow
   )
   const unknown: string[] = []
   for (const [word, sign, name = ''] of text.matchAll(/([+=-]?)\s*([^\s+=-]+)/g)) {
-    if (sign === '') unknown.push(word)
+    if (sign === '') unknown.push(word.trim())
     else if (name === 'all') {
       on.clear()
       if (sign === '+') for (const each of Object.keys(logSelectors)) on.add(each)
-    } else if (!Object.hasOwn(logSelectors, name)) unknown.push(word)
+    } else if (!Object.hasOwn(logSelectors, name)) unknown.push(word.trim())
     else if (sign === '-') on.delete(name)
     else on.add(name)
   }
