@@ -1,0 +1,24 @@
+/** Runs the benches and prints their figures. `node dist/bench/run.js [WORD ...]` runs those whose file holds a word. */
+import { cpus } from 'node:os'
+import { basename } from 'node:path'
+import { globSync } from '../test/support/glob.ts'
+
+export interface Figure {
+  readonly name: string
+  readonly value: number
+  readonly unit: string
+}
+
+const words = process.argv.slice(2)
+console.log(`Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`)
+for (const file of globSync('bench', '.js')) {
+  const name = basename(file, '.js')
+  if (name === 'run' || (words.length > 0 && !words.some((word) => name.includes(word)))) continue
+  const bench: { run?: () => Promise<Figure[]> } = await import(file)
+  if (bench.run === undefined) continue
+  console.log(`\n${name}`)
+  for (const figure of await bench.run()) {
+    console.log(`  ${figure.name.padEnd(60)} ${figure.value.toLocaleString('en', { maximumFractionDigits: 2 }).padStart(12)} ${figure.unit}`)
+  }
+}
+process.exit(0)

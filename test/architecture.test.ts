@@ -1,0 +1,137 @@
+/** The house rules that a machine can check: who may import whom, and who may touch the outside. */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const source = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'src')
+
+/** Floor of each room. A file imports from its own room or from a lower floor. */
+const floors: Readonly<Record<string, number>> = {
+  base: 0,
+  mail: 1,
+  language: 2,
+  wire: 2,
+  store: 2,
+  policy: 3,
+  flow: 4,
+  server: 5,
+  tools: 6,
+}
+
+/** Within `language`: config stands below the others, which know each other only through ports.ts ... */
+const languageFloors: Readonly<Record<string, number>> = { config: 0, expand: 1, lists: 1, lookups: 1 }
+/** ... but for the reading of a lookup's type word, which lists and `${lookup` share. */
+const sharedWithinLanguage = new Set(['language/lookups/parse-type.ts'])
+
+/** The doors: the only files that may import what touches sockets, files, processes, databases. */
+const doors: Readonly<Record<string, readonly string[]>> = {}
+
+const guarded =
+  /^(node:(net|tls|fs|dns|dgram|child_process|http|https|http2|cluster|worker_threads|vm)(\/.*)?|lmdb|koffi|dns-packet|iconv-lite)$/
+
+interface Import {
+  readonly from: string
+  readonly to: string
+  readonly typeOnly: boolean
+}
+
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
+  (name) =>
+    name.endsWith('.ts') &&
+    !name.endsWith('.test.ts') &&
+    !name.endsWith('.d.ts') &&
+    !name.includes('testdata'),
+)
+const imports: Import[] = files.flatMap((from) => {
+  const text = readFileSync(join(source, from), 'utf8')
+  const found: Import[] = []
+  for (const match of text.matchAll(/^(?:import|export)\s+(type\s)?[^'"`;]*?from\s+'([^']+)'/gm)) {
+    found.push({ from, to: match[2] ?? '', typeOnly: match[1] !== undefined })
+  }
+  for (const match of text.matchAll(/(?:^import\s+|\bimport\()'([^']+)'/gm))
+    found.push({ from, to: match[1] ?? '', typeOnly: false })
+  return found
+})
+const inner = imports
+  .filter((each) => each.to.startsWith('.'))
+  .map((each) => ({ ...each, to: normalize(join(dirname(each.from), each.to)) }))
+const room = (file: string): string => file.split('/', 1)[0] ?? ''
+
+test('a file imports from its own room or from a lower floor', () => {
+  const wrong = inner.filter(({ from, to, typeOnly }) => {
+    if (from === 'index.ts' || from === 'ports.ts' || room(from) === room(to)) return false
+    if (to === 'ports.ts') return !typeOnly
+    const [here, there] = [floors[room(from)], floors[room(to)]]
+    return here === undefined || there === undefined || there >= here
+  })
+  assert.deepEqual(wrong.map(show), [])
+})
+
+test('ports.ts holds types alone, from low floors', () => {
+  const wrong = inner.filter(({ from, to, typeOnly }) => {
+    const low = /^(base|mail|language\/config)\//.test(to)
+    return from === 'ports.ts' && !(typeOnly && low)
+  })
+  assert.deepEqual(wrong.map(show), [])
+})
+
+test('within the language, expand, lists and lookups know each other only through ports.ts', () => {
+  const part = (file: string): string => file.split('/')[1] ?? ''
+  const wrong = inner.filter(({ from, to }) => {
+    if (room(from) !== 'language' || room(to) !== 'language' || part(from) === part(to)) return false
+    if (sharedWithinLanguage.has(to)) return false
+    return (languageFloors[part(to)] ?? 9) >= (languageFloors[part(from)] ?? 0)
+  })
+  assert.deepEqual(wrong.map(show), [])
+})
+
+test('the files of a message’s way know each other only through the shared ones of their floor', () => {
+  const part = (file: string): string => file.split('/')[1] ?? ''
+  const wrong = inner.filter(
+    ({ from, to }) =>
+      room(from) === 'flow' &&
+      room(to) === 'flow' &&
+      part(from) !== part(to) &&
+      !part(to).endsWith('.ts') &&
+      !/\.ts$/.test(part(from)),
+  )
+  assert.deepEqual(wrong.map(show), [])
+})
+
+test('there are no import cycles', () => {
+  const next = new Map<string, string[]>()
+  for (const { from, to, typeOnly } of inner) if (!typeOnly) next.set(from, [...(next.get(from) ?? []), to])
+  const done = new Set<string>()
+  const cycles: string[] = []
+  const visit = (file: string, way: readonly string[]): void => {
+    if (way.includes(file)) {
+      cycles.push([...way.slice(way.indexOf(file)), file].join(' -> '))
+      return
+    }
+    if (done.has(file)) return
+    for (const each of next.get(file) ?? []) visit(each, [...way, file])
+    done.add(file)
+  }
+  for (const file of next.keys()) visit(file, [])
+  assert.deepEqual(cycles, [])
+})
+
+test('only the doors touch sockets, files, processes and databases', () => {
+  const found: Record<string, string[]> = {}
+  for (const { from, to, typeOnly } of imports) {
+    if (typeOnly || !guarded.test(to)) continue
+    ;(found[from] ??= []).push(to)
+  }
+  const sorted = Object.fromEntries(
+    Object.entries(found)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([file, modules]) => [file, [...new Set(modules)].sort()]),
+  )
+  assert.deepEqual(sorted, doors)
+})
+
+function show({ from, to }: Import): string {
+  return `${from} imports ${to}`
+}
