@@ -6,14 +6,24 @@
  * caller learns why and skips.
  */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export type Fetched = { readonly root: string } | { readonly missing: string }
 
 const cache: string =
-  process.env.POSTERN_TEST_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir() || tmpdir(), '.cache'), 'postern-test')
+  process.env.POSTERN_TEST_CACHE ??
+  join(process.env.XDG_CACHE_HOME ?? join(homedir() || tmpdir(), '.cache'), 'postern-test')
 
 /** The folder into which `packages` and what they need are unpacked; made at the first call. */
 export function fetchDebian(packages: readonly string[]): Fetched {
@@ -41,9 +51,18 @@ export function fetchDebian(packages: readonly string[]): Fetched {
 
 /** Where programs of an unpacked root find their libraries. */
 export function libraryPath(root: string): string {
-  const triplet = spawnSync('dpkg-architecture', ['-qDEB_HOST_MULTIARCH'], { encoding: 'utf8' }).stdout?.trim()
-  const triplets = [triplet, 'x86_64-linux-gnu', 'aarch64-linux-gnu'].filter((each) => each !== undefined && each !== '')
-  return ['usr/lib', 'lib', ...triplets.flatMap((each) => [`usr/lib/${each}`, `lib/${each}`]), 'usr/lib/postfix']
+  const triplet = spawnSync('dpkg-architecture', ['-qDEB_HOST_MULTIARCH'], {
+    encoding: 'utf8',
+  }).stdout?.trim()
+  const triplets = [triplet, 'x86_64-linux-gnu', 'aarch64-linux-gnu'].filter(
+    (each) => each !== undefined && each !== '',
+  )
+  return [
+    'usr/lib',
+    'lib',
+    ...triplets.flatMap((each) => [`usr/lib/${each}`, `lib/${each}`]),
+    'usr/lib/postfix',
+  ]
     .map((each) => join(root, each))
     .filter((each) => existsSync(each))
     .join(':')
@@ -59,7 +78,9 @@ export function wrapper(root: string, program: string, users: Readonly<Record<st
   const lines = ['#!/bin/sh', `LD_LIBRARY_PATH='${libraryPath(root)}'`, 'export LD_LIBRARY_PATH']
   if (Object.keys(users).length > 0) {
     const names = Object.entries(users)
-    const passwd = names.map(([name, id]) => `${name}:x:${id}:${id}::/nonexistent:/usr/sbin/nologin\n`).join('')
+    const passwd = names
+      .map(([name, id]) => `${name}:x:${id}:${id}::/nonexistent:/usr/sbin/nologin\n`)
+      .join('')
     const group = names.map(([name, id]) => `${name}:x:${id}:\n`).join('')
     writeFileSync(join(root, '.passwd'), readFileSync('/etc/passwd', 'latin1') + passwd)
     writeFileSync(join(root, '.group'), readFileSync('/etc/group', 'latin1') + group)
@@ -109,7 +130,8 @@ function download(packages: readonly string[], folder: string): string | undefin
   if (!apt('apt-cache', ['show', '--no-all-versions', ...packages]).ok) {
     // No package lists, or old ones: lists of our own, in the cache.
     const state = join(cache, 'apt')
-    for (const each of ['state/lists/partial', 'cache/archives/partial']) mkdirSync(join(state, each), { recursive: true })
+    for (const each of ['state/lists/partial', 'cache/archives/partial'])
+      mkdirSync(join(state, each), { recursive: true })
     options = [
       ...options,
       ...['-o', `Dir::State=${state}/state`, '-o', `Dir::Cache=${state}/cache`],
@@ -122,12 +144,22 @@ function download(packages: readonly string[], folder: string): string | undefin
     'depends',
     '--recurse',
     '--important',
-    ...['--no-recommends', '--no-suggests', '--no-conflicts', '--no-breaks', '--no-replaces', '--no-enhances'],
+    ...[
+      '--no-recommends',
+      '--no-suggests',
+      '--no-conflicts',
+      '--no-breaks',
+      '--no-replaces',
+      '--no-enhances',
+    ],
     ...packages,
   ])
   if (!depends.ok) return depends.problem
   const installed = new Set(
-    spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\n'], { encoding: 'utf8', maxBuffer: 1 << 26 })
+    spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\n'], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 26,
+    })
       .stdout.split('\n')
       .flatMap((line) => (line.endsWith(' installed') ? [line.split(' ', 1)[0]] : [])),
   )
