@@ -1,7 +1,7 @@
 /**
  * Programs of Debian packages for tests: downloaded and unpacked into a cache folder, never installed.
  *
- * The cache is `$POSTERN_TEST_CACHE`, else `postern-test` below `$XDG_CACHE_HOME` or `~/.cache`. Libraries that the
+ * The cache is `$POSTERN_TEST_CACHE`, else /var/cache/postern-test for root and `~/.cache/postern-test` for others. Libraries that the
  * machine lacks come along. Works with and without root; where apt is missing or cannot reach its archive, the
  * caller learns why and skips.
  */
@@ -21,9 +21,13 @@ import { join } from 'node:path'
 
 export type Fetched = { readonly root: string } | { readonly missing: string }
 
-const cache: string =
-  process.env.POSTERN_TEST_CACHE ??
-  join(process.env.XDG_CACHE_HOME ?? join(homedir() || tmpdir(), '.cache'), 'postern-test')
+const cache: string = process.env.POSTERN_TEST_CACHE ?? defaultCache()
+
+/** A folder that programs reach after giving up root, which `~root` often is not. */
+function defaultCache(): string {
+  if (process.getuid?.() === 0) return '/var/cache/postern-test'
+  return join(process.env.XDG_CACHE_HOME ?? join(homedir() || tmpdir(), '.cache'), 'postern-test')
+}
 
 /** The folder into which `packages` and what they need are unpacked; made at the first call. */
 export function fetchDebian(packages: readonly string[]): Fetched {
