@@ -518,7 +518,12 @@ export interface Ports {
   dns(name: string, type: DnsType, options?: { readonly dnssec?: boolean }): Promise<DnsAnswer>
   hostAddresses(
     name: string,
-    options?: { readonly ipv4Only?: boolean; readonly dnssec?: boolean },
+    options?: {
+      readonly ipv4Only?: boolean
+      readonly dnssec?: boolean
+      /** Left out: `byname`, /etc/hosts before the DNS; `bydns`: the DNS alone; `both`: the DNS before /etc/hosts. */
+      readonly method?: 'byname' | 'bydns' | 'both'
+    },
   ): Promise<HostAddresses>
   /** Fills in `hostName`, `hostAliases`, `hostLookup` of a connection, once. */
   lookUpHostName(connection: ConnectionFacts, context: Context): Promise<void>
