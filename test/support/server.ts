@@ -1,6 +1,6 @@
 /** Starts the real program on a private port and folder, and ends it. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url'
 
 /** The repository. */
 export const repository: string = findRepository(dirname(fileURLToPath(import.meta.url)))
-/** The program, as an administrator calls it. */
-export const postern: string = join(repository, 'bin', 'postern')
+/** The program, as an administrator calls it; another one when `POSTERN_TEST_PROGRAM` names it. */
+export const postern: string = process.env.POSTERN_TEST_PROGRAM ?? join(repository, 'bin', 'postern')
 
 function findRepository(folder: string): string {
   return existsSync(join(folder, 'package.json')) ? folder : findRepository(dirname(folder))
@@ -71,7 +71,11 @@ export async function startServer(options: StartOptions): Promise<StartedServer>
   const program = options.program ?? postern
   const { folder } = options
   const configurationFile = join(folder, 'exim.conf')
-  for (const each of ['spool', 'log']) mkdirSync(join(folder, each), { recursive: true })
+  for (const each of ['spool', 'log']) {
+    mkdirSync(join(folder, each), { recursive: true })
+    // Started by root, servers change to run-time users of their own.
+    if (process.getuid?.() === 0) chmodSync(join(folder, each), 0o777)
+  }
   writeFileSync(
     configurationFile,
     `spool_directory = ${folder}/spool\nlog_file_path = ${folder}/log/%slog\npid_file_path = ${folder}/pid\n${options.configuration}`,
