@@ -1,0 +1,59 @@
+/** The ACL section: names and the lines that follow each; the ACL engine makes statements of them. */
+import type { Report } from '../../base/diagnostic.ts'
+import { Expandable } from '../../base/expandable.ts'
+import type { AclSource, SectionLine } from './configuration.ts'
+import { type MappedText, skipSpace } from './mapped.ts'
+import { error } from './settings.ts'
+
+export class AclSection {
+  readonly #report: Report
+  readonly #acls = new Map<string, AclSource & { readonly lines: SectionLine[] }>()
+  #current: SectionLine[] | undefined
+
+  constructor(report: Report) {
+    this.#report = report
+  }
+
+  take(line: MappedText): void {
+    const name = /^([A-Za-z][A-Za-z0-9_]*)[ \t]*:/.exec(line.text)
+    if (name?.[1] !== undefined) {
+      this.#begin(name[1], line)
+      const rest = skipSpace(line.text, name[0].length)
+      // A statement may stand behind the name.
+      if (rest < line.text.length) this.#add(line.slice(rest))
+    } else if (this.#current !== undefined) {
+      this.#add(line)
+    } else {
+      const help = 'an ACL begins with a line "name:"'
+      error(this.#report, 'acl-name-missing', 'missing or malformed ACL name', line.span(), help)
+    }
+  }
+
+  finish(): ReadonlyMap<string, AclSource> {
+    return this.#acls
+  }
+
+  #begin(name: string, line: MappedText): void {
+    const at = line.span(0, name.length)
+    const first = this.#acls.get(name)
+    if (first !== undefined) {
+      this.#report({
+        code: 'acl-name-twice',
+        severity: 'error',
+        fatal: true,
+        message: `there are two ACLs called "${name}"`,
+        at,
+        help: 'give one of them another name',
+        also: [{ at: first.at, says: 'the first one' }],
+      })
+      this.#current = []
+      return
+    }
+    this.#current = []
+    this.#acls.set(name, { name, at, lines: this.#current })
+  }
+
+  #add(line: MappedText): void {
+    this.#current?.push({ text: new Expandable(line.text, line, 'acl') })
+  }
+}

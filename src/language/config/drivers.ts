@@ -1,0 +1,158 @@
+/** The sections of routers, transports and authenticators: instances of drivers. Source: Exim manual, "Format of driver configurations". */
+import { nearest, type Report } from '../../base/diagnostic.ts'
+import type { Instance } from './configuration.ts'
+import { type MappedText, skipSpace } from './mapped.ts'
+import type { OptionTable } from './options/table.ts'
+import type { DriverTable } from './registries.ts'
+import {
+  completeSettings,
+  cutSetting,
+  error,
+  findOption,
+  nearestOption,
+  newSettings,
+  type SettingLine,
+  takeSetting,
+} from './settings.ts'
+
+export type DriverKind = 'router' | 'transport' | 'authenticator'
+
+/** Lines of one instance, gathered before any is read: the driver decides which options there are. */
+interface Draft {
+  readonly name: string
+  readonly header: MappedText
+  readonly lines: MappedText[]
+}
+
+export class DriverSection {
+  readonly #kind: DriverKind
+  readonly #generic: OptionTable
+  readonly #drivers: DriverTable
+  readonly #report: Report
+  readonly #drafts: Draft[] = []
+  /** `DRIVER.option` for each option written with `hide`. */
+  readonly hidden = new Set<string>()
+
+  constructor(kind: DriverKind, generic: OptionTable, drivers: DriverTable, report: Report) {
+    this.#kind = kind
+    this.#generic = generic
+    this.#drivers = drivers
+    this.#report = report
+  }
+
+  take(line: MappedText): void {
+    const match = /^([A-Za-z][A-Za-z0-9_]*)[ \t]*:/.exec(line.text)
+    const name = match?.[1]
+    if (match !== null && name !== undefined) {
+      const rest = skipSpace(line.text, match[0].length)
+      if (rest < line.text.length) {
+        const help = 'the options of an instance begin on the next line'
+        error(
+          this.#report,
+          'instance-extra',
+          `extra characters follow driver name ${name}`,
+          line.span(rest),
+          help,
+        )
+      }
+      const header = line.slice(0, name.length)
+      const before = this.#drafts.find((draft) => draft.name === name)
+      if (before !== undefined) {
+        this.#report({
+          code: 'instance-name-twice',
+          severity: 'error',
+          fatal: true,
+          message: `there are two ${this.#kind}s called "${name}"`,
+          at: header.span(),
+          help: 'give one of them another name',
+          also: [{ at: before.header.span(), says: 'the first one' }],
+        })
+      }
+      this.#drafts.push({ name, header, lines: [] })
+      return
+    }
+    const draft = this.#drafts.at(-1)
+    if (draft !== undefined) {
+      draft.lines.push(line)
+      return
+    }
+    const help = `a ${this.#kind} begins with a line "name:"`
+    error(this.#report, 'instance-name-missing', `${this.#kind} name missing`, line.span(), help)
+  }
+
+  /** Reads what was gathered. */
+  finish(): Instance<object>[] {
+    return this.#drafts.flatMap((draft) => this.#instance(draft) ?? [])
+  }
+
+  #instance(draft: Draft): Instance<object> | undefined {
+    const settings = draft.lines.flatMap((line) => cutSetting(line, this.#report) ?? [])
+    const driver = this.#driverOf(draft, settings)
+    const privateOptions = driver === undefined ? undefined : this.#drivers[driver]?.options
+    const tables = privateOptions === undefined ? [this.#generic] : [this.#generic, privateOptions]
+    const read = newSettings()
+    let driverSeen = false
+    for (const setting of settings) {
+      if (setting.name === 'driver') driverSeen = true
+      const found = findOption(setting.name, tables)
+      if (found === undefined) {
+        // The options of an unknown driver cannot be judged.
+        if (privateOptions !== undefined || !driverSeen) this.#unknown(setting, tables, driverSeen)
+        continue
+      }
+      if (!driverSeen && findOption(setting.name, [this.#generic]) === undefined)
+        this.#unknown(setting, tables, false)
+      takeSetting(setting, found, read, this.#report)
+    }
+    for (const name of read.hidden) this.hidden.add(`${driver ?? ''}.${name}`)
+    if (driver === undefined) return undefined
+    return {
+      name: draft.name,
+      driver,
+      at: draft.header.span(),
+      settings: completeSettings(read, tables),
+      setAt: read.setAt,
+    }
+  }
+
+  /** The driver an instance names, when there is such a driver. */
+  #driverOf(draft: Draft, settings: readonly SettingLine[]): string | undefined {
+    const setting = settings.find((s) => s.name === 'driver')
+    if (setting === undefined) {
+      const names = Object.keys(this.#drivers).join(', ')
+      const message = `no driver defined for ${this.#kind} "${draft.name}"`
+      error(
+        this.#report,
+        'driver-missing',
+        message,
+        draft.header.span(),
+        `add "driver = ..." with one of ${names}`,
+      )
+      return undefined
+    }
+    const { line } = setting
+    const value = /^[ \t]*=[ \t]*"?([^"]*)"?$/.exec(line.text.slice(setting.nameEnd))?.[1]
+    if (value === undefined) return undefined
+    if (Object.hasOwn(this.#drivers, value)) return value
+    const start = line.text.indexOf(value, setting.nameEnd)
+    const near = nearest(value, Object.keys(this.#drivers))
+    const help =
+      near === undefined ? `known are ${Object.keys(this.#drivers).join(', ')}` : `did you mean "${near}"?`
+    const message = `${this.#kind} ${draft.name}: cannot find ${this.#kind} driver "${value}"`
+    error(this.#report, 'driver-unknown', message, line.span(start, start + value.length), help)
+    return undefined
+  }
+
+  #unknown(setting: SettingLine, tables: readonly OptionTable[], driverSeen: boolean): void {
+    const { line, name, nameStart, nameEnd } = setting
+    const hint = driverSeen ? '' : ' ("driver" must be specified before any private options)'
+    const help = driverSeen ? nearestOption(name, tables) : 'put the line "driver = ..." first'
+    error(
+      this.#report,
+      'option-unknown',
+      `option "${name}" unknown${hint}`,
+      line.span(nameStart, nameEnd),
+      help,
+    )
+  }
+}

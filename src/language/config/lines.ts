@@ -1,0 +1,203 @@
+/**
+ * From files to logical lines: macros replaced, conditionals and includes followed, continuations joined,
+ * comments and blank lines gone. Lines are pulled one by one, since a definition takes effect on the next line.
+ * Source: Exim manual, "Configuration file format" to "Conditional skips in the configuration file".
+ */
+import type { Diagnostic, Report, Span } from '../../base/diagnostic.ts'
+import type { ByteString } from '../../base/text.ts'
+import { fromBytes } from '../../base/text.ts'
+import type { MacroTable } from './macros.ts'
+import { isSpace, MappedBuilder, MappedText, skipSpace } from './mapped.ts'
+import { SourceFile } from './source.ts'
+
+export type FileResult = { readonly bytes: Uint8Array } | { readonly error: string; readonly code: string }
+
+export type ReadFile = (path: string) => FileResult
+
+/** Includes deeper than this are a loop. */
+const maxIncludeDepth = 20
+const maxIncludes = 2000
+/** All files together. */
+const maxBytes = 64 * 1024 * 1024
+
+interface OpenFile {
+  readonly source: SourceFile
+  offset: number
+}
+
+/** An `.ifdef` that is open. */
+interface Conditional {
+  readonly at: Span
+  /** `taking` lines now; `waiting` for a branch that holds; `done`: a branch was taken, or all stands in one that is not. */
+  state: 'taking' | 'waiting' | 'done'
+}
+
+export class LineReader {
+  readonly #readFile: ReadFile
+  readonly #macros: MacroTable
+  readonly #report: Report
+  readonly #open: OpenFile[] = []
+  readonly #conditionals: Conditional[] = []
+  readonly files: string[] = []
+  #bytes = 0
+  #ended = false
+
+  constructor(first: SourceFile, readFile: ReadFile, macros: MacroTable, report: Report) {
+    this.#readFile = readFile
+    this.#macros = macros
+    this.#report = report
+    this.#push(first)
+  }
+
+  /** The next logical line, or undefined at the end of the last file. */
+  next(): MappedText | undefined {
+    for (;;) {
+      const line = this.#physicalLine(false)
+      if (line === undefined) return undefined
+      // A blank line ends a continuation; elsewhere it means nothing.
+      const joined = line.text.endsWith('\\') ? this.#joined(line) : line
+      if (joined.text !== '') return joined
+    }
+  }
+
+  #joined(first: MappedText): MappedText {
+    const builder = new MappedBuilder()
+    let line: MappedText | undefined = first
+    while (line !== undefined) {
+      const goesOn: boolean = line.text.endsWith('\\')
+      builder.append(goesOn ? line.slice(0, line.text.length - 1) : line)
+      line = goesOn ? this.#physicalLine(true) : undefined
+    }
+    return builder.build().trim()
+  }
+
+  /** A line of the files, trimmed, with directives and comments already dealt with. */
+  #physicalLine(continued: boolean): MappedText | undefined {
+    for (;;) {
+      const raw = this.#rawLine()
+      if (raw === undefined) {
+        this.#end()
+        return undefined
+      }
+      if (raw.text.startsWith('#')) continue
+      const directive = /^\.(?:ifdef|ifndef|elifdef|elifndef|else|endif)(?![A-Za-z0-9_])/.exec(raw.text)?.[0]
+      if (directive !== undefined) {
+        this.#conditional(directive, raw)
+        continue
+      }
+      if (this.#conditionals.some((c) => c.state !== 'taking')) continue
+      const line = this.#replaced(raw, continued)
+      if (line.text.startsWith('#') || (line.text === '' && raw.text !== '')) continue
+      const include = /^\.include(?:_if_exists)?(?![A-Za-z0-9_])/.exec(line.text)?.[0]
+      if (include === undefined) return line
+      this.#include(include, line)
+    }
+  }
+
+  #replaced(raw: MappedText, continued: boolean): MappedText {
+    // The name that a line defines is not replaced, or no macro could be redefined.
+    const definition = continued ? null : /^[A-Z][A-Za-z0-9_]*(?=[ \t]*=)/.exec(raw.text)
+    return this.#macros.replace(raw, definition?.[0].length ?? 0, this.#report)?.trim() ?? raw
+  }
+
+  #rawLine(): MappedText | undefined {
+    for (let file = this.#open.at(-1); file !== undefined; file = this.#open.at(-1)) {
+      const { text } = file.source
+      if (file.offset >= text.length) {
+        this.#open.pop()
+        continue
+      }
+      const newline = text.indexOf('\n', file.offset)
+      const end = newline === -1 ? text.length : newline
+      const start = Math.min(skipSpace(text, file.offset), end)
+      let last = end
+      while (last > start && isSpace(text.charCodeAt(last - 1))) last--
+      file.offset = end + 1
+      return MappedText.ofFile(file.source, start, last)
+    }
+    return undefined
+  }
+
+  #conditional(directive: string, line: MappedText): void {
+    const test = line.text.slice(directive.length)
+    const holds = (): boolean => this.#macros.mentions(test) === !directive.includes('ifn')
+    if (directive === '.ifdef' || directive === '.ifndef') {
+      const within = this.#conditionals.every((c) => c.state === 'taking')
+      const state = !within ? 'done' : holds() ? 'taking' : 'waiting'
+      this.#conditionals.push({ at: line.span(0, directive.length), state })
+      return
+    }
+    const current = this.#conditionals.at(-1)
+    if (current === undefined) {
+      this.#fault(
+        'conditional-unmatched',
+        `${directive} without matching .ifdef`,
+        line.span(0, directive.length),
+      )
+      return
+    }
+    if (directive === '.endif') this.#conditionals.pop()
+    else if (current.state === 'taking') current.state = 'done'
+    else if (current.state === 'waiting' && (directive === '.else' || holds())) current.state = 'taking'
+  }
+
+  #include(directive: string, line: MappedText): void {
+    const from = skipSpace(line.text, directive.length)
+    const quoted = /^"([^"]*)"$/.exec(line.text.slice(from))
+    const name = quoted?.[1] ?? line.text.slice(from)
+    const at = line.span(Math.min(from, line.text.length - 1))
+    if (name === '') return this.#fault('include-no-name', `${directive} must be followed by a file name`, at)
+    const path = this.#includePath(directive, name, at)
+    if (path === undefined) return
+    if (this.#open.length > maxIncludeDepth || this.files.length > maxIncludes) {
+      const message = `included configuration files are nested too deeply at ${path}`
+      return this.#fault('include-too-deep', message, at, 'a file that includes itself never ends')
+    }
+    const result = this.#readFile(path)
+    if ('bytes' in result) {
+      if (this.#bytes + result.bytes.length > maxBytes) {
+        return this.#fault('include-too-large', `the configuration is larger than ${maxBytes} bytes`, at)
+      }
+      this.#push(new SourceFile(path, fromBytes(result.bytes)))
+    } else if (directive === '.include' || result.code !== 'ENOENT') {
+      const message = `failed to open included configuration file ${path}`
+      this.#fault('include-failed', message, at, result.error)
+    }
+  }
+
+  #includePath(directive: string, name: string, at: Span): string | undefined {
+    if (name.startsWith('/')) return name
+    if (directive === '.include_if_exists') {
+      const message = `.include specifies a non-absolute path "${name}"`
+      this.#fault(
+        'include-relative',
+        message,
+        at,
+        'only .include takes a name relative to the including file',
+      )
+      return undefined
+    }
+    const including = this.#open.at(-1)?.source.name ?? ''
+    return including.slice(0, including.lastIndexOf('/') + 1) + name
+  }
+
+  #push(source: SourceFile): void {
+    this.#open.push({ source, offset: 0 })
+    this.#bytes += source.text.length
+    if (!this.files.includes(source.name)) this.files.push(source.name)
+  }
+
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    for (const { at } of this.#conditionals) {
+      const message = 'Unexpected end of configuration file: .endif missing'
+      this.#fault('endif-missing', message, at, 'this conditional is still open at the end')
+    }
+  }
+
+  #fault(code: string, message: ByteString, at: Span, help?: string): void {
+    const diagnostic: Diagnostic = { code, severity: 'error', fatal: true, message, at, help }
+    this.#report(diagnostic)
+  }
+}

@@ -1,0 +1,162 @@
+/** Retry rules. Source: Exim manual, "Retry configuration". */
+import { nearest, type Report } from '../../base/diagnostic.ts'
+import { Expandable } from '../../base/expandable.ts'
+import type { RetryInterval, RetryRule } from './configuration.ts'
+import { type MappedText, skipSpace } from './mapped.ts'
+import { error } from './settings.ts'
+import { parseTime } from './values.ts'
+import { readWord } from './words.ts'
+
+/** Errors a rule can be for, with what may follow the name. */
+const plainErrors = [
+  '*',
+  'auth_failed',
+  'host_lookup_defer',
+  'lost_connection',
+  'quota',
+  'refused_A',
+  'refused_MX',
+  'refused',
+  'timeout_A',
+  'timeout_DNS',
+  'timeout_MX',
+  'timeout_connect',
+  'timeout_connect_A',
+  'timeout_connect_MX',
+  'timeout',
+  'tls_required',
+] as const
+
+const codedErrors = ['auth', 'mail', 'rcpt', 'data', 'quota'] as const
+
+/** Reads a rule line; undefined after a report. */
+export function readRetryRule(line: MappedText, report: Report): RetryRule | undefined {
+  const pattern = readWord(line, 0)
+  if (pattern === undefined) return undefined
+  const end = line.text.length
+  const kind = readWord(line, pattern.next)
+  if (kind === undefined) {
+    const help = 'a rule is: pattern, error (or *), then intervals such as F,2h,15m'
+    error(
+      report,
+      'retry-error-missing',
+      'missing error type in retry rule',
+      line.span(pattern.start, end),
+      help,
+    )
+    return undefined
+  }
+  const errorText = kind.text.text.replace(/,$/, '')
+  const fault = errorFault(errorText)
+  if (fault !== undefined) {
+    const span = line.span(kind.start, kind.start + errorText.length)
+    error(report, 'retry-error-unknown', fault.message, span, fault.help)
+  }
+  let at = kind.next
+  let senders: Expandable | undefined
+  const sendersMatch = /^senders[ \t]*=[ \t]*/.exec(line.text.slice(at))
+  if (sendersMatch !== null) {
+    const word = readWord(line, at + sendersMatch[0].length)
+    if (word === undefined) {
+      error(
+        report,
+        'retry-senders',
+        '"=" expected in retry rule',
+        line.span(at),
+        'write senders=address list',
+      )
+      return undefined
+    }
+    senders = new Expandable(word.text.text, word.text, 'senders')
+    at = word.next
+  }
+  const intervals = readIntervals(line, at, report)
+  if (intervals === undefined || fault !== undefined) return undefined
+  const [name, extra] = splitError(errorText)
+  return {
+    at: line.span(pattern.start, pattern.start + Math.max(1, pattern.text.text.length)),
+    pattern: new Expandable(pattern.text.text, pattern.text, 'retry pattern'),
+    error: { name, extra },
+    senders,
+    intervals,
+  }
+}
+
+/** `quota_5d` is `quota` with `5d`; `rcpt_45x` is `rcpt` with `45x`. */
+function splitError(text: string): [string, string | undefined] {
+  const match = /^(auth|mail|rcpt|data|quota)_(?!failed)(.*)$/.exec(text)
+  return match?.[1] === undefined ? [text, undefined] : [match[1], match[2]]
+}
+
+function errorFault(text: string): { message: string; help: string | undefined } | undefined {
+  if (plainErrors.some((name) => name === text)) return undefined
+  const [name, extra] = splitError(text)
+  if (extra !== undefined && name === 'quota' && parseTime(extra) !== undefined) return undefined
+  if (extra !== undefined && name !== 'quota') {
+    if (/^4?(?:xx|\dx|\d\d)$/.test(extra) && (extra.length === 3) === extra.startsWith('4')) return undefined
+    const message = `${name}_4 must be followed by xx, dx, or dd, where x is literal and d is any digit`
+    return { message, help: `such as ${name}_4xx or ${name}_452` }
+  }
+  const near = nearest(text, [...plainErrors, ...codedErrors.map((coded) => `${coded}_4xx`)])
+  const message = `unknown or malformed retry error "${text}"`
+  return { message, help: near === undefined ? undefined : `did you mean "${near}"?` }
+}
+
+/** `F,2h,15m; G,16h,1h,1.5`. */
+function readIntervals(line: MappedText, from: number, report: Report): RetryInterval[] | undefined {
+  const { text } = line
+  const intervals: RetryInterval[] = []
+  let at = from
+  while (at < text.length) {
+    const end = text.indexOf(';', at) === -1 ? text.length : text.indexOf(';', at)
+    const interval = readInterval(line, at, end)
+    if ('message' in interval) {
+      const { message, start, help } = interval
+      error(report, 'retry-interval', message, line.span(start, Math.max(start + 1, end)), help)
+      return undefined
+    }
+    intervals.push(interval)
+    at = skipSpace(text, end + 1)
+  }
+  return intervals
+}
+
+interface IntervalFault {
+  readonly message: string
+  readonly start: number
+  readonly help: string
+}
+
+const intervalForms = {
+  F: 'F,cutoff,interval, such as F,2h,15m',
+  G: 'G,cutoff,interval,factor, such as G,16h,1h,1.5',
+  H: 'H,cutoff,interval,factor, such as H,16h,1h,1.5',
+}
+
+function readInterval(line: MappedText, start: number, end: number): RetryInterval | IntervalFault {
+  const rule = line.text.slice(start, end)
+  const letter = /^[A-Za-z]?/.exec(rule)?.[0].toUpperCase()
+  if (letter !== 'F' && letter !== 'G' && letter !== 'H') {
+    return { message: 'unknown retry rule letter', start, help: 'the letters are F, G and H' }
+  }
+  const help = intervalForms[letter]
+  const wanted = letter === 'F' ? 2 : 3
+  const fields: string[] = []
+  let at = 1
+  for (let i = 0; i < wanted; i++) {
+    const field = /^[ \t]*,[ \t]*([^ \t,]*)/.exec(rule.slice(at))
+    if (field === null) return { message: 'comma expected', start: start + at, help }
+    fields.push(field[1] ?? '')
+    at += field[0].length
+  }
+  const rest = skipSpace(rule, at)
+  if (rest < rule.length)
+    return { message: 'semicolon expected', start: start + rest, help: 'intervals are parted by ;' }
+  const cutoff = parseTime(fields[0] ?? '')
+  const interval = parseTime(fields[1] ?? '')
+  const factor = wanted === 2 ? 1 : Number(/^\d+(?:\.\d+)?$/.exec(fields[2] ?? '')?.[0] ?? 0)
+  if (cutoff === undefined || interval === undefined || cutoff <= 0 || interval <= 0 || factor < 1) {
+    return { message: 'bad parameters for retry rule', start, help }
+  }
+  return letter === 'F' ? { rule: letter, cutoff, interval } : { rule: letter, cutoff, interval, factor }
+}

@@ -1,0 +1,50 @@
+/** Rewriting rules. Source: Exim manual, "Address rewriting". */
+import type { Report } from '../../base/diagnostic.ts'
+import { Expandable } from '../../base/expandable.ts'
+import type { RewriteRule } from './configuration.ts'
+import type { MappedText } from './mapped.ts'
+import { error } from './settings.ts'
+import { readWord } from './words.ts'
+
+/** Envelope and headers, S, then q Q R w. */
+const flagLetters = 'EFTbcfhrstSQqRw'
+
+/** Reads a rule line; undefined after a report. */
+export function readRewriteRule(line: MappedText, report: Report): RewriteRule | undefined {
+  const pattern = readWord(line, 0)
+  if (pattern === undefined) return undefined
+  const replacement = readWord(line, pattern.next)
+  if (replacement === undefined) {
+    const help = 'a rule is: pattern, replacement, flags'
+    error(report, 'rewrite-incomplete', 'missing rewrite replacement string', line.span(pattern.start), help)
+    return undefined
+  }
+  let flags = ''
+  for (let at = replacement.next; at < line.text.length; at++) {
+    const flag = line.text.charAt(at)
+    if (flag === ' ' || flag === '\t') continue
+    if (!flagLetters.includes(flag)) {
+      const message = `unknown rewrite flag character '${flag}' (could be missing quotes round replacement item)`
+      error(report, 'rewrite-flag', message, line.span(at, at + 1), `flags are ${flagLetters}`)
+      return undefined
+    }
+    if (!flags.includes(flag)) flags += flag
+  }
+  if (flags.includes('S') && !pattern.text.text.startsWith('^')) {
+    const message = 'rewrite rule has the S flag but is not a regular expression'
+    error(
+      report,
+      'rewrite-not-regex',
+      message,
+      line.span(pattern.start, pattern.start + 1),
+      'a pattern for S begins with ^',
+    )
+    return undefined
+  }
+  return {
+    at: line.span(),
+    pattern: new Expandable(pattern.text.text, pattern.text, 'rewrite pattern'),
+    replacement: new Expandable(replacement.text.text, replacement.text, 'rewrite replacement'),
+    flags,
+  }
+}

@@ -1,0 +1,233 @@
+/** One setting line: `hide name = value`, `no_name`, `name`. Source: Exim manual, "Common option syntax". */
+import { type Diagnostic, nearest, type Report, type Span } from '../../base/diagnostic.ts'
+import { Expandable } from '../../base/expandable.ts'
+import { type MappedText, skipSpace } from './mapped.ts'
+import type { OptionRow, OptionTable } from './options/table.ts'
+import type { Fault } from './strings.ts'
+import { readValue, type SettingValue } from './values.ts'
+
+/** A setting line cut in its parts; the value is not read yet, since only the option's row tells its type. */
+export interface SettingLine {
+  readonly line: MappedText
+  readonly hide: boolean
+  /** As written, with a `no_`. */
+  readonly name: string
+  readonly nameStart: number
+  readonly nameEnd: number
+}
+
+/** Values by option name, as they are being read. */
+export interface SettingsBeingRead {
+  readonly values: Map<string, SettingValue | Expandable[]>
+  readonly setAt: Map<string, Span>
+  readonly hidden: Set<string>
+}
+
+export function newSettings(): SettingsBeingRead {
+  return { values: new Map(), setAt: new Map(), hidden: new Set() }
+}
+
+/** Cuts a line; undefined, after a report, when it does not begin with a name. */
+export function cutSetting(line: MappedText, report: Report): SettingLine | undefined {
+  let start = 0
+  let hide = false
+  for (let match = hideWord(line, start); match !== undefined; match = hideWord(line, start)) {
+    hide = true
+    start += match
+  }
+  const name = /^[A-Za-z][A-Za-z0-9_]*/.exec(line.text.slice(start))?.[0]
+  if (name === undefined && start < line.text.length) {
+    const message = `option setting expected: ${line.text.slice(start)}`
+    error(
+      report,
+      'setting-expected',
+      message,
+      line.span(start),
+      'a setting begins with the name of an option',
+    )
+    return undefined
+  }
+  return { line, hide, name: name ?? '', nameStart: start, nameEnd: start + (name?.length ?? 0) }
+}
+
+function hideWord(line: MappedText, start: number): number | undefined {
+  return /^hide(?:[ \t]+|$)/.exec(line.text.slice(start))?.[0].length
+}
+
+export interface FoundOption {
+  readonly name: string
+  readonly row: OptionRow
+  /** Written with `no_` or `not_`. */
+  readonly negated: boolean
+}
+
+/** The row of a written name in the tables, under its own name, an older one, or with `no_` before it. */
+export function findOption(name: string, tables: readonly OptionTable[]): FoundOption | undefined {
+  const plain = findName(name, tables)
+  if (plain !== undefined) return { ...plain, negated: false }
+  const positive = /^not?_(.+)$/.exec(name)?.[1]
+  const negated = positive === undefined ? undefined : findName(positive, tables)
+  return negated && { ...negated, negated: true }
+}
+
+function findName(
+  name: string,
+  tables: readonly OptionTable[],
+): { name: string; row: OptionRow } | undefined {
+  for (const table of tables) {
+    const row = Object.hasOwn(table, name) ? table[name] : undefined
+    if (row !== undefined) return { name, row }
+  }
+  for (const table of tables) {
+    for (const [canonical, row] of Object.entries(table)) {
+      if (row.aliases !== undefined && Object.hasOwn(row.aliases, name)) return { name: canonical, row }
+    }
+  }
+  return undefined
+}
+
+/** The option name nearest to a wrong one, for the help line. */
+export function nearestOption(name: string, tables: readonly OptionTable[]): string | undefined {
+  const names = tables.flatMap((table) => Object.keys(table))
+  const negation = /^not?_/.exec(name)?.[0] ?? ''
+  const near = nearest(name, names) ?? nearest(name.slice(negation.length), names)
+  return near === undefined ? undefined : `did you mean "${near}"?`
+}
+
+/** Reads the value of a setting and puts it to the others. */
+export function takeSetting(
+  setting: SettingLine,
+  found: FoundOption,
+  into: SettingsBeingRead,
+  report: Report,
+): void {
+  const { line, nameStart, nameEnd } = setting
+  const { name, row } = found
+  const nameSpan = line.span(nameStart, nameEnd)
+  if (setting.hide) into.hidden.add(name)
+  const remark = row.aliases?.[setting.name]
+  if (remark !== undefined) {
+    report({
+      code: 'option-renamed',
+      severity: 'warning',
+      message: remark,
+      at: nameSpan,
+      help: `write ${name}`,
+    })
+  }
+  const first = into.setAt.get(name)
+  if (first !== undefined && row.type !== 'expandMany') {
+    report({
+      code: 'option-set-twice',
+      severity: 'error',
+      fatal: true,
+      message: `"${setting.name}" option set for the second time`,
+      at: nameSpan,
+      help: 'remove one of the two settings',
+      also: [{ at: first, says: 'first set here' }],
+    })
+    return
+  }
+  const result = settingValue(setting, found)
+  if ('fault' in result) {
+    const { code, message, start, end, help } = result.fault
+    error(report, code, message, line.span(start, Math.max(start, end)), help)
+    return
+  }
+  if (first === undefined) into.setAt.set(name, nameSpan)
+  const { value } = result
+  if (row.type !== 'expandMany') {
+    into.values.set(name, value)
+  } else if (value instanceof Expandable) {
+    const before = into.values.get(name)
+    into.values.set(name, Array.isArray(before) ? [...before.filter(isExpandable), value] : [value])
+  }
+}
+
+function isExpandable(value: unknown): value is Expandable {
+  return value instanceof Expandable
+}
+
+function settingValue(setting: SettingLine, found: FoundOption): { value: SettingValue } | { fault: Fault } {
+  const { line, name, nameStart, nameEnd } = setting
+  const type = found.row.type
+  const isSwitch = type === 'boolean' || type === 'expandBoolean'
+  const at = skipSpace(line.text, nameEnd)
+  const end = line.text.length
+  const fault = (code: string, message: string, start: number, help?: string) => ({
+    fault: { code, message, start, end: Math.max(end, start + 1), help },
+  })
+  if (found.negated && !isSwitch) {
+    const message = 'negation prefix applied to a non-boolean option'
+    return {
+      fault: {
+        code: 'option-negated',
+        message,
+        start: nameStart,
+        end: nameEnd,
+        help: `${found.name} takes a value`,
+      },
+    }
+  }
+  if (isSwitch && (at === end || found.negated)) {
+    if (at < end) {
+      const help = `write ${found.name} = no, or ${name} alone`
+      return fault('value-extra', `extra characters follow boolean option ${name}`, at, help)
+    }
+    if (type === 'boolean') return { value: !found.negated }
+    return { value: new Expandable(found.negated ? 'false' : 'true', line, found.name) }
+  }
+  if (at === end) {
+    const message = `unexpected end of line (data missing) after ${name}`
+    return fault('value-missing', message, nameStart, `write ${name} = value`)
+  }
+  if (line.text[at] !== '=') {
+    if (type === 'boolean')
+      return fault('value-extra', `extra characters follow boolean option ${name}`, at, `write ${name} = yes`)
+    return fault('equals-missing', `missing "=" after ${name}`, at, `write ${name} = value`)
+  }
+  return readValue(type, { line, start: skipSpace(line.text, at + 1), name: found.name })
+}
+
+/** The settings with the defaults of all rows that were not set. */
+export function completeSettings(
+  read: SettingsBeingRead,
+  tables: readonly OptionTable[],
+): Record<string, unknown> {
+  const settings: Record<string, unknown> = {}
+  for (const table of tables) {
+    for (const [name, row] of Object.entries(table)) {
+      settings[name] = read.values.has(name) ? read.values.get(name) : defaultOf(name, row)
+    }
+  }
+  return settings
+}
+
+const plainTypes: ReadonlySet<string> = new Set([
+  'boolean',
+  'integer',
+  'octal',
+  'time',
+  'timeList',
+  'fixed',
+  'string',
+  'stringList',
+])
+
+function defaultOf(name: string, row: OptionRow): unknown {
+  const value = row.default
+  if (value === undefined || plainTypes.has(row.type)) return value
+  const expandable = new Expandable(String(value), undefined, name)
+  return row.type === 'expandMany' ? [expandable] : expandable
+}
+
+export function error(
+  report: Report,
+  code: string,
+  message: string,
+  at: Span | undefined,
+  help?: string,
+): void {
+  const diagnostic: Diagnostic = { code, severity: 'error', fatal: true, message, at, help }
+  report(diagnostic)
+}

@@ -1,0 +1,188 @@
+/** The value part of a setting, read by the type of its option. Source: Exim manual, sections 6.12 to 6.22. */
+import { Expandable } from '../../base/expandable.ts'
+import type { ByteString } from '../../base/text.ts'
+import { isSpace, type MappedText, skipSpace } from './mapped.ts'
+import type { OptionType } from './options/table.ts'
+import { type Fault, fault, readString, type ValueSource } from './strings.ts'
+
+export type SettingValue =
+  | boolean
+  | number
+  | ByteString
+  | Expandable
+  | readonly ByteString[]
+  | readonly number[]
+
+export type ReadValue = { readonly value: SettingValue } | { readonly fault: Fault }
+
+type Reader = (source: ValueSource) => ReadValue
+
+const readers: Readonly<Record<OptionType, Reader>> = {
+  boolean: readBoolean,
+  integer: readInteger,
+  octal: readOctal,
+  time: readTime,
+  timeList: readTimeList,
+  fixed: readFixed,
+  string: (source) => withString(source, (text) => ({ value: text.text })),
+  stringList: (source) => withString(source, (text) => ({ value: splitList(text.text) })),
+  expand: readExpandable,
+  expandBoolean: readExpandable,
+  expandInteger: readExpandable,
+  expandTime: readExpandable,
+  expandList: readExpandable,
+  domainList: readExpandable,
+  hostList: readExpandable,
+  addressList: readExpandable,
+  localPartList: readExpandable,
+  expandMany: readExpandable,
+  user: readExpandable,
+  group: readExpandable,
+  rewrite: readExpandable,
+}
+
+export function readValue(type: OptionType, source: ValueSource): ReadValue {
+  return readers[type](source)
+}
+
+const switchWords: Readonly<Record<string, boolean>> = { yes: true, true: true, no: false, false: false }
+
+function readBoolean({ line, start, name }: ValueSource): ReadValue {
+  const word = line.text.slice(start).toLowerCase()
+  const value = Object.hasOwn(switchWords, word) ? switchWords[word] : undefined
+  if (value !== undefined) return { value }
+  const message = `"${line.text.slice(start)}" is not a valid value for the "${name}" option`
+  return fault('value-not-boolean', message, start, line.text.length, 'write yes, no, true or false')
+}
+
+const multipliers: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }
+
+function readInteger({ line, start, name }: ValueSource): ReadValue {
+  const text = line.text.slice(start)
+  const match = /^([+-]?)(0[xX][0-9A-Fa-f]+|\d+)([KMGkmg]?)/.exec(text)
+  const digits = match?.[2]
+  const help = 'an integer is decimal, 0x hexadecimal or 0 octal, and may end in K, M or G'
+  if (match === null || digits === undefined) {
+    return fault('value-not-integer', `integer expected for ${name}`, start, line.text.length, help)
+  }
+  const octal = /^0[0-7]*/.exec(digits)?.[0]
+  const isHex = /^0x/i.test(digits)
+  const used = octal !== undefined && !isHex ? octal : digits
+  const base = isHex ? 16 : octal === undefined ? 10 : 8
+  // What follows the digits of its base is foreign, as the 9 in 019.
+  const end = used === digits ? match[0].length : (match[1] ?? '').length + used.length
+  const suffix = used === digits ? (match[3] ?? '').toUpperCase() : ''
+  const size = Number.parseInt(isHex ? used.slice(2) : used, base)
+  if (size > 0x7fffffff) {
+    const message = `absolute value of integer "${text.slice(0, (match[1] ?? '').length + digits.length)}" is too large (overflow)`
+    return fault('value-too-large', message, start, start + end)
+  }
+  if (skipSpace(text, end) < text.length) {
+    const message = `extra characters follow integer value for ${name}`
+    return fault('value-extra', message, start + end, line.text.length, help)
+  }
+  return { value: (match[1] === '-' ? -1 : 1) * size * (multipliers[suffix] ?? 1) }
+}
+
+function readOctal({ line, start, name }: ValueSource): ReadValue {
+  const digits = /^[0-7]+/.exec(line.text.slice(start))?.[0]
+  if (digits === undefined) {
+    const message = `octal integer expected for ${name}`
+    return fault('value-not-octal', message, start, line.text.length, 'only the digits 0 to 7 stand in it')
+  }
+  if (start + digits.length < line.text.length) {
+    const message = `extra characters follow octal integer value for ${name}`
+    return fault('value-extra', message, start + digits.length, line.text.length)
+  }
+  return { value: Number.parseInt(digits, 8) }
+}
+
+function readFixed({ line, start, name }: ValueSource): ReadValue {
+  const match = /^-?\d+(?:\.\d+)?/.exec(line.text.slice(start))
+  if (match === null) {
+    const message = `fixed-point number expected for ${name}`
+    return fault('value-not-fixed', message, start, line.text.length, 'such as 8 or 7.5')
+  }
+  if (start + match[0].length < line.text.length) {
+    const message = `extra characters follow fixed-point value for ${name}`
+    return fault('value-extra', message, start + match[0].length, line.text.length)
+  }
+  return { value: Math.trunc(Number(match[0]) * 1000) / 1000 }
+}
+
+const timeHelp = 'a time is numbers with a unit each: s, m, h, d or w, such as 1h30m'
+
+function readTime({ line, start, name }: ValueSource): ReadValue {
+  const value = parseTime(line.text.slice(start))
+  if (value !== undefined) return { value }
+  return fault('value-not-time', `invalid time value for ${name}`, start, line.text.length, timeHelp)
+}
+
+function readTimeList(source: ValueSource): ReadValue {
+  return withString(source, (text) => {
+    const values: number[] = []
+    for (const item of splitList(text.text)) {
+      const value = parseTime(item)
+      if (value === undefined) {
+        const at = source.start + Math.max(0, source.line.text.slice(source.start).indexOf(item))
+        const message = `invalid time value for ${source.name}`
+        return fault('value-not-time', message, at, at + item.length, timeHelp)
+      }
+      values.push(value)
+    }
+    return { value: values }
+  })
+}
+
+const timeUnits: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 }
+
+/** Seconds of a time such as `1h30m`; undefined when it is none. */
+export function parseTime(text: ByteString): number | undefined {
+  if (!/^(?:\d{1,9}[smhdw])+$/.test(text)) return undefined
+  let seconds = 0
+  for (const [, number, unit] of text.matchAll(/(\d+)([smhdw])/g))
+    seconds += Number(number) * (timeUnits[unit ?? ''] ?? 0)
+  return seconds
+}
+
+function readExpandable(source: ValueSource): ReadValue {
+  return withString(source, (text) => ({ value: new Expandable(text.text, text, source.name) }))
+}
+
+function withString(source: ValueSource, next: (text: MappedText) => ReadValue): ReadValue {
+  const text = readString(source)
+  return 'fault' in text ? text : next(text)
+}
+
+/** Splits a list that is not expanded: colon or the separator after `<`, doubled for itself, no empty last item. */
+export function splitList(text: ByteString): ByteString[] {
+  let at = skipSpace(text, 0)
+  let separator = ':'
+  const chosen = /^<([\x01-\x1f\x7f!-/:-@[-`{-~])/.exec(text.slice(at))?.[1]
+  if (chosen !== undefined) {
+    separator = chosen
+    at += 2
+  }
+  const items: ByteString[] = []
+  let item = ''
+  for (; at < text.length; at++) {
+    const c = text.charAt(at)
+    if (c !== separator) item += c
+    else if (text.charAt(at + 1) === separator && separator > ' ' && separator !== '\x7f') {
+      item += c
+      at++
+    } else {
+      items.push(trimSpace(item))
+      item = ''
+    }
+  }
+  const last = trimSpace(item)
+  return last === '' ? items : [...items, last]
+}
+
+function trimSpace(text: ByteString): ByteString {
+  const start = skipSpace(text, 0)
+  let end = text.length
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
