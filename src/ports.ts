@@ -257,6 +257,9 @@ export interface Context {
   /** Set by `-d`; takes one line of debugging text. */
   readonly debug?: ((category: string, line: string) => void) | undefined
   readonly signal?: AbortSignal | undefined
+  /** How many lists, and how many ACLs, called each other to get here; their engines count and refuse. */
+  readonly listDepth?: number | undefined
+  readonly aclDepth?: number | undefined
 }
 
 // ---------------------------------------------------------------------------------------------- results
@@ -292,7 +295,12 @@ export interface LookupRequest {
   readonly key: Text
 }
 export type LookupResult =
-  | { readonly is: 'found'; readonly data: Text }
+  | {
+      readonly is: 'found'
+      readonly data: Text
+      /** Of a partial lookup: how many bytes of the key the wild part took; 0 or undefined: none. */
+      readonly wildLength?: number
+    }
   | { readonly is: 'none' }
   | { readonly is: 'defer'; readonly message: string }
   | { readonly is: 'failure'; readonly message: string }
@@ -492,15 +500,18 @@ export interface Ports {
     list: Expandable,
     subject: ListSubject<K>,
     context: Context,
-    options?: { readonly caseful?: boolean },
+    options?: { readonly caseful?: boolean; readonly addressesOnly?: boolean },
   ): Awaitable<ListResult>
-  /** Matches against a list that has been expanded already (`match_domain{..}{list}`). */
+  /**
+   * Matches against a list that has been expanded already (`match_domain{..}{list}`).
+   * `addressesOnly` is for `match_ip`: no host name is looked up.
+   */
   matchListText<K extends ListKind | 'string'>(
     kind: K,
     list: Text,
     subject: ListSubject<K>,
     context: Context,
-    options?: { readonly caseful?: boolean },
+    options?: { readonly caseful?: boolean; readonly addressesOnly?: boolean },
   ): Awaitable<ListResult>
   /** Splits an expanded list at its separators. Source: Exim manual, "Changing list separators". */
   splitList(list: Text): Text[]

@@ -1,0 +1,294 @@
+/** Keeps compiled lists, expands and walks them, caches the results of named lists, and tells what it did. */
+import type { Expandable } from '../../base/expandable.ts'
+import { after, type Awaitable, Failure } from '../../base/outcome.ts'
+import { Recent } from '../../base/recent.ts'
+import { Tainted, type Text, textOf } from '../../base/text.ts'
+import type { Context, HostSubject, ListResult } from '../../ports.ts'
+import type { ListKind } from '../config/configuration.ts'
+import { addressSubject } from './address.ts'
+import { type AnyKind, compileAddresses, compileHosts, compileTexts } from './compile.ts'
+import { textSubject } from './domain.ts'
+import { FileCache } from './file.ts'
+import { hostSubject } from './host.ts'
+import {
+  type AddressSubject,
+  type CompiledList,
+  type CompileOptions,
+  type HostListSubject,
+  type ItemResult,
+  type ListEngine,
+  type Run,
+  type Subject,
+  type SubjectOf,
+  type TextSubject,
+  type Verdict,
+  walk,
+} from './list.ts'
+import { NamedCache } from './named-cache.ts'
+import { splitList } from './split.ts'
+
+/** Named lists, sublists and expansions may call each other this deep. */
+const DEEPEST = 20
+/** Texts that are no part of the configuration are kept compiled up to this length and number. */
+const LONGEST_KEPT = 8 * 1024
+const MOST_KEPT = 200
+
+export interface MatchOptions {
+  readonly caseful?: boolean
+  readonly addressesOnly?: boolean
+}
+
+/** A list compiled for the kind that its variant names, ready to be walked. */
+type Ready =
+  | { readonly kind: 'text'; readonly list: CompiledList<TextSubject> }
+  | { readonly kind: 'address'; readonly list: CompiledList<AddressSubject> }
+  | { readonly kind: 'host'; readonly list: CompiledList<HostListSubject> }
+
+/** What is kept with an Expandable: the last text it expanded to, compiled in each way it was asked for. */
+class Slot {
+  text: Text | undefined
+  readonly ready = new Map<string, Ready>()
+}
+
+export class Engine implements ListEngine {
+  readonly #texts = new Recent<string, Ready>(MOST_KEPT)
+  readonly #files = new FileCache<Ready>()
+  readonly #cache = new NamedCache()
+
+  matchList(
+    kind: AnyKind,
+    list: Expandable,
+    subject: Text | HostSubject,
+    context: Context,
+    options: MatchOptions,
+  ): Awaitable<ListResult> {
+    const run: Run = { context, engine: this, depth: context.listDepth ?? 0 }
+    const name = list.name === '' ? undefined : list.name
+    return after(
+      this.#matchExpandable(kind, list, makeSubject(kind, subject), run, fullOptions(options), name),
+      resultOf,
+    )
+  }
+
+  matchListText(
+    kind: AnyKind,
+    list: Text,
+    subject: Text | HostSubject,
+    context: Context,
+    options: MatchOptions,
+  ): Awaitable<ListResult> {
+    const run: Run = { context, engine: this, depth: context.listDepth ?? 0 }
+    const full = fullOptions(options)
+    return after(
+      this.#walk(this.#compileText(kind, list, full), list, makeSubject(kind, subject), run),
+      resultOf,
+    )
+  }
+
+  matchText<K extends ListKind>(
+    kind: K,
+    list: Text,
+    subject: SubjectOf<K>,
+    run: Run,
+    options: CompileOptions,
+  ): Awaitable<Verdict> {
+    return this.#walk(this.#compileText(kind, list, options), list, subject, deeper(run))
+  }
+
+  matchNamed<K extends ListKind>(
+    kind: K,
+    name: string,
+    subject: SubjectOf<K>,
+    run: Run,
+    options: CompileOptions = plainOptions,
+  ): Awaitable<ItemResult> {
+    const { context } = run
+    const named = context.server.configuration.namedLists[kind].get(name)
+    if (named === undefined) {
+      const message = `unknown named ${kind === 'localpart' ? 'local part' : kind} list "+${name}"`
+      context.ports.log.panic(undefined, message)
+      return { is: 'failure', message }
+    }
+    const cache = named.cached || isConstant(named.value) ? this.#cache.of(kind, context) : undefined
+    const known = cache?.get(named, subject.cacheKey)
+    if (known !== undefined) return known.is === 'match' ? { ...known, how: '- cached' } : undefined
+    return after(
+      this.#matchExpandable(kind, named.value, subject, deeper(run), options, undefined),
+      ({ result }): ItemResult => {
+        if (result.is === 'match' || result.is === 'no') cache?.put(named, subject.cacheKey, result)
+        return result.is === 'no' ? undefined : result
+      },
+    )
+  }
+
+  matchFile<K extends ListKind>(
+    kind: K,
+    path: string,
+    subject: SubjectOf<K>,
+    run: Run,
+    options: CompileOptions,
+  ): Awaitable<ItemResult> {
+    const inFile = { ...options, inFile: true }
+    const ready = this.#files.get(path, kind, variantOf('', inFile), run.context.ports.files, (lines) =>
+      compile(kind, lines, inFile),
+    )
+    if ('error' in ready) {
+      const message = `failed to open ${path} when checking "${path}": ${ready.error}`
+      run.context.ports.log.panic(undefined, message)
+      return { is: 'failure', message }
+    }
+    return after(walkReady(ready, subject, deeper(run)), (verdict): ItemResult => {
+      if (verdict.atEnd) return { is: 'passed', endsNegated: verdict.endsNegated }
+      if (verdict.result.is === 'match') {
+        return { is: 'match', data: verdict.result.data, how: inWords(verdict, path) }
+      }
+      if (verdict.result.is === 'no') {
+        return { is: 'match', data: undefined, inverted: true, how: inWords(verdict, path) }
+      }
+      return verdict.result
+    })
+  }
+
+  /** Expands a list, if it must be, and walks it. */
+  #matchExpandable(
+    kind: AnyKind,
+    list: Expandable,
+    subject: Subject,
+    run: Run,
+    options: CompileOptions,
+    name: string | undefined,
+  ): Awaitable<Verdict> {
+    if (run.depth > DEEPEST) {
+      return refused(`lists refer to each other more than ${DEEPEST} deep while checking "${list.text}"`)
+    }
+    const slot = list.compiledList instanceof Slot ? list.compiledList : new Slot()
+    list.compiledList = slot
+    const { context } = run
+    if (slot.text !== undefined && isConstant(list)) {
+      return this.#walk(readyOf(slot, slot.text, kind, options), slot.text, subject, run, name)
+    }
+    const inner = { ...context, listDepth: run.depth + 1 }
+    return after(context.ports.expand(list, inner), (expanded) => {
+      if (expanded instanceof Failure) return failedToExpand(list, expanded, context)
+      return this.#walk(readyOf(slot, expanded, kind, options), expanded, subject, run, name)
+    })
+  }
+
+  #walk(ready: Ready, list: Text, subject: Subject, run: Run, name?: string): Awaitable<Verdict> {
+    const { debug } = run.context
+    if (run.depth > DEEPEST) return refused(`lists refer to each other more than ${DEEPEST} deep`)
+    const verdict = walkReady(ready, subject, run)
+    if (debug === undefined) return verdict
+    return after(verdict, (done) => {
+      const { is } = done.result
+      if (is === 'match' || is === 'no') {
+        const where = name ?? `"${textOf(list)}"`
+        debug('lists', `${subject.label} in ${where}? ${is === 'match' ? 'yes' : 'no'} (${done.why})`)
+      }
+      return done
+    })
+  }
+
+  /** Compiles a text that is expanded already; the recent ones are kept. */
+  #compileText(kind: AnyKind, list: Text, options: CompileOptions): Ready {
+    if (list instanceof Tainted || list.length > LONGEST_KEPT) return compile(kind, splitList(list), options)
+    const key = `${variantOf(kind, options)} ${list}`
+    let ready = this.#texts.get(key)
+    if (ready === undefined) {
+      ready = compile(kind, splitList(list), options)
+      this.#texts.set(key, ready)
+    }
+    return ready
+  }
+}
+
+const plainOptions: CompileOptions = { caseful: false, addressesOnly: false, inFile: false }
+
+function fullOptions(options: MatchOptions): CompileOptions {
+  if (options.caseful !== true && options.addressesOnly !== true) return plainOptions
+  return { ...plainOptions, ...options }
+}
+
+/** A text without `$` expands to the same each time: Exim manual, "Named list caching". */
+function isConstant(list: Expandable): boolean {
+  return !list.text.includes('$')
+}
+
+function variantOf(kind: string, options: CompileOptions): string {
+  return `${kind}${options.caseful ? ' caseful' : ''}${options.addressesOnly ? ' addresses' : ''}`
+}
+
+function readyOf(slot: Slot, text: Text, kind: AnyKind, options: CompileOptions): Ready {
+  // Tainted texts are compared by identity: the same words may carry other taint.
+  if (slot.text !== text) {
+    slot.text = text
+    slot.ready.clear()
+  }
+  const variant = variantOf(kind, options)
+  let ready = slot.ready.get(variant)
+  if (ready === undefined) {
+    ready = compile(kind, splitList(text), options)
+    slot.ready.set(variant, ready)
+  }
+  return ready
+}
+
+function compile(kind: AnyKind, items: readonly Text[], options: CompileOptions): Ready {
+  switch (kind) {
+    case 'host':
+      return { kind: 'host', list: compileHosts(items, options) }
+    case 'address':
+      return { kind: 'address', list: compileAddresses(items, options) }
+    default:
+      return { kind: 'text', list: compileTexts(kind, items, options) }
+  }
+}
+
+function makeSubject(kind: AnyKind, subject: Text | HostSubject): Subject {
+  if (typeof subject === 'object' && !(subject instanceof Tainted)) {
+    return hostSubject(subject.address, subject.name)
+  }
+  return kind === 'address' ? addressSubject(subject) : textSubject(subject)
+}
+
+function walkReady(ready: Ready, subject: Subject, run: Run): Awaitable<Verdict> {
+  // The subject was made for the same kind of list as `ready`, in makeSubject or by an item of that kind.
+  switch (ready.kind) {
+    case 'host':
+      return walk(ready.list, subject as HostListSubject, run)
+    case 'address':
+      return walk(ready.list, subject as AddressSubject, run)
+    case 'text':
+      return walk(ready.list, subject as TextSubject, run)
+  }
+}
+
+function deeper(run: Run): Run {
+  return { ...run, depth: run.depth + 1 }
+}
+
+function resultOf(verdict: Verdict): ListResult {
+  return verdict.result
+}
+
+function inWords(verdict: Verdict, path: string): string {
+  const item = /^matched (".*")/s.exec(verdict.why)
+  return `in ${path}${item === null ? '' : `: ${item[1] ?? ''}`}`
+}
+
+function refused(message: string): Verdict {
+  return { result: { is: 'failure', message }, why: message, endsNegated: false, atEnd: false }
+}
+
+/** Exim manual, "Expansion of lists": a forced failure means that the subject is not in the list. */
+function failedToExpand(list: Expandable, failure: Failure, context: Context): Verdict {
+  if (failure.kind === 'forced') {
+    const why = `expansion of "${list.text}" forced failure: assume not in this list`
+    context.debug?.('lists', why)
+    return { result: { is: 'no' }, why, endsNegated: false, atEnd: false }
+  }
+  const message = `failed to expand "${list.text}" while checking a list: ${failure.message}`
+  context.ports.log.panic(undefined, message)
+  const is = failure.kind === 'defer' ? 'defer' : 'failure'
+  return { result: { is, message: failure.message }, why: message, endsNegated: false, atEnd: false }
+}
