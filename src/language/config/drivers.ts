@@ -40,6 +40,11 @@ export class DriverSection {
     this.#report = report
   }
 
+  /** Names of all instances in the file, also of those that could not be read. */
+  names(): string[] {
+    return this.#drafts.map((draft) => draft.name)
+  }
+
   take(line: MappedText): void {
     const match = /^([A-Za-z][A-Za-z0-9_]*)[ \t]*:/.exec(line.text)
     const name = match?.[1]

@@ -1,6 +1,7 @@
 /** Reads a whole configuration: files to settings. Every mistake is reported; reading goes on after each. */
 import { type Diagnostic, locate, nearest, type Report } from '../../base/diagnostic.ts'
 import { type ByteString, fromBytes } from '../../base/text.ts'
+import { checkAccounts } from './accounts.ts'
 import { AclSection } from './acls.ts'
 import { builtinMacros } from './builtin.ts'
 import type { Configuration, Instance, RetryRule, RewriteRule } from './configuration.ts'
@@ -121,8 +122,11 @@ export function readConfiguration(request: ReadRequest): Configuration {
     normalizedLines,
     diagnostics,
   }
-  checkReferences(configuration, registries, report)
+  const declared = { routers: routers.names(), transports: transports.names() }
+  checkReferences(configuration, declared, registries, report)
+  checkAccounts(configuration, registries, report)
   pendingOptions(configuration, registries, report)
+  sortByPlace(diagnostics, reader.files)
   return configuration
 }
 
@@ -176,6 +180,21 @@ function definesMacro(section: SectionName | 'main' | 'unknown', line: MappedTex
   if (section === 'main') return /^[A-Z]/.test(line.text)
   if (section === 'retry' || section === 'rewrite' || section === 'local_scan') return false
   return /^[A-Z][A-Za-z0-9_]*[ \t]*=/.test(line.text)
+}
+
+/** In the order in which a person reads the files. */
+function sortByPlace(diagnostics: Diagnostic[], files: readonly string[]): void {
+  const rank = new Map<Diagnostic, readonly [number, number, number]>()
+  for (const diagnostic of diagnostics) {
+    const place = diagnostic.at && locate(diagnostic.at)
+    rank.set(diagnostic, place ? [files.indexOf(place.file), place.line, place.column] : [-1, 0, 0])
+  }
+  const none = [0, 0, 0] as const
+  diagnostics.sort((a, b) => {
+    const [fileA, lineA, columnA] = rank.get(a) ?? none
+    const [fileB, lineB, columnB] = rank.get(b) ?? none
+    return fileA - fileB || lineA - lineB || columnA - columnB
+  })
 }
 
 function addTo<T>(list: T[], item: T | undefined): void {

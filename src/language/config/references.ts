@@ -5,52 +5,50 @@ import type { Configuration } from './configuration.ts'
 import type { Registries } from './registries.ts'
 import { error } from './settings.ts'
 
-export function checkReferences(configuration: Configuration, registries: Registries, report: Report): void {
-  const routerNames = configuration.routers.map((router) => router.name)
-  configuration.routers.forEach((router, index) => {
+/** Names of instances as the file declares them, also of those that could not be read. */
+export interface DeclaredNames {
+  readonly routers: readonly string[]
+  readonly transports: readonly string[]
+}
+
+export function checkReferences(
+  configuration: Configuration,
+  declared: DeclaredNames,
+  registries: Registries,
+  report: Report,
+): void {
+  for (const router of configuration.routers) {
     const { settings } = router
     const driver = registries.routers[router.driver]
     if (driver?.needsTransport === true && settings.transport === undefined && !settings.verify_only) {
       const message = `${router.name} router: a transport is required for this router`
       error(report, 'transport-missing', message, router.at, 'add "transport = NAME", or verify_only')
     }
-    for (const option of ['pass_router', 'redirect_router'] as const) {
-      const name = settings[option]
-      if (name === undefined) continue
-      const at = router.setAt.get(option)
-      const target = routerNames.indexOf(name)
-      if (target === -1)
-        undefinedName(
-          report,
-          `${option} "${name}" not found for ${router.name} router`,
-          at,
-          name,
-          routerNames,
-        )
-      else if (option === 'pass_router' && target <= index) {
-        const message = `pass_router "${name}" must come after ${router.name} router`
-        error(report, 'reference-backwards', message, at, `move the router ${name} below`)
-      }
-    }
+    checkRouterName('pass_router', settings.pass_router, router, declared.routers, report)
+    checkRouterName('redirect_router', settings.redirect_router, router, declared.routers, report)
     for (const [option, value] of Object.entries(settings)) {
       if (option !== 'transport' && !option.endsWith('_transport')) continue
-      if (!(value instanceof Expandable) || value.text.includes('$')) continue
-      if (configuration.transports.has(value.text)) continue
-      const message = `${router.name} router: transport "${value.text}" is not defined`
-      undefinedName(report, message, value.span(), value.text, configuration.transports.keys())
+      if (!(value instanceof Expandable) || !router.setAt.has(option)) continue
+      checkTransportName(`${router.name} router: transport`, value, declared, report)
     }
     driver?.check?.(router, report)
-  })
+  }
+  const { main } = configuration
+  for (const kind of ['directory', 'file', 'pipe', 'reply'] as const) {
+    const value = main[`system_filter_${kind}_transport`]
+    if (value !== undefined) checkTransportName(`system_filter_${kind}_transport:`, value, declared, report)
+  }
   for (const transport of configuration.transports.values()) {
     const shadow = transport.settings.shadow_transport
-    if (shadow !== undefined && !configuration.transports.has(shadow)) {
+    if (shadow !== undefined && !declared.transports.includes(shadow)) {
       const message = `${transport.name} transport: shadow transport "${shadow}" is not defined`
       undefinedName(
         report,
         message,
         transport.setAt.get('shadow_transport'),
         shadow,
-        configuration.transports.keys(),
+        declared.transports,
+        true,
       )
     }
     registries.transports[transport.driver]?.check?.(transport, report)
@@ -60,19 +58,50 @@ export function checkReferences(configuration: Configuration, registries: Regist
   }
 }
 
+function checkRouterName(
+  option: 'pass_router' | 'redirect_router',
+  name: string | undefined,
+  router: Configuration['routers'][number],
+  known: readonly string[],
+  report: Report,
+): void {
+  if (name === undefined) return
+  const at = router.setAt.get(option)
+  const target = known.indexOf(name)
+  if (target === -1) {
+    // Exim calls the target of both options the new router.
+    undefinedName(report, `new_router "${name}" not found for "${router.name}" router`, at, name, known, true)
+  } else if (option === 'pass_router' && target <= known.indexOf(router.name)) {
+    const help = 'an address is passed on to a later router only; redirect_router may name any'
+    error(
+      report,
+      'reference-backwards',
+      `new_router "${name}" does not follow "${router.name}" router`,
+      at,
+      help,
+    )
+  }
+}
+
+function checkTransportName(owner: string, value: Expandable, declared: DeclaredNames, report: Report): void {
+  const { text } = value
+  if (text === '' || text.includes('$') || declared.transports.includes(text)) return
+  // Exim finds out when a message takes the route, so this does not stop the start.
+  undefinedName(report, `${owner} "${text}" is not defined`, value.span(), text, declared.transports, false)
+}
+
 function undefinedName(
   report: Report,
   message: string,
   at: Span | undefined,
   name: string,
-  known: Iterable<string>,
+  known: readonly string[],
+  fatal: boolean,
 ): void {
   const near = nearest(name, known)
-  error(
-    report,
-    'reference-undefined',
-    message,
-    at,
-    near === undefined ? undefined : `did you mean "${near}"?`,
-  )
+  const help =
+    near !== undefined
+      ? `did you mean "${near}"?`
+      : `defined are ${known.length === 0 ? 'none' : known.join(', ')}`
+  report({ code: 'reference-undefined', severity: 'error', fatal, message, at, help })
 }

@@ -11,7 +11,7 @@ import { readWord } from './words.ts'
 const plainErrors = [
   '*',
   'auth_failed',
-  'host_lookup_defer',
+  'lookup',
   'lost_connection',
   'quota',
   'refused_A',
@@ -27,7 +27,7 @@ const plainErrors = [
   'tls_required',
 ] as const
 
-const codedErrors = ['auth', 'mail', 'rcpt', 'data', 'quota'] as const
+const codedErrors = ['mail', 'rcpt', 'data'] as const
 
 /** Reads a rule line; undefined after a report. */
 export function readRetryRule(line: MappedText, report: Report): RetryRule | undefined {
@@ -46,11 +46,21 @@ export function readRetryRule(line: MappedText, report: Report): RetryRule | und
     )
     return undefined
   }
-  const errorText = kind.text.text.replace(/,$/, '')
+  const errorText = kind.text.text
   const fault = errorFault(errorText)
   if (fault !== undefined) {
     const span = line.span(kind.start, kind.start + errorText.length)
     error(report, 'retry-error-unknown', fault.message, span, fault.help)
+  }
+  if (errorText === 'timeout_DNS') {
+    report({
+      code: 'retry-error-obsolete',
+      severity: 'warning',
+      message:
+        '"timeout_dns" is no longer available in retry rules (it has never worked) - treated as "timeout"',
+      at: line.span(kind.start, kind.start + errorText.length),
+      help: 'write timeout',
+    })
   }
   let at = kind.next
   let senders: Expandable | undefined
@@ -72,7 +82,7 @@ export function readRetryRule(line: MappedText, report: Report): RetryRule | und
   }
   const intervals = readIntervals(line, at, report)
   if (intervals === undefined || fault !== undefined) return undefined
-  const [name, extra] = splitError(errorText)
+  const [name, extra] = splitError(errorText === 'timeout_DNS' ? 'timeout' : errorText)
   return {
     at: line.span(pattern.start, pattern.start + Math.max(1, pattern.text.text.length)),
     pattern: new Expandable(pattern.text.text, pattern.text, 'retry pattern'),
@@ -84,7 +94,7 @@ export function readRetryRule(line: MappedText, report: Report): RetryRule | und
 
 /** `quota_5d` is `quota` with `5d`; `rcpt_45x` is `rcpt` with `45x`. */
 function splitError(text: string): [string, string | undefined] {
-  const match = /^(auth|mail|rcpt|data|quota)_(?!failed)(.*)$/.exec(text)
+  const match = /^(mail|rcpt|data|quota)_(.*)$/.exec(text)
   return match?.[1] === undefined ? [text, undefined] : [match[1], match[2]]
 }
 
@@ -92,8 +102,8 @@ function errorFault(text: string): { message: string; help: string | undefined }
   if (plainErrors.some((name) => name === text)) return undefined
   const [name, extra] = splitError(text)
   if (extra !== undefined && name === 'quota' && parseTime(extra) !== undefined) return undefined
-  if (extra !== undefined && name !== 'quota') {
-    if (/^4?(?:xx|\dx|\d\d)$/.test(extra) && (extra.length === 3) === extra.startsWith('4')) return undefined
+  if (extra?.startsWith('4') && name !== 'quota') {
+    if (/^4(?:xx|\dx|\d\d)$/.test(extra)) return undefined
     const message = `${name}_4 must be followed by xx, dx, or dd, where x is literal and d is any digit`
     return { message, help: `such as ${name}_4xx or ${name}_452` }
   }

@@ -29,12 +29,8 @@ export function newSettings(): SettingsBeingRead {
 
 /** Cuts a line; undefined, after a report, when it does not begin with a name. */
 export function cutSetting(line: MappedText, report: Report): SettingLine | undefined {
-  let start = 0
-  let hide = false
-  for (let match = hideWord(line, start); match !== undefined; match = hideWord(line, start)) {
-    hide = true
-    start += match
-  }
+  const start = /^hide(?:[ \t]+|$)/.exec(line.text)?.[0].length ?? 0
+  const hide = start > 0
   const name = /^[A-Za-z][A-Za-z0-9_]*/.exec(line.text.slice(start))?.[0]
   if (name === undefined && start < line.text.length) {
     const message = `option setting expected: ${line.text.slice(start)}`
@@ -48,10 +44,6 @@ export function cutSetting(line: MappedText, report: Report): SettingLine | unde
     return undefined
   }
   return { line, hide, name: name ?? '', nameStart: start, nameEnd: start + (name?.length ?? 0) }
-}
-
-function hideWord(line: MappedText, start: number): number | undefined {
-  return /^hide(?:[ \t]+|$)/.exec(line.text.slice(start))?.[0].length
 }
 
 export interface FoundOption {
@@ -136,6 +128,7 @@ export function takeSetting(
   }
   if (first === undefined) into.setAt.set(name, nameSpan)
   const { value } = result
+  if (typeof value === 'boolean') for (const part of row.sets ?? []) into.values.set(part, value)
   if (row.type !== 'expandMany') {
     into.values.set(name, value)
   } else if (value instanceof Expandable) {
@@ -177,6 +170,8 @@ function settingValue(setting: SettingLine, found: FoundOption): { value: Settin
     if (type === 'boolean') return { value: !found.negated }
     return { value: new Expandable(found.negated ? 'false' : 'true', line, found.name) }
   }
+  // A switch with nothing behind its equals sign is on, as Exim 4.96 has it.
+  if (type === 'boolean' && line.text[at] === '=' && at + 1 === end) return { value: true }
   if (at === end) {
     const message = `unexpected end of line (data missing) after ${name}`
     return fault('value-missing', message, nameStart, `write ${name} = value`)

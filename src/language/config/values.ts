@@ -28,8 +28,8 @@ const readers: Readonly<Record<OptionType, Reader>> = {
   stringList: (source) => withString(source, (text) => ({ value: splitList(text.text) })),
   expand: readExpandable,
   expandBoolean: readExpandable,
-  expandInteger: readExpandable,
-  expandTime: readExpandable,
+  expandInteger: (source) => literalOr(readInteger, source),
+  expandTime: (source) => literalOr(readTime, source),
   expandList: readExpandable,
   domainList: readExpandable,
   hostList: readExpandable,
@@ -147,6 +147,14 @@ export function parseTime(text: ByteString): number | undefined {
 
 function readExpandable(source: ValueSource): ReadValue {
   return withString(source, (text) => ({ value: new Expandable(text.text, text, source.name) }))
+}
+
+/** A value that is expanded when used; one without a dollar sign must already be right. */
+function literalOr(read: Reader, source: ValueSource): ReadValue {
+  const value = readExpandable(source)
+  if (source.line.text.includes('$', source.start) || source.line.text[source.start] === '"') return value
+  const literal = read(source)
+  return 'fault' in literal ? literal : value
 }
 
 function withString(source: ValueSource, next: (text: MappedText) => ReadValue): ReadValue {

@@ -49,6 +49,8 @@ export interface OptionRow {
   readonly doc: string
   /** Older spellings, each with the remark to make when it is met (undefined: none). */
   readonly aliases?: Readonly<Record<string, string | undefined>>
+  /** A short form: names of the boolean options that it sets alike. */
+  readonly sets?: readonly string[]
   /** The Postern version from which it works; absent: known and read, but without effect yet. */
   readonly since?: string
   /** While it does not work yet, its use stops the start: without it a server would be less safe than asked for. */
