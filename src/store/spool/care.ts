@@ -1,0 +1,122 @@
+/** The periodic work: dropping segments that say nothing any more, copying the living out of nearly empty ones. */
+import { spoolError } from './disk.ts'
+import type { FileSpool } from './file-spool.ts'
+import type { Journal, Segment } from './journal.ts'
+import { scanRecords, isDamage } from './record.ts'
+import type { OpenSpool } from './opening.ts'
+import { findSegment } from './segment-reader.ts'
+import { readWhole } from './recovery.ts'
+
+const roundMs = 2000
+/** Below this part of living bytes a segment is emptied. */
+const livingShare = 0.25
+const copiesPerRound = 500
+
+export class Care {
+  readonly #open: OpenSpool
+  readonly #journal: Journal
+  readonly #spool: FileSpool
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+  #stopped = false
+  #round = 0
+
+  constructor(open: OpenSpool, journal: Journal, spool: FileSpool) {
+    this.#open = open
+    this.#journal = journal
+    this.#spool = spool
+  }
+
+  start(): void {
+    if (this.#stopped) return
+    this.#timer = setTimeout(() => {
+      this.#running = this.round()
+        .catch((error: unknown) => this.#open.log(`spool: ${spoolError(error, 'tidying').message}`))
+        .finally(() => {
+          this.#running = undefined
+          this.start()
+        })
+    }, roundMs)
+    this.#timer.unref()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#running
+    if (this.#journal.failure === undefined) await this.#dropDead()
+  }
+
+  /** One round; every fifth looks for dead processes. */
+  async round(): Promise<void> {
+    if (this.#round++ % 5 === 0) await this.#open.adoptDead()
+    await this.#dropDead()
+    await this.#compact()
+  }
+
+  async #dropDead(): Promise<void> {
+    this.#spool.flushIndex(false)
+    this.#open.index.refresh()
+    for (const segment of [...this.#journal.sealed()]) {
+      if (this.#open.index.segmentUse(segment.name).messages > 0) continue
+      if (this.#spool.holdsSegment(segment.name)) continue
+      await this.#keepTombstones(segment)
+      this.#open.crashPoint('segment-dropping')
+      await this.#journal.drop(segment)
+      this.#forgetTombstones(segment)
+    }
+  }
+
+  /** A tombstone stays until the segments that hold its message are gone. */
+  async #keepTombstones(segment: Segment): Promise<void> {
+    const root = `${this.#open.directory}/segments`
+    for (const [id, others] of segment.tombstones) {
+      const left = others.filter((name) => findSegment(root, name) !== undefined)
+      if (left.length === 0) continue
+      // Sequence numbers do not matter to a tombstone: an id is never used again.
+      const { segment: to } = await this.#journal.append({
+        type: 'tombstone',
+        id,
+        sequence: 0,
+        json: { segments: left },
+      })
+      this.#journal.segment(to)?.tombstones.set(id, left)
+      this.#open.index.transact((write) => write.putTombstone(id, to, left))
+      segment.tombstones.delete(id)
+    }
+  }
+
+  #forgetTombstones(segment: Segment): void {
+    if (segment.tombstones.size === 0) return
+    this.#open.index.transact((write) => {
+      for (const id of segment.tombstones.keys()) {
+        if (write.tombstone(id)?.[0] === segment.name) write.removeTombstone(id)
+      }
+    })
+  }
+
+  async #compact(): Promise<void> {
+    let copies = 0
+    for (const segment of [...this.#journal.sealed()]) {
+      const use = this.#open.index.segmentUse(segment.name)
+      if (use.messages === 0 || use.bytes >= segment.size * livingShare) continue
+      const ids = new Set<string>()
+      for (const item of scanRecords(await readWhole(segment.path), Buffer.from(segment.name, 'hex'))) {
+        if (!isDamage(item)) ids.add(item.id)
+      }
+      for (const id of ids) {
+        if (this.#stopped || copies >= copiesPerRound) return
+        const entry = this.#open.index.get(id)
+        if (entry?.parts.some((part) => part.segment === segment.name) !== true) continue
+        const claim = await this.#spool.claim(id)
+        if (claim === undefined) continue
+        copies++
+        try {
+          await this.#spool.rewrite(claim)
+        } finally {
+          claim.release()
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,396 @@
+/** Opens a spool: folders, the lock, the index or its rebuilding, and taking over from dead processes. */
+import { type Spool, SpoolError } from './api.ts'
+import { Care } from './care.ts'
+import {
+  changeOwner,
+  errorCode,
+  type FileOwner,
+  fileExists,
+  listFolder,
+  makeFolder,
+  openFile,
+  closeFile,
+  readSmallFile,
+  removeLater,
+  removeQuietly,
+  renameFile,
+  spoolError,
+  syncFile,
+  writeSmallFile,
+} from './disk.ts'
+import { FileSpool } from './file-spool.ts'
+import { Journal, type Segment } from './journal.ts'
+import { prepareLayout } from './layout.ts'
+import { bootId, isAlive, ownProcessKey, pidOf, type ProcessKey, takeLock } from './process-key.ts'
+import { type IndexEntry, QueueIndex } from './queue-index.ts'
+import { recover, type RecoveryHost } from './recovery.ts'
+import { SegmentReader } from './segment-reader.ts'
+import type { Damage } from './record.ts'
+
+export interface SpoolOptions {
+  readonly directory: string
+  /** `message_id_form`. */
+  readonly messageIdForm?: 'long' | 'short'
+  /** `localhost_number`. */
+  readonly localhostNumber?: number | undefined
+  /** Milliseconds since 1970. */
+  now(): number
+  /** Takes a sentence about damage and recovery, for the main log. */
+  log(line: string): void
+  /** For looking only: the listing and reading of messages. */
+  readonly readOnly?: boolean
+  /** A process that does one thing and ends: it leaves the segments of the dead to others. */
+  readonly brief?: boolean
+  /** Whose new files are to be, when not the process's own. */
+  readonly owner?: FileOwner
+  /** A segment is closed beyond this size: 32 MB. */
+  readonly segmentBytes?: number
+  /** Called by name at each point where a crash has its own meaning; see docs/spool-format.md. For tests. */
+  readonly crashPoint?: (name: string) => void
+}
+
+const lockWaitMs = 180_000
+
+/** Opens the spool, makes it when there is none, and brings it in order after a crash. Rejects with a `SpoolError`. */
+export async function openSpool(options: SpoolOptions): Promise<Spool> {
+  try {
+    const opened = await OpenSpool.open(options)
+    const spool = new FileSpool(opened)
+    opened.careFor(spool)
+    return spool
+  } catch (error) {
+    throw spoolError(error, `opening the spool ${options.directory}`)
+  }
+}
+
+/** What the parts of an open spool share. */
+export class OpenSpool {
+  readonly options: SpoolOptions
+  readonly directory: string
+  readonly owner: FileOwner | undefined
+  readonly crashPoint: (name: string) => void
+  /** Name of this process's folder, and its key in claims. */
+  readonly key: ProcessKey
+  readonly reader: SegmentReader
+  readonly damaged: { readonly what: string; readonly why: string }[] = []
+  readonly readOnly: boolean
+  readonly index: QueueIndex
+  readonly journal: Journal | undefined
+  #care: Care | undefined
+  #adopting: Promise<void> | undefined
+
+  private constructor(options: SpoolOptions, key: ProcessKey, index: QueueIndex, readOnly: boolean) {
+    this.options = options
+    this.directory = options.directory
+    this.owner = options.owner
+    this.crashPoint = options.crashPoint ?? (() => {})
+    this.key = key
+    this.index = index
+    this.readOnly = readOnly
+    this.reader = new SegmentReader(`${this.directory}/segments`)
+    if (!readOnly) {
+      this.journal = new Journal({
+        folder: `${this.directory}/segments/${key}`,
+        owner: options.owner,
+        segmentBytes: options.segmentBytes ?? 32 << 20,
+        crashPoint: this.crashPoint,
+      })
+    }
+  }
+
+  static async open(options: SpoolOptions): Promise<OpenSpool> {
+    const { directory } = options
+    prepareLayout(directory, options.owner, options.readOnly === true)
+    const segments = `${directory}/segments`
+    if (options.readOnly === true && indexIsGood(directory)) {
+      return new OpenSpool(options, '', QueueIndex.open(`${directory}/index`, true), true)
+    }
+    const process = ownProcessKey()
+    const unlock = await takeLock(directory, 'lock', process, lockWaitMs)
+    try {
+      const others = listFolder(segments)
+      const good = indexIsGood(directory)
+      const key = makeOwnFolder(segments, process, options.owner)
+      if (!good) removeQuietly(`${directory}/index`)
+      const index = openIndex(directory, key, options.owner)
+      const opened = new OpenSpool(options, key, index, false)
+      if (!good) await opened.#rebuild(others)
+      else if (options.brief !== true) await opened.#adopt(others.filter((name) => isLeft(directory, name)))
+      return opened
+    } finally {
+      unlock()
+    }
+  }
+
+  /** Begins the periodic work: dropping and compacting segments, taking over from the dead. */
+  careFor(spool: FileSpool): void {
+    if (this.journal === undefined) return
+    this.#care = new Care(this, this.journal, spool)
+    if (this.options.brief !== true) this.#care.start()
+  }
+
+  stopCare(): Promise<void> {
+    return this.#care?.stop() ?? Promise.resolve()
+  }
+
+  log(line: string): void {
+    this.options.log(line)
+  }
+
+  /** True while segments of a process wait to be taken over (or it lives). */
+  hasFolder(key: ProcessKey): boolean {
+    return fileExists(`${this.directory}/segments/${key}`)
+  }
+
+  /** Takes over from all processes that have died. */
+  adoptDead(): Promise<void> {
+    this.#adopting ??= this.#adoptUnderLock().finally(() => {
+      this.#adopting = undefined
+    })
+    return this.#adopting
+  }
+
+  async setAsideMessage(id: string, entry: IndexEntry, why: string): Promise<void> {
+    let number = 0
+    for (const part of entry.parts) {
+      const bytes = await this.reader.readBytes(part)
+      if (bytes !== undefined) this.#keepDamaged(`${id}-${number++}`, bytes)
+    }
+    await this.journal?.append({
+      type: 'tombstone',
+      id,
+      sequence: entry.sequence + 1,
+      json: { segments: entry.parts.slice(0, 1).map(({ segment }) => segment) },
+    })
+    this.index.transact((write) => {
+      const now = write.get(id)
+      if (now !== undefined) write.remove(id, now)
+    })
+    this.#tellDamaged(`message ${id}`, why)
+  }
+
+  async close(): Promise<void> {
+    const { journal } = this
+    if (journal === undefined) return this.index.close()
+    await journal.close()
+    const folder = `${this.directory}/segments/${this.key}`
+    const segments = `${this.directory}/segments`
+    const unlock = await takeLock(this.directory, 'lock', ownProcessKey(), lockWaitMs)
+    try {
+      const left = journal.segments()
+      writeSmallFile(folder, 'clean', JSON.stringify(left.map(segmentFacts)), this.owner)
+      if (left.length === 0) removeQuietly(folder)
+      const othersLive = listFolder(segments).some((name) => !isLeft(this.directory, name))
+      const allClean = listFolder(segments).every((name) => fileExists(`${segments}/${name}/clean`))
+      await this.index.close()
+      if (!othersLive && allClean) await this.#markClean()
+    } finally {
+      unlock()
+    }
+  }
+
+  async #markClean(): Promise<void> {
+    const fd = await openFile(`${this.directory}/index/data.mdb`, 'write')
+    try {
+      await syncFile(fd)
+    } finally {
+      await closeFile(fd)
+    }
+    writeState(this.directory, this.owner, true)
+  }
+
+  async #rebuild(others: readonly string[]): Promise<void> {
+    const { directory } = this
+    const started = performance.now()
+    const folders = others.map((name) => `${directory}/segments/${name}`)
+    const done = await recover(this.#recoveryHost(), folders, true)
+    this.#takeSegments(done.segments)
+    for (const folder of folders) removeQuietly(folder)
+    this.#removeOrphans(others, true)
+    if (done.segments.length > 0) {
+      const seconds = ((performance.now() - started) / 1000).toFixed(1)
+      this.log(
+        `spool index rebuilt: ${done.messages} messages from ${done.segments.length} segments in ${seconds}s`,
+      )
+    }
+  }
+
+  async #adoptUnderLock(): Promise<void> {
+    const unlock = await takeLock(this.directory, 'lock', ownProcessKey(), lockWaitMs)
+    try {
+      await this.#adopt(
+        listFolder(`${this.directory}/segments`).filter((name) => isLeft(this.directory, name)),
+      )
+    } finally {
+      unlock()
+    }
+  }
+
+  async #adopt(dead: readonly string[]): Promise<void> {
+    for (const name of dead) {
+      const folder = `${this.directory}/segments/${name}`
+      const clean = readClean(folder)
+      if (clean === undefined) {
+        const done = await recover(this.#recoveryHost(), [folder], false)
+        this.#takeSegments(done.segments)
+        this.log(
+          `spool: took over ${done.segments.length} segments of process ${pidOf(name)}, which ended without closing`,
+        )
+      } else this.#takeSegments(clean)
+      removeQuietly(folder)
+      this.#removeOrphans([name], false)
+    }
+  }
+
+  /** Moves segments into this process's folder. */
+  #takeSegments(segments: readonly Segment[]): void {
+    for (const segment of segments) {
+      const path = `${this.directory}/segments/${this.key}/${segment.name}`
+      try {
+        renameFile(segment.path, path)
+      } catch (error) {
+        if (errorCode(error) === 'ENOENT') continue
+        throw error
+      }
+      this.journal?.adopt({ ...segment, path })
+    }
+  }
+
+  /** Removes body files and message logs that belong to no message: what a crash left of half-received mail. */
+  #removeOrphans(dead: readonly string[], all: boolean): void {
+    const bodies = `${this.directory}/bodies`
+    for (const name of listFolder(bodies)) {
+      const id = name.slice(0, name.indexOf('.'))
+      const owner = name.slice(name.indexOf('.') + 1)
+      if (!all && !dead.includes(owner)) continue
+      if (this.index.get(id)?.bodyFile !== name) removeLater(`${bodies}/${name}`)
+    }
+    if (!all) return
+    const logs = `${this.directory}/msglog`
+    for (const id of listFolder(logs)) if (!this.index.has(id)) removeLater(`${logs}/${id}`)
+  }
+
+  #recoveryHost(): RecoveryHost {
+    return {
+      directory: this.directory,
+      index: this.index,
+      log: (line) => this.log(line),
+      setAsideBytes: (segment, damage, bytes) => this.#setAsideBytes(segment, damage, bytes),
+      setAsideEntry: (id, _entry, why) => this.#tellDamaged(`message ${id}`, why),
+    }
+  }
+
+  #setAsideBytes(segment: string, damage: Damage, bytes: Uint8Array): void {
+    if (damage.unfinished) {
+      this.log(`spool: a record at the end of segment ${segment} was never finished and is dropped`)
+      return
+    }
+    const what = damage.id === undefined ? 'a record' : `a record of message ${damage.id}`
+    const name = `${segment}-${damage.offset}`
+    this.#keepDamaged(name, bytes)
+    this.#tellDamaged(
+      what,
+      `${damage.length} bytes at ${damage.offset} of segment ${segment} are damaged; kept as damaged/${name}`,
+    )
+  }
+
+  #keepDamaged(name: string, bytes: Uint8Array): void {
+    writeSmallFile(`${this.directory}/damaged`, name, bytes, this.owner)
+  }
+
+  #tellDamaged(what: string, why: string): void {
+    this.damaged.push({ what, why })
+    this.log(`spool: ${what} is damaged and set aside: ${why}`)
+  }
+}
+
+/** True for the folder of a process that has closed it, or died. */
+function isLeft(directory: string, name: string): boolean {
+  return fileExists(`${directory}/segments/${name}/clean`) || !isAlive(name)
+}
+
+/** A folder that no other open spool has, even one of this process. */
+function makeOwnFolder(segments: string, process: ProcessKey, owner: FileOwner | undefined): ProcessKey {
+  for (let number = 0; ; number++) {
+    const key = number === 0 ? process : `${process}.${number}`
+    if (makeFolder(`${segments}/${key}`, owner)) return key
+  }
+}
+
+/**
+ * The index can be used when other living processes use it; when the last one closed it properly; never when a
+ * process died while opening it.
+ */
+function indexIsGood(directory: string): boolean {
+  if (!fileExists(`${directory}/index/data.mdb`)) {
+    const live = listFolder(`${directory}/segments`).find((name) => !isLeft(directory, name))
+    if (live === undefined) return false
+    throw new SpoolError('io', `the index of ${directory} is missing while process ${pidOf(live)} uses it`)
+  }
+  const folders = listFolder(`${directory}/segments`)
+  if (folders.some((name) => !isLeft(directory, name))) return true
+  if (listFolder(`${directory}/index`).some((name) => name.startsWith('opening.'))) return false
+  const state = readState(directory)
+  return state?.clean === true && folders.every((name) => fileExists(`${directory}/segments/${name}/clean`))
+}
+
+/** Leaves a mark while LMDB opens: a damaged index can end the process, and then it is made anew. */
+function openIndex(directory: string, key: ProcessKey, owner: FileOwner | undefined): QueueIndex {
+  const folder = `${directory}/index`
+  makeFolder(folder, owner)
+  writeState(directory, owner, false)
+  const mark = `opening.${key}`
+  writeSmallFile(folder, mark, '', owner)
+  const index = QueueIndex.open(folder, false)
+  index.count()
+  if (owner !== undefined) {
+    for (const name of ['data.mdb', 'lock.mdb']) changeOwner(`${folder}/${name}`, owner.uid, owner.gid)
+  }
+  removeQuietly(`${folder}/${mark}`)
+  return index
+}
+
+interface IndexState {
+  readonly boot: string
+  readonly clean: boolean
+}
+
+function writeState(directory: string, owner: FileOwner | undefined, clean: boolean): void {
+  const before = readState(directory)
+  if (before?.clean === clean && !clean) return
+  const state: IndexState = { boot: bootId(), clean }
+  writeSmallFile(`${directory}/index`, 'state', JSON.stringify(state), owner, true)
+}
+
+function readState(directory: string): IndexState | undefined {
+  return parseFile(`${directory}/index/state`) as IndexState | undefined
+}
+
+function readClean(folder: string): Segment[] | undefined {
+  // Written whole by `segmentFacts` below, or not readable at all.
+  const facts = parseFile(`${folder}/clean`) as ReturnType<typeof segmentFacts>[] | undefined
+  return facts?.map(({ name, size, tombstones }) => ({
+    name,
+    path: `${folder}/${name}`,
+    size,
+    tombstones: new Map(tombstones),
+  }))
+}
+
+function segmentFacts(segment: Segment): {
+  name: string
+  size: number
+  tombstones: [string, readonly string[]][]
+} {
+  return { name: segment.name, size: segment.size, tombstones: [...segment.tombstones] }
+}
+
+function parseFile(path: string): unknown {
+  const text = readSmallFile(path, 64 << 20)?.toString('utf8')
+  if (text === undefined || text === '') return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Who a process is, so that another can tell whether it still lives: number, start time and boot.
+ * A number alone is used again; with the time it began and the boot it belongs to, never.
+ */
+import {
+  errorCode,
+  linkFile,
+  readProc,
+  readSmallFile,
+  removeQuietly,
+  renameFile,
+  unlinkFile,
+  writeSmallFile,
+} from './disk.ts'
+
+/** `PID.START.BOOT`, START in clock ticks since boot, BOOT the first 8 characters of the boot id. */
+export type ProcessKey = string
+
+export function bootId(): string {
+  return readSmallProcFile('/proc/sys/kernel/random/boot_id').trim().slice(0, 8) || 'unknown'
+}
+
+export function ownProcessKey(): ProcessKey {
+  return `${process.pid}.${startTime(process.pid) ?? 0}.${bootId()}`
+}
+
+/** The process number in a key (or in the name of a folder that begins with one). */
+export function pidOf(key: ProcessKey): number {
+  return Number.parseInt(key, 10)
+}
+
+/** True while the process lives. A suffix after the three parts is not looked at. */
+export function isAlive(key: ProcessKey): boolean {
+  const [pid, start, boot] = key.split('.')
+  if (boot !== bootId()) return false
+  return String(startTime(Number(pid)) ?? '-') === start
+}
+
+/** Start of a process in clock ticks since boot; undefined when there is none or it is a zombie. */
+function startTime(pid: number): number | undefined {
+  const text = readSmallProcFile(`/proc/${pid}/stat`)
+  // The name of the program stands in brackets and may hold anything: count fields after the last one.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  if (fields[0] === 'Z' || fields[0] === 'X') return undefined
+  const start = Number(fields[19])
+  return text === '' || Number.isNaN(start) ? undefined : start
+}
+
+function readSmallProcFile(path: string): string {
+  try {
+    return readProc(path)
+  } catch (error) {
+    // ESRCH: the process ended between opening and reading.
+    if (['ENOENT', 'ESRCH', 'EACCES'].includes(errorCode(error))) return ''
+    throw error
+  }
+}
+
+/**
+ * Takes the lock `folder/name`, waiting for a living holder and taking over from a dead one.
+ * @returns what gives it up again
+ */
+export async function takeLock(
+  folder: string,
+  name: string,
+  key: ProcessKey,
+  waitMs: number,
+): Promise<() => void> {
+  const lock = `${folder}/${name}`
+  const mine = `${name}.${key}`
+  const until = Date.now() + waitMs
+  for (;;) {
+    writeSmallFile(folder, mine, key, undefined)
+    try {
+      linkFile(`${folder}/${mine}`, lock)
+      unlinkFile(`${folder}/${mine}`)
+      return () => {
+        if (readSmallFile(lock)?.toString() === key) removeQuietly(lock)
+      }
+    } catch (error) {
+      removeQuietly(`${folder}/${mine}`)
+      if (errorCode(error) !== 'EEXIST') throw error
+    }
+    const holder = readSmallFile(lock)?.toString()
+    if (holder !== undefined && !isAlive(holder)) {
+      takeAway(folder, name, key, holder)
+      continue
+    }
+    if (Date.now() > until) throw new Error(`${lock} is held by process ${holder ?? 'unknown'}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+/** Removes the lock of a dead holder, unless another was quicker and the lock is a new one by now. */
+function takeAway(folder: string, name: string, key: ProcessKey, holder: string): void {
+  const aside = `${folder}/${name}.old.${key}`
+  try {
+    renameFile(`${folder}/${name}`, aside)
+    if (readSmallFile(aside)?.toString() !== holder) linkFile(aside, `${folder}/${name}`)
+  } catch (error) {
+    if (!['ENOENT', 'EEXIST'].includes(errorCode(error))) throw error
+  }
+  removeQuietly(aside)
+}

@@ -1,0 +1,340 @@
+/**
+ * The index beside the segments, in LMDB: what is in the queue, where its records stand, who works on it.
+ * It can always be made anew from the segments, so it is never synced and never the only copy of anything.
+ */
+import { type Database, open, type RootDatabase } from 'lmdb'
+import type { QueueEntry } from './api.ts'
+import type { Location } from './journal.ts'
+
+/** What the index knows of a message. */
+export interface IndexEntry {
+  readonly receivedAt: number
+  readonly size: number
+  readonly sender: string
+  readonly local: boolean
+  readonly firstDelivery: boolean
+  readonly frozenAt: number | undefined
+  readonly recipients: readonly string[]
+  readonly done: readonly string[]
+  readonly queueName: string
+  readonly nextAttemptAt: number
+  /** Key of the process that works on it; empty: none. */
+  readonly claimedBy: string
+  readonly reason: string
+  readonly login: string
+  /** Of the newest record. */
+  readonly sequence: number
+  /** The message record, then what was recorded since. */
+  readonly parts: readonly Location[]
+  /** Older segments that still speak of it: copies of the message were made from there. */
+  readonly origins: readonly string[]
+  /** The file of a large body. */
+  readonly bodyFile: string
+  readonly bodySize: number
+}
+
+/** As it is stored: an array is smaller and quicker than an object with names. */
+type Row = [
+  receivedAt: number,
+  size: number,
+  sender: string,
+  flags: number,
+  frozenAt: number,
+  recipients: readonly string[],
+  done: readonly string[],
+  queueName: string,
+  nextAttemptAt: number,
+  claimedBy: string,
+  reason: string,
+  login: string,
+  sequence: number,
+  parts: (string | number)[],
+  origins: readonly string[],
+  bodyFile: string,
+  bodySize: number,
+]
+
+const flagLocal = 1
+const flagFirstDelivery = 2
+const flagFrozen = 4
+
+/** References from the index to a segment: messages and bytes of theirs. */
+interface SegmentUse {
+  messages: number
+  bytes: number
+}
+
+export class QueueIndex {
+  readonly #root: RootDatabase<unknown, string>
+  readonly #entries: Database<Row, string>
+  /** [time in seconds, id] of the next attempt. */
+  readonly #due: Database<number, [number, string]>
+  readonly #segments: Database<[messages: number, bytes: number], string>
+  readonly #queues: Database<number, string>
+  /** Messages completed by a tombstone in another segment than their own: id to [segment, ...others]. */
+  readonly #tombstones: Database<string[], string>
+
+  private constructor(root: RootDatabase<unknown, string>) {
+    this.#root = root
+    this.#entries = root.openDB({ name: 'entries' })
+    this.#due = root.openDB({ name: 'due' })
+    this.#segments = root.openDB({ name: 'segments' })
+    this.#queues = root.openDB({ name: 'queues' })
+    this.#tombstones = root.openDB({ name: 'tombstones' })
+  }
+
+  /** Opens or makes the index in a folder. Throws when LMDB finds it unusable. */
+  static open(folder: string, readOnly: boolean): QueueIndex {
+    const root = open<unknown, string>({
+      path: folder,
+      noSubdir: false,
+      noSync: true,
+      readOnly,
+      // Address space only: the file grows as it is filled.
+      mapSize: 64 * 2 ** 30,
+      maxReaders: 1000,
+    })
+    return new QueueIndex(root)
+  }
+
+  close(): Promise<void> {
+    return this.#root.close()
+  }
+
+  /** Lets the next reads see what other processes wrote. */
+  refresh(): void {
+    this.#root.resetReadTxn()
+  }
+
+  has(id: string): boolean {
+    return this.#entries.doesExist(id)
+  }
+
+  get(id: string): IndexEntry | undefined {
+    const row = this.#entries.get(id)
+    return row === undefined ? undefined : fromRow(row)
+  }
+
+  count(): number {
+    const stats: unknown = this.#entries.getStats()
+    if (typeof stats === 'object' && stats !== null && 'entryCount' in stats) return Number(stats.entryCount)
+    return this.#entries.getCount()
+  }
+
+  /** Messages in a named queue. */
+  countQueue(name: string): number {
+    return this.#queues.get(name) ?? 0
+  }
+
+  *range(from: string | undefined, to: string | undefined): Generator<{ id: string; entry: IndexEntry }> {
+    const options = {
+      ...(from === undefined ? {} : { start: from }),
+      // The end of a range is not part of it; `to` is.
+      ...(to === undefined ? {} : { end: `${to}\u0001` }),
+      snapshot: false,
+    }
+    for (const { key, value } of this.#entries.getRange(options)) yield { id: key, entry: fromRow(value) }
+  }
+
+  /** Ids whose next attempt is due at a time (milliseconds since 1970), soonest first. */
+  *due(at: number): Generator<string> {
+    const end: [number, string] = [Math.floor(at / 1000) + 1, '']
+    for (const { key } of this.#due.getRange({ end, snapshot: false })) yield key[1]
+  }
+
+  segmentUse(name: string): SegmentUse {
+    const row = this.#segments.get(name)
+    return { messages: row?.[0] ?? 0, bytes: row?.[1] ?? 0 }
+  }
+
+  tombstone(id: string): string[] | undefined {
+    return this.#tombstones.get(id)
+  }
+
+  /** All changes made by `change` happen at once, for every process; nothing in it may wait. */
+  transact<T>(change: (write: IndexWriter) => T): T {
+    return this.#root.transactionSync(() => {
+      const writer = new IndexWriter(this.#entries, this.#due, this.#segments, this.#queues, this.#tombstones)
+      const result = change(writer)
+      writer.finish()
+      return result
+    })
+  }
+}
+
+/** Changes within one transaction. Keeps the counts of segments and queues in step with the entries. */
+export class IndexWriter {
+  readonly #entries: Database<Row, string>
+  readonly #due: Database<number, [number, string]>
+  readonly #segments: Database<[number, number], string>
+  readonly #queues: Database<number, string>
+  readonly #tombstones: Database<string[], string>
+  readonly #segmentChanges = new Map<string, SegmentUse>()
+  readonly #queueChanges = new Map<string, number>()
+
+  constructor(
+    entries: Database<Row, string>,
+    due: Database<number, [number, string]>,
+    segments: Database<[number, number], string>,
+    queues: Database<number, string>,
+    tombstones: Database<string[], string>,
+  ) {
+    this.#entries = entries
+    this.#due = due
+    this.#segments = segments
+    this.#queues = queues
+    this.#tombstones = tombstones
+  }
+
+  get(id: string): IndexEntry | undefined {
+    const row = this.#entries.get(id)
+    return row === undefined ? undefined : fromRow(row)
+  }
+
+  /** Puts an entry in the place of `old`, which must be what `get` gave in this transaction. */
+  put(id: string, entry: IndexEntry, old: IndexEntry | undefined): void {
+    this.#count(old, -1)
+    this.#count(entry, 1)
+    const dueBefore = old === undefined ? undefined : dueSecond(old)
+    if (dueBefore !== dueSecond(entry)) {
+      if (dueBefore !== undefined) this.#due.removeSync([dueBefore, id])
+      this.#due.putSync([dueSecond(entry), id], 0)
+    }
+    this.#entries.putSync(id, toRow(entry))
+  }
+
+  remove(id: string, old: IndexEntry): void {
+    this.#count(old, -1)
+    this.#due.removeSync([dueSecond(old), id])
+    this.#entries.removeSync(id)
+  }
+
+  tombstone(id: string): string[] | undefined {
+    return this.#tombstones.get(id)
+  }
+
+  putTombstone(id: string, segment: string, others: readonly string[]): void {
+    this.#tombstones.putSync(id, [segment, ...others])
+  }
+
+  removeTombstone(id: string): void {
+    this.#tombstones.removeSync(id)
+  }
+
+  finish(): void {
+    for (const [name, change] of this.#segmentChanges) {
+      if (change.messages === 0 && change.bytes === 0) continue
+      const before = this.#segments.get(name)
+      const messages = (before?.[0] ?? 0) + change.messages
+      if (messages <= 0) this.#segments.removeSync(name)
+      else this.#segments.putSync(name, [messages, (before?.[1] ?? 0) + change.bytes])
+    }
+    for (const [name, change] of this.#queueChanges) {
+      const count = (this.#queues.get(name) ?? 0) + change
+      if (count <= 0) this.#queues.removeSync(name)
+      else this.#queues.putSync(name, count)
+    }
+  }
+
+  #count(entry: IndexEntry | undefined, sign: 1 | -1): void {
+    if (entry === undefined) return
+    const seen = new Set<string>()
+    for (const part of entry.parts) {
+      let change = this.#segmentChanges.get(part.segment)
+      if (change === undefined) this.#segmentChanges.set(part.segment, (change = { messages: 0, bytes: 0 }))
+      change.bytes += sign * part.length
+      if (!seen.has(part.segment)) change.messages += sign
+      seen.add(part.segment)
+    }
+    if (entry.queueName !== '') {
+      this.#queueChanges.set(entry.queueName, (this.#queueChanges.get(entry.queueName) ?? 0) + sign)
+    }
+  }
+}
+
+/** The queue listing's view of an entry. */
+export function queueEntry(id: string, entry: IndexEntry, alive: (key: string) => boolean): QueueEntry {
+  const done = new Set(entry.done)
+  const addresses = new Set(entry.recipients)
+  return {
+    id,
+    receivedAt: entry.receivedAt,
+    size: entry.size,
+    sender: entry.sender,
+    frozen: entry.frozenAt !== undefined,
+    ...(entry.frozenAt === undefined ? {} : { frozenAt: entry.frozenAt }),
+    local: entry.local,
+    recipients: entry.recipients.map((address) => ({ address, done: done.has(address) })),
+    generated: entry.done.filter((address) => !addresses.has(address)),
+    queueName: entry.queueName,
+    nextAttemptAt: entry.nextAttemptAt,
+    firstDelivery: entry.firstDelivery,
+    ...(entry.claimedBy !== '' && alive(entry.claimedBy)
+      ? { claimedBy: Number.parseInt(entry.claimedBy, 10) }
+      : {}),
+    ...(entry.reason === '' ? {} : { reason: entry.reason }),
+    ...(entry.login === '' ? {} : { login: entry.login }),
+  }
+}
+
+function dueSecond(entry: IndexEntry): number {
+  return Math.floor(entry.nextAttemptAt / 1000)
+}
+
+function toRow(entry: IndexEntry): Row {
+  const flags =
+    (entry.local ? flagLocal : 0) |
+    (entry.firstDelivery ? flagFirstDelivery : 0) |
+    (entry.frozenAt === undefined ? 0 : flagFrozen)
+  return [
+    entry.receivedAt,
+    entry.size,
+    entry.sender,
+    flags,
+    entry.frozenAt ?? 0,
+    entry.recipients,
+    entry.done,
+    entry.queueName,
+    entry.nextAttemptAt,
+    entry.claimedBy,
+    entry.reason,
+    entry.login,
+    entry.sequence,
+    entry.parts.flatMap(({ segment, offset, length }) => [segment, offset, length]),
+    entry.origins,
+    entry.bodyFile,
+    entry.bodySize,
+  ]
+}
+
+function fromRow(row: Row): IndexEntry {
+  const flags = row[3]
+  const parts: Location[] = []
+  for (let i = 0; i + 2 < row[13].length; i += 3) {
+    parts.push({
+      segment: String(row[13][i]),
+      offset: Number(row[13][i + 1]),
+      length: Number(row[13][i + 2]),
+    })
+  }
+  return {
+    receivedAt: row[0],
+    size: row[1],
+    sender: row[2],
+    local: (flags & flagLocal) !== 0,
+    firstDelivery: (flags & flagFirstDelivery) !== 0,
+    frozenAt: (flags & flagFrozen) === 0 ? undefined : row[4],
+    recipients: row[5],
+    done: row[6],
+    queueName: row[7],
+    nextAttemptAt: row[8],
+    claimedBy: row[9],
+    reason: row[10],
+    login: row[11],
+    sequence: row[12],
+    parts,
+    origins: row[14],
+    bodyFile: row[15],
+    bodySize: row[16],
+  }
+}
