@@ -3,6 +3,7 @@
  * An address in Postern's hands is `local@domain` in bytes, unquoted route removed, as Exim keeps it.
  */
 import type { ByteString } from '../base/text.ts'
+import { endOfAddress, parseAddress } from './parse-address.ts'
 
 /** Splits at the last `@`; a bare local part has an empty domain. */
 export function splitAddress(address: ByteString): { localPart: ByteString; domain: ByteString } {
@@ -10,4 +11,35 @@ export function splitAddress(address: ByteString): { localPart: ByteString; doma
   return at < 0
     ? { localPart: address, domain: '' }
     : { localPart: address.slice(0, at), domain: address.slice(at + 1) }
+}
+
+export type ListedAddress =
+  | { readonly address: ByteString }
+  | { readonly error: string; readonly text: ByteString }
+
+/** Most addresses of one list. */
+const mostAddresses = 100_000
+
+/**
+ * The addresses of a header such as To:, in order; group names are dropped.
+ * Source: RFC 5322 section 3.4.
+ */
+export function parseAddressList(text: ByteString): ListedAddress[] {
+  const found: ListedAddress[] = []
+  let at = 0
+  while (at < text.length && found.length < mostAddresses) {
+    const end = endOfAddress(text, at, false)
+    const item = text.slice(at, end)
+    at = end + 1
+    // A group begins with its name and a colon and ends with a semicolon: RFC 5322 section 3.4.
+    const inside = item
+      .replace(/^\s*(?:"(?:[^"\\]|\\.)*"|[^"<@:;()]*):(?!\s*$|[^;]*>)/, '')
+      .replace(/;\s*$/, '')
+    if (/^[\s:;]*$/.test(inside)) continue
+    const parsed = parseAddress(inside)
+    found.push(
+      parsed.is === 'address' ? { address: parsed.address } : { error: parsed.message, text: item.trim() },
+    )
+  }
+  return found
 }

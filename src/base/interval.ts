@@ -1,0 +1,27 @@
+/** Intervals of time: `1w2d3h4m5s`. Source: Exim manual, "Time intervals". */
+
+const units = { w: 604800, d: 86400, h: 3600, m: 60, s: 1 } as const
+
+/** Seconds of an interval; undefined when it is none. */
+export function parseInterval(text: string): number | undefined {
+  if (!/^(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s?)?$/.test(text) || text === '') return undefined
+  let total = 0
+  for (const match of text.matchAll(/(\d+)([wdhms]?)/g)) {
+    const unit = match[2] === '' ? 's' : match[2]
+    total += Number(match[1]) * (units[unit as keyof typeof units] ?? 1)
+  }
+  return total
+}
+
+/** Seconds as an interval; 0 is `0s`. */
+export function formatInterval(seconds: number): string {
+  if (seconds === 0) return '0s'
+  let rest = seconds
+  let text = ''
+  for (const [unit, size] of Object.entries(units)) {
+    const count = Math.floor(rest / size)
+    if (count > 0) text += `${count}${unit}`
+    rest %= size
+  }
+  return text
+}

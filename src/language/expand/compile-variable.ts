@@ -1,0 +1,27 @@
+/** Variables as functions. */
+import { Failure, type Outcome } from '../../base/outcome.ts'
+import { taint } from '../../base/text.ts'
+import type { Run, VariableRow, VariableValue } from './rows.ts'
+
+/** Fails at each use: the name is known, but does not work yet. */
+export function notWorking(written: string, doc: string): Run {
+  const fault = new Failure('failure', `${written} does not work in this version: ${doc}`)
+  return () => fault
+}
+
+/** A variable as a function: its taint is said by its row. */
+export function compileVariable(row: VariableRow, name: string): Run {
+  const { get } = row
+  if (get === undefined) return notWorking(`$${name}`, row.doc)
+  const origin = `$${name}`
+  const { tainted } = row
+  const finish = (value: VariableValue): Outcome => {
+    if (typeof value === 'string') return tainted ? taint(value, origin) : value
+    if (value === undefined) return ''
+    return typeof value === 'number' ? String(value) : value
+  }
+  return (environment) => {
+    const value = get(environment)
+    return value instanceof Promise ? value.then(finish) : finish(value)
+  }
+}

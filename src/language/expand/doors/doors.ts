@@ -1,0 +1,38 @@
+/** What an expansion asks of the machine beside files: commands and sockets. The doors beside this file answer. */
+import type { ByteString } from '../../../base/text.ts'
+
+export interface CommandRequest {
+  readonly program: string
+  readonly argv: readonly ByteString[]
+  readonly timeoutMs: number
+  readonly outputLimitBytes: number
+  readonly signal: AbortSignal | undefined
+}
+export type CommandResult =
+  | {
+      readonly is: 'ended' /** Exit code; a negative number is a signal. */
+      readonly code: number
+      readonly output: ByteString
+    }
+  | { readonly is: 'failed'; readonly message: string }
+
+export interface SocketRequest {
+  /** Path of a Unix socket, or host and port. */
+  readonly to: { readonly path: string } | { readonly host: string; readonly port: number }
+  readonly request: ByteString
+  readonly timeoutMs: number
+  readonly shutdown: boolean
+  readonly tls: boolean
+  readonly answerLimitBytes: number
+  readonly signal: AbortSignal | undefined
+}
+export type SocketResult =
+  | { readonly is: 'answer'; readonly data: ByteString }
+  | { readonly is: 'failed'; readonly message: string }
+
+export interface Doors {
+  runCommand(request: CommandRequest): Promise<CommandResult>
+  askSocket(request: SocketRequest): Promise<SocketResult>
+  /** A variable of the environment as `keep_environment` and `add_environment` left it. */
+  environmentVariable(name: string): ByteString | undefined
+}

@@ -1,0 +1,49 @@
+/** The door to commands: one program, no shell, bounded in time and output. */
+import { spawn } from 'node:child_process'
+import { fromBytes, toBytes } from '../../../base/text.ts'
+import type { CommandRequest, CommandResult } from './doors.ts'
+
+export function runProgram(request: CommandRequest): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    const child = spawn(
+      request.program,
+      request.argv.map((argument) => toBytes(argument).toString('utf8')),
+      { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+    )
+    const chunks: Buffer[] = []
+    let size = 0
+    const end = (result: CommandResult) => {
+      clearTimeout(timer)
+      request.signal?.removeEventListener('abort', stop)
+      resolve(result)
+    }
+    const kill = () => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+      } catch {
+        // It ended in the meantime.
+      }
+    }
+    const stop = () => {
+      kill()
+      end({ is: 'failed', message: 'aborted' })
+    }
+    const timer = setTimeout(() => {
+      kill()
+      end({ is: 'failed', message: 'command timed out' })
+    }, request.timeoutMs)
+    request.signal?.addEventListener('abort', stop)
+    const take = (chunk: Buffer) => {
+      size += chunk.length
+      if (size <= request.outputLimitBytes) chunks.push(chunk)
+      else kill()
+    }
+    child.stdout.on('data', take)
+    child.stderr.on('data', take)
+    child.on('error', () => end({ is: 'ended', code: 127, output: '' }))
+    child.on('close', (code, signal) => {
+      const output = fromBytes(Buffer.concat(chunks))
+      end({ is: 'ended', code: code ?? (signal === null ? -1 : -256), output })
+    })
+  })
+}

@@ -1,0 +1,50 @@
+/** `$h_name:` and its kin. Source: Exim manual, "Expansion items", `$header_`. */
+import { taint, type ByteString, type Text } from '../../base/text.ts'
+import type { Header } from '../../mail/envelope.ts'
+import { headerBody, headerHasName, isAddressHeader } from '../../mail/header.ts'
+import { decodeWords } from '../../mail/rfc2047.ts'
+import type { Context } from '../../ports.ts'
+import { quoteItem } from './evaluate.ts'
+import type { HeaderForm } from './tree.ts'
+
+/** Most bytes of all headers of one name together. */
+const longest = 65536
+
+export function headersNamed(name: ByteString, context: Context): Header[] {
+  const lower = name.toLowerCase()
+  return (context.message?.headers ?? []).filter(
+    (header) => header.type !== '*' && headerHasName(header, lower),
+  )
+}
+
+/** The text of all headers of a name; from outside, therefore tainted. */
+export function headerValue(form: HeaderForm, name: ByteString, context: Context): Text {
+  const headers = headersNamed(name, context)
+  if (headers.length === 0) return ''
+  const origin = `$${form === 'h' ? 'h' : form}_${name}:`
+  const bodies = headers.map((header) => headerBody(header))
+  if (form === 'rh')
+    return taint(
+      bodies
+        .map((body) => body.replace(/\n$/, ''))
+        .join('\n')
+        .slice(0, longest),
+      origin,
+    )
+  if (form === 'lh') {
+    const items = bodies.map((body) => quoteItem(body.trim(), ':'))
+    return taint(items.join(':').slice(0, longest), origin)
+  }
+  const separator = isAddressHeader(name) ? ',\n' : '\n'
+  const raw = bodies
+    .map((body) => body.trim())
+    .filter((body) => body !== '')
+    .join(separator)
+    .slice(0, longest)
+  if (!raw.includes('=?')) return taint(raw, origin)
+  const decoded = decodeWords(raw, {
+    charset: form === 'h' ? context.settings.headers_charset : undefined,
+    checkLength: context.settings.check_rfc2047_length,
+  })
+  return taint('error' in decoded ? raw : decoded.text, origin)
+}

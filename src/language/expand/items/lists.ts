@@ -1,0 +1,272 @@
+/** Items that go through lists: map, filter, reduce, sort, listextract. */
+import { isFailure, type Awaitable, type Failure, type Outcome } from '../../../base/outcome.ts'
+import { concat, retaint, textOf, type Text } from '../../../base/text.ts'
+import { numericOrders, order, stringOrders } from '../conditions/compare.ts'
+import { failure, largestResult, type Environment } from '../environment.ts'
+import { eachItem, finallyDo, quoteItem, separatorOf } from '../evaluate.ts'
+import { lowerCase } from '../letters.ts'
+import { readInteger } from '../numbers.ts'
+import type { ItemRow, Run } from '../rows.ts'
+import { choosingItem } from './kinds.ts'
+
+const manual = 'Expansion items'
+
+/** Joins items to a list again: separators inside are doubled, an empty only item becomes a space. */
+export function joinList(items: readonly Text[], separator: string): Text {
+  const parts: Text[] = []
+  items.forEach((item, i) => {
+    if (i > 0) parts.push(separator)
+    const text = textOf(item)
+    const quoted = text === '' ? ' ' : quoteItem(text, separator)
+    parts.push(quoted === text ? item : retaint(quoted, item))
+  })
+  return concat(parts)
+}
+
+/** Splits what a run gives and hands the items on. */
+function withList(
+  list: Run,
+  next: (items: Text[], separator: string, environment: Environment) => Awaitable<Outcome>,
+): Run {
+  const split = (value: Outcome, environment: Environment): Awaitable<Outcome> =>
+    isFailure(value)
+      ? value
+      : next(environment.context.ports.splitList(value), separatorOf(value), environment)
+  return (environment) => {
+    const value = list(environment)
+    return value instanceof Promise
+      ? value.then((settled) => split(settled, environment))
+      : split(value, environment)
+  }
+}
+
+const nothing: Run = () => ''
+
+const map: ItemRow = {
+  name: 'map',
+  doc: 'Makes a list of what the second string comes to for each item of the first.',
+  since: '0.1',
+  manual,
+  read(reader, start) {
+    const list = reader.argument("missing '{' for first arg of map")
+    const body = list && reader.argument("missing '{' for last arg of map")
+    if (list === undefined || body === undefined) return undefined
+    return reader.close('missing } at end of "map"', start) ? { arguments: [list, body] } : undefined
+  },
+  compile(parts, compiler) {
+    const [list = nothing, body = nothing] = parts.arguments.map((one) => compiler.template(one))
+    return withList(list, (items, separator, environment) => {
+      const results: Text[] = []
+      let total = 0
+      const collect = (value: Outcome): Failure | undefined => {
+        if (isFailure(value)) return value
+        total += textOf(value).length
+        if (total > largestResult) return failure('expansion result is too long')
+        results.push(value)
+        return undefined
+      }
+      const failed = eachItem<Failure>(items, environment, () => {
+        const value = body(environment)
+        return value instanceof Promise ? value.then(collect) : collect(value)
+      })
+      const finish = (end: Failure | undefined) => end ?? joinList(results, separator)
+      return failed instanceof Promise ? failed.then(finish) : finish(failed)
+    })
+  },
+}
+
+const filter: ItemRow = {
+  name: 'filter',
+  doc: 'Keeps the items of a list for which the condition holds.',
+  since: '0.1',
+  manual,
+  read(reader, start) {
+    const list = reader.argument("missing '{' for first arg of filter")
+    if (list === undefined) return undefined
+    reader.skipSpace()
+    const open = reader.position
+    if (reader.peek() !== '{') return reader.syntax("missing '{' for last arg of filter")
+    reader.position++
+    const condition = reader.conditionInside('"filter" item')
+    if (condition === undefined) return undefined
+    reader.skipSpace()
+    if (reader.peek() !== '}') {
+      return reader.fail({
+        code: 'expansion-brace',
+        message: 'missing } at end of condition inside "filter"',
+        also: [{ start: open, end: open + 1, says: 'this brace is not closed' }],
+      })
+    }
+    reader.position++
+    return reader.close('missing } at end of "filter"', start) ? { arguments: [list], condition } : undefined
+  },
+  compile(parts, compiler) {
+    const [list = nothing] = parts.arguments.map((one) => compiler.template(one))
+    const test = parts.condition === undefined ? () => false : compiler.condition(parts.condition)
+    return withList(list, (items, separator, environment) => {
+      const results: Text[] = []
+      const failed = eachItem<Failure>(items, environment, (item) => {
+        const keep = (answer: boolean | Failure): Failure | undefined => {
+          if (isFailure(answer)) return answer
+          if (answer) results.push(item)
+          return undefined
+        }
+        const answer = test(environment)
+        return answer instanceof Promise ? answer.then(keep) : keep(answer)
+      })
+      const finish = (end: Failure | undefined) => end ?? joinList(results, separator)
+      return failed instanceof Promise ? failed.then(finish) : finish(failed)
+    })
+  },
+}
+
+const reduce: ItemRow = {
+  name: 'reduce',
+  doc: 'Goes through a list and carries $value from item to item.',
+  since: '0.1',
+  manual,
+  read(reader, start) {
+    const list = reader.argument("missing '{' for first arg of reduce")
+    const first = list && reader.argument("missing '{' for second arg of reduce")
+    const body = first && reader.argument("missing '{' for last arg of reduce")
+    if (list === undefined || first === undefined || body === undefined) return undefined
+    return reader.close('missing } at end of "reduce"', start)
+      ? { arguments: [list, first, body] }
+      : undefined
+  },
+  compile(parts, compiler) {
+    const [list = nothing, first = nothing, body = nothing] = parts.arguments.map((one) =>
+      compiler.template(one),
+    )
+    const loop = (items: readonly Text[], initial: Outcome, environment: Environment): Awaitable<Outcome> => {
+      if (isFailure(initial)) return initial
+      const before = environment.value
+      environment.value = initial
+      const take = (value: Outcome): Failure | undefined => {
+        if (isFailure(value)) return value
+        environment.value = value
+        return undefined
+      }
+      const failed = eachItem<Failure>(items, environment, () => {
+        const value = body(environment)
+        return value instanceof Promise ? value.then(take) : take(value)
+      })
+      const finish = (end: Failure | undefined): Outcome => end ?? environment.value
+      return finallyDo(failed instanceof Promise ? failed.then(finish) : finish(failed), () => {
+        environment.value = before
+      })
+    }
+    return withList(list, (items, _, environment) => {
+      const initial = first(environment)
+      return initial instanceof Promise
+        ? initial.then((settled) => loop(items, settled, environment))
+        : loop(items, initial, environment)
+    })
+  },
+}
+
+type Comparator = (a: Text, b: Text) => boolean | Failure
+
+/** The name of a two-argument condition as a comparison. */
+function comparatorNamed(name: string): Comparator | undefined {
+  const numeric = name.startsWith('<') || name.startsWith('>') ? numericOrders[name] : undefined
+  if (numeric !== undefined) {
+    return (a, b) => {
+      const first = readInteger(textOf(a))
+      if (isFailure(first)) return first
+      const second = readInteger(textOf(b))
+      if (isFailure(second)) return second
+      return numeric(first < second ? -1 : first > second ? 1 : 0)
+    }
+  }
+  const caseless = name.endsWith('i')
+  const base = caseless ? name.slice(0, -1) : name
+  const holds = base === 'eq' ? undefined : stringOrders[base]
+  if (holds === undefined) return undefined
+  const fold = (text: Text) => (caseless ? lowerCase(textOf(text)) : textOf(text))
+  return (a, b) => holds(order(fold(a), fold(b)))
+}
+
+const sort: ItemRow = {
+  name: 'sort',
+  doc: 'Sorts a list by a comparison of what the third string comes to for each item.',
+  since: '0.1',
+  manual,
+  read(reader, start) {
+    const list = reader.argument("missing '{' for first arg of sort")
+    const comparator = list && reader.argument("missing '{' for second arg of sort")
+    const key = comparator && reader.argument("missing '{' for last arg of sort")
+    if (list === undefined || comparator === undefined || key === undefined) return undefined
+    return reader.close('missing } at end of "sort"', start)
+      ? { arguments: [list, comparator, key] }
+      : undefined
+  },
+  compile(parts, compiler) {
+    const [list = nothing, comparator = nothing, key = nothing] = parts.arguments.map((one) =>
+      compiler.template(one),
+    )
+    const sortBy = (items: readonly Text[], separator: string, name: Outcome, environment: Environment) => {
+      if (isFailure(name)) return name
+      const compare = comparatorNamed(textOf(name).trim())
+      if (compare === undefined) return failure(`unknown comparator "${textOf(name)}" in "sort"`)
+      const keyed: { item: Text; key: Text }[] = []
+      const failed = eachItem<Failure>(items, environment, (item) => {
+        const take = (value: Outcome): Failure | undefined => {
+          if (isFailure(value)) return value
+          keyed.push({ item, key: value })
+          return undefined
+        }
+        const value = key(environment)
+        return value instanceof Promise ? value.then(take) : take(value)
+      })
+      const finish = (end: Failure | undefined): Outcome => end ?? sorted(keyed, compare, separator)
+      return failed instanceof Promise ? failed.then(finish) : finish(failed)
+    }
+    return withList(list, (items, separator, environment) => {
+      const name = comparator(environment)
+      return name instanceof Promise
+        ? name.then((settled) => sortBy(items, separator, settled, environment))
+        : sortBy(items, separator, name, environment)
+    })
+  },
+}
+
+function sorted(
+  keyed: readonly { item: Text; key: Text }[],
+  compare: Comparator,
+  separator: string,
+): Outcome {
+  let problem: Failure | undefined
+  const holds = (a: Text, b: Text): boolean => {
+    const answer = compare(a, b)
+    if (!isFailure(answer)) return answer
+    problem ??= answer
+    return false
+  }
+  const result = [...keyed].sort((a, b) => (holds(a.key, b.key) ? -1 : holds(b.key, a.key) ? 1 : 0))
+  return (
+    problem ??
+    joinList(
+      result.map((one) => one.item),
+      separator,
+    )
+  )
+}
+
+const listextract = choosingItem({
+  name: 'listextract',
+  doc: 'The item of that number of a list; negative numbers count from the end.',
+  since: '0.1',
+  manual,
+  count: 2,
+  choose([number = '', list = ''], environment) {
+    const digits = textOf(number).trim()
+    if (!/^-?\d{1,9}$/.test(digits)) return failure('first argument of "listextract" must be numeric')
+    const items = environment.context.ports.splitList(list)
+    const index = Number(digits)
+    const item = index === 0 ? undefined : items[index > 0 ? index - 1 : items.length + index]
+    return { found: item !== undefined, value: item ?? '' }
+  },
+})
+
+export const listItems: readonly ItemRow[] = [filter, listextract, map, reduce, sort]

@@ -1,0 +1,110 @@
+import { isFailure, Failure, type Awaitable, type Outcome } from '../../../base/outcome.ts'
+import { textOf, type Text } from '../../../base/text.ts'
+import type { LookupRequest, LookupResult } from '../../../ports.ts'
+import type { Environment } from '../environment.ts'
+import { compileBranches, finallyDo, inOrder } from '../evaluate.ts'
+import { lookupTypeHelp, lookupTypes, parseLookupType } from '../../lookups/parse-type.ts'
+import type { ItemRow } from '../rows.ts'
+import type { Template } from '../tree.ts'
+
+/** `${lookup{key}type{file}...}` and `${lookup type{query}...}`. */
+export const lookup: ItemRow = {
+  name: 'lookup',
+  doc: 'Looks something up in a file or database.',
+  since: '0.1',
+  manual: 'Expansion items',
+  read(reader, start) {
+    reader.skipSpace()
+    const list: Template[] = []
+    if (reader.peek() === '{') {
+      const key = reader.braced(reader.position)
+      if (key === undefined) return undefined
+      list.push(key)
+      reader.skipSpace()
+    }
+    const at = reader.position
+    const word = (/^[^{\s]*/.exec(reader.rest())?.[0] ?? '').slice(0, 256)
+    reader.position += word.length
+    const type = parseLookupType(word)
+    if ('error' in type) {
+      const name = word.replace(/^partial\d*(?:\([^)]*\)|-)/, '').replace(/[,*].*$/, '')
+      const fault = reader.unknown('lookup', type.error, at, at + name.length, Object.keys(lookupTypes))
+      return reader.fail({ ...fault, end: Math.max(at + word.length, at + 1) })
+    }
+    if (type.style === 'single' && list.length === 0) {
+      return reader.syntax(`missing {key} for single-key "${type.name}" lookup`, at, reader.position)
+    }
+    if (type.style === 'query' && list.length > 0) {
+      return reader.syntax(
+        `a single key was given for lookup type "${type.name}", which is not a single-key lookup type`,
+        at,
+        reader.position,
+      )
+    }
+    if (!type.works) {
+      reader.minor.push({
+        code: 'lookup-not-working',
+        message: `lookup type "${type.name}" is known, but does not work yet`,
+        help: lookupTypeHelp(type.name),
+        start: at,
+        end: reader.position,
+      })
+    }
+    const subject = reader.argument("missing '{' for lookup file-or-query arg")
+    if (subject === undefined) return undefined
+    list.push(subject)
+    const branches = reader.branches('lookup', start)
+    return branches && { arguments: list, branches, word }
+  },
+  compile(parts, compiler) {
+    const type = parseLookupType(parts.word ?? '')
+    const runs = parts.arguments.map((one) => compiler.template(one))
+    const branch = compileBranches('lookup', parts.branches, compiler)
+    if ('error' in type) return () => new Failure('failure', type.error)
+    const { name, partial, star, options } = type
+    const conclude = (result: LookupResult, environment: Environment): Awaitable<Outcome> => {
+      switch (result.is) {
+        case 'found':
+          return branch(environment, { found: true, value: result.data })
+        case 'none':
+          return branch(environment, { found: false, value: '' })
+        case 'defer':
+          return new Failure('defer', result.message)
+        case 'failure':
+          return new Failure('failure', result.message)
+      }
+    }
+    const ask = (values: readonly Text[] | Failure, environment: Environment): Awaitable<Outcome> => {
+      if (isFailure(values)) return values
+      const [first = '', second = ''] = values
+      const request: LookupRequest =
+        type.style === 'query'
+          ? { type: name, options, key: first }
+          : { type: name, options, key: first, file: second, partial, star }
+      const result = environment.context.ports.lookup(request, environment.scope())
+      const { captures } = environment
+      const go = (settled: LookupResult) => {
+        if (settled.is === 'found' && partial !== undefined)
+          environment.captures = partialCaptures(first, settled)
+        return finallyDo(conclude(settled, environment), () => {
+          environment.captures = captures
+        })
+      }
+      return result instanceof Promise ? result.then(go) : go(result)
+    }
+    return (environment) => {
+      const values = inOrder(runs, environment)
+      return values instanceof Promise
+        ? values.then((settled) => ask(settled, environment))
+        : ask(values, environment)
+    }
+  },
+}
+
+/** `$1` the wild part, `$2` the part that was found. */
+function partialCaptures(key: Text, result: LookupResult): (Text | undefined)[] {
+  const wild = result.is === 'found' ? (result.wildLength ?? 0) : 0
+  const text = textOf(key)
+  if (wild === 0) return [key, '', key]
+  return [key, text.slice(0, wild), text.slice(wild + 1)]
+}

@@ -1,0 +1,56 @@
+/** All operators by name. Source: Exim manual, "Expansion operators". */
+import type { OperatorRow } from '../rows.ts'
+import { addressOperators } from './address.ts'
+import { letterCase } from './case.ts'
+import { cutting } from './cut.ts'
+import { encoding } from './encode.ts'
+import { arithmetic } from './eval.ts'
+import { expand } from './expand.ts'
+import { ipOperators } from './ip.ts'
+import { lookupQuoting } from './lookup-quote.ts'
+import { listnamed } from './listnamed.ts'
+import { quoting } from './quote.ts'
+import { rfc2047Operators } from './rfc2047.ts'
+import { stat } from './stat.ts'
+import { timeOperators } from './time.ts'
+import { unicodeOperators } from './unicode.ts'
+
+const rows: readonly OperatorRow[] = [
+  ...addressOperators,
+  ...arithmetic,
+  ...cutting,
+  ...encoding,
+  expand,
+  ...ipOperators,
+  ...letterCase,
+  listnamed,
+  ...lookupQuoting,
+  ...quoting,
+  ...rfc2047Operators,
+  stat,
+  ...timeOperators,
+  ...unicodeOperators,
+]
+
+export const operators: ReadonlyMap<string, OperatorRow> = new Map(rows.map((row) => [row.name, row]))
+
+/** Finds the row for what stands before the colon; what follows an underscore may be its suffix. */
+export function findOperator(
+  written: string,
+): { readonly row: OperatorRow; readonly suffix: string } | { readonly problem: string } | undefined {
+  const whole = operators.get(written)
+  if (whole !== undefined) return { row: whole, suffix: '' }
+  const underscore = written.indexOf('_')
+  if (underscore < 0) return undefined
+  const name = written.slice(0, underscore)
+  const row = operators.get(name)
+  if (row === undefined) {
+    return undefined
+  }
+  const suffix = written.slice(underscore)
+  if (name === 'quote') return { problem: `unknown lookup type "${suffix.slice(1)}"` }
+  if (row.suffix === 'numbers' && !/^_-?\d*(?:_-?\d+)?$/.test(suffix)) {
+    return { problem: `non-digit after underscore in "${written}"` }
+  }
+  return { row, suffix }
+}

@@ -1,0 +1,60 @@
+/** Unicode: UTF-8 checks and domains in their ASCII form. */
+import { domainToASCII, domainToUnicode } from 'node:url'
+import { decodeUtf8, encodeUtf8 } from '../../../base/text.ts'
+import { failure } from '../environment.ts'
+import type { OperatorRow } from '../rows.ts'
+import { textOperator } from './kinds.ts'
+
+const manual = 'Expansion operators'
+
+/** One well-formed UTF-8 sequence. RFC 3629 section 4. */
+const sequence =
+  /[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}/y
+
+/** Replaces each byte that belongs to no well-formed sequence. */
+export function cleanUtf8(text: string, replacement: string): string {
+  let result = ''
+  let at = 0
+  while (at < text.length) {
+    sequence.lastIndex = at
+    const match = sequence.exec(text)
+    result += match?.[0] ?? replacement
+    at += match?.[0].length ?? 1
+  }
+  return result
+}
+
+export const unicodeOperators: readonly OperatorRow[] = [
+  textOperator({
+    name: 'from_utf8',
+    doc: 'UTF-8 as ISO 8859-1; what it lacks becomes an underscore.',
+    since: '0.1',
+    manual,
+    convert: (text) =>
+      [...decodeUtf8(text)].map((char) => ((char.codePointAt(0) ?? 0) > 255 ? '_' : char)).join(''),
+  }),
+  textOperator({
+    name: 'utf8clean',
+    doc: 'Replaces bytes that are no UTF-8 by question marks.',
+    since: '0.1',
+    manual,
+    convert: (text) => cleanUtf8(text, '?'),
+  }),
+  textOperator({
+    name: 'utf8_domain_from_alabel',
+    doc: 'A domain from its ASCII form (xn--) to UTF-8.',
+    since: '0.1',
+    manual,
+    convert: (text) => encodeUtf8(domainToUnicode(text)),
+  }),
+  textOperator({
+    name: 'utf8_domain_to_alabel',
+    doc: 'A domain in UTF-8 to its ASCII form (xn--).',
+    since: '0.1',
+    manual,
+    convert(text) {
+      const ascii = domainToASCII(decodeUtf8(text))
+      return ascii === '' && text !== '' ? failure(`${text}: not a domain that has an ASCII form`) : ascii
+    },
+  }),
+]

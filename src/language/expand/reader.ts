@@ -1,0 +1,264 @@
+/**
+ * Reads the syntax of expansions: names, braces, white space, and what an item, operator or condition needs.
+ * A fatal fault ends the reading: the functions then give undefined and `fault` tells.
+ * Source: Exim manual, "String expansions".
+ */
+import { nearest } from '../../base/diagnostic.ts'
+import type { ByteString } from '../../base/text.ts'
+import type { Branches, ConditionNode, Fault, Template } from './tree.ts'
+
+/** How the parser's parts call each other; filled in by parse.ts. */
+export interface Grammar {
+  /** Text up to an unprotected closing brace (not consumed) or the end. */
+  template(reader: Reader, inBraces: boolean): Template | undefined
+  condition(reader: Reader): ConditionNode | undefined
+  /** Text up to a closing brace, escapes replaced, dollars left. */
+  raw(reader: Reader): ByteString | undefined
+}
+
+const deepest = 200
+
+export class Reader {
+  readonly text: ByteString
+  readonly grammar: Grammar
+  position = 0
+  depth = 0
+  /** The fault that ended the reading. */
+  fault: Fault | undefined
+  /** Faults after which reading went on: unknown variables. */
+  readonly minor: Fault[] = []
+
+  constructor(text: ByteString, grammar: Grammar) {
+    this.text = text
+    this.grammar = grammar
+  }
+
+  fail(fault: Omit<Fault, 'start' | 'end'> & { start?: number; end?: number }): undefined {
+    const start = fault.start ?? this.position
+    this.fault ??= { ...fault, start, end: Math.max(fault.end ?? start + 1, start + 1) }
+    return undefined
+  }
+
+  syntax(message: string, start?: number, end?: number, help?: string): undefined {
+    return this.fail({
+      code: 'expansion-syntax',
+      message,
+      help,
+      ...(start === undefined ? {} : { start }),
+      ...(end === undefined ? {} : { end }),
+    })
+  }
+
+  unknown(what: string, message: string, start: number, end: number, names: Iterable<string>): Fault {
+    const near = nearest(this.text.slice(start, end), names)
+    return {
+      code: `${what}-unknown`,
+      message,
+      help: near === undefined ? undefined : `did you mean "${near}"?`,
+      start,
+      end: Math.max(end, start + 1),
+    }
+  }
+
+  peek(): string {
+    return this.text.charAt(this.position)
+  }
+
+  skipSpace(): void {
+    while (isSpace(this.text.charCodeAt(this.position))) this.position++
+  }
+
+  /** Letters, digits and underscores. */
+  word(): string {
+    const start = this.position
+    while (isWord(this.text.charCodeAt(this.position))) this.position++
+    return this.text.slice(start, this.position)
+  }
+
+  /** What stands from a place to the end, for Exim's messages. */
+  rest(from: number = this.position): ByteString {
+    return this.text.slice(from)
+  }
+
+  /** After the opening brace: a template and its closing brace. */
+  braced(open: number): Template | undefined {
+    if (++this.depth > deepest) return this.syntax('expansion nested too deeply', open)
+    this.position = open + 1
+    const template = this.grammar.template(this, true)
+    if (template === undefined) return undefined
+    this.depth--
+    if (this.peek() !== '}') {
+      return this.fail({
+        code: 'expansion-brace',
+        message: 'missing } at end of string',
+        start: Math.max(0, this.text.length - 1),
+        also: [{ start: open, end: open + 1, says: 'this brace is not closed' }],
+      })
+    }
+    this.position++
+    return template
+  }
+
+  /** A condition that is part of something: faults about it say so, as Exim's do. */
+  conditionInside(where: string): ConditionNode | undefined {
+    const condition = this.grammar.condition(this)
+    if (condition === undefined && this.fault !== undefined) {
+      this.fault = { ...this.fault, message: `${this.fault.message} inside ${where}` }
+    }
+    return condition
+  }
+
+  /** The closing brace of the whole item. */
+  close(message: string, open: number): boolean {
+    this.skipSpace()
+    if (this.peek() === '}') {
+      this.position++
+      return true
+    }
+    this.fail({
+      code: 'expansion-brace',
+      message,
+      also: [{ start: open, end: open + 2, says: 'the item begins here' }],
+    })
+    return false
+  }
+
+  /**
+   * `{...}{...}` up to `most`, then the closing brace of the item.
+   * Exim counts them and names the item: "Not enough arguments for 'sg' (min is 3)".
+   */
+  argumentsOf(name: string, least: number, most: number, open: number): Template[] | undefined {
+    const list: Template[] = []
+    for (;;) {
+      this.skipSpace()
+      if (list.length === most || this.peek() !== '{') break
+      const one = this.braced(this.position)
+      if (one === undefined) return undefined
+      list.push(one)
+    }
+    if (list.length < least) {
+      return list.length === 0 && this.peek() !== '}'
+        ? this.syntax(`missing '{' for first arg of ${name}`)
+        : this.fail({
+            code: 'expansion-arguments',
+            message: `Not enough arguments for '${name}' (min is ${least})`,
+            start: open,
+            end: this.position + 1,
+          })
+    }
+    if (this.peek() === '}') {
+      this.position++
+      return list
+    }
+    return this.peek() === '{'
+      ? this.fail({
+          code: 'expansion-arguments',
+          message: `Too many arguments for '${name}' (max is ${most})`,
+        })
+      : this.fail({
+          code: 'expansion-brace',
+          message: `missing '}' closing arguments for '${name}'`,
+          also: [{ start: open, end: open + 2, says: 'the item begins here' }],
+        })
+  }
+
+  /** One argument in braces that must be there. */
+  argument(message: string): Template | undefined {
+    this.skipSpace()
+    if (this.peek() !== '{') return this.fail({ code: 'expansion-arguments', message })
+    return this.braced(this.position)
+  }
+
+  /** An argument in which `$` has no meaning; escapes have. */
+  rawArgument(message: string): ByteString | undefined {
+    this.skipSpace()
+    if (this.peek() !== '{') return this.fail({ code: 'expansion-arguments', message })
+    const open = this.position++
+    const raw = this.grammar.raw(this)
+    if (raw === undefined) return undefined
+    if (this.peek() !== '}') {
+      return this.fail({
+        code: 'expansion-brace',
+        message: 'missing } at end of string',
+        start: Math.max(0, this.text.length - 1),
+        also: [{ start: open, end: open + 1, says: 'this brace is not closed' }],
+      })
+    }
+    this.position++
+    return raw
+  }
+
+  /** `{yes}{no}}`, `{yes}fail}`, `{yes}}` or just `}`. */
+  branches(name: string, open: number): Branches | undefined {
+    this.skipSpace()
+    if (this.peek() === '}') {
+      this.position++
+      return { yes: undefined, no: undefined }
+    }
+    if (this.peek() !== '{') {
+      return this.yesNo("'yes' part did not start with '{'", open)
+    }
+    const yes = this.braced(this.position)
+    if (yes === undefined) return undefined
+    this.skipSpace()
+    let no: Template | 'fail' | undefined
+    if (this.peek() === '{') {
+      no = this.braced(this.position)
+      if (no === undefined) return undefined
+    } else if (this.peek() !== '}') {
+      const start = this.position
+      const word = this.word()
+      if (word !== 'fail') {
+        if (word === '' && this.position >= this.text.length) {
+          return this.yesNo("did not close with '}'", open)
+        }
+        return this.syntax(`syntax error in "${name}" item - "fail" expected`, start, this.position)
+      }
+      no = 'fail'
+    }
+    this.skipSpace()
+    if (this.peek() !== '}') return this.yesNo("did not close with '}'", open)
+    this.position++
+    return { yes, no }
+  }
+
+  /** The end of an item whose branches were read with its arguments: `}` or `fail }`. */
+  ending(name: string, open: number, mayFail: boolean): 'fail' | 'end' | undefined {
+    let end: 'fail' | 'end' = 'end'
+    this.skipSpace()
+    if (this.peek() !== '}' && this.peek() !== '{' && this.position < this.text.length) {
+      const start = this.position
+      if (!mayFail) return this.yesNo("'yes' part did not start with '{'", open)
+      if (this.word() !== 'fail') {
+        return this.syntax(`syntax error in "${name}" item - "fail" expected`, start, this.position + 1)
+      }
+      end = 'fail'
+      this.skipSpace()
+    }
+    if (this.peek() !== '}') return this.yesNo("did not close with '}'", open)
+    this.position++
+    return end
+  }
+
+  yesNo(what: string, open: number): undefined {
+    return this.fail({
+      code: 'expansion-brace',
+      message: `curly-bracket problem in conditional yes/no parsing: ${what}\n remaining string is '${this.rest()}'`,
+      also: [{ start: open, end: open + 2, says: 'the item begins here' }],
+    })
+  }
+}
+
+export function isSpace(code: number): boolean {
+  return code === 32 || (code >= 9 && code <= 13)
+}
+export function isWord(code: number): boolean {
+  return isLetter(code) || isDigit(code) || code === 95
+}
+export function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57
+}
+export function isLetter(code: number): boolean {
+  const lower = code | 32
+  return lower >= 97 && lower <= 122
+}

@@ -1,0 +1,118 @@
+/** Variables of checks on the client and the content; each check sets its own. */
+import type { VariableRow } from '../rows.ts'
+import { pending, renamed, stored, storedOutside } from './kinds.ts'
+
+const signatures = [
+  'algo',
+  'bodylength',
+  'canon_body',
+  'canon_headers',
+  'copiedheaders',
+  'created',
+  'cur_signer',
+  'domain',
+  'expires',
+  'headernames',
+  'identity',
+  'key_granularity',
+  'key_length',
+  'key_nosubdomains',
+  'key_notes',
+  'key_srvtype',
+  'key_testing',
+  'selector',
+  'signers',
+  'verify_reason',
+  'verify_signers',
+  'verify_status',
+].map((name) => storedOutside(`dkim_${name}`, `DKIM: ${name.replaceAll('_', ' ')} of the signature at work.`))
+
+const mime = [
+  'anomaly_level',
+  'anomaly_text',
+  'boundary',
+  'charset',
+  'content_description',
+  'content_disposition',
+  'content_id',
+  'content_size',
+  'content_transfer_encoding',
+  'content_type',
+  'decoded_filename',
+  'filename',
+  'is_coverletter',
+  'is_multipart',
+  'is_rfc822',
+  'part_count',
+].map((name) => storedOutside(`mime_${name}`, `MIME: ${name.replaceAll('_', ' ')} of the part at work.`))
+
+const dmarc = [
+  'alignment_dkim',
+  'alignment_spf',
+  'domain_policy',
+  'status',
+  'status_text',
+  'used_domain',
+].map((name) => storedOutside(`dmarc_${name}`, `DMARC: ${name.replaceAll('_', ' ')}.`))
+const usedDomain = dmarc.find((row) => row.name === 'dmarc_used_domain')
+
+const spf = [
+  'guess',
+  'header_comment',
+  'received',
+  'result',
+  'result_guessed',
+  'smtp_comment',
+  'used_domain',
+].map((name) => storedOutside(`spf_${name}`, `SPF: ${name.replaceAll('_', ' ')}.`))
+
+const spam = ['action', 'bar', 'report', 'score', 'score_int'].map((name) =>
+  storedOutside(`spam_${name}`, `Spam scan: ${name.replaceAll('_', ' ')}.`),
+)
+
+const disk = ['log_inodes', 'log_space', 'spool_inodes', 'spool_space'].map((name) =>
+  stored(
+    name,
+    `Free ${name.endsWith('inodes') ? 'inodes' : 'space'} for ${name.startsWith('log') ? 'logs' : 'the spool'}; -1: unknown.`,
+  ),
+)
+
+export const contentVariables: readonly VariableRow[] = [
+  ...['domains', 'oldest_pass', 'state', 'state_reason'].map((name) =>
+    storedOutside(`arc_${name}`, `ARC: ${name.replaceAll('_', ' ')}.`),
+  ),
+  stored('av_failed', '1 when the virus scanner failed.'),
+  stored('atrn_host', 'The host that asked for its mail by ATRN.'),
+  stored('atrn_mode', 'Whether ATRN is at work as customer or provider.'),
+  storedOutside('csa_status', 'What client SMTP authorization came to.'),
+  pending('dcc_header', 'DCC is not supported.'),
+  pending('dcc_result', 'DCC is not supported.'),
+  ...signatures,
+  ...dmarc,
+  storedOutside(
+    'dmarc_ar_header',
+    'Authentication-Results: header with the DMARC result; ${authresults{...}} today.',
+  ),
+  ...(usedDomain === undefined ? [] : [renamed('domain_used_domain', usedDomain)]),
+  storedOutside('dnslist_domain', 'The DNS list that matched.'),
+  storedOutside('dnslist_matched', 'What matched in the DNS list.'),
+  storedOutside('dnslist_text', 'TXT record of the DNS list that matched.'),
+  storedOutside('dnslist_value', 'Address records of the DNS list that matched.'),
+  storedOutside('ldap_dn', 'Distinguished name of the last LDAP entry.'),
+  pending('local_scan_data', 'local_scan functions are not supported.'),
+  stored('mailstore_basename', 'Name of the files a mailstore delivery writes.'),
+  storedOutside('malware_name', 'The virus that was found.'),
+  ...mime,
+  storedOutside('regex_match_string', 'The pattern of the regex condition that matched.'),
+  stored('regex_cachesize', 'How many regular expressions are kept.'),
+  ...disk,
+  stored('queue_size', 'How many messages wait.'),
+  ...spam,
+  ...spf,
+  pending('tls_in_ourcert', 'Certificates as variables do not work yet.'),
+  pending('tls_in_peercert', 'Certificates as variables do not work yet.'),
+  pending('tls_out_ourcert', 'Certificates as variables do not work yet.'),
+  pending('tls_out_peercert', 'Certificates as variables do not work yet.'),
+  stored('tls_out_dane', 'Whether DANE proved the server of the connection out.'),
+  stored('tls_out_tlsa_usage', 'Usage of the TLSA record that proved the server.'),
+]

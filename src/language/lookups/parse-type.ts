@@ -1,0 +1,94 @@
+/**
+ * The word before a lookup: `partial2(.)-lsearch*@,ret=full`.
+ * Sources: Exim manual, "Lookup modification", "Partial matching in single-key lookups", "Lookup types".
+ */
+import type { ByteString } from '../../base/text.ts'
+
+export interface LookupType {
+  readonly name: string
+  readonly style: 'single' | 'query'
+  readonly partial: { readonly least: number; readonly affix: ByteString } | undefined
+  readonly star: '*' | '*@' | undefined
+  /** What follows the comma: `ret=full`. */
+  readonly options: ByteString
+  /** False: the name is known, but such lookups do not work in this version. */
+  readonly works: boolean
+}
+
+interface KnownType {
+  readonly style: 'single' | 'query'
+  readonly works?: boolean
+  /** What to say of a type that does not work. */
+  readonly help?: string
+}
+
+const later = 'it does not work in this version'
+
+/** Every type name of Exim; those without `works` are refused with their help. */
+export const lookupTypes: Readonly<Record<string, KnownType>> = {
+  cdb: { style: 'single', works: true },
+  dbm: { style: 'single', help: 'turn the source file into cdb' },
+  dbmjz: { style: 'single', help: 'turn the source file into cdb' },
+  dbmnz: { style: 'single', help: 'turn the source file into cdb' },
+  dnsdb: { style: 'query', works: true },
+  dsearch: { style: 'single', works: true },
+  iplsearch: { style: 'single', works: true },
+  json: { style: 'single', works: true },
+  ldap: { style: 'query', help: later },
+  ldapauth: { style: 'query', help: 'it is a condition: ${if ldapauth{...}}' },
+  ldapdn: { style: 'query', help: later },
+  ldapm: { style: 'query', help: later },
+  lmdb: { style: 'single', help: later },
+  lsearch: { style: 'single', works: true },
+  mysql: { style: 'query', help: later },
+  nis: { style: 'single', help: 'NIS is not supported' },
+  nis0: { style: 'single', help: 'NIS is not supported' },
+  nisplus: { style: 'query', help: 'NIS+ is not supported' },
+  nmh: { style: 'single', help: 'it is not supported' },
+  nwildlsearch: { style: 'single', works: true },
+  oracle: { style: 'query', help: 'Oracle is not supported; use pgsql or mysql' },
+  passwd: { style: 'query', works: true },
+  pgsql: { style: 'query', help: later },
+  psl: { style: 'single', help: later },
+  readsock: { style: 'query', help: later },
+  redis: { style: 'query', help: later },
+  regdom: { style: 'single', help: later },
+  spf: { style: 'single', help: later },
+  sqlite: { style: 'query', help: later },
+  testdb: { style: 'query', works: true },
+  whoson: { style: 'query', help: 'it is not supported' },
+  wildlsearch: { style: 'single', works: true },
+}
+
+/** Reads a type word; an error is Exim's sentence. */
+export function parseLookupType(
+  text: ByteString,
+): LookupType | { readonly error: string; readonly help?: string } {
+  let rest = text
+  let partial: LookupType['partial']
+  const match = /^partial(\d*)(?:\(([^)]*)\)|-)/.exec(rest)
+  if (match !== null) {
+    const digits = match[1] ?? ''
+    // Without parentheses the affix is `*.`, and the hyphen belongs to the prefix.
+    const affix = match[2]
+    partial = { least: digits === '' ? 2 : Number(digits), affix: affix ?? '*.' }
+    rest = rest.slice(match[0].length)
+  }
+  const comma = rest.indexOf(',')
+  const options = comma < 0 ? '' : rest.slice(comma + 1)
+  if (comma >= 0) rest = rest.slice(0, comma)
+  const star = rest.endsWith('*@') ? '*@' : rest.endsWith('*') ? '*' : undefined
+  const name = star === undefined ? rest : rest.slice(0, -star.length)
+  const known = Object.hasOwn(lookupTypes, name) ? lookupTypes[name] : undefined
+  if (known === undefined) return { error: `unknown lookup type "${name}"` }
+  if (known.style === 'query' && (partial !== undefined || star !== undefined)) {
+    const what = partial !== undefined ? '"partial"' : `"${star ?? ''}"`
+    return { error: `${what} is not permitted for lookup type "${name}"` }
+  }
+  return { name, style: known.style, partial, star, options, works: known.works === true }
+}
+
+/** Why a known type does not work, and what to do. */
+export function lookupTypeHelp(name: string): string | undefined {
+  return Object.hasOwn(lookupTypes, name) ? lookupTypes[name]?.help : undefined
+}

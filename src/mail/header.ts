@@ -1,0 +1,69 @@
+/** Headers of a message: names, bodies, folding. Source: RFC 5322 section 2.2. */
+import type { ByteString } from '../base/text.ts'
+import type { Header } from './envelope.ts'
+
+/** The name of a header, as it is written; undefined when the line is none. */
+export function headerName(text: ByteString): ByteString | undefined {
+  return /^([!-9;-~]+)[ \t]*:/.exec(text)?.[1]
+}
+
+/** What follows the colon, line ends included. */
+export function headerBody(header: Pick<Header, 'text'>): ByteString {
+  return header.text.slice(header.text.indexOf(':') + 1)
+}
+
+/** True when the header has this name, given in small letters. */
+export function headerHasName(header: Pick<Header, 'text'>, lowerName: ByteString): boolean {
+  const { text } = header
+  const { length } = lowerName
+  if (text.slice(0, length).toLowerCase() !== lowerName) return false
+  return /^[ \t]*:/.test(text.slice(length, length + 20))
+}
+
+/** The body on one line, outer white space gone. RFC 5322 section 2.2.3. */
+export function unfold(body: ByteString): ByteString {
+  return body.replace(/\r?\n(?=[ \t])/g, '').trim()
+}
+
+const addressHeaders = new Set([
+  'bcc',
+  'cc',
+  'from',
+  'reply-to',
+  'resent-bcc',
+  'resent-cc',
+  'resent-from',
+  'resent-reply-to',
+  'resent-sender',
+  'resent-to',
+  'sender',
+  'to',
+])
+
+/** True for headers whose body is a list of addresses. */
+export function isAddressHeader(name: ByteString): boolean {
+  return addressHeaders.has(name.toLowerCase())
+}
+
+const typeLetters: Readonly<Record<string, string>> = {
+  bcc: 'B',
+  cc: 'C',
+  from: 'F',
+  'message-id': 'I',
+  received: 'P',
+  'reply-to': 'R',
+  sender: 'S',
+  to: 'T',
+  'resent-bcc': 'B',
+  'resent-cc': 'C',
+  'resent-from': 'F',
+  'resent-message-id': 'I',
+  'resent-reply-to': 'R',
+  'resent-sender': 'S',
+  'resent-to': 'T',
+}
+
+/** Exim's type letter of a header; a space for names without one. Source: Exim manual, "Format of the -H file". */
+export function headerType(text: ByteString): string {
+  return typeLetters[headerName(text)?.toLowerCase() ?? ''] ?? ' '
+}
