@@ -60,11 +60,11 @@ function frame(place: Location, width: number): string[] {
   const cut = { before: from > 0 ? '...' : '', after: from + maxShown < place.lineText.length ? '...' : '' }
   const before = printable(shown.slice(0, place.column - 1 - from))
   const marked = printable(shown.slice(place.column - 1 - from, place.column - 1 - from + place.length))
-  const indent = ' '.repeat(cut.before.length + [...before].length)
+  const indent = ' '.repeat(cut.before.length + Array.from(before).length)
   return [
     `${' '.repeat(width)} |`,
     `${String(place.line).padStart(width)} | ${cut.before}${printable(shown)}${cut.after}`,
-    `${' '.repeat(width)} | ${indent}${'^'.repeat(Math.max(1, [...marked].length))}`,
+    `${' '.repeat(width)} | ${indent}${'^'.repeat(Math.max(1, Array.from(marked).length))}`,
   ]
 }
 

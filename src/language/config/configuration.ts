@@ -88,7 +88,10 @@ export interface Configuration {
   readonly main: MainSettings
   /** Main options the file sets, with their places. */
   readonly mainSetAt: ReadonlyMap<string, Span>
-  /** Options and lists whose values `-bP` hides from those who are no admin. */
+  /**
+   * Options whose values `-bP` hides from those who are no admin: `NAME` of the main section, `router.NAME` of a
+   * generic option, `router.redirect.NAME` of a driver's own.
+   */
   readonly hidden: ReadonlySet<string>
   readonly namedLists: Readonly<Record<ListKind, ReadonlyMap<string, NamedList>>>
   readonly acls: ReadonlyMap<string, AclSource>
@@ -98,7 +101,7 @@ export interface Configuration {
   readonly retry: readonly RetryRule[]
   readonly rewrite: readonly RewriteRule[]
   readonly macros: readonly MacroDefinition[]
-  /** The lines of the file as `-bP config` prints them: comments and blanks gone, macros replaced. */
+  /** The logical lines for `-bP config`: comments and blanks gone, macros replaced; `# N "FILE"` where another file begins. */
   readonly normalizedLines: readonly { readonly text: string; readonly hide: boolean }[]
   readonly diagnostics: readonly Diagnostic[]
 }

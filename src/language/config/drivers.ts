@@ -30,7 +30,7 @@ export class DriverSection {
   readonly #drivers: DriverTable
   readonly #report: Report
   readonly #drafts: Draft[] = []
-  /** `DRIVER.option` for each option written with `hide`. */
+  /** `KIND.option` or `KIND.DRIVER.option` for each option written with `hide`. */
   readonly hidden = new Set<string>()
 
   constructor(kind: DriverKind, generic: OptionTable, drivers: DriverTable, report: Report) {
@@ -109,7 +109,10 @@ export class DriverSection {
         this.#unknown(setting, tables, false)
       takeSetting(setting, found, read, this.#report)
     }
-    for (const name of read.hidden) this.hidden.add(`${driver ?? ''}.${name}`)
+    for (const name of read.hidden) {
+      const owner = Object.hasOwn(this.#generic, name) ? this.#kind : `${this.#kind}.${driver ?? ''}`
+      this.hidden.add(`${owner}.${name}`)
+    }
     if (driver === undefined) return undefined
     return {
       name: draft.name,

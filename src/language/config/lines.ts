@@ -39,10 +39,19 @@ export class LineReader {
   readonly #open: OpenFile[] = []
   readonly #conditionals: Conditional[] = []
   readonly files: string[] = []
+  /** Told when reading moves to another file: at a line of it, from 1. */
+  readonly #moved: (file: string, line: number) => void
   #bytes = 0
   #ended = false
 
-  constructor(first: SourceFile, readFile: ReadFile, macros: MacroTable, report: Report) {
+  constructor(
+    first: SourceFile,
+    readFile: ReadFile,
+    macros: MacroTable,
+    report: Report,
+    moved: (file: string, line: number) => void,
+  ) {
+    this.#moved = moved
     this.#readFile = readFile
     this.#macros = macros
     this.#report = report
@@ -105,6 +114,10 @@ export class LineReader {
       const { text } = file.source
       if (file.offset >= text.length) {
         this.#open.pop()
+        const including = this.#open.at(-1)
+        // The line of the include, which has just been read.
+        if (including !== undefined)
+          this.#moved(including.source.name, including.source.lineAt(including.offset - 1))
         continue
       }
       const newline = text.indexOf('\n', file.offset)
@@ -158,6 +171,9 @@ export class LineReader {
       if (this.#bytes + result.bytes.length > maxBytes) {
         return this.#fault('include-too-large', `the configuration is larger than ${maxBytes} bytes`, at)
       }
+      const including = this.#open.at(-1)
+      if (including !== undefined)
+        this.#moved(including.source.name, including.source.lineAt(including.offset - 1))
       this.#push(new SourceFile(path, fromBytes(result.bytes)))
     } else if (directive === '.include' || result.code !== 'ENOENT') {
       const message = `failed to open included configuration file ${path}`
@@ -185,6 +201,7 @@ export class LineReader {
     this.#open.push({ source, offset: 0 })
     this.#bytes += source.text.length
     if (!this.files.includes(source.name)) this.files.push(source.name)
+    this.#moved(source.name, 1)
   }
 
   #end(): void {

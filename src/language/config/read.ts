@@ -60,7 +60,11 @@ export function readConfiguration(request: ReadRequest): Configuration {
   }
   const { registries } = request
   const macros = new MacroTable(builtinMacros(registries), request.defines ?? new Map())
-  const reader = new LineReader(openFirst(request, report), request.readFile, macros, report)
+  const normalizedLines: { text: string; hide: boolean }[] = []
+  const moved = (file: string, line: number): void => {
+    normalizedLines.push({ text: `# ${line} "${file}"`, hide: false })
+  }
+  const reader = new LineReader(openFirst(request, report), request.readFile, macros, report, moved)
 
   const main = new MainSection(report)
   const acls = new AclSection(report)
@@ -90,7 +94,6 @@ export function readConfiguration(request: ReadRequest): Configuration {
   }
 
   const seen = new Map<SectionName, MappedText>()
-  const normalizedLines: { text: string; hide: boolean }[] = []
   let section: SectionName | 'main' | 'unknown' = 'main'
   for (let line = reader.next(); line !== undefined; line = reader.next()) {
     normalizedLines.push({ text: line.text, hide: /^hide[ \t]/.test(line.text) })

@@ -181,7 +181,7 @@ function settingValue(setting: SettingLine, found: FoundOption): { value: Settin
       return fault('value-extra', `extra characters follow boolean option ${name}`, at, `write ${name} = yes`)
     return fault('equals-missing', `missing "=" after ${name}`, at, `write ${name} = value`)
   }
-  return readValue(type, { line, start: skipSpace(line.text, at + 1), name: found.name })
+  return readValue(found.row, { line, start: skipSpace(line.text, at + 1), name: found.name })
 }
 
 /** The settings with the defaults of all rows that were not set. */

@@ -2,7 +2,7 @@
 import { Expandable } from '../../base/expandable.ts'
 import type { ByteString } from '../../base/text.ts'
 import { isSpace, type MappedText, skipSpace } from './mapped.ts'
-import type { OptionType } from './options/table.ts'
+import type { OptionRow, OptionType } from './options/table.ts'
 import { type Fault, fault, readString, type ValueSource } from './strings.ts'
 
 export type SettingValue =
@@ -15,7 +15,7 @@ export type SettingValue =
 
 export type ReadValue = { readonly value: SettingValue } | { readonly fault: Fault }
 
-type Reader = (source: ValueSource) => ReadValue
+type Reader = (source: ValueSource, row: OptionRow) => ReadValue
 
 const readers: Readonly<Record<OptionType, Reader>> = {
   boolean: readBoolean,
@@ -28,8 +28,8 @@ const readers: Readonly<Record<OptionType, Reader>> = {
   stringList: (source) => withString(source, (text) => ({ value: splitList(text.text) })),
   expand: readExpandable,
   expandBoolean: readExpandable,
-  expandInteger: (source) => literalOr(readInteger, source),
-  expandTime: (source) => literalOr(readTime, source),
+  expandInteger: (source, row) => literalOr(readInteger, source, row),
+  expandTime: (source, row) => literalOr(readTime, source, row),
   expandList: readExpandable,
   domainList: readExpandable,
   hostList: readExpandable,
@@ -41,8 +41,8 @@ const readers: Readonly<Record<OptionType, Reader>> = {
   rewrite: readExpandable,
 }
 
-export function readValue(type: OptionType, source: ValueSource): ReadValue {
-  return readers[type](source)
+export function readValue(row: OptionRow, source: ValueSource): ReadValue {
+  return readers[row.type](source, row)
 }
 
 const switchWords: Readonly<Record<string, boolean>> = { yes: true, true: true, no: false, false: false }
@@ -57,7 +57,7 @@ function readBoolean({ line, start, name }: ValueSource): ReadValue {
 
 const multipliers: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }
 
-function readInteger({ line, start, name }: ValueSource): ReadValue {
+function readInteger({ line, start, name }: ValueSource, row: OptionRow): ReadValue {
   const text = line.text.slice(start)
   const match = /^([+-]?)(0[xX][0-9A-Fa-f]+|\d+)([KMGkmg]?)/.exec(text)
   const digits = match?.[2]
@@ -72,16 +72,18 @@ function readInteger({ line, start, name }: ValueSource): ReadValue {
   // What follows the digits of its base is foreign, as the 9 in 019.
   const end = used === digits ? match[0].length : (match[1] ?? '').length + used.length
   const suffix = used === digits ? (match[3] ?? '').toUpperCase() : ''
-  const size = Number.parseInt(isHex ? used.slice(2) : used, base)
-  if (size > 0x7fffffff) {
-    const message = `absolute value of integer "${text.slice(0, (match[1] ?? '').length + digits.length)}" is too large (overflow)`
+  const kilobytes = row.size === 'kilobytes'
+  const factor = multipliers[suffix === '' && kilobytes ? 'K' : suffix] ?? 1
+  const size = Number.parseInt(isHex ? used.slice(2) : used, base) * factor
+  if (size > (kilobytes ? 0x7fffffff * 1024 : 0x7fffffff)) {
+    const message = `absolute value of integer "${text.slice(0, end)}" is too large (overflow)`
     return fault('value-too-large', message, start, start + end)
   }
   if (skipSpace(text, end) < text.length) {
     const message = `extra characters follow integer value for ${name}`
     return fault('value-extra', message, start + end, line.text.length, help)
   }
-  return { value: (match[1] === '-' ? -1 : 1) * size * (multipliers[suffix] ?? 1) }
+  return { value: match[1] === '-' ? -size : size }
 }
 
 function readOctal({ line, start, name }: ValueSource): ReadValue {
@@ -98,7 +100,7 @@ function readOctal({ line, start, name }: ValueSource): ReadValue {
 }
 
 function readFixed({ line, start, name }: ValueSource): ReadValue {
-  const match = /^-?\d+(?:\.\d+)?/.exec(line.text.slice(start))
+  const match = /^\d+(?:\.\d+)?/.exec(line.text.slice(start))
   if (match === null) {
     const message = `fixed-point number expected for ${name}`
     return fault('value-not-fixed', message, start, line.text.length, 'such as 8 or 7.5')
@@ -150,10 +152,10 @@ function readExpandable(source: ValueSource): ReadValue {
 }
 
 /** A value that is expanded when used; one without a dollar sign must already be right. */
-function literalOr(read: Reader, source: ValueSource): ReadValue {
+function literalOr(read: Reader, source: ValueSource, row: OptionRow): ReadValue {
   const value = readExpandable(source)
   if (source.line.text.includes('$', source.start) || source.line.text[source.start] === '"') return value
-  const literal = read(source)
+  const literal = read(source, row)
   return 'fault' in literal ? literal : value
 }
 

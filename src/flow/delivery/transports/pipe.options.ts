@@ -16,7 +16,7 @@ export const pipeOptions = {
   log_defer_output: { type: 'boolean', default: false, tier: 'B', doc: '' },
   log_fail_output: { type: 'boolean', default: false, tier: 'B', doc: '' },
   log_output: { type: 'boolean', default: false, tier: 'A', doc: '' },
-  max_output: { type: 'integer', default: 20480, tier: 'B', doc: '' },
+  max_output: { type: 'integer', size: 'bytes', default: 20480, tier: 'B', doc: '' },
   message_prefix: { type: 'expand', default: undefined, tier: 'A', doc: '' },
   message_suffix: { type: 'expand', default: undefined, tier: 'A', doc: '' },
   path: { type: 'expand', default: '/bin:/usr/bin', tier: 'A', doc: '' },

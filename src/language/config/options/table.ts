@@ -49,6 +49,8 @@ export interface OptionRow {
   readonly doc: string
   /** Older spellings, each with the remark to make when it is met (undefined: none). */
   readonly aliases?: Readonly<Record<string, string | undefined>>
+  /** Of an integer: a size, shown with K and M; in `kilobytes` a number without a letter counts those. */
+  readonly size?: 'bytes' | 'kilobytes'
   /** A short form: names of the boolean options that it sets alike. */
   readonly sets?: readonly string[]
   /** The Postern version from which it works; absent: known and read, but without effect yet. */
