@@ -18,6 +18,7 @@ import {
   syncFile,
   writeSmallFile,
 } from './disk.ts'
+import { lmdbFileProblem } from '../lmdb-file.ts'
 import { FileSpool } from './file-spool.ts'
 import { Journal, type Segment } from './journal.ts'
 import { prepareLayout } from './layout.ts'
@@ -329,6 +330,7 @@ function indexIsGood(directory: string): boolean {
   }
   const folders = listFolder(`${directory}/segments`)
   if (folders.some((name) => !isLeft(directory, name))) return true
+  if (lmdbFileProblem(`${directory}/index/data.mdb`) !== undefined) return false
   if (listFolder(`${directory}/index`).some((name) => name.startsWith('opening.'))) return false
   const state = readState(directory)
   return state?.clean === true && folders.every((name) => fileExists(`${directory}/segments/${name}/clean`))

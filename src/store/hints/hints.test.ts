@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import type { Hints } from '../../ports.ts'
+import { createMemoryHints, openHints } from './index.ts'
+
+function folder(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'postern-hints-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+const kinds = [
+  { says: 'in memory', open: (_t: TestContext) => ({ hints: createMemoryHints(), close: async () => {} }) },
+  {
+    says: 'in LMDB',
+    open: (t: TestContext) => {
+      const hints = openHints({ directory: folder(t) })
+      return { hints, close: () => hints.close() }
+    },
+  },
+]
+
+for (const { says, open } of kinds) {
+  test(`hints ${says}: what is put can be read, changed, listed and removed`, async (t) => {
+    const { hints, close } = open(t)
+    await facts(hints)
+    await close()
+  })
+}
+
+async function facts(hints: Hints): Promise<void> {
+  hints.put('retry', 'T:b.example', { tries: 1 })
+  hints.put('retry', 'T:a.example', { tries: 2 })
+  hints.put('misc', 'T:a.example', 'other database')
+  assert.deepEqual(hints.get('retry', 'T:b.example'), { tries: 1 })
+  const added = await Promise.all(
+    Array.from({ length: 20 }, () => hints.update<number>('ratelimit', 'k', (old) => (old ?? 0) + 1)),
+  )
+  assert.equal(Math.max(...added.map((value) => value ?? 0)), 20)
+  assert.deepEqual(
+    [...hints.entries('retry', { start: 'T:', end: 'T;' })].map(({ key }) => key),
+    ['T:a.example', 'T:b.example'],
+  )
+  hints.remove('retry', 'T:b.example')
+  assert.equal(hints.get('retry', 'T:b.example'), undefined)
+  await hints.update('ratelimit', 'k', () => undefined)
+  assert.equal(hints.get('ratelimit', 'k'), undefined)
+  const long = `${'x'.repeat(5000)}\0y`
+  hints.put('seen', long, 1)
+  assert.equal(hints.get('seen', long), 1)
+}
+
+test('hints in LMDB survive closing', async (t) => {
+  const directory = folder(t)
+  const first = openHints({ directory })
+  first.put('retry', 'key', [1, 2])
+  await first.close()
+  const second = openHints({ directory })
+  assert.deepEqual(second.get('retry', 'key'), [1, 2])
+  await second.close()
+})
+
+test('hints that cannot be read are begun anew', async (t) => {
+  const directory = folder(t)
+  const lines: string[] = []
+  writeFileSync(`${directory}/data.mdb`, 'not a database '.repeat(1000))
+  const hints = openHints({ directory, log: (line) => lines.push(line) })
+  hints.put('retry', 'key', 1)
+  assert.equal(hints.get('retry', 'key'), 1)
+  assert.match(lines.join('\n'), /^hints cannot be read and are begun anew: /)
+  await hints.close()
+})
+
+test('hints of another boot are begun anew, as are those that a process died of', async (t) => {
+  for (const [name, text] of [
+    ['boot', 'another-boot'],
+    ['opening.999999999', ''],
+  ] as const) {
+    const directory = folder(t)
+    const first = openHints({ directory })
+    first.put('retry', 'key', 1)
+    await first.close()
+    writeFileSync(`${directory}/${name}`, text)
+    const second = openHints({ directory })
+    assert.equal(second.get('retry', 'key'), undefined)
+    await second.close()
+  }
+})
+
+test('hints not written for long are tidied away', async (t) => {
+  let time = 1000
+  const hints = openHints({ directory: folder(t), now: () => time })
+  hints.put('callout', 'old', 1)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  time = 100_000
+  hints.put('callout', 'new', 1)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  hints.tidy(10_000)
+  assert.equal(hints.get('callout', 'old'), undefined)
+  assert.equal(hints.get('callout', 'new'), 1)
+  await hints.close()
+})

@@ -1,0 +1,204 @@
+/**
+ * Hints: retry times, rates, callout results and the like, shared by all processes, in an LMDB environment of their
+ * own. They may be lost, so nothing is synced, and what cannot be read is begun anew.
+ * Source: Exim manual, "Hints databases".
+ */
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { type Database, open, type RootDatabase } from 'lmdb'
+import type { Hints, HintsDatabase } from '../../ports.ts'
+import { lmdbFileProblem } from '../lmdb-file.ts'
+
+export { createMemoryHints } from './memory.ts'
+
+export interface HintsOptions {
+  /** A folder for the environment; made when it is not there. */
+  readonly directory: string
+  /** Takes a sentence when hints were lost or cannot be written. */
+  log?(line: string): void
+  /** Whose new files are to be, when not the process's own. */
+  readonly owner?: { readonly uid: number; readonly gid: number }
+  now?(): number
+}
+
+export interface SharedHints extends Hints {
+  /** Removes what was not written for this long; the daemon does it once a day. */
+  tidy(olderThanMs: number): void
+  close(): Promise<void>
+}
+
+const names: readonly HintsDatabase[] = [
+  'retry',
+  'ratelimit',
+  'seen',
+  'callout',
+  'wait',
+  'misc',
+  'tls',
+  'dmarc',
+]
+const mapBytes = 4 * 2 ** 30
+/** LMDB takes keys of 1,978 bytes; a longer one is cut and carries its digest. */
+const keyBytes = 1500
+
+/** A value with the time it was written. */
+type Row = [writtenAt: number, value: unknown]
+
+export function openHints(options: HintsOptions): SharedHints {
+  const log = options.log ?? (() => {})
+  const now = options.now ?? Date.now
+  const root = openEnvironment(options, log)
+  const databases = new Map<HintsDatabase, Database<Row, string>>(
+    names.map((name) => [name, root.openDB<Row, string>({ name })]),
+  )
+  /** Written and not yet committed: a process sees its own writes at once. */
+  const pending = new Map<string, Row | undefined>()
+
+  const database = (name: HintsDatabase): Database<Row, string> => {
+    const found = databases.get(name)
+    if (found === undefined) throw new Error(`no hints database ${name}`)
+    return found
+  }
+  const write = (name: HintsDatabase, key: string, row: Row | undefined): void => {
+    const stored = storedKey(key)
+    const place = `${name} ${stored}`
+    pending.set(place, row)
+    const done = row === undefined ? database(name).remove(stored) : database(name).put(stored, row)
+    done
+      .catch((error: unknown) => log(`hints ${name} cannot be written: ${String(error)}`))
+      .finally(() => {
+        if (pending.get(place) === row) pending.delete(place)
+      })
+  }
+  const current = (name: HintsDatabase, key: string): Row | undefined => {
+    const stored = storedKey(key)
+    const place = `${name} ${stored}`
+    return pending.has(place) ? pending.get(place) : database(name).get(stored)
+  }
+
+  return {
+    get: (name, key) => current(name, key)?.[1],
+    put: (name, key, value) => write(name, key, [now(), value]),
+    remove: (name, key) => write(name, key, undefined),
+    async update<T>(name: HintsDatabase, key: string, change: (old: T | undefined) => T | undefined) {
+      const stored = storedKey(key)
+      try {
+        return await root.transaction(() => {
+          // What was put under a key comes back under it: the databases and their values belong to one owner each.
+          const value = change(database(name).get(stored)?.[1] as T | undefined)
+          if (value === undefined) database(name).removeSync(stored)
+          else database(name).putSync(stored, [now(), value])
+          return value
+        })
+      } catch (error) {
+        log(`hints ${name} cannot be written: ${String(error)}`)
+        return change(current(name, key)?.[1] as T | undefined)
+      }
+    },
+    *entries(name, range = {}) {
+      const bounds = {
+        ...(range.start === undefined ? {} : { start: range.start }),
+        ...(range.end === undefined ? {} : { end: range.end }),
+      }
+      for (const { key, value } of database(name).getRange({ ...bounds, snapshot: false })) {
+        const place = `${name} ${key}`
+        const row = pending.has(place) ? pending.get(place) : value
+        if (row !== undefined) yield { key, value: row[1] }
+      }
+    },
+    tidy(olderThanMs) {
+      const before = now() - olderThanMs
+      for (const [name, rows] of databases) {
+        for (const { key, value } of rows.getRange({ snapshot: false })) {
+          if (value[0] < before) write(name, key, undefined)
+        }
+      }
+    },
+    async close() {
+      await root.committed
+      await root.close()
+    },
+  }
+}
+
+function storedKey(key: string): string {
+  const plain = key.includes('\0') ? key.replaceAll('\0', '\u0001') : key
+  if (plain.length * 2 <= keyBytes || Buffer.byteLength(plain) <= keyBytes) return plain
+  return `${plain.slice(0, 400)}#${createHash('sha256').update(plain).digest('hex')}`
+}
+
+/**
+ * A damaged environment can end the process that opens it, so a mark stands while it is opened. Without syncs the
+ * files of another boot may be mixed: then they are begun anew, unless they were closed properly.
+ */
+function openEnvironment(options: HintsOptions, log: (line: string) => void): RootDatabase<unknown, string> {
+  const { directory, owner } = options
+  makeFolder(directory, owner)
+  const bootFile = `${directory}/boot`
+  const boot = readOr('/proc/sys/kernel/random/boot_id').trim()
+  const marks = readdirSync(directory).filter((name) => name.startsWith('opening.') && !isRunning(name))
+  const otherBoot = existsSync(bootFile) && readOr(bootFile).trim() !== boot
+  if (marks.length > 0 || otherBoot) {
+    if (marks.length > 0) log('hints: a process ended while opening them; they are begun anew')
+    empty(directory)
+  }
+  const problem = lmdbFileProblem(`${directory}/data.mdb`)
+  if (problem !== undefined) {
+    log(`hints cannot be read and are begun anew: ${problem}`)
+    empty(directory)
+  }
+  const mark = `${directory}/opening.${process.pid}`
+  writeFileSync(mark, '', { mode: 0o640 })
+  writeFileSync(bootFile, boot, { mode: 0o640 })
+  const root = openLmdb(directory)
+  for (const name of ['data.mdb', 'lock.mdb', 'boot']) {
+    if (owner !== undefined) chownSync(`${directory}/${name}`, owner.uid, owner.gid)
+  }
+  rmSync(mark, { force: true })
+  return root
+}
+
+function openLmdb(directory: string): RootDatabase<unknown, string> {
+  const root = open<unknown, string>({
+    path: directory,
+    noSubdir: false,
+    noSync: true,
+    mapSize: mapBytes,
+    maxReaders: 1000,
+  })
+  chmodSync(`${directory}/data.mdb`, 0o640)
+  chmodSync(`${directory}/lock.mdb`, 0o640)
+  return root
+}
+
+function makeFolder(directory: string, owner: HintsOptions['owner']): void {
+  if (existsSync(directory)) return
+  mkdirSync(directory, { recursive: true, mode: 0o750 })
+  if (owner !== undefined) chownSync(directory, owner.uid, owner.gid)
+}
+
+function empty(directory: string): void {
+  for (const name of readdirSync(directory)) rmSync(`${directory}/${name}`, { force: true })
+}
+
+function isRunning(mark: string): boolean {
+  const pid = mark.slice('opening.'.length)
+  return pid !== String(process.pid) && existsSync(`/proc/${pid}`)
+}
+
+function readOr(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
+}
