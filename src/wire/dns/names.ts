@@ -29,7 +29,7 @@ export function reverseName(address: string): string | undefined {
   const groups = ipv6Groups(address)
   if (groups === undefined) return undefined
   const nibbles = groups.map((group) => group.toString(16).padStart(4, '0')).join('')
-  return `${[...nibbles].reverse().join('.')}.ip6.arpa`
+  return `${Array.from(nibbles).reverse().join('.')}.ip6.arpa`
 }
 
 /** The eight 16-bit groups of an IPv6 address, whatever way it is written; undefined when it is none. */

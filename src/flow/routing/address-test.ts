@@ -1,0 +1,150 @@
+/** `-bt`, `-bv`, `-bvs`: routes an address and tells about it in Exim's words. Source: Exim manual, "-bt", "-bv". */
+import type { ByteString } from '../../base/text.ts'
+import { parseAddress } from '../../mail/parse-address.ts'
+import type { Context } from '../../ports.ts'
+import type { RouteHost } from '../routed.ts'
+import { ancestorsOf, topCandidate } from './candidate.ts'
+import type { TakenAddress } from './finish.ts'
+import { rewriteAddress } from './rewrite/rewrite-address.ts'
+import { routeAddress, type Unrouted } from './route-address.ts'
+import { type RouteEngine, walkAddresses } from './route-all.ts'
+import type { Candidate, RoutingPurpose } from './types.ts'
+
+export type AddressTestMode = 'bt' | 'bv' | 'bvs' | 'expn'
+
+export interface AddressTested {
+  readonly lines: readonly ByteString[]
+  /** 0 good, 1 cannot be told now, 2 fails. */
+  readonly exitCode: 0 | 1 | 2
+}
+
+/** @param text one address as given on the command line */
+export type AddressTest = (
+  text: ByteString,
+  mode: AddressTestMode,
+  context: Context,
+) => Promise<AddressTested>
+
+const purposes: Readonly<Record<AddressTestMode, RoutingPurpose>> = {
+  bt: 'test',
+  bv: 'verify-recipient',
+  bvs: 'verify-sender',
+  expn: 'expn',
+}
+
+export function createAddressTest(engine: RouteEngine): AddressTest {
+  return async (text, mode, outer) => {
+    const parsed = parseAddress(text, { allowUtf8Domains: outer.settings.allow_utf8_domains })
+    if (parsed.is === 'error') return { lines: [`syntax error: ${parsed.message}`], exitCode: 2 }
+    const sender = mode === 'bvs'
+    const { qualifyDomain, qualifyRecipient, configuration } = outer.server
+    const address =
+      parsed.domain === '' ? `${parsed.address}@${sender ? qualifyDomain : qualifyRecipient}` : parsed.address
+    const rewritten =
+      configuration.rewrite.length === 0
+        ? address
+        : (await rewriteAddress(address, sender ? 'F' : 'T', configuration.rewrite, outer)).address
+    const context: Context = { ...outer, verifyMode: mode === 'bv' ? 'R' : sender ? 'S' : '' }
+    return mode === 'bt' || mode === 'expn'
+      ? tellAll(rewritten, mode, context, engine)
+      : tellVerified(rewritten, mode, context, engine)
+  }
+}
+
+/** Verification follows a redirection only to a single child. */
+async function tellVerified(
+  address: ByteString,
+  mode: AddressTestMode,
+  context: Context,
+  engine: RouteEngine,
+): Promise<AddressTested> {
+  const top = topCandidate({ address })
+  let candidate: Candidate = top
+  for (let depth = 0; depth <= 100; depth++) {
+    const { result } = await routeAddress(candidate, { ...engine, purpose: purposes[mode], context })
+    if (result.is === 'failed')
+      return { lines: [`${address} failed to verify: ${result.message}`], exitCode: 2 }
+    if (result.is === 'deferred') return { lines: [cannotTell(address, result)], exitCode: 1 }
+    const only = result.is === 'redirected' && result.children.length === 1 ? result.children[0] : undefined
+    if (only === undefined || 'uniqueKey' in only) break
+    candidate = only
+  }
+  return { lines: [`${address} verified`], exitCode: 0 }
+}
+
+function cannotTell(address: ByteString, { message }: Unrouted): ByteString {
+  return `${address} cannot be resolved at this time: ${message}`
+}
+
+async function tellAll(
+  address: ByteString,
+  mode: AddressTestMode,
+  context: Context,
+  engine: RouteEngine,
+): Promise<AddressTested> {
+  const walk = await walkAddresses([topCandidate({ address })], context, { purpose: purposes[mode] }, engine)
+  const lines: ByteString[] = []
+  for (const { candidate, result } of walk.unrouted) {
+    const says =
+      result.is === 'failed'
+        ? `${candidate.address} is undeliverable: ${result.message}`
+        : cannotTell(candidate.address, result)
+    lines.push(says, ...parents(ancestorsOf(candidate)))
+  }
+  for (const { candidate } of walk.discarded) {
+    lines.push(`mail to ${candidate.address} is discarded`, ...parents(ancestorsOf(candidate)))
+  }
+  const seen = new Set<ByteString>()
+  // Exim shows what it queued for local transports before the rest, each list from its end.
+  for (const taken of [
+    ...walk.taken.filter(isLocal).reverse(),
+    ...walk.taken.filter((t) => !isLocal(t)).reverse(),
+  ]) {
+    const repeated = seen.has(taken.uniqueKey)
+    seen.add(taken.uniqueKey)
+    lines.push(...tellTaken(taken, repeated))
+  }
+  const failed = walk.unrouted.some(({ result }) => result.is === 'failed')
+  return { lines, exitCode: failed ? 2 : walk.unrouted.length > 0 ? 1 : 0 }
+}
+
+function isLocal({ transport, special }: TakenAddress): boolean {
+  return special !== undefined || transport?.driver !== 'smtp'
+}
+
+function parents(ancestors: readonly ByteString[]): ByteString[] {
+  return ancestors.map((ancestor) => `    <-- ${ancestor}`)
+}
+
+function tellTaken(taken: TakenAddress, repeated: boolean): ByteString[] {
+  const mark = repeated ? '   [duplicate, would not be delivered]' : ''
+  if (taken.special !== undefined) {
+    const [parent = '', ...above] = taken.ancestors
+    const head = `${parent} -> ${taken.address}${mark}`
+    return taken.problem === undefined
+      ? [head, ...parents(above), `  transport = ${taken.transport?.name}`]
+      : [head, ...parents(above), '*** Error in setting up pipe, file, or autoreply:', taken.problem]
+  }
+  const transport = taken.transport?.name ?? '<none>'
+  return [
+    `${taken.address}${mark}`,
+    ...parents(taken.ancestors),
+    `  router = ${taken.router.name}, transport = ${transport}`,
+    ...tellHosts(taken.hosts),
+  ]
+}
+
+/** Names and addresses in columns. */
+function tellHosts(hosts: readonly RouteHost[]): ByteString[] {
+  const nameWidth = Math.max(...hosts.map(({ name }) => name.length))
+  const addressWidth = Math.max(...hosts.map(({ address }) => address?.length ?? 7))
+  return hosts.map(({ name, address, port, mx }) => {
+    const shown =
+      address === undefined
+        ? ' '.repeat(addressWidth + 3)
+        : ` [${address}]${' '.repeat(addressWidth - address.length)}`
+    const details = `${mx === undefined ? '' : ` MX=${mx}`}${port === undefined ? '' : ` port=${port}`}`
+    const line = `  host ${name.padEnd(nameWidth)}${shown}${details}`
+    return address === undefined ? line : line.trimEnd()
+  })
+}

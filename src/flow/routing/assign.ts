@@ -1,0 +1,162 @@
+/**
+ * What is settled when a router takes an address, in Exim's order: errors_to, headers_add, headers_remove, transport,
+ * then the user and group. Source: Exim manual, "Generic options for routers".
+ */
+import type { Expandable } from '../../base/expandable.ts'
+import { isFailure } from '../../base/outcome.ts'
+import { type ByteString, type Text, textOf, unquotedTaint } from '../../base/text.ts'
+import type { TransportInstance } from '../../language/config/configuration.ts'
+import type { RouterWork } from './types.ts'
+import { type ExpansionTrouble, expandOption, isTrouble, trouble } from './values.ts'
+
+export interface Envelope {
+  readonly is: 'settled'
+  /** Undefined: the sender of the message. */
+  readonly errorsTo: ByteString | undefined
+  readonly headersAdd: readonly Text[]
+  readonly headersRemove: readonly Text[]
+}
+
+/** errors_to and the header changes; nothing of it counts while verifying but what a redirection hands on. */
+export async function settleEnvelope(work: RouterWork): Promise<Envelope | ExpansionTrouble> {
+  const errorsTo = await settleErrorsTo(work)
+  if (isTrouble(errorsTo)) return errorsTo
+  const { settings } = work.router
+  const add = await expandHeaders(settings.headers_add, 'headers_add', work)
+  if (isTrouble(add)) return add
+  const remove = await expandHeaders(settings.headers_remove, 'headers_remove', work)
+  if (isTrouble(remove)) return remove
+  return {
+    is: 'settled',
+    errorsTo: errorsTo === undefined ? work.candidate.errorsTo : errorsTo.address,
+    headersAdd: [...work.candidate.headersAdd, ...add],
+    headersRemove: [...work.candidate.headersRemove, ...remove],
+  }
+}
+
+/** An address that does not verify is ignored, so that bounces of bounces cannot be made. */
+async function settleErrorsTo(
+  work: RouterWork,
+): Promise<{ readonly address: ByteString } | undefined | ExpansionTrouble> {
+  const value = await expandOption(work.router.settings.errors_to, 'errors_to', work)
+  if (value === undefined || isTrouble(value)) return value
+  const address = textOf(value).trim()
+  if (address === '') return { address }
+  // While verifying, it is taken as it is: verifying it too could go round in circles.
+  if (work.purpose.startsWith('verify')) return { address }
+  return (await work.services.verifies(address, work.context)) ? { address } : undefined
+}
+
+/** Each value of the option is a list, newline-separated for headers_add and colon-separated for headers_remove. */
+async function expandHeaders(
+  values: readonly Expandable[] | undefined,
+  name: 'headers_add' | 'headers_remove',
+  work: RouterWork,
+): Promise<Text[] | ExpansionTrouble> {
+  const texts: Text[] = []
+  for (const item of values ?? []) {
+    const value = await work.context.ports.expand(item, work.context)
+    if (isFailure(value)) {
+      if (value.kind === 'forced') continue
+      return trouble(item, name, work.router.name, value)
+    }
+    if (textOf(value) !== '') texts.push(value)
+  }
+  return texts
+}
+
+/** The transport that an option names; undefined: the option is unset or forced to fail. */
+export async function findTransport(
+  option: Expandable | undefined,
+  name: string,
+  work: RouterWork,
+): Promise<TransportInstance | undefined | ExpansionTrouble> {
+  if (option === undefined) return undefined
+  const value = await work.context.ports.expand(option, work.context)
+  const router = work.router.name
+  if (isFailure(value)) {
+    return {
+      is: 'defer',
+      message: `failed to expand transport "${option.text}" in ${router} router: ${value.message}`,
+    }
+  }
+  const wanted = textOf(value)
+  if (unquotedTaint(value) !== undefined) {
+    return {
+      is: 'defer',
+      message: `attempt to use tainted value '${wanted}' for '${name}' (router ${router})`,
+    }
+  }
+  return (
+    work.services.transports.get(wanted) ?? {
+      is: 'defer',
+      message: `transport "${wanted}" not found in ${router} router`,
+    }
+  )
+}
+
+export interface Ids {
+  readonly is: 'ids'
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+}
+
+/** `user` and `group`; without them what check_local_user found. */
+export async function settleIds(work: RouterWork): Promise<Ids | ExpansionTrouble> {
+  const { settings } = work.router
+  const user = await findUser(settings.user, work)
+  if (isTrouble(user)) return user
+  const group = await findGroup(settings.group, work)
+  if (isTrouble(group)) return group
+  return {
+    is: 'ids',
+    uid: user?.uid ?? work.ugid.uid,
+    gid: group ?? user?.gid ?? work.ugid.gid,
+  }
+}
+
+async function findUser(
+  option: Expandable | undefined,
+  work: RouterWork,
+): Promise<{ readonly uid: number; readonly gid: number | undefined } | undefined | ExpansionTrouble> {
+  if (option === undefined) return undefined
+  const name = await expandId(option, 'user', work)
+  if (typeof name !== 'string') return name
+  const { accounts } = work.context.ports
+  if (/^\d+$/.test(name)) return { uid: Number(name), gid: undefined }
+  const account = accounts.byName(name)
+  if (account !== undefined) return account
+  return {
+    is: 'defer',
+    message: `failed to find user "${name}" from expanded string "${option.text}" for the ${work.router.name} router`,
+  }
+}
+
+async function findGroup(
+  option: Expandable | undefined,
+  work: RouterWork,
+): Promise<number | undefined | ExpansionTrouble> {
+  if (option === undefined) return undefined
+  const name = await expandId(option, 'group', work)
+  if (typeof name !== 'string') return name
+  if (/^\d+$/.test(name)) return Number(name)
+  const group = work.context.ports.accounts.groupByName(name)
+  if (group !== undefined) return group.gid
+  return {
+    is: 'defer',
+    message: `failed to find group "${name}" from expanded string "${option.text}" for the ${work.router.name} router`,
+  }
+}
+
+async function expandId(
+  option: Expandable,
+  name: string,
+  work: RouterWork,
+): Promise<string | ExpansionTrouble> {
+  const value = await work.context.ports.expand(option, work.context)
+  if (!isFailure(value)) return textOf(value).trim()
+  return {
+    is: 'defer',
+    message: `failed to expand "${option.text}" for the ${name} option of the ${work.router.name} router: ${value.message}`,
+  }
+}

@@ -1,0 +1,255 @@
+/** Turns a router's verdict into what delivery needs: an address with its transport, or new addresses to route. */
+import type { ByteString, Text } from '../../base/text.ts'
+import type { TransportInstance } from '../../language/config/configuration.ts'
+import type { RoutedAddress, RouteHost } from '../routed.ts'
+import { type Envelope, findTransport, settleEnvelope, settleIds } from './assign.ts'
+import { ancestorsOf, childCandidate } from './candidate.ts'
+import { parseFallbackHosts } from './host-items.ts'
+import type { Candidate, RedirectedItem, RouterVerdict, RouterWork, SpecialDelivery } from './types.ts'
+import { type ExpansionTrouble, expandOption, isTrouble, privateSetting } from './values.ts'
+
+/** An address that a transport gets; verification needs none. */
+export type TakenAddress = Omit<RoutedAddress, 'transport'> & {
+  readonly transport: TransportInstance | undefined
+  readonly candidate: Candidate
+  /** Why its transport cannot be told: `-bt` says so, delivery defers it. */
+  readonly problem?: ByteString
+  /** Host text of a local transport. */
+  readonly hostText?: ByteString
+}
+
+export type Finished =
+  | { readonly is: 'taken'; readonly address: TakenAddress }
+  | {
+      readonly is: 'redirected'
+      readonly children: readonly (Candidate | TakenAddress)[]
+      readonly work: RouterWork
+    }
+  | { readonly is: 'discarded'; readonly loggedAs: ByteString | undefined; readonly routerName: string }
+
+interface Deferred {
+  readonly is: 'deferred'
+  readonly message: ByteString
+}
+
+export async function finish(verdict: RouterVerdict, work: RouterWork): Promise<Finished | Deferred> {
+  switch (verdict.is) {
+    case 'assign':
+      return assign(verdict, work)
+    case 'redirect':
+      return redirect(verdict.items, verdict.rewrite, work)
+    case 'reroute':
+      return reroute(verdict.domain, work)
+    case 'discard':
+      return { is: 'discarded', loggedAs: verdict.loggedAs, routerName: work.router.name }
+    default:
+      return { is: 'deferred', message: 'internal: the verdict is not one that takes an address' }
+  }
+}
+
+async function assign(
+  verdict: RouterVerdict & { readonly is: 'assign' },
+  work: RouterWork,
+): Promise<Finished | Deferred> {
+  const envelope = await settleEnvelope(work)
+  if (isTrouble(envelope)) return deferred(envelope)
+  const transport =
+    verdict.transport ?? (await findTransport(work.router.settings.transport, 'transport', work))
+  if (isTrouble(transport)) return deferred(transport)
+  if (transport === undefined && !work.purpose.startsWith('verify')) {
+    return { is: 'deferred', message: `no transport is set for the ${work.router.name} router` }
+  }
+  const hosts = verdict.hosts
+  const details = await settleDetails(work)
+  if (isTrouble(details)) return deferred(details)
+  const address: TakenAddress = {
+    ...details,
+    ...envelopeOf(envelope),
+    address: work.candidate.address,
+    uniqueKey: work.candidate.address,
+    transport,
+    hosts,
+    fallbackHosts: fallbackHosts(work),
+    ...(verdict.hostText !== undefined && { hostText: verdict.hostText }),
+  }
+  return { is: 'taken', address }
+}
+
+function fallbackHosts(work: RouterWork): readonly RouteHost[] {
+  const list = work.router.settings.fallback_hosts
+  return list === undefined ? [] : parseFallbackHosts(list.text, work.context)
+}
+
+function envelopeOf({ errorsTo, headersAdd, headersRemove }: Envelope): Omit<Envelope, 'is'> {
+  return { errorsTo, headersAdd, headersRemove }
+}
+
+type Details = Pick<
+  TakenAddress,
+  | 'candidate'
+  | 'facts'
+  | 'recipient'
+  | 'ancestors'
+  | 'router'
+  | 'uid'
+  | 'gid'
+  | 'initgroups'
+  | 'homeDirectory'
+  | 'currentDirectory'
+  | 'disableLogging'
+  | 'logAsLocal'
+  | 'retryUseLocalPart'
+>
+
+/** User, group, directories and logging: alike for addresses and for pipes and files. */
+async function settleDetails(work: RouterWork): Promise<Details | ExpansionTrouble> {
+  const { router, candidate } = work
+  const { settings } = router
+  const ids = await settleIds(work)
+  if (isTrouble(ids)) return ids
+  const home = await expandOption(settings.transport_home_directory, 'transport_home_directory', work)
+  if (isTrouble(home)) return home
+  const current = await expandOption(
+    settings.transport_current_directory,
+    'transport_current_directory',
+    work,
+  )
+  if (isTrouble(current)) return current
+  return {
+    candidate,
+    facts: work.facts,
+    recipient: candidate.recipient,
+    ancestors: ancestorsOf(candidate),
+    router,
+    uid: ids.uid,
+    gid: ids.gid,
+    initgroups: settings.initgroups,
+    homeDirectory: home ?? transportHome(work),
+    currentDirectory: current,
+    disableLogging: settings.disable_logging,
+    logAsLocal: settings.log_as_local ?? router.driver === 'accept',
+    retryUseLocalPart: retryUsesLocalPart(work),
+  }
+}
+
+/** The account's home goes before router_home_directory. Source: Exim manual, "router_home_directory". */
+function transportHome(work: RouterWork): Text | undefined {
+  return work.ugid.home ?? work.facts.home
+}
+
+/** Source: Exim manual, router option "retry_use_local_part". */
+function retryUsesLocalPart({ router: { settings } }: RouterWork): boolean {
+  return (
+    settings.retry_use_local_part ??
+    (settings.check_local_user ||
+      settings.local_parts !== undefined ||
+      settings.condition !== undefined ||
+      settings.local_part_prefix !== undefined ||
+      settings.local_part_suffix !== undefined ||
+      settings.senders !== undefined ||
+      settings.require_files !== undefined)
+  )
+}
+
+async function redirect(
+  items: readonly RedirectedItem[],
+  rewrite: boolean,
+  work: RouterWork,
+): Promise<Finished | Deferred> {
+  const envelope = await settleEnvelope(work)
+  if (isTrouble(envelope)) return deferred(envelope)
+  const children: (Candidate | TakenAddress)[] = []
+  for (const item of items) {
+    if (item.is === 'special') {
+      const special = await specialAddress(item.special, envelope, work)
+      if (isTrouble(special)) return deferred(special)
+      children.push(special)
+      continue
+    }
+    children.push(await childOf(item, envelope, rewrite, work))
+  }
+  return { is: 'redirected', children, work }
+}
+
+async function childOf(
+  item: RedirectedItem & { readonly is: 'address' | 'self' },
+  envelope: Envelope,
+  rewrite: boolean,
+  work: RouterWork,
+): Promise<Candidate> {
+  const { candidate, router, services } = work
+  let { localPart, domain } = item.is === 'self' ? candidate : item
+  if (rewrite && item.is === 'address') {
+    const rewritten = await services.rewrite(`${localPart}@${domain}`, work.context)
+    const at = rewritten.lastIndexOf('@')
+    if (at > 0) {
+      localPart = rewritten.slice(0, at)
+      domain = rewritten.slice(at + 1)
+    }
+  }
+  return childCandidate(work, {
+    ...envelopeOf(envelope),
+    localPart,
+    domain,
+    startAt: router.settings.redirect_router,
+    hidden: privateSetting(router, 'hide_child_in_errmsg') === true,
+    oneTime: privateSetting(router, 'one_time') === true,
+  })
+}
+
+async function reroute(domain: ByteString, work: RouterWork): Promise<Finished | Deferred> {
+  const envelope = await settleEnvelope(work)
+  if (isTrouble(envelope)) return deferred(envelope)
+  const child = childCandidate(work, {
+    ...envelopeOf(envelope),
+    localPart: work.candidate.localPart,
+    domain,
+    startAt: work.router.settings.redirect_router,
+    hidden: false,
+    oneTime: false,
+  })
+  return { is: 'redirected', children: [child], work }
+}
+
+/** A pipe, a file or a directory in place of an address. */
+async function specialAddress(
+  special: SpecialDelivery,
+  envelope: Envelope,
+  work: RouterWork,
+): Promise<TakenAddress | ExpansionTrouble> {
+  const option = `${special.kind}_transport` as const
+  const setting = privateSetting(work.router, option)
+  const details = await settleDetails(work)
+  if (isTrouble(details)) return details
+  const transport = isExpandable(setting) ? await findTransport(setting, option, work) : undefined
+  const problem = isTrouble(transport)
+    ? transport.message
+    : transport === undefined
+      ? `${option} unset in ${work.router.name} router`
+      : undefined
+  const facts =
+    special.kind === 'pipe'
+      ? { ...work.facts, addressPipe: special.text.slice(1) }
+      : { ...work.facts, addressFile: special.text }
+  return {
+    ...details,
+    ...envelopeOf(envelope),
+    facts,
+    address: special.text,
+    uniqueKey: `${special.text}:${work.candidate.address}`,
+    ancestors: [work.candidate.address, ...ancestorsOf(work.candidate)],
+    special: special.kind,
+    transport: isTrouble(transport) ? undefined : transport,
+    hosts: [],
+    fallbackHosts: [],
+    ...(problem !== undefined && { problem }),
+  }
+}
+
+function isExpandable(value: unknown): value is Parameters<typeof findTransport>[0] {
+  return typeof value === 'object' && value !== null && 'text' in value && 'origin' in value
+}
+
+function deferred({ message }: ExpansionTrouble): Deferred {
+  return { is: 'deferred', message }
+}

@@ -1,0 +1,88 @@
+/** Routing: where each address goes. Source: Exim manual, chapters 3 and 15 to 22. */
+import type { ByteString, Text } from '../../base/text.ts'
+import type { RouterInstance, TransportInstance } from '../../language/config/configuration.ts'
+import type { Recipient } from '../../mail/envelope.ts'
+import type { Context, VerifyRequest, VerifyResult } from '../../ports.ts'
+import type { RoutingResult } from '../routed.ts'
+import { createAddressTest, type AddressTest } from './address-test.ts'
+import { rewriteAddress } from './rewrite/rewrite-address.ts'
+import { routeAll, type RouteAllOptions, type RouteEngine } from './route-all.ts'
+import { routerDrivers } from './routers/index.ts'
+import type { RoutingServices, SyntaxErrorReport } from './types.ts'
+import { createVerify, type Callout } from './verify.ts'
+
+export { routerDrivers } from './routers/index.ts'
+export type { RouterDriver } from './types.ts'
+export type { AddressTest, AddressTestMode } from './address-test.ts'
+export type { Callout } from './verify.ts'
+export type { RouteAllOptions } from './route-all.ts'
+export type { SyntaxErrorReport } from './types.ts'
+
+export interface RoutingDeps {
+  readonly routers: readonly RouterInstance[]
+  readonly transports: ReadonlyMap<string, TransportInstance>
+  /** Domains of resolv.conf that complete names; left out: none. */
+  readonly searchDomains?: () => readonly string[]
+  /** Asks the hosts of an address whether they would take it; left out: callout options are refused. */
+  readonly callout?: Callout
+  /** Sends a message about a broken redirection list; left out: none is sent. */
+  readonly reportSyntaxErrors?: (report: SyntaxErrorReport) => Promise<void>
+}
+
+export interface Routing {
+  /** Runs recipients through the routers for delivery. */
+  route(recipients: readonly Recipient[], context: Context, options?: RouteAllOptions): Promise<RoutingResult>
+  /** The ACL condition `verify = recipient|sender`. */
+  verify(request: VerifyRequest, context: Context): Promise<VerifyResult>
+  /** `-bt`, `-bv`, `-bvs` and EXPN: what Exim prints, and its exit code. */
+  readonly test: AddressTest
+}
+
+export function createRouting(deps: RoutingDeps): Routing {
+  const services: RoutingServices = {
+    transports: deps.transports,
+    routers: deps.routers,
+    searchDomains: deps.searchDomains ?? (() => []),
+    verifies: (address, context) => errorsAddressVerifies(address, context, engine),
+    rewrite: rewriteGenerated,
+    ...(deps.reportSyntaxErrors && { reportSyntaxErrors: deps.reportSyntaxErrors }),
+  }
+  const engine: RouteEngine = { drivers: routerDrivers, services }
+  return {
+    route: (recipients, context, options = {}) => routeAll(recipients, context, options, engine),
+    verify: createVerify(engine, deps.callout),
+    test: createAddressTest(engine),
+  }
+}
+
+/** The sender is empty while an `errors_to` address is verified: Exim manual, router option "senders". */
+async function errorsAddressVerifies(
+  address: ByteString,
+  context: Context,
+  engine: RouteEngine,
+): Promise<boolean> {
+  const depth = Number(depthOf(context.variables.get(errorsDepth)))
+  if (depth >= errorsDepthLimit) return false
+  const variables = new Map(context.variables).set(errorsDepth, String(depth + 1))
+  const quiet: Context = {
+    ...context,
+    variables,
+    ...(context.message && { message: { ...context.message, sender: '' } }),
+  }
+  const result = await createVerify(engine, undefined)({ address, kind: 'recipient', options: [] }, quiet)
+  return result.is === 'ok'
+}
+
+/** An errors_to address may itself lead through routers with errors_to; not for ever. */
+const errorsDepth = ' errors_to depth'
+const errorsDepthLimit = 5
+
+function depthOf(value: Text | undefined): string {
+  return typeof value === 'string' ? value : '0'
+}
+
+/** Addresses that a redirection made are rewritten like envelope recipients. */
+async function rewriteGenerated(address: ByteString, context: Context): Promise<ByteString> {
+  const rules = context.server.configuration.rewrite
+  return rules.length === 0 ? address : (await rewriteAddress(address, 'T', rules, context)).address
+}

@@ -1,0 +1,247 @@
+/**
+ * Whether a router is run for an address: its preconditions, tested in Exim's order.
+ * Source: Exim manual, "Router preconditions" (chapter 3, section 12).
+ */
+import { isFailure } from '../../base/outcome.ts'
+import { type ByteString, type Text, textOf } from '../../base/text.ts'
+import type { RouterInstance } from '../../language/config/configuration.ts'
+import type { AddressFacts, Context, ListResult } from '../../ports.ts'
+import { findPrefix, findSuffix, type Affix } from './affixes.ts'
+import { requireFiles } from './require-files.ts'
+import type { AccountIds, Candidate, RoutingPurpose } from './types.ts'
+import { expandOption, isTrouble, isTrueText, trouble } from './values.ts'
+
+export type Preconditions =
+  | { readonly is: 'met'; readonly facts: AddressFacts; readonly ugid: AccountIds }
+  | { readonly is: 'skip'; readonly why: string }
+  | { readonly is: 'defer'; readonly message: string }
+
+/** A precondition that keeps the router from being run; undefined: go on. */
+type Stop = { readonly is: 'skip'; readonly why: string } | { readonly is: 'defer'; readonly message: string }
+
+/** What the tests find out on the way. */
+interface Found {
+  readonly router: RouterInstance
+  readonly base: Context
+  facts: AddressFacts
+  ugid: AccountIds
+}
+
+export async function checkPreconditions(
+  router: RouterInstance,
+  candidate: Candidate,
+  purpose: RoutingPurpose,
+  base: Context,
+): Promise<Preconditions> {
+  const affixes = findAffixes(router, candidate.localPart)
+  if (affixes === undefined) return skip('local part affix')
+  const found: Found = {
+    router,
+    base,
+    facts: factsOf(router, candidate, affixes),
+    ugid: { uid: undefined, gid: undefined, home: undefined },
+  }
+  const flag = purposeExcludes(router, purpose)
+  if (flag !== undefined) return skip(flag)
+  for (const test of tests) {
+    const stop = await test(found)
+    if (stop !== undefined) return stop
+  }
+  return { is: 'met', facts: found.facts, ugid: found.ugid }
+}
+
+const tests: readonly ((found: Found) => Stop | undefined | Promise<Stop | undefined>)[] = [
+  domains,
+  localParts,
+  checkLocalUser,
+  routerHomeDirectory,
+  debugPrint,
+  senders,
+  (found) => requireFiles(found.router, contextOf(found)),
+  conditions,
+]
+
+function skip(why: string): Stop {
+  return { is: 'skip', why }
+}
+
+/** The context as expansions of this router see it. */
+function contextOf({ base, facts, router }: Found): Context {
+  return {
+    ...base,
+    address: facts,
+    delivery: { ...base.delivery, routerName: router.name, transportName: '' },
+    captures: [],
+  }
+}
+
+interface Affixes {
+  readonly prefix: Affix | undefined
+  readonly suffix: Affix | undefined
+  readonly localPart: ByteString
+}
+
+/** Undefined: a mandatory affix is missing. */
+function findAffixes({ settings }: RouterInstance, whole: ByteString): Affixes | undefined {
+  let localPart = whole
+  const prefix =
+    settings.local_part_prefix === undefined ? undefined : findPrefix(settings.local_part_prefix, localPart)
+  if (
+    settings.local_part_prefix !== undefined &&
+    prefix === undefined &&
+    !settings.local_part_prefix_optional
+  ) {
+    return undefined
+  }
+  if (prefix !== undefined) localPart = localPart.slice(prefix.text.length)
+  const suffix =
+    settings.local_part_suffix === undefined ? undefined : findSuffix(settings.local_part_suffix, localPart)
+  if (
+    settings.local_part_suffix !== undefined &&
+    suffix === undefined &&
+    !settings.local_part_suffix_optional
+  ) {
+    return undefined
+  }
+  if (suffix !== undefined) localPart = localPart.slice(0, localPart.length - suffix.text.length)
+  return { prefix, suffix, localPart }
+}
+
+function factsOf(
+  router: RouterInstance,
+  candidate: Candidate,
+  { prefix, suffix, localPart }: Affixes,
+): AddressFacts {
+  const { addressData, selfHostname, parentFacts, originalFacts } = candidate
+  const cased = router.settings.caseful_local_part ? localPart : localPart.toLowerCase()
+  return {
+    localPart: cased,
+    domain: candidate.domain,
+    originalLocalPart: originalFacts?.localPart ?? cased,
+    originalDomain: originalFacts?.domain ?? candidate.domain,
+    ...(parentFacts && { parentLocalPart: parentFacts.localPart, parentDomain: parentFacts.domain }),
+    ...(prefix && { prefix: prefix.text }),
+    ...(prefix?.variable !== undefined && { prefixV: prefix.variable }),
+    ...(suffix && { suffix: suffix.text }),
+    ...(suffix?.variable !== undefined && { suffixV: suffix.variable }),
+    ...(addressData !== undefined && { addressData }),
+    ...(selfHostname !== undefined && { selfHostname }),
+    routerVariables: candidate.routerVariables,
+  }
+}
+
+function purposeExcludes(router: RouterInstance, purpose: RoutingPurpose): string | undefined {
+  const { settings } = router
+  const verifying = purpose === 'verify-recipient' || purpose === 'verify-sender'
+  if (verifying) {
+    // `verify` stands for both of them; one that is written out has the last word.
+    const name = purpose === 'verify-recipient' ? 'verify_recipient' : 'verify_sender'
+    const allowed = router.setAt.has(name) ? settings[name] : settings.verify
+    if (!allowed) return `${name} is false`
+  }
+  if (!verifying && settings.verify_only) return 'verify_only is set'
+  if (purpose === 'test' && !settings.address_test) return 'address_test is false'
+  if (purpose === 'expn' && !settings.expn) return 'expn is false'
+  return undefined
+}
+
+/** What a list that is a precondition means; the data it gives when it matches. */
+function listStop(
+  result: ListResult,
+  option: string,
+): Stop | { readonly is: 'match'; readonly data: Text | undefined } {
+  switch (result.is) {
+    case 'match':
+      return result
+    case 'no':
+      return { is: 'skip', why: `${option} mismatch` }
+    case 'defer':
+      return { is: 'defer', message: `${option} check lookup or other defer: ${result.message}` }
+    case 'failure':
+      return { is: 'defer', message: result.message }
+  }
+}
+
+async function domains(found: Found): Promise<Stop | undefined> {
+  const list = found.router.settings.domains
+  if (list === undefined) return undefined
+  const context = contextOf(found)
+  const result = listStop(
+    await context.ports.matchList('domain', list, found.facts.domain, context),
+    'domains',
+  )
+  if (result.is !== 'match') return result
+  if (result.data !== undefined) found.facts = { ...found.facts, domainData: result.data }
+  return undefined
+}
+
+async function localParts(found: Found): Promise<Stop | undefined> {
+  const list = found.router.settings.local_parts
+  if (list === undefined) return undefined
+  const context = contextOf(found)
+  const caseful = found.router.settings.caseful_local_part
+  const { localPart } = found.facts
+  const matched = await context.ports.matchList('localpart', list, localPart, context, { caseful })
+  const result = listStop(matched, 'local_parts')
+  if (result.is !== 'match') return result
+  if (result.data !== undefined) found.facts = { ...found.facts, localPartData: result.data }
+  return undefined
+}
+
+function checkLocalUser(found: Found): Stop | undefined {
+  if (!found.router.settings.check_local_user) return undefined
+  const account = found.base.ports.accounts.byName(found.facts.localPart)
+  if (account === undefined) return skip(`${found.facts.localPart} is not a local user`)
+  found.ugid = { uid: account.uid, gid: account.gid, home: account.home }
+  // The account's own name is trusted: it came from the system, not from the sender.
+  found.facts = {
+    ...found.facts,
+    localPartData: account.name,
+    home: account.home,
+    uid: account.uid,
+    gid: account.gid,
+  }
+  return undefined
+}
+
+async function routerHomeDirectory(found: Found): Promise<Stop | undefined> {
+  const { router } = found
+  const home = await expandOption(router.settings.router_home_directory, 'router_home_directory', {
+    context: contextOf(found),
+    router,
+  })
+  if (isTrouble(home)) return home
+  if (home !== undefined) found.facts = { ...found.facts, home }
+  return undefined
+}
+
+async function debugPrint(found: Found): Promise<undefined> {
+  const text = found.router.settings.debug_print
+  const { debug, ports } = found.base
+  if (text === undefined || debug === undefined) return undefined
+  const value = await ports.expand(text, contextOf(found))
+  debug('route', isFailure(value) ? `debug_print: ${value.message}` : textOf(value))
+  return undefined
+}
+
+async function senders(found: Found): Promise<Stop | undefined> {
+  const list = found.router.settings.senders
+  if (list === undefined) return undefined
+  const context = contextOf(found)
+  const sender = context.message?.sender ?? ''
+  const result = listStop(await context.ports.matchList('address', list, sender, context), 'senders')
+  return result.is === 'match' ? undefined : result
+}
+
+async function conditions(found: Found): Promise<Stop | undefined> {
+  const context = contextOf(found)
+  for (const condition of found.router.settings.condition ?? []) {
+    const value = await context.ports.expand(condition, context)
+    if (isFailure(value)) {
+      if (value.kind === 'forced') return skip('condition forced to fail')
+      return trouble(condition, 'condition', found.router.name, value)
+    }
+    if (!isTrueText(value)) return skip('condition is false')
+  }
+  return undefined
+}

@@ -1,0 +1,181 @@
+/**
+ * Reads a redirection list: addresses, pipes, files and the special items between colons.
+ * Source: Exim manual, "Items in a non-filter redirection list", "Special items in redirection lists".
+ */
+import type { ByteString } from '../../../base/text.ts'
+import { endOfAddress, parseAddress } from '../../../mail/parse-address.ts'
+
+export type ListItem =
+  /** Domain empty: to be qualified; `backslash`: with the domain of the incoming address. */
+  | {
+      readonly is: 'address'
+      readonly localPart: ByteString
+      readonly domain: ByteString
+      readonly backslash: boolean
+    }
+  | { readonly is: 'special'; readonly kind: 'pipe' | 'file' | 'directory'; readonly text: ByteString }
+
+export interface ItemError {
+  readonly item: ByteString
+  readonly message: ByteString
+}
+
+export type ParsedList =
+  | { readonly is: 'items'; readonly items: readonly ListItem[]; readonly errors: readonly ItemError[] }
+  | { readonly is: 'blackhole' }
+  | { readonly is: 'fail' | 'defer'; readonly text: ByteString }
+  /** The list as a whole is wrong. */
+  | { readonly is: 'error'; readonly message: ByteString }
+
+export interface ListRules {
+  readonly allowDefer: boolean
+  readonly allowFail: boolean
+  readonly forbidBlackhole: boolean
+  readonly forbidInclude: boolean
+  readonly includeDirectory: string | undefined
+  /** Skip wrong addresses and tell about them instead of giving up. */
+  readonly skipErrors: boolean
+  readonly allowUtf8Domains: boolean
+  /** The text of an included file, or what is wrong. */
+  include(
+    path: ByteString,
+  ): { readonly bytes: ByteString } | { readonly error: ByteString; readonly missing: boolean }
+}
+
+const itemLimit = 100_000
+const includeDepthLimit = 10
+
+/** What has been read so far; includes add to the same. */
+interface Reading {
+  readonly rules: ListRules
+  readonly items: ListItem[]
+  readonly errors: ItemError[]
+}
+
+export function parseList(data: ByteString, rules: ListRules): ParsedList {
+  const reading: Reading = { rules, items: [], errors: [] }
+  const stop = read(data, reading, 0)
+  return stop ?? { is: 'items', items: reading.items, errors: reading.errors }
+}
+
+/** Undefined: read to the end. */
+function read(data: ByteString, reading: Reading, depth: number): ParsedList | undefined {
+  let at = 0
+  for (;;) {
+    at = skipToItem(data, at)
+    if (at >= data.length) return undefined
+    if (reading.items.length >= itemLimit) return wrong('too many items in redirection list')
+    const verdict = specialWord(data, at, reading.rules)
+    if (verdict !== undefined) {
+      if (verdict.is === 'skip') {
+        at = verdict.next
+        continue
+      }
+      return verdict
+    }
+    const end = endOfAddress(data, at, true)
+    const item = trimmed(data.slice(at, end))
+    at = end
+    const stop = /^:include:/.test(item)
+      ? include(trimmed(item.slice(':include:'.length)), reading, depth)
+      : readItem(item, reading)
+    if (stop !== undefined) return stop
+  }
+}
+
+/** Over white space, commas, empty lines and comments. */
+function skipToItem(data: ByteString, start: number): number {
+  let at = start
+  for (;;) {
+    while (at < data.length && /[\s,]/.test(data.charAt(at))) at++
+    if (data[at] !== '#') return at
+    const newline = data.indexOf('\n', at)
+    at = newline < 0 ? data.length : newline
+  }
+}
+
+/** `:blackhole:`, `:fail:`, `:defer:`, `:unknown:`: each speaks for the whole list. */
+function specialWord(
+  data: ByteString,
+  at: number,
+  rules: ListRules,
+): ParsedList | { readonly is: 'skip'; readonly next: number } | undefined {
+  const word = /^"?(:(?:blackhole|fail|defer|unknown):)/.exec(data.slice(at, at + 14))?.[1]
+  if (word === undefined) return undefined
+  if (word === ':unknown:') return { is: 'skip', next: endOfAddress(data, at, true) }
+  if (word === ':blackhole:') {
+    return rules.forbidBlackhole ? wrong('":blackhole:" is not permitted') : { is: 'blackhole' }
+  }
+  const is = word === ':fail:' ? 'fail' : 'defer'
+  if (is === 'fail' ? rules.allowFail : rules.allowDefer) {
+    // The text reaches to the end of the line; a comma does not end it.
+    const newline = data.indexOf('\n', at)
+    return { is, text: trimmed(data.slice(at + word.length, newline < 0 ? data.length : newline)) }
+  }
+  return wrong(`"${trimmed(data.slice(at, endOfAddress(data, at, true)))}" is not permitted`)
+}
+
+function include(path: ByteString, reading: Reading, depth: number): ParsedList | undefined {
+  const { rules } = reading
+  if (rules.forbidInclude) return wrong('included files not permitted')
+  if (!path.startsWith('/')) return wrong(`included file "${path}" is not an absolute path`)
+  const directory = rules.includeDirectory
+  if (directory !== undefined && (!path.startsWith(`${directory}/`) || path.includes('/../'))) {
+    return wrong(`included file ${path} is not in directory ${directory}`)
+  }
+  if (depth >= includeDepthLimit) return wrong(`included file ${path}: included files are nested too deeply`)
+  const file = rules.include(path)
+  if ('error' in file) return wrong(`failed to open included file ${path}: ${file.error}`)
+  return read(file.bytes, reading, depth + 1)
+}
+
+function readItem(raw: ByteString, reading: Reading): ParsedList | undefined {
+  const item = unquoted(raw)
+  if (item === '') return undefined
+  const backslash = item.startsWith('\\')
+  const text = backslash ? item.slice(1) : item
+  const options = { allowUtf8Domains: reading.rules.allowUtf8Domains }
+  const parsed = parseAddress(text, options)
+  const qualified = parsed.is === 'address' && parsed.domain !== ''
+  if (item.startsWith('|') && !qualified) {
+    reading.items.push({ is: 'special', kind: 'pipe', text: item })
+    return undefined
+  }
+  if (item.startsWith('/') && !qualified) {
+    reading.items.push({ is: 'special', kind: item.endsWith('/') ? 'directory' : 'file', text: item })
+    return undefined
+  }
+  // Only an unqualified address may begin with the mark; else it belongs to the address.
+  const found = backslash && (parsed.is === 'error' || qualified) ? parseAddress(item, options) : parsed
+  if (found.is === 'error') {
+    // An item that is nothing but a comment yields nothing.
+    if (found.message === 'empty address') return undefined
+    const problem = { item: raw, message: `${found.message} in "${raw}"` }
+    if (!reading.rules.skipErrors) return wrong(problem.message)
+    reading.errors.push(problem)
+    return undefined
+  }
+  const { localPart, domain } = found
+  reading.items.push({ is: 'address', localPart, domain, backslash: found === parsed && backslash })
+  return undefined
+}
+
+/** Quotes around a whole item are taken off, escapes in them undone. */
+function unquoted(item: ByteString): ByteString {
+  if (!item.startsWith('"')) return item
+  let text = ''
+  for (let i = 1; i < item.length; i++) {
+    if (item[i] === '"') return i === item.length - 1 ? trimmed(text) : item
+    if (item[i] === '\\' && i + 1 < item.length) i++
+    text += item[i]
+  }
+  return item
+}
+
+function trimmed(text: ByteString): ByteString {
+  return text.replace(/^\s+|\s+$/g, '')
+}
+
+function wrong(message: ByteString): ParsedList {
+  return { is: 'error', message }
+}

@@ -1,0 +1,86 @@
+/** Reads the file of a redirect router after checking whose it is. Source: Exim manual, "check_owner", "modemask". */
+import { type ByteString, textOf, type Text, unquotedTaint } from '../../../base/text.ts'
+import type { Context, FileStat } from '../../../ports.ts'
+import type { RedirectSettings } from '../routers/redirect.options.ts'
+import type { RouterWork } from '../types.ts'
+
+export type FileData =
+  | { readonly is: 'data'; readonly bytes: ByteString }
+  | { readonly is: 'absent' }
+  | { readonly is: 'defer'; readonly message: ByteString }
+
+const fileLimitBytes = 16 * 1024 * 1024
+
+export function readRedirectFile(name: Text, settings: RedirectSettings, work: RouterWork): FileData {
+  const path = textOf(name)
+  const { files } = work.context.ports
+  if (!path.startsWith('/')) {
+    return { is: 'defer', message: `"${path}" is not an absolute path for the ${work.router.name} router` }
+  }
+  if (unquotedTaint(name) !== undefined)
+    return { is: 'defer', message: `Tainted name '${path}' for file read not permitted` }
+  const stat = files.stat(path)
+  if ('error' in stat) return missing(path, stat, settings, work.context)
+  const wrong = checkFile(path, stat, settings, work)
+  if (wrong !== undefined) return { is: 'defer', message: wrong }
+  const file = files.read(path, fileLimitBytes)
+  if ('error' in file) return missing(path, file, settings, work.context)
+  return { is: 'data', bytes: file.bytes }
+}
+
+/** Absent is fine while the folder is there; a folder that is gone may be a file system that is not mounted. */
+function missing(
+  path: string,
+  { error, code }: { readonly error: string; readonly code: string },
+  settings: RedirectSettings,
+  { ports }: Context,
+): FileData {
+  if (code === 'ENOENT') {
+    if (settings.ignore_enotdir) return { is: 'absent' }
+    const parent = path.slice(0, path.lastIndexOf('/')) || '/'
+    const folder = ports.files.stat(parent)
+    if (!('error' in folder)) return { is: 'absent' }
+    if (folder.code === 'EACCES' && settings.ignore_eacces) return { is: 'absent' }
+    return { is: 'defer', message: `failed to stat ${parent} (${folder.error})` }
+  }
+  if (code === 'ENOTDIR' && settings.ignore_enotdir) return { is: 'absent' }
+  if (code === 'EACCES' && settings.ignore_eacces) return { is: 'absent' }
+  return { is: 'defer', message: `failed to open ${path}: ${error}` }
+}
+
+function checkFile(
+  path: string,
+  stat: FileStat,
+  settings: RedirectSettings,
+  work: RouterWork,
+): string | undefined {
+  const bad = `bad mode (0${(stat.mode & 0o7777).toString(8)}) for ${path}`
+  if (stat.kind !== 'file') return `${path} is not a regular file`
+  if ((stat.mode & settings.modemask) !== 0) {
+    return `${bad}: 0${(stat.mode & settings.modemask).toString(8)} bit(s) unexpected`
+  }
+  const localUser = work.router.settings.check_local_user
+  const checkOwner = settings.check_owner ?? (localUser || settings.owners !== undefined)
+  if (checkOwner && !ownerAllowed(stat.uid, settings.owners, work)) return `bad owner for ${path}`
+  const checkGroup =
+    settings.check_group ??
+    ((localUser && (settings.modemask & 0o20) === 0) || settings.owngroups !== undefined)
+  if (checkGroup && !groupAllowed(stat.gid, settings.owngroups, work)) return `bad group for ${path}`
+  return undefined
+}
+
+function ownerAllowed(uid: number, owners: readonly ByteString[] | undefined, work: RouterWork): boolean {
+  if (work.router.settings.check_local_user && uid === work.ugid.uid) return true
+  const { accounts } = work.context.ports
+  return (owners ?? []).some(
+    (name) => (/^\d+$/.test(name) ? Number(name) : accounts.byName(name)?.uid) === uid,
+  )
+}
+
+function groupAllowed(gid: number, groups: readonly ByteString[] | undefined, work: RouterWork): boolean {
+  if (work.router.settings.check_local_user && gid === work.ugid.gid) return true
+  const { accounts } = work.context.ports
+  return (groups ?? []).some(
+    (name) => (/^\d+$/.test(name) ? Number(name) : accounts.groupByName(name)?.gid) === gid,
+  )
+}

@@ -1,0 +1,105 @@
+/** The `require_files` precondition. Source: Exim manual, router option "require_files". */
+import { isFailure } from '../../base/outcome.ts'
+import { textOf, unquotedTaint } from '../../base/text.ts'
+import type { RouterInstance } from '../../language/config/configuration.ts'
+import type { Context, FileStat } from '../../ports.ts'
+
+type Stop = { readonly is: 'skip'; readonly why: string } | { readonly is: 'defer'; readonly message: string }
+interface Ids {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** Items are split before they are expanded, each by itself. */
+export async function requireFiles(router: RouterInstance, context: Context): Promise<Stop | undefined> {
+  const list = router.settings.require_files
+  if (list === undefined) return undefined
+  let as: Ids | undefined
+  for (const piece of context.ports.splitList(list.text)) {
+    const value = await context.ports.expandText(textOf(piece), context)
+    if (isFailure(value)) {
+      if (value.kind === 'forced') continue
+      return {
+        is: 'defer',
+        message: `failed to expand "${textOf(piece)}" for require_files: ${value.message}`,
+      }
+    }
+    const text = textOf(value).trim()
+    if (text === '') continue
+    if (!text.includes('/')) {
+      as = findIds(text, context)
+      if (as === undefined) return { is: 'skip', why: `require_files: no such user or group: ${text}` }
+      continue
+    }
+    if (unquotedTaint(value) !== undefined) {
+      return { is: 'defer', message: `require_files: Tainted filename '${text}'` }
+    }
+    const stop = checkFile(text, as, context)
+    if (stop !== undefined) return stop
+  }
+  return undefined
+}
+
+/** `user` or `user,group`. */
+function findIds(text: string, { ports }: Context): Ids | undefined {
+  const [userName = '', groupName] = text.split(',').map((part) => part.trim())
+  const account = /^\d+$/.test(userName)
+    ? ports.accounts.byUid(Number(userName))
+    : ports.accounts.byName(userName)
+  const uid = account?.uid ?? (/^\d+$/.test(userName) ? Number(userName) : undefined)
+  if (uid === undefined) return undefined
+  if (groupName === undefined) return account === undefined ? { uid, gid: -1 } : { uid, gid: account.gid }
+  const gid = /^\d+$/.test(groupName) ? Number(groupName) : ports.accounts.groupByName(groupName)?.gid
+  return gid === undefined ? undefined : { uid, gid }
+}
+
+/** `/path`, `+/path` (permission denied counts as absent), `!/path` (must not exist). */
+function checkFile(item: string, as: Ids | undefined, context: Context): Stop | undefined {
+  const match = /^(!?)\s*(\+?)\s*(!?)\s*(.*)$/s.exec(item)
+  const negated = match?.[1] === '!' || match?.[3] === '!'
+  const lenient = match?.[2] === '+'
+  const path = match?.[4] ?? item
+  if (!path.startsWith('/')) {
+    return { is: 'defer', message: `require_files: "${path}" is not a fully qualified path` }
+  }
+  const presence = as === undefined ? present(path, context) : readableBy(path, as, context)
+  if (presence === 'unknown' || (presence === 'denied' && !lenient)) {
+    return {
+      is: 'defer',
+      message: `require_files: error for ${path}: ${presence === 'denied' ? 'Permission denied' : 'cannot be examined'}`,
+    }
+  }
+  const exists = presence === 'yes'
+  if (exists === negated)
+    return { is: 'skip', why: `require_files: ${path} ${exists ? 'exists' : 'does not exist'}` }
+  return undefined
+}
+
+type Presence = 'yes' | 'no' | 'denied' | 'unknown'
+
+function present(path: string, { ports }: Context): Presence {
+  const found = ports.files.stat(path)
+  if (!('error' in found)) return 'yes'
+  if (found.code === 'EACCES') return 'denied'
+  return found.code === 'ENOENT' || found.code === 'ENOTDIR' ? 'no' : 'unknown'
+}
+
+/** Exim's rough check: `x` on each folder of the path, `r` on the file itself. */
+function readableBy(path: string, as: Ids, context: Context): Presence {
+  const parts = path.split('/').filter((part) => part !== '')
+  let at = ''
+  for (const [index, part] of parts.entries()) {
+    at += `/${part}`
+    const found = context.ports.files.stat(at)
+    if ('error' in found) return present(at, context)
+    const needed = index === parts.length - 1 ? 4 : 1
+    if (!allows(found, as, needed)) return 'denied'
+  }
+  return 'yes'
+}
+
+function allows(file: FileStat, as: Ids, bits: number): boolean {
+  if (as.uid === 0) return true
+  const shift = file.uid === as.uid ? 6 : file.gid === as.gid ? 3 : 0
+  return ((file.mode >> shift) & bits) === bits
+}

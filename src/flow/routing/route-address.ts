@@ -1,0 +1,172 @@
+/** One address through the routers until one takes it. Source: Exim manual, "Router configuration" (chapter 3). */
+import { isFailure } from '../../base/outcome.ts'
+import { type ByteString, textOf } from '../../base/text.ts'
+import type { RouterInstance } from '../../language/config/configuration.ts'
+import type { Context } from '../../ports.ts'
+import { unseenClone } from './candidate.ts'
+import { finish, type Finished } from './finish.ts'
+import { type RouterRun, type RouterSetup, runRouter } from './run-router.ts'
+import type { Candidate, RouterVerdict, RouterWork } from './types.ts'
+import { expandBoolean, isTrouble } from './values.ts'
+
+export interface Unrouted {
+  readonly is: 'failed' | 'deferred'
+  readonly message: ByteString
+  readonly userMessage?: ByteString | undefined
+  readonly code?: string | undefined
+  readonly freeze?: boolean | undefined
+  readonly router: RouterInstance | undefined
+}
+
+export interface AddressRun {
+  readonly candidate: Candidate
+  readonly result: Finished | Unrouted
+  /** The copy that `unseen` sends on, and the router it begins with. */
+  readonly clone: Candidate | undefined
+}
+
+export async function routeAddress(candidate: Candidate, setup: RouterSetup): Promise<AddressRun> {
+  const { routers } = setup.services
+  let last: RouterInstance | undefined
+  let index = startIndex(candidate, routers)
+  while (index < routers.length) {
+    const router = routers[index]
+    if (router === undefined) break
+    last = router
+    setup.context.debug?.('route', `--------> ${router.name} router <--------`)
+    const run = await runRouter(router, candidate, setup)
+    const step = await afterRun(run, router, candidate, setup)
+    setup.context.debug?.('route', told(run, router))
+    if (step.is === 'end') return { candidate, result: step.result, clone: step.clone }
+    if (step.is === 'no more') break
+    index = step.jumpTo === undefined ? index + 1 : routerIndex(step.jumpTo, routers, index + 1)
+  }
+  const result = await unrouteable(last, candidate, setup)
+  return { candidate, result, clone: undefined }
+}
+
+type Step =
+  | { readonly is: 'next'; readonly jumpTo: string | undefined }
+  | { readonly is: 'no more' }
+  | { readonly is: 'end'; readonly result: Finished | Unrouted; readonly clone: Candidate | undefined }
+
+const next: Step = { is: 'next', jumpTo: undefined }
+
+async function afterRun(
+  run: RouterRun,
+  router: RouterInstance,
+  candidate: Candidate,
+  setup: RouterSetup,
+): Promise<Step> {
+  if (run.is === 'skipped') return next
+  if (run.is === 'deferred') return unrouted({ is: 'deferred', message: run.message, router })
+  const { verdict, work } = run
+  switch (verdict.is) {
+    case 'decline': {
+      const more = await expandBoolean(router.settings.more, 'more', true, work)
+      if (isTrouble(more)) return unrouted({ is: 'deferred', message: more.message, router })
+      return more ? next : { is: 'no more' }
+    }
+    case 'pass':
+      if (verdict.selfHostname !== undefined) candidate.selfHostname = verdict.selfHostname
+      return { is: 'next', jumpTo: router.settings.pass_router }
+    case 'fail':
+    case 'defer':
+      if (verdict.isConfigurationError === true) {
+        setup.context.ports.log.panic(setup.context.message?.id, verdict.message)
+      }
+      return unrouted({ ...verdict, is: verdict.is === 'fail' ? 'failed' : 'deferred', router })
+    default:
+      return taken(verdict, work, candidate, setup)
+  }
+}
+
+/** The router takes the address: accepted, redirected or discarded. */
+async function taken(
+  verdict: RouterVerdict,
+  work: RouterWork,
+  candidate: Candidate,
+  setup: RouterSetup,
+): Promise<Step> {
+  const { router } = work
+  candidate.takenBy = router
+  const failsVerification =
+    verdict.is === 'assign' &&
+    ((setup.purpose === 'verify-recipient' && failVerify(router, 'fail_verify_recipient')) ||
+      (setup.purpose === 'verify-sender' && failVerify(router, 'fail_verify_sender')))
+  if (failsVerification) {
+    return unrouted({ is: 'failed', message: `${router.name} router forced verify failure`, router })
+  }
+  const result = await finish(verdict, work)
+  if (result.is === 'deferred') return unrouted({ ...result, router })
+  const unseen = await expandBoolean(router.settings.unseen, 'unseen', false, work)
+  if (isTrouble(unseen)) return unrouted({ is: 'deferred', message: unseen.message, router })
+  return { is: 'end', result, clone: unseen ? cloneFor(candidate, router, setup) : undefined }
+}
+
+function failVerify(router: RouterInstance, name: 'fail_verify_recipient' | 'fail_verify_sender'): boolean {
+  return router.setAt.has(name) ? router.settings[name] : router.settings.fail_verify
+}
+
+function cloneFor(
+  candidate: Candidate,
+  router: RouterInstance,
+  { services }: RouterSetup,
+): Candidate | undefined {
+  const following = services.routers[services.routers.indexOf(router) + 1]
+  return following === undefined ? undefined : { ...unseenClone(candidate), startAt: following.name }
+}
+
+function unrouted(result: Unrouted): Step {
+  return { is: 'end', result, clone: undefined }
+}
+
+function startIndex(candidate: Candidate, routers: readonly RouterInstance[]): number {
+  return candidate.startAt === undefined ? 0 : routerIndex(candidate.startAt, routers, 0)
+}
+
+function routerIndex(name: string, routers: readonly RouterInstance[], otherwise: number): number {
+  const index = routers.findIndex((router) => router.name === name)
+  return index < 0 ? otherwise : index
+}
+
+/** No router took it: the text of the router considered last. Source: Exim manual, "cannot_route_message". */
+async function unrouteable(
+  last: RouterInstance | undefined,
+  candidate: Candidate,
+  setup: RouterSetup,
+): Promise<Unrouted> {
+  const standard = 'Unrouteable address'
+  const option = last?.settings.cannot_route_message
+  if (last === undefined || option === undefined)
+    return { is: 'failed', message: standard, router: undefined }
+  const context: Context = {
+    ...setup.context,
+    captures: [],
+    address: {
+      localPart: candidate.localPart.toLowerCase(),
+      domain: candidate.domain,
+      ...(candidate.addressData !== undefined && { addressData: candidate.addressData }),
+      routerVariables: candidate.routerVariables,
+    },
+    delivery: { ...setup.context.delivery, routerName: last.name, transportName: '' },
+  }
+  const value = await setup.context.ports.expand(option, context)
+  if (!isFailure(value)) return { is: 'failed', message: textOf(value), router: undefined }
+  if (value.kind !== 'forced') {
+    const text = `failed to expand cannot_route_message in ${last.name} router: ${value.message}`
+    setup.context.ports.log.panic(setup.context.message?.id, text)
+  }
+  return { is: 'failed', message: standard, router: undefined }
+}
+
+function told(run: RouterRun, router: RouterInstance): string {
+  switch (run.is) {
+    case 'skipped':
+      return `${router.name} router skipped: ${run.why}`
+    case 'deferred':
+      return `${router.name} router: precondition deferred: ${run.message}`
+    case 'ran':
+      return `${router.name} router: ${run.verdict.is}`
+  }
+}

@@ -1,0 +1,151 @@
+/** The dnslookup router: hosts of a domain from its SRV, MX and address records. Source: Exim manual, chapter 17. */
+import type { Expandable } from '../../../base/expandable.ts'
+import { textOf } from '../../../base/text.ts'
+import type { RouterInstance } from '../../../language/config/configuration.ts'
+import { findHost } from '../find-hosts.ts'
+import { findMx, findSrv, type MxFound } from '../mx.ts'
+import { selfVerdict } from '../self.ts'
+import type { RouterDriver, RouterVerdict, RouterWork } from '../types.ts'
+import { type ExpansionTrouble, expandOption, isTrouble, isTrueText } from '../values.ts'
+import { dnslookupOptions, type DnslookupSettings } from './dnslookup.options.ts'
+
+export const dnslookup: RouterDriver = {
+  name: 'dnslookup',
+  doc: 'Looks up the hosts that take mail for the domain in the DNS.',
+  since: '0.1',
+  manual: 'The dnslookup router',
+  options: dnslookupOptions,
+  needsTransport: true,
+  async route(work) {
+    // The parser fills in the settings of this driver's own table, so they have this form.
+    const { settings } = work.router as RouterInstance<DnslookupSettings>
+    const preferences = await readPreferences(settings, work)
+    if (isTrouble(preferences)) return preferences
+    const { domain } = work.facts
+    for (const name of namesToTry(domain, settings, work)) {
+      const found = await lookUp(name, settings, preferences, work)
+      if (found.is === 'absent' || found.is === 'none') continue
+      if (name !== domain && found.is === 'found') {
+        return { is: 'reroute', domain: name, rewriteHeaders: settings.rewrite_headers }
+      }
+      return verdictOf(found, settings, work)
+    }
+    return notFound(settings, work)
+  },
+}
+
+interface Preferences {
+  readonly service: string | undefined
+  readonly ipv4Only: boolean
+  readonly ipv4Prefer: boolean
+}
+
+async function readPreferences(
+  settings: DnslookupSettings,
+  work: RouterWork,
+): Promise<Preferences | ExpansionTrouble> {
+  const only = await expandOption(settings.ipv4_only, 'ipv4_only', work)
+  if (isTrouble(only)) return only
+  const prefer = await expandOption(settings.ipv4_prefer, 'ipv4_prefer', work)
+  if (isTrouble(prefer)) return prefer
+  const service = await expandOption(settings.check_srv, 'check_srv', work)
+  if (isTrouble(service)) return service
+  return {
+    service: service === undefined || textOf(service) === '' ? undefined : textOf(service),
+    ipv4Only: only !== undefined && isTrueText(only),
+    ipv4Prefer: prefer !== undefined && isTrueText(prefer),
+  }
+}
+
+/** The domain, and what it may be short for. Source: Exim manual, "qualify_single", "search_parents", "widen_domains". */
+function namesToTry(domain: string, settings: DnslookupSettings, work: RouterWork): string[] {
+  const names: string[] = []
+  const search = work.services.searchDomains()
+  const single = !domain.includes('.')
+  // The resolver library completes a single label before it asks for it as it is.
+  if (single && settings.qualify_single)
+    names.push(...search.slice(0, 1).map((parent) => `${domain}.${parent}`))
+  names.push(domain)
+  if (settings.search_parents) names.push(...search.map((parent) => `${domain}.${parent}`))
+  // A sender's domain stays as it is, since its header cannot be rewritten any more.
+  if (work.purpose !== 'verify-sender' || !settings.rewrite_headers) {
+    names.push(...(settings.widen_domains ?? []).map((parent) => `${domain}.${parent}`))
+  }
+  return [...new Set(names)]
+}
+
+async function lookUp(
+  name: string,
+  settings: DnslookupSettings,
+  preferences: Preferences,
+  work: RouterWork,
+): Promise<MxFound> {
+  if (preferences.service !== undefined) {
+    const found = await findSrv(preferences.service, name, preferences, work)
+    if (
+      found.is !== 'absent' &&
+      !(found.is === 'again' && (await covers(settings.srv_fail_domains, name, work)))
+    ) {
+      return found
+    }
+  }
+  const found = await findMx(name, { ...preferences, port: undefined }, work)
+  if (found.is === 'again' && (await covers(settings.mx_fail_domains, name, work))) {
+    return addressOf(name, settings, preferences, work)
+  }
+  if (found.is !== 'absent' || !found.domainExists) return found
+  return addressOf(name, settings, preferences, work)
+}
+
+/** No MX record: the domain is its own host, RFC 5321 section 5.1, unless `mx_domains` says that it must have one. */
+async function addressOf(
+  name: string,
+  settings: DnslookupSettings,
+  { ipv4Only, ipv4Prefer }: Preferences,
+  work: RouterWork,
+): Promise<MxFound> {
+  if (await covers(settings.mx_domains, name, work)) return { is: 'absent', domainExists: true }
+  const question = { name, port: undefined, mx: undefined, method: 'bydns', ipv4Only, ipv4Prefer } as const
+  const found = await findHost(question, work)
+  return found.is === 'found' ? { ...found, secondary: false } : found
+}
+
+async function covers(list: Expandable | undefined, domain: string, work: RouterWork): Promise<boolean> {
+  if (list === undefined) return false
+  return (await work.context.ports.matchList('domain', list, domain, work.context)).is === 'match'
+}
+
+async function verdictOf(
+  found: Exclude<MxFound, { readonly is: 'absent' | 'none' }>,
+  settings: DnslookupSettings,
+  work: RouterWork,
+): Promise<RouterVerdict> {
+  switch (found.is) {
+    case 'defer':
+      return found
+    case 'again':
+      if (work.router.settings.pass_on_timeout) return { is: 'pass' }
+      return { is: 'defer', message: 'host lookup did not complete' }
+    case 'insecure':
+      return { is: 'defer', message: 'host lookup done insecurely' }
+    case 'null':
+      return { is: 'decline', message: 'an MX or SRV record indicated no SMTP service' }
+    case 'ignored':
+      return notFound(settings, work)
+    case 'found': {
+      if (settings.check_secondary_mx && !found.secondary) return { is: 'decline' }
+      if (found.localAt === undefined) return { is: 'assign', hosts: found.hosts }
+      const before = found.hosts.slice(0, found.localAt)
+      if (before.length > 0) return { is: 'assign', hosts: before }
+      const self = selfVerdict(found.hosts[0]?.name ?? work.facts.domain, work)
+      return self ?? { is: 'assign', hosts: found.hosts }
+    }
+  }
+}
+
+async function notFound(settings: DnslookupSettings, work: RouterWork): Promise<RouterVerdict> {
+  if (await covers(settings.fail_defer_domains, work.facts.domain, work)) {
+    return { is: 'defer', message: 'host lookup failed (fail_defer_domains)' }
+  }
+  return { is: 'decline' }
+}

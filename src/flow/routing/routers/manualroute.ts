@@ -1,0 +1,248 @@
+/** The manualroute router: hosts for domains, written by hand. Source: Exim manual, chapter 20. */
+import type { Report } from '../../../base/diagnostic.ts'
+import { isFailure } from '../../../base/outcome.ts'
+import { type Text, textOf } from '../../../base/text.ts'
+import type { Instance, RouterInstance, TransportInstance } from '../../../language/config/configuration.ts'
+import type { Context } from '../../../ports.ts'
+import type { RouteHost } from '../../routed.ts'
+import { findTransport } from '../assign.ts'
+import { findHost } from '../find-hosts.ts'
+import { type HostItem, parseHostItem } from '../host-items.ts'
+import { hostsOfMx } from '../mx.ts'
+import { parseRule, type RoutingRule, splitRules } from '../route-rules.ts'
+import { selfVerdict } from '../self.ts'
+import type { RouterDriver, RouterVerdict, RouterWork } from '../types.ts'
+import { expandBoolean, expandOption, isTrouble } from '../values.ts'
+import { manualrouteOptions, type ManualrouteSettings } from './manualroute.options.ts'
+
+export const manualroute: RouterDriver = {
+  name: 'manualroute',
+  doc: 'Finds hosts for a domain in rules that are written in the configuration or looked up.',
+  since: '0.1',
+  manual: 'The manualroute router',
+  options: manualrouteOptions,
+  check,
+  async route(work) {
+    const settings = settingsOf(work.router)
+    const rule = await findRule(settings, work)
+    return 'is' in rule ? rule : routeByRule(rule, settings, work)
+  },
+}
+
+/** The parser fills in the settings of this driver's own table, so they have this form. */
+function settingsOf(instance: Instance<object>): ManualrouteSettings {
+  return (instance as RouterInstance<ManualrouteSettings>).settings
+}
+
+const outcomes = ['decline', 'defer', 'fail', 'freeze', 'ignore', 'pass']
+
+function check(instance: Instance<object>, report: Report): void {
+  const settings = settingsOf(instance)
+  const complain = (message: string, option: string): void =>
+    report({
+      code: 'router-setting',
+      severity: 'error',
+      fatal: true,
+      message,
+      at: instance.setAt.get(option) ?? instance.at,
+    })
+  if ((settings.route_list === undefined) === (settings.route_data === undefined)) {
+    complain(
+      `${instance.name} router: route_list or route_data (but not both) must be specified`,
+      'route_data',
+    )
+  }
+  if (!outcomes.includes(settings.host_find_failed)) {
+    complain(`${instance.name} router: unrecognized setting for host_find_failed option`, 'host_find_failed')
+  }
+  if (!outcomes.includes(settings.host_all_ignored) || settings.host_all_ignored === 'ignore') {
+    complain(`${instance.name} router: unrecognized setting for host_all_ignored option`, 'host_all_ignored')
+  }
+}
+
+/** A rule with what its match left behind for the expansion of its hosts. */
+interface MatchedRule extends RoutingRule {
+  readonly context: Context
+  /** route_data is expanded as a whole already. */
+  readonly expanded: boolean
+}
+
+async function findRule(
+  settings: ManualrouteSettings,
+  work: RouterWork,
+): Promise<MatchedRule | RouterVerdict> {
+  if (settings.route_data !== undefined) {
+    const data = await expandOption(settings.route_data, 'route_data', work)
+    if (isTrouble(data)) return data
+    if (data === undefined || textOf(data).trim() === '') return { is: 'decline' }
+    return { ...parseRule(data, false), context: work.context, expanded: true }
+  }
+  for (const text of splitRules(settings.route_list ?? '', work.context)) {
+    const rule = parseRule(text, true)
+    const context: Context = { ...work.context, captures: [] }
+    const result = await context.ports.matchListText(
+      'domain',
+      `<\n${rule.pattern}`,
+      work.facts.domain,
+      context,
+    )
+    if (result.is === 'defer' || result.is === 'failure') return { is: 'defer', message: result.message }
+    if (result.is === 'no') continue
+    context.captures[0] ??= work.facts.domain
+    const bound = new Map(context.bound)
+    if (result.data !== undefined) bound.set('value', result.data)
+    return { ...rule, context: { ...context, bound }, expanded: false }
+  }
+  return { is: 'decline' }
+}
+
+interface RuleOptions {
+  randomize: boolean | undefined
+  method: 'byname' | 'bydns' | 'both'
+  ipv4Only: boolean
+  ipv4Prefer: boolean
+  transport: TransportInstance | undefined
+}
+
+async function routeByRule(
+  rule: MatchedRule,
+  settings: ManualrouteSettings,
+  work: RouterWork,
+): Promise<RouterVerdict> {
+  const hostList = await expandHostList(rule)
+  if (hostList === undefined) return { is: 'decline' }
+  const options = readOptions(rule.options, work)
+  if ('is' in options) return options
+  const transport =
+    options.transport ?? (await findTransport(work.router.settings.transport, 'transport', work))
+  if (isTrouble(transport)) return transport
+  if (transport !== undefined && transport.driver !== 'smtp') {
+    const text = textOf(hostList).trim()
+    const whole: RouteHost = { name: text, address: undefined, port: undefined, mx: undefined, dnssec: false }
+    return { is: 'assign', hosts: text === '' ? [] : [whole], transport }
+  }
+  const randomize =
+    options.randomize ?? (await expandBoolean(settings.hosts_randomize, 'hosts_randomize', false, work))
+  if (isTrouble(randomize)) return randomize
+  const items = orderItems(work.context.ports.splitList(hostList).map(textOf), randomize, work.context)
+  if (items.length === 0) return { is: 'decline' }
+  return findHosts(items, options, settings, transport, work)
+}
+
+/** A failure makes the router decline. Source: Exim manual, "Format of the list of hosts". */
+async function expandHostList(rule: MatchedRule): Promise<Text | undefined> {
+  if (rule.expanded) return rule.hosts
+  const value = await rule.context.ports.expandText(textOf(rule.hosts), rule.context)
+  return isFailure(value) ? undefined : value
+}
+
+/** Source: Exim manual, "How the options are used". */
+function readOptions(words: readonly string[], work: RouterWork): RuleOptions | RouterVerdict {
+  const options: RuleOptions = {
+    randomize: undefined,
+    method: 'both',
+    ipv4Only: false,
+    ipv4Prefer: false,
+    transport: undefined,
+  }
+  for (const word of words) {
+    if (word === 'randomize') options.randomize = true
+    else if (word === 'no_randomize') options.randomize = false
+    else if (word === 'byname') options.method = 'byname'
+    else if (word === 'bydns') options.method = 'bydns'
+    else if (word === 'ipv4_only') options.ipv4Only = true
+    else if (word === 'ipv4_prefer') options.ipv4Prefer = true
+    else {
+      options.transport = work.services.transports.get(word)
+      if (options.transport === undefined) {
+        const message = `unknown routing option or transport name "${word}"`
+        return {
+          is: 'defer',
+          message: `error in ${work.router.name} router: ${message}`,
+          isConfigurationError: true,
+        }
+      }
+    }
+  }
+  return options
+}
+
+/** Items in the order to try; a `+` separates groups that are shuffled each by itself. */
+function orderItems(items: readonly string[], randomize: boolean, { ports }: Context): HostItem[] {
+  const groups: string[][] = [[]]
+  for (const item of items) {
+    if (item === '+') groups.push([])
+    else if (item !== '') groups.at(-1)?.push(item)
+  }
+  return groups.flatMap((group) => (randomize ? shuffled(group, ports.random) : group)).map(parseHostItem)
+}
+
+function shuffled<T>(items: readonly T[], random: (limit: number) => number): T[] {
+  const rest = [...items]
+  const list: T[] = []
+  while (rest.length > 0) list.push(...rest.splice(random(rest.length), 1))
+  return list
+}
+
+async function findHosts(
+  items: readonly HostItem[],
+  options: RuleOptions,
+  settings: ManualrouteSettings,
+  transport: TransportInstance | undefined,
+  work: RouterWork,
+): Promise<RouterVerdict> {
+  const hosts: RouteHost[] = []
+  const assigned = transport === undefined ? {} : { transport }
+  for (const item of items) {
+    const question = { name: item.name, port: item.port, mx: undefined, ...options }
+    const found = item.viaMx ? await hostsOfMx(question, work) : await findHost(question, work)
+    switch (found.is) {
+      case 'again':
+        if (work.router.settings.pass_on_timeout) return { is: 'pass' }
+        return { is: 'defer', message: `host lookup for "${item.name}" did not complete (DNS timeout?)` }
+      case 'defer':
+        return found
+      case 'insecure':
+        return { is: 'defer', message: `host lookup for "${item.name}" done insecurely` }
+      case 'none': {
+        if (settings.host_find_failed === 'ignore') continue
+        const message = `lookup of host "${item.name}" failed in ${work.router.name} router`
+        return notFound(settings.host_find_failed, message)
+      }
+      case 'ignored':
+        continue
+      case 'found':
+        break
+    }
+    if (found.localAt === undefined) {
+      hosts.push(...found.hosts)
+      continue
+    }
+    // This host and what follows it are left out, unless it comes first of all.
+    const before = found.hosts.slice(0, found.localAt)
+    if (hosts.length + before.length > 0) return { is: 'assign', hosts: [...hosts, ...before], ...assigned }
+    const self = selfVerdict(found.hosts[0]?.name ?? item.name, work)
+    if (self !== undefined) return self
+    hosts.push(...found.hosts)
+  }
+  if (hosts.length > 0) return { is: 'assign', hosts, ...assigned }
+  return notFound(
+    settings.host_all_ignored,
+    `lookup failed for all hosts in ${work.router.name} router: host_find_failed=ignore host_all_ignored=${settings.host_all_ignored}`,
+  )
+}
+
+function notFound(setting: string, message: string): RouterVerdict {
+  switch (setting) {
+    case 'decline':
+      return { is: 'decline', message }
+    case 'pass':
+      return { is: 'pass' }
+    case 'fail':
+      return { is: 'fail', message }
+    case 'freeze':
+      return { is: 'defer', message, freeze: true }
+    default:
+      return { is: 'defer', message }
+  }
+}

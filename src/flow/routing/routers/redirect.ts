@@ -1,0 +1,224 @@
+/** The redirect router: aliases, forward files, special items. Source: Exim manual, chapter 22. */
+import type { Report } from '../../../base/diagnostic.ts'
+import { isFailure } from '../../../base/outcome.ts'
+import { type ByteString, textOf } from '../../../base/text.ts'
+import type { Instance, RouterInstance } from '../../../language/config/configuration.ts'
+import { type ItemError, type ListItem, parseList, type ParsedList } from '../redirect/parse-list.ts'
+import { readRedirectFile } from '../redirect/read-file.ts'
+import type { RedirectedItem, RouterDriver, RouterVerdict, RouterWork } from '../types.ts'
+import { expandOption, isTrouble } from '../values.ts'
+import { redirectOptions, type RedirectSettings } from './redirect.options.ts'
+
+export const redirect: RouterDriver = {
+  name: 'redirect',
+  doc: 'Puts other addresses, a pipe, a file, a failure or nothing in the place of an address.',
+  since: '0.1',
+  manual: 'The redirect router',
+  options: redirectOptions,
+  check,
+  async route(work) {
+    const settings = settingsOf(work.router)
+    const data = await readData(settings, work)
+    if (data === undefined) return { is: 'decline' }
+    if (typeof data !== 'string') return data
+    if (isFilter(data)) return filterVerdict(settings, work)
+    return verdictOf(parseList(data, rulesOf(settings, work)), settings, work)
+  },
+}
+
+/** The parser fills in the settings of this driver's own table, so they have this form. */
+function settingsOf(instance: Instance<object>): RouterInstance<RedirectSettings>['settings'] {
+  return (instance as RouterInstance<RedirectSettings>).settings
+}
+
+function check(instance: Instance<object>, report: Report): void {
+  const settings = settingsOf(instance)
+  const complain = (says: string, option: string): void =>
+    report({
+      code: 'router-setting',
+      severity: 'error',
+      fatal: true,
+      message: `${instance.name} router: ${says}`,
+      at: instance.setAt.get(option) ?? instance.at,
+    })
+  if ((settings.data === undefined) === (settings.file === undefined)) {
+    complain(
+      'one of "data" or "file" (but not both) must be specified',
+      settings.data === undefined ? 'driver' : 'file',
+    )
+  }
+  if (settings.transport !== undefined) complain('generic option "transport" must not be set', 'transport')
+  if (settings.qualify_domain !== undefined && settings.qualify_preserve_domain) {
+    complain('only one of "qualify_domain" or "qualify_preserve_domain" must be set', 'qualify_domain')
+  }
+  if (settings.allow_filter && settings.user === undefined && !settings.check_local_user) {
+    complain('"user" or "check_local_user" must be set with "allow_filter"', 'allow_filter')
+  }
+  if (settings.one_time) {
+    for (const option of ['headers_add', 'headers_remove', 'unseen'] as const) {
+      if (instance.setAt.has(option)) complain(`"${option}" may not be used with "one_time"`, option)
+    }
+  }
+}
+
+/** The redirection data; undefined: none, the router declines. */
+async function readData(
+  settings: RedirectSettings,
+  work: RouterWork,
+): Promise<ByteString | undefined | RouterVerdict> {
+  if (settings.file === undefined) {
+    const data = await expandOption(settings.data, 'data', work)
+    if (data === undefined || isTrouble(data)) return data
+    return textOf(data)
+  }
+  const name = await work.context.ports.expand(settings.file, work.context)
+  if (isFailure(name)) {
+    if (name.kind === 'forced') return undefined
+    const message = `failed to expand "${settings.file.text}" for ${work.router.name} router: ${name.message}`
+    return { is: 'defer', message }
+  }
+  const file = readRedirectFile(name, settings, work)
+  if (file.is === 'absent') return undefined
+  return file.is === 'data' ? file.bytes : file
+}
+
+/** Source: Exim manual, "Interpreting redirection data". */
+function isFilter(data: ByteString): boolean {
+  return /^\s*#\s*(?:exim|sieve)\s+filter/i.test(data)
+}
+
+/** A filter is never taken for a list of addresses. */
+function filterVerdict(settings: RedirectSettings, work: RouterWork): RouterVerdict {
+  if (!settings.allow_filter) return { is: 'defer', message: 'error in filter data: filtering not enabled' }
+  const message = `error in filter data: filter files are not supported by this version (${work.router.name} router)`
+  return { is: 'defer', message, isConfigurationError: true }
+}
+
+const fileLimitBytes = 16 * 1024 * 1024
+
+function rulesOf(settings: RedirectSettings, work: RouterWork): Parameters<typeof parseList>[1] {
+  return {
+    allowDefer: settings.allow_defer,
+    allowFail: settings.allow_fail,
+    forbidBlackhole: settings.forbid_blackhole,
+    forbidInclude: settings.forbid_include,
+    includeDirectory: settings.include_directory,
+    skipErrors: settings.skip_syntax_errors,
+    allowUtf8Domains: work.context.settings.allow_utf8_domains,
+    include(path) {
+      const file = work.context.ports.files.read(path, fileLimitBytes)
+      return 'error' in file ? { error: file.error, missing: file.code === 'ENOENT' } : file
+    },
+  }
+}
+
+async function verdictOf(
+  list: ParsedList,
+  settings: RedirectSettings,
+  work: RouterWork,
+): Promise<RouterVerdict> {
+  switch (list.is) {
+    case 'blackhole':
+      return { is: 'discard', loggedAs: ':blackhole:' }
+    case 'fail':
+    case 'defer':
+      return refusal(list.is, list.text, settings, work)
+    case 'error':
+      return { is: 'defer', message: `error in redirect data: ${list.message}` }
+    case 'items':
+      break
+  }
+  if (list.errors.length > 0) await tellErrors(list.errors, settings, work)
+  if (list.items.length === 0) return { is: 'decline' }
+  const items: RedirectedItem[] = []
+  for (const item of list.items) {
+    const made = await toItem(item, settings, work)
+    if (made.is === 'defer' || made.is === 'decline') return made
+    items.push(made)
+  }
+  return { is: 'redirect', items, rewrite: settings.rewrite }
+}
+
+/** Text of `:fail:` and `:defer:`; it may begin with an SMTP code of its own. */
+function refusal(
+  is: 'fail' | 'defer',
+  text: ByteString,
+  settings: RedirectSettings,
+  work: RouterWork,
+): RouterVerdict {
+  const message = text === '' ? (is === 'fail' ? 'forced rejection' : 'forced defer') : text
+  const code = /^(\d{3})(?: \d\.\d{1,3}\.\d{1,3})? /.exec(message)
+  if (code === null) return { is, message, userMessage: message }
+  const fits = code[1]?.startsWith(is === 'fail' ? '5' : '4') === true
+  if (!fits && !settings.forbid_smtp_code) {
+    const text = `configured error code starts with incorrect digit (expected ${is === 'fail' ? '5' : '4'}) in "${message}"`
+    work.context.ports.log.panic(work.context.message?.id, text)
+  }
+  const bare = message.slice(code[0].length)
+  return fits && !settings.forbid_smtp_code
+    ? { is, message, userMessage: message, code: code[1] ?? '' }
+    : { is, message, userMessage: bare }
+}
+
+async function tellErrors(
+  errors: readonly ItemError[],
+  settings: RedirectSettings,
+  work: RouterWork,
+): Promise<void> {
+  const { context, router, services } = work
+  for (const { message } of errors) {
+    context.ports.log.main(context.message?.id, `${router.name} router: skipped error: ${message}`)
+  }
+  const to = settings.syntax_errors_to
+  if (to === undefined || work.purpose !== 'deliver' || services.reportSyntaxErrors === undefined) return
+  const expanded = await context.ports.expandText(to, context)
+  const text = await expandOption(settings.syntax_errors_text, 'syntax_errors_text', work)
+  if (isFailure(expanded)) return
+  await services.reportSyntaxErrors({
+    to: textOf(expanded),
+    text: text === undefined || isTrouble(text) ? '' : textOf(text),
+    address: work.candidate.address,
+    errors,
+  })
+}
+
+async function toItem(
+  item: ListItem,
+  settings: RedirectSettings,
+  work: RouterWork,
+): Promise<RedirectedItem | (RouterVerdict & { readonly is: 'defer' | 'decline' })> {
+  if (item.is === 'special') {
+    const forbidden = item.kind === 'pipe' ? settings.forbid_pipe : settings.forbid_file
+    if (forbidden || settings.one_time) {
+      const what = item.kind === 'pipe' ? 'pipe' : item.kind === 'file' ? 'file' : 'directory'
+      return { is: 'defer', message: `error in redirect data: ${what} delivery is not permitted` }
+    }
+    return { is: 'special', special: { kind: item.kind, text: item.text } }
+  }
+  const domain = item.domain === '' ? await qualify(item.backslash, settings, work) : item.domain
+  if (typeof domain !== 'string') return domain
+  if (settings.check_ancestor && isAncestor(item.localPart, domain, work)) return { is: 'self' }
+  return { is: 'address', localPart: item.localPart, domain }
+}
+
+/** Source: Exim manual, "Redirecting to a local mailbox", "qualify_domain". */
+async function qualify(
+  backslash: boolean,
+  settings: RedirectSettings,
+  work: RouterWork,
+): Promise<ByteString | (RouterVerdict & { readonly is: 'defer' | 'decline' })> {
+  if (backslash || settings.qualify_preserve_domain) return work.candidate.domain
+  if (settings.qualify_domain === undefined) return work.context.server.qualifyRecipient
+  const value = await work.context.ports.expand(settings.qualify_domain, work.context)
+  if (!isFailure(value)) return textOf(value)
+  if (value.kind === 'forced') return { is: 'decline' }
+  return { is: 'defer', message: `failed to expand "${settings.qualify_domain.text}": ${value.message}` }
+}
+
+function isAncestor(localPart: ByteString, domain: ByteString, work: RouterWork): boolean {
+  for (let up = work.candidate.parent; up !== undefined; up = up.parent) {
+    if (up.domain === domain.toLowerCase() && up.localPart.toLowerCase() === localPart.toLowerCase())
+      return true
+  }
+  return false
+}

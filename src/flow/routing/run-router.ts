@@ -1,0 +1,126 @@
+/** One router at work on one address: preconditions, variables, address data, the driver, what becomes of it. */
+import { isFailure } from '../../base/outcome.ts'
+import { type Text, textOf } from '../../base/text.ts'
+import type { RouterInstance } from '../../language/config/configuration.ts'
+import type { AddressFacts, Context } from '../../ports.ts'
+import { checkPreconditions } from './preconditions.ts'
+import type {
+  Candidate,
+  RouterDriver,
+  RouterVerdict,
+  RouterWork,
+  RoutingPurpose,
+  RoutingServices,
+} from './types.ts'
+import { expandOption, isTrouble, privateSetting, trouble } from './values.ts'
+
+export type RouterRun =
+  | { readonly is: 'skipped'; readonly why: string }
+  | { readonly is: 'ran'; readonly verdict: RouterVerdict; readonly work: RouterWork }
+  /** A precondition could not be tested. */
+  | { readonly is: 'deferred'; readonly message: string; readonly work: undefined }
+
+export interface RouterSetup {
+  readonly drivers: Readonly<Record<string, RouterDriver>>
+  readonly services: RoutingServices
+  readonly purpose: RoutingPurpose
+  readonly context: Context
+}
+
+export async function runRouter(
+  router: RouterInstance,
+  candidate: Candidate,
+  setup: RouterSetup,
+): Promise<RouterRun> {
+  const looped = alreadyUsed(router, candidate)
+  if (looped !== undefined) return { is: 'skipped', why: looped }
+  const base = { ...setup.context, captures: [] }
+  const met = await checkPreconditions(router, candidate, setup.purpose, base)
+  if (met.is === 'skip') return { is: 'skipped', why: met.why }
+  if (met.is === 'defer') return { is: 'deferred', message: met.message, work: undefined }
+  const variables = await setVariables(router, candidate, contextOf(base, router, met.facts))
+  if (isTrouble(variables)) return { is: 'deferred', message: variables.message, work: undefined }
+  candidate.routerVariables = variables
+  let facts: AddressFacts = { ...met.facts, routerVariables: variables }
+  let work: RouterWork = {
+    router,
+    candidate,
+    purpose: setup.purpose,
+    context: contextOf(base, router, facts),
+    facts,
+    ugid: met.ugid,
+    services: setup.services,
+  }
+  if (router.settings.address_data !== undefined) {
+    const data = await expandOption(router.settings.address_data, 'address_data', work)
+    if (isTrouble(data)) return { is: 'deferred', message: data.message, work: undefined }
+    if (data === undefined) return { is: 'ran', verdict: { is: 'decline' }, work }
+    candidate.addressData = data
+    facts = { ...facts, addressData: data }
+    work = { ...work, facts, context: contextOf(base, router, facts) }
+  }
+  const driver = setup.drivers[router.driver]
+  if (driver === undefined || driver.works === false) {
+    const verdict = { is: 'defer', message: `the ${router.driver} router driver is not available` } as const
+    return { is: 'ran', verdict, work }
+  }
+  return { is: 'ran', verdict: await driver.route(work), work }
+}
+
+function contextOf(base: Context, router: RouterInstance, facts: AddressFacts): Context {
+  return {
+    ...base,
+    address: facts,
+    delivery: { ...base.delivery, routerName: router.name, transportName: '' },
+  }
+}
+
+/**
+ * A router is not used again for an address that is its own ancestor there, nor, with `repeat_use` off, for any
+ * address below one that it took. Source: Exim manual, "Redirecting to a local mailbox".
+ */
+function alreadyUsed(router: RouterInstance, candidate: Candidate): string | undefined {
+  const once = privateSetting(router, 'repeat_use') === false
+  for (let up = candidate.parent; up !== undefined; up = up.parent) {
+    if (up.takenBy !== router) continue
+    if (once) return 'repeat_use is false and an ancestor was routed by this router'
+    if (sameCandidate(up, candidate)) return 'looped'
+  }
+  return undefined
+}
+
+/** The local part's case counts only when routers may care for it, which the whole address cannot tell: it does not. */
+function sameCandidate(a: Candidate, b: Candidate): boolean {
+  return a.domain === b.domain && a.localPart.toLowerCase() === b.localPart.toLowerCase()
+}
+
+/** `set = r_name = value`, several a value, separated by semicolons. Source: Exim manual, router option "set". */
+async function setVariables(
+  router: RouterInstance,
+  candidate: Candidate,
+  context: Context,
+): Promise<ReadonlyMap<string, Text> | { readonly is: 'defer'; readonly message: string }> {
+  const settings = router.settings.set
+  if (settings === undefined) return candidate.routerVariables
+  const variables = new Map(candidate.routerVariables)
+  const here: Context = {
+    ...context,
+    ...(context.address && { address: { ...context.address, routerVariables: variables } }),
+  }
+  for (const setting of settings) {
+    const list = /^\s*</.test(setting.text) ? setting.text : `<;${setting.text}`
+    for (const item of context.ports.splitList(list)) {
+      const match = /^\s*r_(\w+)\s*=\s*(.*)$/s.exec(textOf(item))
+      if (match === null) {
+        return { is: 'defer', message: `bad variable setting "${textOf(item)}" in ${router.name} router` }
+      }
+      const value = await context.ports.expandText(match[2] ?? '', here)
+      if (isFailure(value)) {
+        if (value.kind === 'forced') continue
+        return trouble(setting, 'set', router.name, value)
+      }
+      variables.set(match[1] ?? '', value)
+    }
+  }
+  return variables
+}

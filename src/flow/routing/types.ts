@@ -1,0 +1,137 @@
+/** The parts that routing is made of: an address on its way, a router at work, and what a router answers. */
+import type { Report } from '../../base/diagnostic.ts'
+import type { ByteString, Text } from '../../base/text.ts'
+import type { Instance, RouterInstance, TransportInstance } from '../../language/config/configuration.ts'
+import type { OptionTable } from '../../language/config/options/table.ts'
+import type { Recipient } from '../../mail/envelope.ts'
+import type { AddressFacts, Context } from '../../ports.ts'
+import type { RouteHost } from '../routed.ts'
+
+/** Why addresses are routed; preconditions ask. `cutthrough` counts as verifying a recipient. */
+export type RoutingPurpose = 'deliver' | 'test' | 'expn' | 'verify-recipient' | 'verify-sender'
+
+/** One address that is still to be routed. */
+export interface Candidate {
+  /** As it was written, affixes included, the domain in lower case. */
+  readonly address: ByteString
+  /** As written. */
+  readonly localPart: ByteString
+  readonly domain: ByteString
+  readonly recipient: Recipient
+  /** The address it was made from. */
+  readonly parent: Candidate | undefined
+  /** The router that took it (and made children of it); set when that happens. */
+  takenBy: RouterInstance | undefined
+  /** Name of the router to begin with; undefined: the first. */
+  readonly startAt: string | undefined
+  /** Redirections above it. */
+  readonly depth: number
+  // What routers above have attached.
+  addressData: Text | undefined
+  routerVariables: ReadonlyMap<string, Text>
+  selfHostname: ByteString | undefined
+  errorsTo: ByteString | undefined
+  headersAdd: readonly Text[]
+  headersRemove: readonly Text[]
+  /** `$local_part` and `$domain` as the parent's router saw them. */
+  readonly parentFacts: { readonly localPart: ByteString; readonly domain: ByteString } | undefined
+  readonly originalFacts: { readonly localPart: ByteString; readonly domain: ByteString } | undefined
+  /** `hide_child_in_errmsg`: reports name the top address instead. */
+  readonly hidden: boolean
+  /** From a `one_time` redirection. */
+  readonly oneTime: boolean
+}
+
+/** A router at work on one address. */
+export interface RouterWork {
+  readonly router: RouterInstance
+  readonly candidate: Candidate
+  readonly purpose: RoutingPurpose
+  /** The address's facts and the router's name are in it. */
+  readonly context: Context
+  readonly facts: AddressFacts
+  readonly ugid: AccountIds
+  readonly services: RoutingServices
+}
+
+/** From `check_local_user`. */
+export interface AccountIds {
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+  readonly home: ByteString | undefined
+}
+
+/** What a redirection makes in place of an address. */
+export interface SpecialDelivery {
+  readonly kind: 'pipe' | 'file' | 'directory'
+  /** `|command`, `/path` or `/path/`. */
+  readonly text: ByteString
+}
+
+export type RedirectedItem =
+  | { readonly is: 'address'; readonly localPart: ByteString; readonly domain: ByteString }
+  /** `check_ancestor` put the address itself in the place of an ancestor. */
+  | { readonly is: 'self' }
+  | { readonly is: 'special'; readonly special: SpecialDelivery }
+
+/** What a driver answers. */
+export type RouterVerdict =
+  | {
+      readonly is: 'assign'
+      readonly hosts: readonly RouteHost[]
+      /** Of a routing rule; undefined: the router's own. */
+      readonly transport?: TransportInstance
+      /** For local transports: the text of `$host`. */
+      readonly hostText?: ByteString
+    }
+  | { readonly is: 'redirect'; readonly items: readonly RedirectedItem[]; readonly rewrite: boolean }
+  /** The domain changes and routing begins again (`self = reroute`, a widened domain). */
+  | { readonly is: 'reroute'; readonly domain: ByteString; readonly rewriteHeaders: boolean }
+  | { readonly is: 'decline'; readonly message?: ByteString }
+  | { readonly is: 'pass'; readonly selfHostname?: ByteString }
+  | { readonly is: 'discard'; readonly loggedAs: ByteString | undefined }
+  | {
+      readonly is: 'fail' | 'defer'
+      readonly message: ByteString
+      readonly userMessage?: ByteString
+      readonly code?: string
+      readonly freeze?: boolean
+      /** For the panic log: a mistake in the configuration. */
+      readonly isConfigurationError?: boolean
+    }
+
+/** A kind of router. */
+export interface RouterDriver {
+  readonly name: string
+  readonly options: OptionTable
+  readonly doc: string
+  readonly since?: string
+  readonly manual: string
+  /** False: known by name, its instances are refused until it works. */
+  readonly works?: boolean
+  readonly needsTransport?: boolean
+  /** What must hold between the settings of one instance. */
+  readonly check?: (instance: Instance<object>, report: Report) => void
+  route(work: RouterWork): Promise<RouterVerdict>
+}
+
+/** What routing needs beside the ports. */
+export interface RoutingServices {
+  readonly transports: ReadonlyMap<string, TransportInstance>
+  readonly routers: readonly RouterInstance[]
+  /** Domains that complete names (`qualify_single`, `search_parents`). */
+  searchDomains(): readonly string[]
+  /** Whether an address verifies, for `errors_to`. */
+  verifies(address: ByteString, context: Context): Promise<boolean>
+  /** Rewrites an address that a redirection made. */
+  rewrite(address: ByteString, context: Context): Promise<ByteString>
+  /** Sends the message about syntax errors of a redirection list (`syntax_errors_to`). */
+  reportSyntaxErrors?(report: SyntaxErrorReport): Promise<void>
+}
+
+export interface SyntaxErrorReport {
+  readonly to: ByteString
+  readonly text: ByteString
+  readonly address: ByteString
+  readonly errors: readonly { readonly item: ByteString; readonly message: ByteString }[]
+}

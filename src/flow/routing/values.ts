@@ -1,0 +1,74 @@
+/** Expands options of a router and says what their failures mean. */
+import type { Expandable } from '../../base/expandable.ts'
+import { Failure, isFailure } from '../../base/outcome.ts'
+import { type Text, textOf } from '../../base/text.ts'
+import type { Context } from '../../ports.ts'
+import type { RouterWork } from './types.ts'
+
+/** A deferral because an option could not be expanded. */
+export interface ExpansionTrouble {
+  readonly is: 'defer'
+  readonly message: string
+}
+
+/** An option's text; undefined: unset or forced to fail; or trouble. */
+export async function expandOption(
+  option: Expandable | undefined,
+  name: string,
+  work: { readonly context: Context; readonly router: RouterWork['router'] },
+): Promise<Text | undefined | ExpansionTrouble> {
+  if (option === undefined) return undefined
+  const value = await work.context.ports.expand(option, work.context)
+  if (!isFailure(value)) return value
+  return value.kind === 'forced' ? undefined : trouble(option, name, work.router.name, value)
+}
+
+export function trouble(
+  option: Expandable,
+  name: string,
+  router: string,
+  failure: Failure,
+): ExpansionTrouble {
+  return {
+    is: 'defer',
+    message: `failed to expand "${option.text}" for ${name} in ${router} router: ${failure.message}`,
+  }
+}
+
+export function isTrouble(value: unknown): value is ExpansionTrouble {
+  return typeof value === 'object' && value !== null && 'is' in value && value.is === 'defer'
+}
+
+/** `unseen` and `more`: yes, no, true, false, or an empty text for yes. Source: Exim manual, "Expanded booleans". */
+export async function expandBoolean(
+  option: Expandable,
+  name: string,
+  whenForced: boolean,
+  work: RouterWork,
+): Promise<boolean | ExpansionTrouble> {
+  const plain = option.text
+  if (plain === 'true') return true
+  if (plain === 'false') return false
+  const value = await expandOption(option, name, work)
+  if (value === undefined) return whenForced
+  if (isTrouble(value)) return value
+  const word = textOf(value).toLowerCase()
+  if (word === 'true' || word === 'yes') return true
+  if (word === 'false' || word === 'no') return false
+  return {
+    is: 'defer',
+    message: `"${textOf(value)}" is not a valid value for the "${name}" option in the ${work.router.name} router`,
+  }
+}
+
+/** Router conditions and `ipv4_only`: anything but empty, 0, no, false counts as yes. */
+export function isTrueText(value: Text): boolean {
+  const word = textOf(value).trim().toLowerCase()
+  return word !== '' && word !== '0' && word !== 'no' && word !== 'false'
+}
+
+/** A setting of the router's own driver, read by code that serves all drivers. */
+export function privateSetting(router: RouterWork['router'], name: string): unknown {
+  const value: unknown = Reflect.get(router.settings, name)
+  return value
+}

@@ -1,0 +1,122 @@
+/** Verifying an address: routing it without delivering. Source: Exim manual, "Address verification". */
+import type { ByteString, Text } from '../../base/text.ts'
+import { parseAddress } from '../../mail/parse-address.ts'
+import type { Context, VerifyRequest, VerifyResult } from '../../ports.ts'
+import { topCandidate } from './candidate.ts'
+import { rewriteAddress } from './rewrite/rewrite-address.ts'
+import { routeAddress, type Unrouted } from './route-address.ts'
+import type { TakenAddress } from './finish.ts'
+import type { RouteEngine } from './route-all.ts'
+import type { Candidate } from './types.ts'
+
+/** Asks the hosts of an address whether they would take it. */
+export type Callout = (
+  address: TakenAddress,
+  request: VerifyRequest,
+  context: Context,
+) => Promise<VerifyResult>
+
+/** Options that change what a result means; all others belong to the callout. */
+const plainOptions = new Set(['defer_ok', 'no_details', 'success_on_redirect', 'quota'])
+
+export function createVerify(
+  engine: RouteEngine,
+  callout: Callout | undefined,
+): (request: VerifyRequest, context: Context) => Promise<VerifyResult> {
+  return async (request, context) => {
+    const options = request.options.map((option) => option.trim())
+    const wantsCallout = options.some((option) => /^callout\b/.test(option))
+    const unknown = options.find(
+      (option) => !plainOptions.has(option) && !/^(?:callout\b|use_sender\b)/.test(option),
+    )
+    if (unknown !== undefined && unknown !== '') {
+      return { is: 'defer', logMessage: `unknown option "${unknown}" in ACL verify condition` }
+    }
+    if (wantsCallout && callout === undefined) {
+      return { is: 'defer', logMessage: 'callout verification is not supported by this version' }
+    }
+    const result = await verifyByRouting(
+      request,
+      options,
+      context,
+      engine,
+      wantsCallout ? callout : undefined,
+    )
+    return result.is === 'defer' && options.includes('defer_ok') ? { ...result, is: 'ok' } : result
+  }
+}
+
+/** Redirections to one child are followed; with several the address is good. */
+async function verifyByRouting(
+  request: VerifyRequest,
+  options: readonly string[],
+  outer: Context,
+  engine: RouteEngine,
+  callout: Callout | undefined,
+): Promise<VerifyResult> {
+  const { kind } = request
+  const purpose = kind === 'recipient' ? 'verify-recipient' : 'verify-sender'
+  const context: Context = { ...outer, verifyMode: kind === 'recipient' ? 'R' : 'S' }
+  let candidate: Candidate | undefined = topCandidate({ address: await rewritten(request, context) })
+  for (let depth = 0; candidate !== undefined && depth <= depthLimit; depth++) {
+    const run = await routeAddress(candidate, { ...engine, purpose, context })
+    const { result } = run
+    switch (result.is) {
+      case 'taken':
+        if (callout !== undefined && result.address.hosts.length > 0)
+          return callout(result.address, request, context)
+        return ok(result.address)
+      case 'discarded':
+        return { is: 'ok', ...dataOf(candidate) }
+      case 'failed':
+      case 'deferred':
+        return refused(result, candidate, kind)
+      case 'redirected': {
+        const only = result.children.length === 1 ? result.children[0] : undefined
+        if (only === undefined || 'uniqueKey' in only || options.includes('success_on_redirect')) {
+          return { is: 'ok', ...dataOf(candidate) }
+        }
+        candidate = only
+      }
+    }
+  }
+  return { is: 'defer', logMessage: 'too many redirections', userMessage: 'too many redirections' }
+}
+
+const depthLimit = 100
+
+/** An address is rewritten before it is verified: Exim manual, "When does rewriting happen?". */
+async function rewritten({ address, kind }: VerifyRequest, context: Context): Promise<ByteString> {
+  const parsed = parseAddress(address, { allowUtf8Domains: true })
+  const bare = parsed.is === 'address' ? parsed.address : address
+  const { qualifyDomain, qualifyRecipient, configuration } = context.server
+  const whole = bare.includes('@')
+    ? bare
+    : `${bare}@${kind === 'recipient' ? qualifyRecipient : qualifyDomain}`
+  const place = kind === 'recipient' ? 'T' : 'F'
+  if (configuration.rewrite.length === 0) return whole
+  return (await rewriteAddress(whole, place, configuration.rewrite, context)).address
+}
+
+function ok({ candidate, facts }: TakenAddress): VerifyResult {
+  return {
+    is: 'ok',
+    ...dataOf(candidate),
+    localPartData: facts.localPartData,
+    domainData: facts.domainData,
+  }
+}
+
+function dataOf({ addressData }: Candidate): { readonly addressData: Text | undefined } {
+  return { addressData }
+}
+
+function refused(result: Unrouted, candidate: Candidate, kind: 'recipient' | 'sender'): VerifyResult {
+  return {
+    is: result.is === 'failed' ? 'fail' : 'defer',
+    userMessage: result.userMessage ?? result.message,
+    logMessage: result.message,
+    ...dataOf(candidate),
+    failure: kind === 'recipient' || kind === 'sender' ? 'route' : undefined,
+  }
+}
