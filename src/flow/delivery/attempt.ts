@@ -1,0 +1,120 @@
+/** State of one delivery attempt of one message, shared by its steps. */
+import type { ByteString } from '../../base/text.ts'
+import type { Recipient } from '../../mail/envelope.ts'
+import type { Context } from '../../ports.ts'
+import type { Claim } from '../../store/spool/api.ts'
+import type { RoutedAddress } from '../routed.ts'
+import type { DeliveryDeps } from './deps.ts'
+import { Marks } from './marks.ts'
+import type { ConnectionPool } from './pool.ts'
+import type { DeliveryError, RemoteDiagnostic } from './results.ts'
+
+export interface DeliveryOptions {
+  /** Retry times do not count (`-qf`, `-M`). */
+  readonly force?: boolean
+  /** Frozen messages are tried too (`-qff`, `-M`). */
+  readonly forceFrozen?: boolean
+  /** A frozen message is thawed first (`-M`, `-Mt` with delivery). */
+  readonly thaw?: boolean
+  /** In a queue run: retry times of addresses count. */
+  readonly queueRun?: boolean
+  /** `-N`: everything but the delivery itself. */
+  readonly pretend?: boolean
+  /** A first run that routes only (`-qq`, `queue_smtp_domains`): remote addresses are left. */
+  readonly routeOnly?: boolean
+}
+
+/** An address that is given up. */
+export interface FailedAddress {
+  readonly address: ByteString
+  readonly recipient: Recipient
+  readonly ancestors: readonly ByteString[]
+  readonly key: ByteString
+  readonly errorsTo: ByteString | undefined
+  readonly message: ByteString
+  readonly diagnostic: RemoteDiagnostic | undefined
+  readonly returnedOutput: ByteString | undefined
+  readonly hidden: boolean
+}
+
+/** An address that is tried again later. */
+export interface DeferredAddress {
+  readonly address: ByteString
+  readonly recipient: Recipient
+  readonly ancestors: readonly ByteString[]
+  readonly key: ByteString
+  readonly error: DeliveryError
+  readonly diagnostic: RemoteDiagnostic | undefined
+  readonly nextTryAt: number | undefined
+  readonly freeze: boolean
+  readonly errorsTo: ByteString | undefined
+}
+
+/** A delivery that the sender wants to hear of. */
+export interface ReportedSuccess {
+  readonly routed: RoutedAddress
+  readonly remote: { readonly host: ByteString; readonly reply: ByteString | undefined } | undefined
+}
+
+export class Attempt {
+  readonly claim: Claim
+  readonly deps: DeliveryDeps
+  readonly pool: ConnectionPool
+  readonly context: Context
+  readonly options: DeliveryOptions
+  readonly marks: Marks
+  readonly startedAt: number
+  readonly failed: FailedAddress[] = []
+  readonly deferred: DeferredAddress[] = []
+  readonly successes: ReportedSuccess[] = []
+  /** Outputs of pipes that succeeded and are to be sent back. */
+  readonly outputs: { readonly routed: RoutedAddress; readonly output: ByteString }[] = []
+  delivered = 0
+  freezeWanted: ByteString | undefined
+  /** Lines for the message log; it dies with the message, so they are written only if it stays. */
+  readonly #messageLog: ByteString[] = []
+
+  constructor(
+    claim: Claim,
+    deps: DeliveryDeps,
+    pool: ConnectionPool,
+    context: Context,
+    options: DeliveryOptions,
+  ) {
+    this.claim = claim
+    this.deps = deps
+    this.pool = pool
+    this.context = context
+    this.options = options
+    this.marks = new Marks(claim.message.envelope)
+    this.startedAt = context.ports.now()
+  }
+
+  get envelope(): Claim['message']['envelope'] {
+    return this.claim.message.envelope
+  }
+
+  selects = (selector: string): boolean => this.context.ports.log.selects(selector)
+
+  /** A line of the main log. */
+  log(text: ByteString, facts?: Parameters<Context['ports']['log']['main']>[2]): void {
+    this.context.ports.log.main(this.claim.id, text, facts)
+  }
+
+  /** A line of the message log. */
+  note(text: ByteString): void {
+    if (this.context.settings.message_logs) this.#messageLog.push(text)
+  }
+
+  /** Puts the new marks on disk, so that what they stand for is not done again. */
+  async save(): Promise<void> {
+    if (!this.marks.unsaved) return
+    this.flushNotes()
+    await this.claim.record({ done: this.marks.takeFresh() })
+  }
+
+  /** Writes the lines of the message log that wait. */
+  flushNotes(): void {
+    for (const line of this.#messageLog.splice(0)) this.claim.log(line)
+  }
+}

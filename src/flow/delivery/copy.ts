@@ -1,0 +1,116 @@
+/**
+ * The header section of the copy that one batch gets: lines removed and added as router and transport say.
+ * Source: Exim manual, "Generic options for transports" (headers_add, headers_remove, return_path_add ...).
+ */
+import type { Expandable } from '../../base/expandable.ts'
+import { Failure } from '../../base/outcome.ts'
+import { textOf, type ByteString, type Text } from '../../base/text.ts'
+import type { TransportSettings } from '../../language/config/options/transport.ts'
+import type { Header } from '../../mail/envelope.ts'
+import type { Context } from '../../ports.ts'
+import { rfc2822Date } from './date.ts'
+import { expanded } from './expanding.ts'
+import type { RoutedAddress } from '../routed.ts'
+
+export interface CopyRequest {
+  readonly settings: TransportSettings
+  readonly headers: readonly Header[]
+  readonly addresses: readonly RoutedAddress[]
+  readonly returnPath: ByteString
+  readonly now: number
+}
+
+/** The header section with LF line ends, without the blank line; or why it cannot be made. */
+export async function headerSection(
+  request: CopyRequest,
+  context: Context,
+): Promise<{ readonly text: ByteString } | { readonly failure: string }> {
+  const { settings, addresses } = request
+  const first = addresses[0]
+  const removed = await removedNames(settings.headers_remove, first?.headersRemove ?? [], context)
+  if ('failure' in removed) return removed
+  const added = await addedLines(settings.headers_add, first?.headersAdd ?? [], context)
+  if ('failure' in added) return added
+  let text = ''
+  if (settings.return_path_add) text += `Return-path: <${request.returnPath}>\n`
+  if (settings.envelope_to_add) text += `Envelope-to: ${envelopeTo(addresses)}\n`
+  if (settings.delivery_date_add) text += `Delivery-date: ${rfc2822Date(request.now)}\n`
+  for (const header of request.headers) {
+    if (header.type === '*') continue
+    if (removed.names !== undefined && isRemoved(header.text, removed.names)) continue
+    text += header.text
+  }
+  return { text: text + added.text }
+}
+
+function envelopeTo(addresses: readonly RoutedAddress[]): string {
+  const originals = new Set(addresses.map((one) => one.recipient.address))
+  return [...originals].join(',\n ')
+}
+
+async function removedNames(
+  own: readonly Expandable[] | undefined,
+  fromRouter: readonly Text[],
+  context: Context,
+): Promise<{ readonly names: readonly string[] | undefined } | { readonly failure: string }> {
+  if (own === undefined && fromRouter.length === 0) return { names: undefined }
+  const names: string[] = []
+  for (const text of fromRouter) names.push(...headerNames(textOf(text)))
+  for (const option of own ?? []) {
+    const value = await expanded(option, context)
+    if (value instanceof Failure) {
+      if (value.kind === 'forced') continue
+      return { failure: `failed to expand headers_remove: ${option.text}: ${value.message}` }
+    }
+    if (value !== undefined) names.push(...headerNames(textOf(value)))
+  }
+  return { names }
+}
+
+/** Splits a colon-separated list of header names. */
+function headerNames(text: string): string[] {
+  const separator = /^<(.)/.exec(text)?.[1]
+  const list = separator === undefined ? text : text.slice(2)
+  return list
+    .split(separator ?? ':')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '')
+}
+
+/** A name may end in `*`. */
+function isRemoved(header: ByteString, names: readonly string[]): boolean {
+  const colon = header.indexOf(':')
+  if (colon < 0) return false
+  const name = header.slice(0, colon).trimEnd().toLowerCase()
+  return names.some((one) => (one.endsWith('*') ? name.startsWith(one.slice(0, -1)) : one === name))
+}
+
+async function addedLines(
+  own: readonly Expandable[] | undefined,
+  fromRouter: readonly Text[],
+  context: Context,
+): Promise<{ readonly text: ByteString } | { readonly failure: string }> {
+  if (own === undefined && fromRouter.length === 0) return { text: '' }
+  let text = ''
+  for (const line of fromRouter) text += withLineEnd(textOf(line))
+  for (const option of own ?? []) {
+    const value = await expanded(option, context)
+    if (value instanceof Failure) {
+      if (value.kind === 'forced') continue
+      return { failure: `failed to expand headers_add: ${option.text}: ${value.message}` }
+    }
+    if (value !== undefined) text += withLineEnd(textOf(value))
+  }
+  return { text }
+}
+
+/** Header text ends with exactly one LF and holds no empty line, which would end the header section. */
+function withLineEnd(text: ByteString): ByteString {
+  const clean = text
+    .replaceAll('\r\n', '\n')
+    .replaceAll('\r', '\n')
+    .replace(/\n{2,}/g, '\n')
+    .replace(/^\n/, '')
+  if (clean === '') return ''
+  return clean.endsWith('\n') ? clean : `${clean}\n`
+}

@@ -1,0 +1,206 @@
+/** One delivery attempt of one message, from routing to its end. Source: ARCHITECTURE, steps 10 to 15. */
+import type { Context } from '../../ports.ts'
+import type { Claim } from '../../store/spool/api.ts'
+import type { RoutedAddress } from '../routed.ts'
+import { Attempt, type DeliveryOptions } from './attempt.ts'
+import type { DeliveryDeps } from './deps.ts'
+import { finish } from './finish.ts'
+import { frozenVerdict } from './frozen.ts'
+import { batches, type BatchLimits } from './group.ts'
+import { deliveryContext } from './message-facts.ts'
+import type { ConnectionPool } from './pool.ts'
+import { addressContext } from './raise.ts'
+import { recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
+import { type DeliverySummary, errorNumbers, type TransportResult } from './results.ts'
+import { readRetry } from './retry/record.ts'
+import type { Batch, TransportDriver } from './transports/driver.ts'
+import { transportDrivers } from './transports/index.ts'
+import { localKey } from './transports/local.ts'
+import { refuseAll } from './transports/shared.ts'
+
+export async function deliverMessage(
+  claim: Claim,
+  deps: DeliveryDeps,
+  pool: ConnectionPool,
+  options: DeliveryOptions,
+): Promise<DeliverySummary> {
+  const context = await deliveryContext(deps, claim.message)
+  const attempt = new Attempt(claim, deps, pool, context, options)
+  const frozen = await frozenVerdict(attempt)
+  if (frozen !== undefined) return frozen
+  const routed = await route(attempt)
+  await deliverAll(attempt, routed)
+  return finish(attempt)
+}
+
+/** Runs what is pending through the routers; gives the addresses that transports get. */
+async function route(attempt: Attempt): Promise<RoutedAddress[]> {
+  const { marks, deps } = attempt
+  const pending = marks.pending()
+  if (pending.length === 0) return []
+  const result = await deps.route(pending, attempt.context, {
+    force: attempt.options.force ?? false,
+    queueRun: attempt.options.queueRun ?? false,
+  })
+  if (result.oneTime.length > 0) await replaceOneTime(attempt, result.oneTime)
+  const todo: RoutedAddress[] = []
+  for (const routed of result.routed) {
+    if (marks.has(routed.uniqueKey) && routed.uniqueKey !== routed.recipient.address) continue
+    marks.expect(routed.recipient, routed.uniqueKey)
+    todo.push(routed)
+  }
+  for (const discarded of result.discarded) recordDiscarded(attempt, discarded)
+  for (const unrouted of result.unrouted) await recordUnrouted(attempt, unrouted)
+  // All that came of a recipient may have been done before: then the recipient is, too.
+  for (const recipient of pending) {
+    if (result.routed.some((one) => one.recipient === recipient)) settleIfEmpty(attempt, recipient, todo)
+  }
+  return todo
+}
+
+function settleIfEmpty(
+  attempt: Attempt,
+  recipient: RoutedAddress['recipient'],
+  todo: readonly RoutedAddress[],
+): void {
+  if (todo.some((one) => one.recipient === recipient)) return
+  if (attempt.deferred.some((one) => one.recipient === recipient)) return
+  if (attempt.failed.some((one) => one.recipient === recipient)) return
+  attempt.marks.markAddress(recipient.address)
+}
+
+/** `one_time`: the new recipients take the place of the old one, for good. */
+async function replaceOneTime(
+  attempt: Attempt,
+  replacements: Awaited<ReturnType<DeliveryDeps['route']>>['oneTime'],
+): Promise<void> {
+  const originals = new Set(replacements.map((one) => one.original))
+  const recipients = [
+    ...attempt.envelope.recipients.filter((recipient) => !originals.has(recipient)),
+    ...replacements.flatMap((one) => one.children),
+  ]
+  attempt.marks.replace(recipients)
+  await attempt.claim.record({ recipients, done: replacements.map((one) => one.original.address) })
+}
+
+/** Local deliveries one after the other, then the remote ones side by side. */
+async function deliverAll(attempt: Attempt, routed: readonly RoutedAddress[]): Promise<void> {
+  const local: RoutedAddress[] = []
+  const remote: RoutedAddress[] = []
+  for (const one of routed) (driverOf(one).local ? local : remote).push(one)
+  const localBatches = local.length === 0 ? [] : await grouped(attempt, local)
+  for (const [i, batch] of localBatches.entries()) {
+    await runBatch(attempt, batch, true)
+    if (i < localBatches.length - 1 || remote.length > 0) await attempt.save()
+  }
+  if (remote.length === 0) return
+  const remoteBatches = await grouped(attempt, remote)
+  if (remoteBatches.length === 1) {
+    // The usual case: one place, one transaction.
+    await runBatch(attempt, remoteBatches[0] ?? [], false)
+    return
+  }
+  let next = 0
+  let running = 0
+  const lane = async (): Promise<void> => {
+    for (;;) {
+      const batch = remoteBatches[next++]
+      if (batch === undefined) return
+      running++
+      await runBatch(attempt, batch, false)
+      running--
+      if (running > 0 || next < remoteBatches.length) await attempt.save()
+    }
+  }
+  const lanes = Math.max(1, Math.min(attempt.context.settings.remote_max_parallel, remoteBatches.length))
+  await Promise.all(Array.from({ length: lanes }, lane))
+}
+
+async function grouped(attempt: Attempt, addresses: readonly RoutedAddress[]): Promise<RoutedAddress[][]> {
+  if (addresses.length === 1) return [[...addresses]]
+  const limits = new Map<RoutedAddress, BatchLimits>()
+  for (const one of addresses) {
+    limits.set(one, await driverOf(one).limits(one, addressContext(attempt.context, one)))
+  }
+  // Every address has an entry.
+  return batches(addresses, (one) => limits.get(one) as BatchLimits)
+}
+
+function driverOf(routed: RoutedAddress): TransportDriver {
+  const driver = transportDrivers[routed.transport.driver]
+  // The configuration was read with the index of drivers, so a missing one is a bug.
+  if (driver === undefined) throw new Error(`no transport driver ${routed.transport.driver}`)
+  return driver
+}
+
+async function runBatch(
+  attempt: Attempt,
+  addresses: readonly RoutedAddress[],
+  local: boolean,
+): Promise<void> {
+  const first = addresses[0]
+  if (first === undefined) return
+  const driver = driverOf(first)
+  const base = addressContext(attempt.context, first)
+  const batch = await makeBatch(attempt, addresses, base)
+  const context: Context = {
+    ...base,
+    captures: [],
+    delivery: {
+      routerName: first.router.name,
+      transportName: first.transport.name,
+      returnPath: batch.returnPath,
+      addresses: addresses.map((one) => one.address),
+    },
+  }
+  const early = await beforeBatch(attempt, batch, local)
+  const result =
+    early ??
+    (await driver.run(batch, context, { deps: attempt.deps, claim: attempt.claim, pool: attempt.pool }))
+  await recordBatch(attempt, result, local)
+}
+
+/** Deliveries that are not begun: pretended (`-N`), or a local address whose retry time is not reached. */
+async function beforeBatch(
+  attempt: Attempt,
+  batch: Batch,
+  local: boolean,
+): Promise<TransportResult | undefined> {
+  if (attempt.options.pretend === true)
+    return refuseAll(batch.addresses, { is: 'delivered', sizeBytes: 0 }, 0)
+  if (!local || attempt.options.queueRun !== true || batch.force) return undefined
+  const first = batch.addresses[0]
+  if (first === undefined) return undefined
+  const { ports, settings } = attempt.context
+  const now = ports.now()
+  const record = readRetry(ports.hints, localKey(first.address, batch), now, settings.retry_data_expire)
+  if (record === undefined || record.expired || now >= record.nextTryAt) return undefined
+  return refuseAll(
+    batch.addresses,
+    {
+      is: 'deferred',
+      notTried: true,
+      error: { errno: errorNumbers.localRetryTime, more: 0, message: 'Retry time not yet reached' },
+    },
+    0,
+  )
+}
+
+async function makeBatch(
+  attempt: Attempt,
+  addresses: readonly RoutedAddress[],
+  context: Context,
+): Promise<Batch> {
+  // Not empty: runBatch has looked.
+  const first = addresses[0] as RoutedAddress
+  const option = first.transport.settings.return_path
+  const own = first.errorsTo ?? attempt.envelope.sender
+  let returnPath = own
+  if (option !== undefined) {
+    const value = await attempt.context.ports.expand(option, context)
+    // A forced failure or a mistake leaves the return path as it is.
+    if (typeof value === 'string') returnPath = value
+    else if ('text' in value) returnPath = value.text
+  }
+  return { transport: first.transport, addresses, returnPath, force: attempt.options.force ?? false }
+}

@@ -1,0 +1,45 @@
+/** What delivery asks of the rest of the program, beside the ports. */
+import type { ByteString } from '../../base/text.ts'
+import type { Recipient } from '../../mail/envelope.ts'
+import type { Context, Ports, ServerFacts } from '../../ports.ts'
+import type { MainSettings } from '../../language/config/options/main.ts'
+import type { TransportInstance } from '../../language/config/configuration.ts'
+import type { RoutingResult } from '../routed.ts'
+import type { LocalJob, LocalResult } from './local-job.ts'
+
+/** A message that the program itself writes: a bounce, a warning, an automatic reply. */
+export interface GeneratedMessage {
+  /** Envelope sender; empty for `<>`. */
+  readonly sender: ByteString
+  readonly recipients: readonly ByteString[]
+  /** Header section, blank line and body, LF line ends; Received:, Message-ID: and Date: are added at reception. */
+  readonly text: ByteString
+  /** The id of the message it is about, for `R=` on its arrival line. */
+  readonly about: string
+  /** True for bounces and warnings (Exim: `-localerror`). */
+  readonly isReport: boolean
+}
+
+export type Submitted =
+  | { readonly is: 'accepted'; readonly id: string }
+  | { readonly is: 'refused'; readonly message: string }
+
+export interface DeliveryDeps {
+  readonly server: ServerFacts
+  readonly settings: MainSettings
+  readonly ports: Ports
+  readonly transports: ReadonlyMap<string, TransportInstance>
+  /** Runs the recipients through the routers. */
+  route(recipients: readonly Recipient[], context: Context, options: RouteOptions): Promise<RoutingResult>
+  /** Commits a message of our own and sees to its delivery. Resolves when it is safe. */
+  submit(message: GeneratedMessage): Promise<Submitted>
+  /** Runs a local delivery under another uid; absent: only our own uid can be used. */
+  runAs?(uid: number, gid: number, job: LocalJob, body: AsyncIterable<Uint8Array>): Promise<LocalResult>
+}
+
+export interface RouteOptions {
+  /** Routing retry times are not consulted. */
+  readonly force: boolean
+  /** In a queue run: retry times of routing count. */
+  readonly queueRun: boolean
+}

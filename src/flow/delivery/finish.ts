@@ -1,0 +1,111 @@
+/** The end of an attempt: bounces, warnings, freezing, and either completion or back to the queue. */
+import type { ByteString } from '../../base/text.ts'
+import { completedLine } from '../../mail/delivery-lines.ts'
+import type { Attempt, FailedAddress } from './attempt.ts'
+import { bounceMessage } from './reports/bounce.ts'
+import type { DeliverySummary } from './results.ts'
+
+export async function finish(attempt: Attempt): Promise<DeliverySummary> {
+  if (attempt.failed.length > 0) await reportFailures(attempt)
+  if (attempt.marks.allDone) return complete(attempt)
+  return keep(attempt)
+}
+
+async function complete(attempt: Attempt): Promise<DeliverySummary> {
+  const { claim, envelope } = attempt
+  await claim.complete()
+  attempt.log(completedLine(attempt.context.ports.now() - envelope.receivedAt, attempt.selects), {
+    event: 'completed',
+  })
+  return { is: 'completed', ...counts(attempt) }
+}
+
+function counts(attempt: Attempt): { delivered: number; failed: number; deferred: number } {
+  return {
+    delivered: attempt.delivered,
+    failed: attempt.failed.length,
+    deferred: attempt.deferred.length,
+  }
+}
+
+/** Back to the queue, with what is known about the next attempt. */
+async function keep(attempt: Attempt): Promise<DeliverySummary> {
+  const { claim, context } = attempt
+  const now = context.ports.now()
+  const frozen = attempt.freezeWanted
+  const nextAttemptAt = attempt.deferred.reduce<number | undefined>((least, one) => {
+    if (one.nextTryAt === undefined) return least
+    return least === undefined ? one.nextTryAt : Math.min(least, one.nextTryAt)
+  }, undefined)
+  attempt.flushNotes()
+  await claim.record({
+    done: attempt.marks.takeFresh(),
+    firstDelivery: false,
+    ...(frozen === undefined ? {} : { frozenAt: now }),
+    ...(nextAttemptAt === undefined ? {} : { nextAttemptAt }),
+    ...reasonOf(attempt),
+  })
+  if (frozen !== undefined) {
+    const line = frozen === '' ? 'Frozen' : `Frozen (${frozen})`
+    attempt.log(line, { event: 'frozen' })
+    claim.log(line)
+  }
+  claim.release()
+  return { is: frozen === undefined ? 'kept' : 'frozen', ...counts(attempt), nextAttemptAt }
+}
+
+function reasonOf(attempt: Attempt): { readonly reason?: string } {
+  const first = attempt.deferred[0]
+  if (first === undefined) return {}
+  return { reason: `${first.address}: ${first.error.message ?? first.error.errorText ?? ''}`.slice(0, 300) }
+}
+
+/**
+ * One bounce for each address that errors go to. Only when it is committed are its addresses marked: a crash
+ * between may bounce twice, never not at all.
+ */
+async function reportFailures(attempt: Attempt): Promise<void> {
+  const groups = new Map<ByteString, FailedAddress[]>()
+  for (const failed of attempt.failed) {
+    const to = failed.errorsTo ?? attempt.envelope.sender
+    const group = groups.get(to)
+    if (group === undefined) groups.set(to, [failed])
+    else group.push(failed)
+  }
+  for (const [to, group] of groups) {
+    if (to === '') {
+      failedBounce(attempt, group)
+      continue
+    }
+    const wanted = group.filter((failed) => wantsFailure(failed))
+    if (wanted.length > 0) {
+      const message = await bounceMessage(attempt, to, wanted)
+      const submitted = await attempt.deps.submit(message)
+      if (submitted.is === 'refused') {
+        attempt.log(`failed to submit bounce message: ${submitted.message}`)
+        continue
+      }
+    }
+    for (const failed of group) attempt.marks.settle(failed.recipient, failed.key)
+  }
+}
+
+/** RFC 3461 section 4.1: NOTIFY=NEVER, or a list without FAILURE, asks for silence. */
+function wantsFailure(failed: FailedAddress): boolean {
+  const notify = failed.recipient.dsn?.notify ?? []
+  return notify.length === 0 || notify.includes('failure')
+}
+
+/** No bounce goes to a null reverse-path (RFC 5321 section 6.1): the message is frozen, or given up when it is old. */
+function failedBounce(attempt: Attempt, group: readonly FailedAddress[]): void {
+  const { settings, ports } = attempt.context
+  const age = ports.now() - attempt.envelope.receivedAt
+  if (age >= settings.ignore_bounce_errors_after * 1000) {
+    for (const failed of group) {
+      attempt.log(`${failed.address}: error ignored`)
+      attempt.marks.settle(failed.recipient, failed.key)
+    }
+    return
+  }
+  attempt.freezeWanted ??= 'delivery error message'
+}

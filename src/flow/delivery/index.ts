@@ -1,0 +1,30 @@
+/** Delivery of messages: the entry for the daemon, the queue runner and the command line. */
+import type { Claim } from '../../store/spool/api.ts'
+import type { DeliveryOptions } from './attempt.ts'
+import { deliverMessage } from './deliver.ts'
+import type { DeliveryDeps } from './deps.ts'
+import { ConnectionPool } from './pool.ts'
+import type { DeliverySummary } from './results.ts'
+
+export type { DeliveryOptions } from './attempt.ts'
+export type { DeliveryDeps, GeneratedMessage, RouteOptions, Submitted } from './deps.ts'
+export type { DeliverySummary } from './results.ts'
+export { transportDrivers } from './transports/index.ts'
+
+export interface Delivery {
+  /**
+   * Tries to deliver what is left of a message. The claim is given back: completed or released.
+   * Every step may be repeated after a crash.
+   */
+  deliver(claim: Claim, options?: DeliveryOptions): Promise<DeliverySummary>
+  /** Closes idle connections; those in use close when their message is done. */
+  close(): void
+}
+
+export function createDelivery(deps: DeliveryDeps): Delivery {
+  const pool = new ConnectionPool()
+  return {
+    deliver: (claim, options = {}) => deliverMessage(claim, deps, pool, options),
+    close: () => pool.close(),
+  }
+}

@@ -1,0 +1,82 @@
+/** Under which user a local delivery runs, and where. Source: Exim manual, "Environment for running local transports". */
+import type { Expandable } from '../../base/expandable.ts'
+import { Failure } from '../../base/outcome.ts'
+import { textOf } from '../../base/text.ts'
+import type { TransportSettings } from '../../language/config/options/transport.ts'
+import type { Context } from '../../ports.ts'
+import type { RoutedAddress } from '../routed.ts'
+import { expanded, expandedBytes } from './expanding.ts'
+
+export interface LocalIdentity {
+  readonly uid: number
+  readonly gid: number
+  readonly initgroups: boolean
+  readonly home: string | undefined
+  readonly currentDirectory: string
+}
+
+export async function localIdentity(
+  settings: TransportSettings,
+  transportName: string,
+  routed: RoutedAddress,
+  context: Context,
+): Promise<LocalIdentity | { readonly failure: string }> {
+  const { accounts } = context.ports
+  let uid = routed.uid
+  let gid = routed.gid
+  let initgroups = routed.initgroups
+  const user = await named(settings.user, context)
+  if (typeof user === 'object')
+    return { failure: `Failed to expand user for ${transportName} transport: ${user.failure}` }
+  if (user !== undefined) {
+    const account = /^\d+$/.test(user) ? accounts.byUid(Number(user)) : accounts.byName(user)
+    if (account === undefined && !/^\d+$/.test(user)) {
+      return {
+        failure: `Failed to find user "${user}" from expanded string "${settings.user?.text ?? ''}" for the ${transportName} transport`,
+      }
+    }
+    uid = account?.uid ?? Number(user)
+    gid = account?.gid ?? gid
+    initgroups = settings.initgroups
+  }
+  const group = await named(settings.group, context)
+  if (typeof group === 'object')
+    return { failure: `Failed to expand group for ${transportName} transport: ${group.failure}` }
+  if (group !== undefined) {
+    const found = /^\d+$/.test(group) ? { gid: Number(group) } : accounts.groupByName(group)
+    if (found === undefined)
+      return { failure: `Failed to find group "${group}" for the ${transportName} transport` }
+    gid = found.gid
+  }
+  const home =
+    settings.home_directory === undefined
+      ? routed.homeDirectory
+      : await expanded(settings.home_directory, context)
+  if (home instanceof Failure)
+    return { failure: `home directory expansion failed for ${transportName} transport: ${home.message}` }
+  const current =
+    settings.current_directory === undefined
+      ? routed.currentDirectory
+      : await expanded(settings.current_directory, context)
+  if (current instanceof Failure) {
+    return {
+      failure: `current directory expansion failed for ${transportName} transport: ${current.message}`,
+    }
+  }
+  const homeText = home === undefined ? undefined : textOf(home)
+  return {
+    uid: uid ?? context.server.eximUid,
+    gid: gid ?? context.server.eximGid,
+    initgroups,
+    home: homeText,
+    currentDirectory: current === undefined ? (homeText ?? '/') : textOf(current),
+  }
+}
+
+async function named(
+  option: Expandable | undefined,
+  context: Context,
+): Promise<string | undefined | { readonly failure: string }> {
+  const value = await expandedBytes(option, context)
+  return value instanceof Failure ? { failure: value.message } : value
+}

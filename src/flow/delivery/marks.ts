@@ -1,0 +1,74 @@
+/** Which addresses of a message are done. A recipient is done when all that came of it is. */
+import type { ByteString } from '../../base/text.ts'
+import type { Envelope, Recipient } from '../../mail/envelope.ts'
+
+export class Marks {
+  readonly #done: Set<ByteString>
+  readonly #fresh: ByteString[] = []
+  /** Recipient to the keys of its descendants that are not done. */
+  readonly #open = new Map<ByteString, Set<ByteString>>()
+  #recipients: readonly Recipient[]
+
+  constructor(envelope: Envelope) {
+    this.#done = new Set(envelope.done)
+    this.#recipients = envelope.recipients
+  }
+
+  /** Recipients that still want something. */
+  pending(): Recipient[] {
+    return this.#done.size === 0
+      ? [...this.#recipients]
+      : this.#recipients.filter((recipient) => !this.#done.has(recipient.address))
+  }
+
+  has(key: ByteString): boolean {
+    return this.#done.has(key)
+  }
+
+  /** A descendant of the recipient (or itself, under its own key) has to be dealt with. */
+  expect(recipient: Recipient, key: ByteString): void {
+    const keys = this.#open.get(recipient.address)
+    if (keys === undefined) this.#open.set(recipient.address, new Set([key]))
+    else keys.add(key)
+  }
+
+  /** It is dealt with. */
+  settle(recipient: Recipient, key: ByteString): void {
+    const keys = this.#open.get(recipient.address)
+    keys?.delete(key)
+    if (keys === undefined || keys.size === 0) {
+      this.#mark(recipient.address)
+      return
+    }
+    // The recipient waits for others: the descendant is remembered by itself, or it would be repeated.
+    this.#mark(key)
+  }
+
+  /** Recipients put in the place of others by `one_time`. */
+  replace(recipients: readonly Recipient[]): void {
+    this.#recipients = recipients
+  }
+
+  markAddress(address: ByteString): void {
+    this.#mark(address)
+  }
+
+  /** Marks since the last call. */
+  takeFresh(): ByteString[] {
+    return this.#fresh.splice(0)
+  }
+
+  get unsaved(): boolean {
+    return this.#fresh.length > 0
+  }
+
+  get allDone(): boolean {
+    return this.#recipients.every((recipient) => this.#done.has(recipient.address))
+  }
+
+  #mark(key: ByteString): void {
+    if (this.#done.has(key)) return
+    this.#done.add(key)
+    this.#fresh.push(key)
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Connections kept for the next message to the same host. A connection is kept for a short while only, and no
+ * longer than `connection_max_messages` allows; at most `mostPerHost` are open to one place, others wait.
+ */
+import type { Offers, SmtpClient } from '../../wire/smtp/client.ts'
+
+export interface PooledConnection {
+  readonly client: SmtpClient
+  readonly offers: Offers
+  /** Messages sent over it so far. */
+  messages: number
+  readonly localAddress: string | undefined
+  readonly localPort: number | undefined
+}
+
+interface Place {
+  readonly idle: { readonly connection: PooledConnection; readonly timer: NodeJS.Timeout }[]
+  open: number
+  readonly waiting: (() => void)[]
+}
+
+export interface PoolLimits {
+  readonly idleMs: number
+  readonly mostPerHost: number
+}
+
+export class ConnectionPool {
+  readonly #places = new Map<string, Place>()
+  readonly #limits: PoolLimits
+  #closed = false
+
+  constructor(limits: PoolLimits = { idleMs: 300, mostPerHost: 40 }) {
+    this.#limits = limits
+  }
+
+  /** A kept connection, or undefined: the caller may open one. Either way `give` or `drop` must follow. */
+  async take(key: string): Promise<PooledConnection | undefined> {
+    const place = this.#place(key)
+    for (;;) {
+      const kept = place.idle.pop()
+      if (kept !== undefined) {
+        clearTimeout(kept.timer)
+        if (kept.connection.client.usable && !kept.connection.client.unasked) return kept.connection
+        kept.connection.client.destroy()
+        place.open--
+        continue
+      }
+      if (place.open < this.#limits.mostPerHost) {
+        place.open++
+        return undefined
+      }
+      await new Promise<void>((resolve) => place.waiting.push(resolve))
+    }
+  }
+
+  /** Gives a connection back for the next message. */
+  give(key: string, connection: PooledConnection): void {
+    const place = this.#place(key)
+    if (this.#closed || !connection.client.usable || connection.client.unasked) {
+      this.drop(key, connection)
+      return
+    }
+    const timer = setTimeout(() => {
+      const at = place.idle.findIndex((kept) => kept.connection === connection)
+      if (at < 0) return
+      place.idle.splice(at, 1)
+      this.drop(key, connection)
+    }, this.#limits.idleMs)
+    place.idle.push({ connection, timer })
+    place.waiting.shift()?.()
+  }
+
+  /** Tells that a place taken is free again; closes the connection if there is one. */
+  drop(key: string, connection?: PooledConnection): void {
+    connection?.client.quit()
+    const place = this.#places.get(key)
+    if (place === undefined) return
+    place.open--
+    const next = place.waiting.shift()
+    if (next !== undefined) next()
+    else if (place.open === 0) this.#places.delete(key)
+  }
+
+  /** How many are kept or in use. */
+  get size(): number {
+    let n = 0
+    for (const place of this.#places.values()) n += place.open
+    return n
+  }
+
+  /** Closes what is idle; what is in use closes when given back. */
+  close(): void {
+    this.#closed = true
+    for (const [key, place] of this.#places) {
+      for (const kept of place.idle.splice(0)) {
+        clearTimeout(kept.timer)
+        this.drop(key, kept.connection)
+      }
+    }
+  }
+
+  #place(key: string): Place {
+    let place = this.#places.get(key)
+    if (place === undefined) {
+      place = { idle: [], open: 0, waiting: [] }
+      this.#places.set(key, place)
+    }
+    return place
+  }
+}

@@ -1,0 +1,373 @@
+/** Takes over what became of addresses and hosts: log lines, marks, retry hints. */
+import type { ByteString } from '../../base/text.ts'
+import {
+  type AddressLine,
+  deferredBody,
+  deferredLine,
+  deliveredLine,
+  failedLine,
+} from '../../mail/delivery-lines.ts'
+import type { DiscardedAddress, RoutedAddress, UnroutedAddress } from '../routed.ts'
+import type { Attempt } from './attempt.ts'
+import { raiseForAddress, raiseForHost } from './raise.ts'
+import { type AddressOutcome, type AddressResult, errorNumbers, type TransportResult } from './results.ts'
+import { forgetFailure, rememberFailure } from './retry/remember.ts'
+import { localRetryKey, recipientRetryKey, routingRetryKey } from './retry/record.ts'
+
+/** Writes down what a transport made of a batch. */
+export async function recordBatch(attempt: Attempt, result: TransportResult, local: boolean): Promise<void> {
+  const expired = await recordHosts(attempt, result)
+  let first = true
+  for (const one of result.addresses) {
+    if (one.outcome.is === 'delivered') {
+      await recordDelivered(attempt, one, one.outcome, local, first)
+      first = false
+    } else {
+      await recordUndelivered(attempt, one, one.outcome, local, expired)
+    }
+  }
+}
+
+/** True when every host that was tried has failed for longer than its rules allow. */
+async function recordHosts(attempt: Attempt, result: TransportResult): Promise<boolean> {
+  let allExpired = result.hosts.length > 0
+  for (const host of result.hosts) {
+    if (host.error === undefined) {
+      forgetFailure(attempt.context.ports.hints, host.retryKey)
+      allExpired = false
+      continue
+    }
+    if (host.line !== undefined) {
+      attempt.log(host.line)
+      attempt.note(host.line)
+    }
+    await raiseForHost(attempt, host, result.addresses[0]?.routed)
+    const record = await rememberFailure(attempt.context, attempt.envelope, {
+      key: host.retryKey,
+      subject: host.hostName,
+      alternative: host.domain,
+      error: host.error,
+      ofMessage: host.ofMessage,
+    })
+    if (record !== undefined && !record.expired) allExpired = false
+  }
+  return allExpired
+}
+
+async function recordDelivered(
+  attempt: Attempt,
+  result: AddressResult,
+  outcome: AddressOutcome & { readonly is: 'delivered' },
+  local: boolean,
+  first: boolean,
+): Promise<void> {
+  const { routed } = result
+  const now = attempt.context.ports.now()
+  attempt.delivered++
+  attempt.marks.settle(routed.recipient, routed.uniqueKey)
+  forgetAddress(attempt, routed, local)
+  if (!routed.disableLogging && !routed.transport.settings.disable_logging) {
+    const flag = attempt.options.pretend === true ? '*>' : first ? '=>' : '->'
+    attempt.log(
+      deliveredLine(
+        {
+          ...addressLine(attempt, routed, local),
+          ...(outcome.shown === undefined ? {} : { shown: outcome.shown }),
+          flag,
+          sizeBytes: outcome.sizeBytes,
+          host: outcome.host,
+          authenticator: outcome.authenticator,
+          pipelined: outcome.pipelined ?? false,
+          chunked: outcome.chunked ?? false,
+          confirmation: outcome.confirmation,
+          shadow: outcome.shadow,
+          queueMs: now - attempt.envelope.receivedAt,
+          deliveryMs: result.deliveryMs,
+        },
+        attempt.selects,
+      ),
+      routerFacts(routed, 'delivery'),
+    )
+  }
+  attempt.note(`${routed.address}: ${routed.transport.name} transport succeeded`)
+  if (outcome.returnedOutput !== undefined && outcome.returnedOutput !== '') {
+    attempt.outputs.push({ routed, output: outcome.returnedOutput })
+  }
+  if (routed.recipient.dsn?.notify.includes('success') === true && outcome.dsnPassedOn !== true) {
+    attempt.successes.push({
+      routed,
+      remote: outcome.host && { host: outcome.host.name, reply: outcome.confirmation },
+    })
+  }
+  await raiseForAddress(attempt, routed, 'msg:delivery', outcome.confirmation ?? '', outcome.host)
+}
+
+/** A success clears what was held against the address. */
+function forgetAddress(attempt: Attempt, routed: RoutedAddress, local: boolean): void {
+  const { hints } = attempt.context.ports
+  const address = routed.address.toLowerCase()
+  const domain = routed.facts.domain.toLowerCase()
+  forgetFailure(hints, routingRetryKey(domain))
+  forgetFailure(hints, routingRetryKey(address))
+  if (local) {
+    forgetFailure(hints, localRetryKey(address))
+    forgetFailure(hints, localRetryKey(domain))
+  } else {
+    forgetFailure(hints, recipientRetryKey(address, attempt.envelope.sender))
+  }
+}
+
+async function recordUndelivered(
+  attempt: Attempt,
+  result: AddressResult,
+  outcome: Exclude<AddressOutcome, { readonly is: 'delivered' }>,
+  local: boolean,
+  hostsExpired: boolean,
+): Promise<void> {
+  const { routed } = result
+  if (outcome.is === 'failed') {
+    giveUp(attempt, routed, outcome, result.deliveryMs)
+    await raiseForAddress(attempt, routed, 'msg:fail:delivery', outcome.error.message ?? '', outcome.host)
+    return
+  }
+  logDeferral(attempt, routed, outcome, result.deliveryMs)
+  let expired = hostsExpired
+  let nextTryAt: number | undefined
+  if (outcome.retryKey !== undefined) {
+    const record = await rememberFailure(attempt.context, attempt.envelope, {
+      key: outcome.retryKey,
+      subject: local && !outcome.retryKey.includes('@') ? routed.facts.domain : routed.address,
+      error: outcome.error,
+      ofMessage: outcome.error.errno === errorNumbers.mailboxFull,
+    })
+    expired = record === undefined || record.expired
+    nextTryAt = record?.nextTryAt
+  } else if (outcome.notTried === true) {
+    expired = false
+  }
+  if (!outcome.notTried) {
+    await raiseForAddress(attempt, routed, 'msg:rcpt:defer', outcome.error.message ?? '', outcome.host)
+  }
+  if (expired) {
+    timeOut(attempt, routed, outcome)
+    return
+  }
+  if (outcome.freeze === true) attempt.freezeWanted ??= outcome.error.message ?? ''
+  attempt.deferred.push({
+    address: routed.address,
+    recipient: routed.recipient,
+    ancestors: routed.ancestors,
+    key: routed.uniqueKey,
+    error: outcome.error,
+    diagnostic: outcome.diagnostic,
+    nextTryAt,
+    freeze: outcome.freeze ?? false,
+    errorsTo: routed.errorsTo,
+  })
+}
+
+function giveUp(
+  attempt: Attempt,
+  routed: RoutedAddress,
+  outcome: AddressOutcome & { readonly is: 'failed' },
+  deliveryMs: number,
+): void {
+  const message = whole(outcome.error)
+  const line = failedLine(
+    {
+      ...addressLine(attempt, routed, false),
+      host: outcome.host,
+      message,
+      deliveryMs,
+    },
+    attempt.selects,
+  )
+  attempt.log(line, routerFacts(routed, 'failure'))
+  attempt.note(line)
+  if (outcome.freeze === true) attempt.freezeWanted ??= message
+  attempt.failed.push({
+    address: routed.address,
+    recipient: routed.recipient,
+    ancestors: routed.ancestors,
+    key: routed.uniqueKey,
+    errorsTo: routed.errorsTo,
+    message,
+    diagnostic: outcome.diagnostic,
+    returnedOutput: outcome.returnedOutput,
+    hidden: false,
+  })
+}
+
+/** `Connection timed out: SMTP timeout after ...`, or one of the two. */
+function whole(error: {
+  readonly errno: number
+  readonly errorText?: string | undefined
+  readonly message: ByteString | undefined
+}): ByteString {
+  if (error.errno <= 0 || error.errorText === undefined) return error.message ?? ''
+  return error.message === undefined ? error.errorText : `${error.errorText}: ${error.message}`
+}
+
+/** After the last retry rule's cutoff: the deferral was the last. */
+function timeOut(
+  attempt: Attempt,
+  routed: RoutedAddress,
+  outcome: AddressOutcome & { readonly is: 'deferred' },
+): void {
+  const line = failedLine(
+    {
+      shown: routed.address,
+      original: originalOf(routed),
+      sender: attempt.envelope.sender,
+      returnPath: undefined,
+      router: undefined,
+      transport: undefined,
+      message: 'retry timeout exceeded',
+      deliveryMs: 0,
+    },
+    attempt.selects,
+  )
+  attempt.log(line)
+  attempt.note(line)
+  attempt.failed.push({
+    address: routed.address,
+    recipient: routed.recipient,
+    ancestors: routed.ancestors,
+    key: routed.uniqueKey,
+    errorsTo: routed.errorsTo,
+    message: `${whole(outcome.error)}: retry timeout exceeded`,
+    diagnostic: outcome.diagnostic,
+    returnedOutput: outcome.returnedOutput,
+    hidden: false,
+  })
+}
+
+function logDeferral(
+  attempt: Attempt,
+  routed: RoutedAddress,
+  outcome: AddressOutcome & { readonly is: 'deferred' },
+  deliveryMs: number,
+): void {
+  const line = {
+    ...addressLine(attempt, routed, false),
+    host: outcome.host,
+    errno: outcome.error.errno,
+    errorText: outcome.error.errorText,
+    message: outcome.error.message,
+    deliveryMs,
+  }
+  const retryOnly = outcome.notTried === true
+  if (!retryOnly || attempt.selects('retry_defer')) {
+    attempt.log(deferredLine(line, attempt.selects), routerFacts(routed, 'deferral'))
+  }
+  if (!retryOnly || attempt.envelope.firstDelivery) attempt.note(deferredBody(line, attempt.selects))
+}
+
+/** How an address is shown: of a local delivery only its local part, the recipient behind it. */
+function addressLine(attempt: Attempt, routed: RoutedAddress, local: boolean): AddressLine {
+  const shown =
+    routed.special !== undefined ? routed.address : local ? routed.facts.localPart : routed.address
+  return {
+    shown,
+    original: local || routed.special !== undefined ? routed.recipient.address : originalOf(routed),
+    parents: routed.ancestors.slice(0, -1),
+    sender: attempt.envelope.sender,
+    returnPath: routed.errorsTo ?? attempt.envelope.sender,
+    router: routed.router.name,
+    transport: routed.transport.name,
+  }
+}
+
+function originalOf(routed: {
+  readonly address: ByteString
+  readonly recipient: { readonly address: ByteString }
+}): ByteString | undefined {
+  return routed.address === routed.recipient.address ? undefined : routed.recipient.address
+}
+
+function routerFacts(routed: RoutedAddress, event: string): Parameters<Attempt['log']>[1] {
+  const at = routed.router.at.origin
+  const span = routed.router.at
+  const place = at.locate(span.start, span.end)
+  return { event, decidedBy: { name: routed.router.name, file: place.file, line: place.line } }
+}
+
+/** Writes down what routing made of addresses that no transport gets. */
+export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress): Promise<void> {
+  const key = unrouted.address
+  const line = {
+    shown: unrouted.address,
+    original: originalOf(unrouted),
+    parents: unrouted.ancestors.slice(0, -1),
+    sender: attempt.envelope.sender,
+    returnPath: undefined,
+    router: unrouted.routerName,
+    transport: undefined,
+    message: unrouted.message,
+    deliveryMs: 0,
+  }
+  attempt.marks.expect(unrouted.recipient, key)
+  const about = {
+    address: unrouted.address,
+    recipient: unrouted.recipient,
+    ancestors: unrouted.ancestors,
+    key,
+    errorsTo: unrouted.errorsTo,
+    diagnostic: undefined,
+  }
+  if (unrouted.is === 'failed') {
+    const text = failedLine(line, attempt.selects)
+    attempt.log(text, { event: 'failure' })
+    attempt.note(text)
+    if (unrouted.freeze === true) attempt.freezeWanted ??= unrouted.message
+    attempt.failed.push({ ...about, message: unrouted.message, returnedOutput: undefined, hidden: false })
+    return
+  }
+  const error = {
+    errno: unrouted.retryDefer === true ? errorNumbers.localRetryTime : errorNumbers.unknown,
+    more: 0,
+    message: unrouted.message,
+  }
+  const deferral = { ...line, errno: error.errno }
+  if (unrouted.retryDefer !== true || attempt.selects('retry_defer')) {
+    attempt.log(deferredLine(deferral, attempt.selects), { event: 'deferral' })
+  }
+  attempt.note(deferredBody(deferral, attempt.selects))
+  if (unrouted.freeze === true) attempt.freezeWanted ??= unrouted.message
+  const domain = unrouted.address.slice(unrouted.address.lastIndexOf('@') + 1)
+  const record =
+    unrouted.retryDefer === true
+      ? undefined
+      : await rememberFailure(attempt.context, attempt.envelope, {
+          key: routingRetryKey(domain),
+          subject: domain,
+          error,
+          ofMessage: false,
+        })
+  if (unrouted.retryDefer !== true && unrouted.freeze !== true && (record === undefined || record.expired)) {
+    const text = failedLine(
+      { ...line, router: undefined, message: 'retry timeout exceeded' },
+      attempt.selects,
+    )
+    attempt.log(text)
+    attempt.note(text)
+    attempt.failed.push({
+      ...about,
+      message: `${unrouted.message}: retry timeout exceeded`,
+      returnedOutput: undefined,
+      hidden: false,
+    })
+    return
+  }
+  attempt.deferred.push({ ...about, error, nextTryAt: record?.nextTryAt, freeze: unrouted.freeze ?? false })
+}
+
+/** Writes down an address that is done without delivery. */
+export function recordDiscarded(attempt: Attempt, discarded: DiscardedAddress): void {
+  attempt.marks.expect(discarded.recipient, discarded.address)
+  attempt.marks.settle(discarded.recipient, discarded.address)
+  if (discarded.loggedAs === undefined) return
+  attempt.log(`=> ${discarded.loggedAs} <${discarded.recipient.address}> R=${discarded.routerName}`, {
+    event: 'delivery',
+  })
+}

@@ -1,0 +1,107 @@
+/** Parts that bounces, warnings and success reports share. Source: RFC 3464, RFC 3462, observed of Exim 4.96. */
+import { isFailure } from '../../../base/outcome.ts'
+import { textOf, type ByteString } from '../../../base/text.ts'
+import type { Attempt } from '../attempt.ts'
+import type { RemoteDiagnostic } from '../results.ts'
+
+/** The header of an address of ours that the message goes out under. */
+export async function fromLine(attempt: Attempt): Promise<ByteString> {
+  const value = await attempt.context.ports.expand(attempt.context.settings.dsn_from, attempt.context)
+  const text = isFailure(value) ? '' : textOf(value).trim()
+  if (text !== '') return `From: ${text}\n`
+  return `From: Mail Delivery System <Mailer-Daemon@${attempt.context.server.qualifyDomain}>\n`
+}
+
+/** `1795488013-eximdsn-1169059336`. */
+export function boundaryOf(attempt: Attempt): string {
+  const { ports } = attempt.context
+  return `${Math.floor(ports.now() / 1000)}-eximdsn-${ports.random(2 ** 31)}`
+}
+
+/** `References:` to the message the report is about. */
+export function referencesLine(attempt: Attempt): ByteString {
+  const id = attempt.envelope.headers.find((header) => header.type === 'I')
+  const value = id?.text.slice(id.text.indexOf(':') + 1).trim()
+  return value === undefined || value === '' ? '' : `References: ${value}\n`
+}
+
+/** What an address failed with, as the text part lists it: indented, a reply of another server on lines of its own. */
+export function explainError(
+  message: ByteString,
+  diagnostic: RemoteDiagnostic | undefined,
+  prefix: ByteString = '',
+): ByteString {
+  let text = ''
+  if (diagnostic !== undefined) text += `    host ${diagnostic.host} [${diagnostic.address}]\n`
+  const broken = /^(.*SMTP error from remote .*?): (\d{3}[ -][\s\S]*)$/.exec(message)
+  const lines = broken === null ? [message] : [`${broken[1] ?? ''}:`, ...(broken[2] ?? '').split('\n')]
+  if (lines[0] !== undefined) lines[0] = prefix + lines[0]
+  for (const line of lines) for (const part of line.split('\n')) text += `    ${part}\n`
+  return text
+}
+
+/** One block of the delivery-status part. */
+export function statusBlock(block: {
+  readonly action: 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expanded'
+  readonly recipient: ByteString
+  readonly orcpt: ByteString | undefined
+  readonly diagnostic: RemoteDiagnostic | undefined
+}): ByteString {
+  const status = {
+    failed: '5.0.0',
+    delayed: '4.0.0',
+    delivered: '2.0.0',
+    relayed: '2.0.0',
+    expanded: '2.0.0',
+  }
+  let text = `Action: ${block.action}\n`
+  if (block.orcpt !== undefined && block.orcpt !== '') text += `Original-Recipient: ${block.orcpt}\n`
+  text += `Final-Recipient: rfc822;${block.recipient}\nStatus: ${status[block.action]}\n`
+  if (block.diagnostic !== undefined) {
+    text += `Remote-MTA: dns; ${block.diagnostic.host}\n`
+    if (block.diagnostic.reply !== undefined) {
+      text += `Diagnostic-Code: smtp; ${block.diagnostic.reply.replaceAll('\n', '\n ')}\n`
+    }
+  }
+  return text
+}
+
+/** The delivery-status part as a whole. */
+export function statusPart(attempt: Attempt, boundary: string, blocks: readonly ByteString[]): ByteString {
+  let text = `--${boundary}\nContent-type: message/delivery-status\n\n`
+  text += `Reporting-MTA: dns; ${attempt.context.server.primaryHostname}\n`
+  if (attempt.envelope.dsnEnvid !== undefined) text += `Original-Envelope-ID: ${attempt.envelope.dsnEnvid}\n`
+  for (const block of blocks) text += `\n${block}`
+  return `${text}\n`
+}
+
+/** The headers of the message that came back, with their return path. */
+export function originalHeaders(attempt: Attempt): ByteString {
+  let text = `Return-path: <${attempt.envelope.sender}>\n`
+  for (const header of attempt.envelope.headers) if (header.type !== '*') text += header.text
+  return text
+}
+
+/** The part that gives the message back, whole or only its headers. */
+export async function returnedPart(attempt: Attempt, boundary: string, whole: boolean): Promise<ByteString> {
+  const type = whole ? 'message/rfc822' : 'text/rfc822-headers'
+  let text = `--${boundary}\nContent-type: ${type}\n\n${originalHeaders(attempt)}\n`
+  if (whole) {
+    for await (const piece of attempt.claim.message.body()) text += Buffer.from(piece).toString('latin1')
+    if (!text.endsWith('\n')) text += '\n'
+  }
+  return `${text}\n--${boundary}--\n`
+}
+
+/**
+ * Is the whole message given back? Not when it is too big, its lines too long, or the sender asked for the headers
+ * only. Source: Exim manual, options bounce_return_*; RFC 3461 section 4.3.
+ */
+export function returnsWhole(attempt: Attempt): boolean {
+  const { settings, message } = attempt.context
+  if (!settings.bounce_return_body) return false
+  if (attempt.envelope.maxReceivedLineLength > settings.bounce_return_linesize_limit) return false
+  if (attempt.envelope.dsnRet === 'hdrs') return false
+  const limit = settings.bounce_return_size_limit
+  return limit <= 0 || (message?.size ?? 0) <= limit
+}

@@ -1,0 +1,124 @@
+/** What comes of delivering: per address, per host, per message. */
+import type { ByteString } from '../../base/text.ts'
+import type { HostLine } from '../../mail/delivery-lines.ts'
+import type { RoutedAddress } from '../routed.ts'
+
+/**
+ * Numbers that stand for errors of mail in log lines and hints; numbers above 0 are the system's.
+ * Source: observed of Exim 4.96 (`defer (-44)`).
+ */
+export const errorNumbers = {
+  unknown: -1,
+  lostConnection: -18,
+  malformedReply: -19,
+  mailboxFull: -22,
+  rcpt4xx: -44,
+  mail4xx: -45,
+  data4xx: -46,
+  localRetryTime: -52,
+  remoteRetryTime: -53,
+  hostRetryTime: -54,
+  lookup: -40,
+  neverUser: -29,
+  authFailed: -42,
+  tlsRequired: -38,
+  timedOut: 110,
+  refused: 111,
+} as const
+
+/** An error as retry rules see it. */
+export interface DeliveryError {
+  readonly errno: number
+  /** Exim's second number: for 4xx errors the last two digits times 256, plus 65 (`A`) or 77 (`M`, an MX host). */
+  readonly more: number
+  /** The system's sentence, for numbers above 0. */
+  readonly errorText?: string | undefined
+  /** What the log and the bounce say; undefined when the sentence is all. */
+  readonly message: ByteString | undefined
+}
+
+/** A reply of another server that refused, for bounces. */
+export interface RemoteDiagnostic {
+  readonly host: ByteString
+  readonly address: string
+  /** `550 5.1.1 no such user`, several lines joined by LF; undefined when no reply came. */
+  readonly reply: ByteString | undefined
+}
+
+/** What became of one address. */
+export type AddressOutcome =
+  | {
+      readonly is: 'delivered'
+      readonly sizeBytes: number
+      readonly host?: HostLine | undefined
+      readonly confirmation?: ByteString | undefined
+      readonly pipelined?: boolean
+      readonly chunked?: boolean
+      readonly authenticator?: ByteString | undefined
+      readonly shadow?: ByteString | undefined
+      /** A file name or a remark to show in place of the address. */
+      readonly shown?: ByteString | undefined
+      /** The next hop offered DSN, so it answers for success reports. */
+      readonly dsnPassedOn?: boolean
+      /** Output of a pipe that goes to the sender although the delivery succeeded. */
+      readonly returnedOutput?: ByteString | undefined
+    }
+  | {
+      readonly is: 'failed'
+      readonly error: DeliveryError
+      readonly host?: HostLine | undefined
+      readonly diagnostic?: RemoteDiagnostic | undefined
+      readonly returnedOutput?: ByteString | undefined
+      readonly freeze?: boolean
+    }
+  | {
+      readonly is: 'deferred'
+      readonly error: DeliveryError
+      readonly host?: HostLine | undefined
+      readonly diagnostic?: RemoteDiagnostic | undefined
+      /** The key under which a retry time of the address itself is kept; undefined: the host's decides. */
+      readonly retryKey?: string | undefined
+      /** Skipped because a retry time is not reached: nothing was tried. */
+      readonly notTried?: boolean
+      readonly freeze?: boolean
+      readonly returnedOutput?: ByteString | undefined
+    }
+
+/** What became of trying one host. */
+export interface HostOutcome {
+  /** `T:name:address:port`, with the message id for an error of this message alone. */
+  readonly retryKey: string
+  readonly hostName: ByteString
+  /** Domains of the addresses that went there: the second subject of retry rules. */
+  readonly domain: ByteString
+  /** Undefined: it worked, what was known against it is forgotten. */
+  readonly error: DeliveryError | undefined
+  /** The error concerns this message, not the host. */
+  readonly ofMessage: boolean
+  /** Where, for events. */
+  readonly place?: { readonly name: ByteString; readonly address: string; readonly port: number } | undefined
+  /** The line for the main log, without flag. */
+  readonly line?: ByteString | undefined
+}
+
+export interface AddressResult {
+  readonly routed: RoutedAddress
+  readonly outcome: AddressOutcome
+  readonly deliveryMs: number
+}
+
+/** What a transport gives back for a batch. */
+export interface TransportResult {
+  readonly addresses: readonly AddressResult[]
+  readonly hosts: readonly HostOutcome[]
+}
+
+/** What became of a message in one attempt. */
+export interface DeliverySummary {
+  readonly is: 'completed' | 'kept' | 'frozen' | 'skipped'
+  readonly delivered: number
+  readonly failed: number
+  readonly deferred: number
+  /** When it is worth trying again, milliseconds since 1970; undefined: at any queue run. */
+  readonly nextAttemptAt?: number | undefined
+}

@@ -1,0 +1,63 @@
+/** Keeps and forgets failures in the hints. */
+import type { ByteString } from '../../../base/text.ts'
+import type { Envelope } from '../../../mail/envelope.ts'
+import type { Context, Hints } from '../../../ports.ts'
+import type { DeliveryError } from '../results.ts'
+import { nextRetry } from './next.ts'
+import { readRetry, type RetryRecord } from './record.ts'
+import { findRule } from './rules.ts'
+
+export interface Failing {
+  readonly key: string
+  /** What retry rules are matched against. */
+  readonly subject: ByteString
+  readonly alternative?: ByteString | undefined
+  readonly error: DeliveryError
+  /** Counted from the arrival of the message when that is earlier. */
+  readonly ofMessage: boolean
+}
+
+/** Computes and keeps the next retry time; undefined when no rule matches: there is no retrying. */
+export async function rememberFailure(
+  context: Context,
+  envelope: Envelope,
+  failing: Failing,
+): Promise<RetryRecord | undefined> {
+  const { ports, settings } = context
+  const now = ports.now()
+  const rule = await findRule(
+    context.server.configuration.retry,
+    {
+      subject: failing.subject,
+      alternative: failing.alternative,
+      errno: failing.error.errno,
+      more: failing.error.more,
+      sender: envelope.sender,
+    },
+    context,
+  )
+  if (rule === undefined) return undefined
+  const before = readRetry(ports.hints, failing.key, now, settings.retry_data_expire)
+  const record = nextRetry(
+    rule.intervals,
+    before,
+    failing.error,
+    failing.error.message ?? failing.error.errorText ?? '',
+    {
+      now,
+      receivedAt: failing.ofMessage ? envelope.receivedAt : undefined,
+      intervalMaxSeconds: settings.retry_interval_max,
+      random: ports.random,
+    },
+  )
+  // A message that has waited longer than its rules allow times out even if the host worked in between.
+  const last = rule.intervals.at(-1)?.cutoff ?? 0
+  const tooOld = now - envelope.receivedAt > last * 1000
+  ports.hints.put('retry', failing.key, record)
+  return tooOld && !record.expired ? { ...record, expired: true } : record
+}
+
+/** A success: what was held against the key no longer counts. */
+export function forgetFailure(hints: Hints, key: string): void {
+  if (hints.get('retry', key) !== undefined) hints.remove('retry', key)
+}

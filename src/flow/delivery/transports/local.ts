@@ -1,0 +1,132 @@
+/** The frame of local transports: identity, copy of the headers, running the job, its result. */
+import { Failure } from '../../../base/outcome.ts'
+import type { ByteString } from '../../../base/text.ts'
+import type { Context } from '../../../ports.ts'
+import { headerSection } from '../copy.ts'
+import { localIdentity, type LocalIdentity } from '../local-identity.ts'
+import { type LocalJob, type LocalResult, runLocalJob } from '../local-job.ts'
+import { type AddressOutcome, errorNumbers, type TransportResult } from '../results.ts'
+import { localRetryKey } from '../retry/record.ts'
+import type { Batch, DeliveryEnvironment } from './driver.ts'
+import { refuseAll, sharedOutcome } from './shared.ts'
+
+/** What a local transport makes of the options, or why it cannot. */
+export type JobOrOutcome = { readonly job: LocalJob } | { readonly outcome: AddressOutcome }
+
+export interface LocalFrame {
+  readonly identity: LocalIdentity
+  /** Header section and blank line, LF line ends. */
+  readonly head: ByteString
+}
+
+/** Runs a batch through a transport that writes files or runs commands. */
+export async function runLocal(
+  batch: Batch,
+  context: Context,
+  environment: DeliveryEnvironment,
+  prepare: (frame: LocalFrame, context: Context) => Promise<JobOrOutcome>,
+): Promise<TransportResult> {
+  const startedAt = context.ports.now()
+  const outcome = await deliver(batch, context, environment, prepare)
+  return refuseAll(batch.addresses, outcome, context.ports.now() - startedAt)
+}
+
+async function deliver(
+  batch: Batch,
+  base: Context,
+  environment: DeliveryEnvironment,
+  prepare: (frame: LocalFrame, context: Context) => Promise<JobOrOutcome>,
+): Promise<AddressOutcome> {
+  const first = batch.addresses[0]
+  if (first === undefined) return deferral('no address to deliver to', errorNumbers.unknown)
+  const identity = await localIdentity(batch.transport.settings, batch.transport.name, first, base)
+  if ('failure' in identity) return deferral(identity.failure, errorNumbers.unknown)
+  const context: Context =
+    base.address === undefined || identity.home === undefined
+      ? base
+      : { ...base, address: { ...base.address, home: identity.home } }
+  const common = await sharedOutcome(batch, context)
+  if (common !== undefined) return common
+  const forbidden = await neverUser(identity.uid, batch.transport.name, context, environment)
+  if (forbidden !== undefined) return deferral(forbidden, errorNumbers.neverUser)
+  const section = await headerSection(
+    {
+      settings: batch.transport.settings,
+      headers: environment.claim.message.envelope.headers,
+      addresses: batch.addresses,
+      returnPath: batch.returnPath,
+      now: context.ports.now(),
+    },
+    context,
+  )
+  if ('failure' in section) return deferral(section.failure, errorNumbers.unknown)
+  const head = batch.transport.settings.body_only ? '' : `${section.text}\n`
+  const made = await prepare({ identity, head }, context)
+  if ('outcome' in made) return made.outcome
+  return asOutcome(await runJob(made.job, identity, batch, environment), first.address, batch)
+}
+
+async function runJob(
+  job: LocalJob,
+  identity: LocalIdentity,
+  batch: Batch,
+  environment: DeliveryEnvironment,
+): Promise<LocalResult> {
+  const { deps, claim } = environment
+  const body = batch.transport.settings.headers_only ? emptyBody() : claim.message.body()
+  const mine = process.getuid?.() === identity.uid && process.getgid?.() === identity.gid
+  if (deps.runAs !== undefined && !mine) return deps.runAs(identity.uid, identity.gid, job, body)
+  return runLocalJob(job, body)
+}
+
+async function* emptyBody(): AsyncIterable<Uint8Array> {}
+
+/** Root, and who is listed in never_users, gets no delivery under its own uid. */
+async function neverUser(
+  uid: number,
+  transport: string,
+  context: Context,
+  environment: DeliveryEnvironment,
+): Promise<string | undefined> {
+  if (environment.deps.runAs === undefined) return undefined
+  const refused = `User ${uid} set for ${transport} transport is on the never_users list`
+  if (uid === 0) return refused
+  const list = context.settings.never_users
+  if (list === undefined) return undefined
+  const value = await context.ports.expand(list, context)
+  if (value instanceof Failure) return `failed to expand never_users: ${value.message}`
+  for (const item of context.ports.splitList(value)) {
+    const name = typeof item === 'string' ? item : item.text
+    const listed = /^\d+$/.test(name) ? Number(name) : context.ports.accounts.byName(name)?.uid
+    if (listed === uid) return refused
+  }
+  return undefined
+}
+
+function asOutcome(result: LocalResult, address: ByteString, batch: Batch): AddressOutcome {
+  if (result.is === 'done') {
+    return { is: 'delivered', sizeBytes: result.sizeBytes, returnedOutput: result.output }
+  }
+  const error = {
+    errno: result.errno,
+    more: result.more,
+    errorText: result.errorText,
+    message: result.message,
+  }
+  const common = { error, returnedOutput: result.output, freeze: result.freeze ?? false }
+  return result.is === 'failed'
+    ? { is: 'failed', ...common }
+    : { is: 'deferred', ...common, retryKey: localKey(address, batch) }
+}
+
+/** Keyed by the address unless `retry_use_local_part` is off for the transport. */
+export function localKey(address: ByteString, batch: Batch): string {
+  const withLocalPart = batch.transport.settings.retry_use_local_part ?? true
+  return localRetryKey(
+    withLocalPart ? address.toLowerCase() : address.slice(address.lastIndexOf('@') + 1).toLowerCase(),
+  )
+}
+
+export function deferral(message: ByteString, errno: number): AddressOutcome {
+  return { is: 'deferred', error: { errno, more: 0, message } }
+}

@@ -1,0 +1,42 @@
+/** What all transports do alike. */
+import { Failure } from '../../../base/outcome.ts'
+import type { Context } from '../../../ports.ts'
+import type { RoutedAddress } from '../../routed.ts'
+import { expandedInteger } from '../expanding.ts'
+import { type AddressOutcome, errorNumbers, type HostOutcome, type TransportResult } from '../results.ts'
+import type { Batch } from './driver.ts'
+
+/** One outcome for all addresses. */
+export function refuseAll(
+  addresses: readonly RoutedAddress[],
+  outcome: AddressOutcome,
+  deliveryMs: number,
+  hosts: readonly HostOutcome[] = [],
+): TransportResult {
+  return { addresses: addresses.map((routed) => ({ routed, outcome, deliveryMs })), hosts }
+}
+
+/** What stops a batch before the transport begins: the message is too big for it. */
+export async function sharedOutcome(batch: Batch, context: Context): Promise<AddressOutcome | undefined> {
+  const limit = await expandedInteger(batch.transport.settings.message_size_limit, context, 0)
+  if (limit instanceof Failure) {
+    return {
+      is: 'deferred',
+      error: {
+        errno: errorNumbers.unknown,
+        more: 0,
+        message: `failed to expand message_size_limit in ${batch.transport.name} transport: ${limit.message}`,
+      },
+    }
+  }
+  const size = context.message?.size ?? 0
+  if (limit <= 0 || size <= limit) return undefined
+  return {
+    is: 'failed',
+    error: {
+      errno: errorNumbers.unknown,
+      more: 0,
+      message: `message is too big (transport limit = ${limit})`,
+    },
+  }
+}

@@ -1,0 +1,87 @@
+/** Which hosts an smtp delivery tries, in order, with their addresses. Source: Exim manual, "The smtp transport". */
+import { Failure } from '../../../base/outcome.ts'
+import { textOf, type ByteString } from '../../../base/text.ts'
+import type { Expandable } from '../../../base/expandable.ts'
+import type { Context } from '../../../ports.ts'
+import type { RouteHost } from '../../routed.ts'
+import { expanded, expandedBoolean } from '../expanding.ts'
+
+/** One address of a host, to be connected to. */
+export interface Place {
+  readonly name: ByteString
+  readonly address: string
+  readonly port: number
+  /** From an MX record: `refused_MX` in retry rules. */
+  readonly mx: boolean
+  readonly dnssec: boolean
+}
+
+/** Hosts named by the transport itself (`hosts`, `fallback_hosts`), in the order they are to be tried. */
+export async function hostsOfOption(
+  option: Expandable | undefined,
+  randomize: Expandable | undefined,
+  context: Context,
+): Promise<readonly RouteHost[] | Failure> {
+  const value = await expanded(option, context)
+  if (value === undefined || value instanceof Failure) return value ?? []
+  const shuffle = await expandedBoolean(randomize, context, false)
+  if (shuffle instanceof Failure) return shuffle
+  const groups: RouteHost[][] = [[]]
+  for (const item of context.ports.splitList(value)) {
+    const text = textOf(item)
+    if (text === '+') groups.push([])
+    else if (text !== '') groups.at(-1)?.push(readHost(text))
+  }
+  if (shuffle) for (const group of groups) shuffleInPlace(group, context.ports.random)
+  return groups.flat()
+}
+
+/** `name`, `name:port`, `[address]:port`, `::1` and `name/mx`. */
+export function readHost(text: ByteString): RouteHost {
+  const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(text)
+  const plain = /^([^:]+):(\d+)$/.exec(text)
+  const match = bracketed ?? plain
+  return {
+    name: match?.[1] ?? text,
+    address: undefined,
+    port: match?.[2] === undefined ? undefined : Number(match[2]),
+    mx: undefined,
+    dnssec: false,
+  }
+}
+
+function shuffleInPlace<T>(items: T[], random: (limit: number) => number): void {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = random(i + 1)
+    // Both indexes are inside the array.
+    const kept = items[i] as T
+    items[i] = items[j] as T
+    items[j] = kept
+  }
+}
+
+/** The addresses of a host; `again`: the name could not be looked up now; `none`: there is no such name. */
+export async function placesOf(
+  host: RouteHost,
+  port: number,
+  context: Context,
+): Promise<readonly Place[] | 'again' | 'none'> {
+  const own = {
+    name: host.name,
+    port: host.port ?? port,
+    mx: host.mx !== undefined && host.mx >= 0,
+    dnssec: host.dnssec,
+  }
+  if (host.address !== undefined) return [{ ...own, address: host.address }]
+  if (isAddress(host.name)) return [{ ...own, address: host.name }]
+  const found = await context.ports.hostAddresses(host.name, {
+    ipv4Only: context.settings.disable_ipv6,
+  })
+  if (found.is !== 'found') return found.is
+  return found.addresses.map((address) => ({ ...own, address, dnssec: found.dnssec }))
+}
+
+/** An IPv4 or IPv6 address in text form. */
+export function isAddress(text: string): boolean {
+  return text.includes(':') || /^\d+\.\d+\.\d+\.\d+$/.test(text)
+}

@@ -1,0 +1,144 @@
+/** One connection to one place: connect, greeting, EHLO or HELO. Source: RFC 5321 sections 3.1, 3.2; RFC 2033. */
+import type { Socket } from 'node:net'
+import type { ByteString } from '../../../base/text.ts'
+import { connectTo, systemError } from '../../../wire/outbound.ts'
+import { type Broken, type Offers, noOffers, readOffers, SmtpClient } from '../../../wire/smtp/client.ts'
+import type { SmtpReply } from '../../../wire/smtp/client-reply.ts'
+import { type DeliveryError, errorNumbers } from '../results.ts'
+import type { PooledConnection } from '../pool.ts'
+import type { Place } from './smtp-hosts.ts'
+
+export interface SessionOptions {
+  readonly lmtp: boolean
+  readonly helo: ByteString
+  readonly avoidEsmtp: boolean
+  readonly localAddress: string | undefined
+  readonly connectMs: number
+  readonly commandMs: number
+  readonly keepalive: boolean
+  readonly signal: AbortSignal | undefined
+}
+
+/** Why a connection is of no use. `permanent`: a 5xx answer, so the addresses fail. */
+export interface SessionFailure {
+  readonly is: 'failed'
+  readonly error: DeliveryError
+  readonly permanent: boolean
+  readonly reply: ByteString | undefined
+}
+
+export type Opened = { readonly is: 'open'; readonly connection: PooledConnection } | SessionFailure
+
+export async function openSession(place: Place, options: SessionOptions): Promise<Opened> {
+  const mark = place.mx ? 77 : 65
+  const connected = await connectTo({
+    address: place.address,
+    port: place.port,
+    localAddress: options.localAddress,
+    timeoutMs: options.connectMs,
+    keepalive: options.keepalive,
+    signal: options.signal,
+  })
+  if (connected.is === 'failed') {
+    return {
+      is: 'failed',
+      error: { errno: connected.errno, more: mark, errorText: connected.message, message: undefined },
+      permanent: false,
+      reply: undefined,
+    }
+  }
+  const client = new SmtpClient(connected.socket)
+  const failed = await greet(client, options, mark)
+  if ('is' in failed) {
+    client.destroy()
+    return failed
+  }
+  return { is: 'open', connection: asConnection(client, connected.socket, failed) }
+}
+
+function asConnection(client: SmtpClient, socket: Socket, offers: Offers): PooledConnection {
+  return { client, offers, messages: 0, localAddress: socket.localAddress, localPort: socket.localPort }
+}
+
+/** From the greeting to the answer to EHLO, or HELO where EHLO is not known. */
+export async function greet(
+  client: SmtpClient,
+  options: SessionOptions,
+  mark: number,
+): Promise<Offers | SessionFailure> {
+  const banner = await client.replies(1, options.commandMs)
+  const greeting = banner.replies[0]
+  if (greeting === undefined) return brokenOff(banner.broken, 'initial connection', mark)
+  if (greeting.code >= 300) return refused(greeting, 'initial connection', mark, client)
+  const esmtp = options.lmtp || (!options.avoidEsmtp && !/^220.*\bno EHLO\b/i.test(greeting.text))
+  let ehloReply = ''
+  if (esmtp) {
+    const command = options.lmtp ? 'LHLO' : 'EHLO'
+    const answer = await client.exchange(`${command} ${options.helo}\r\n`, 1, options.commandMs)
+    const reply = answer.replies[0]
+    if (reply === undefined) return brokenOff(answer.broken, `${command} ${options.helo}`, mark)
+    if (reply.code < 300) return readOffers(reply.text)
+    if (options.lmtp) return refused(reply, `LHLO ${options.helo}`, mark, client)
+    ehloReply = reply.text
+  }
+  // RFC 5321 section 3.2: a server that does not know EHLO is asked again with HELO.
+  const answer = await client.exchange(`HELO ${options.helo}\r\n`, 1, options.commandMs)
+  const reply = answer.replies[0]
+  if (reply === undefined) {
+    const after = `HELO ${options.helo}${ehloReply === '' ? '' : ` (EHLO response was: ${ehloReply})`}`
+    return brokenOff(answer.broken, after, mark)
+  }
+  return reply.code < 300 ? noOffers : refused(reply, `HELO ${options.helo}`, mark, client)
+}
+
+function refused(reply: SmtpReply, stage: string, mark: number, client: SmtpClient): SessionFailure {
+  client.quit()
+  return {
+    is: 'failed',
+    error: {
+      errno: 0,
+      more: mark,
+      message: `SMTP error from remote mail server after ${stage}: ${reply.text}`,
+    },
+    permanent: reply.code >= 500,
+    reply: reply.text,
+  }
+}
+
+function brokenOff(broken: Broken | undefined, stage: string, mark: number): SessionFailure {
+  return { is: 'failed', error: brokenError(broken, stage, mark), permanent: false, reply: undefined }
+}
+
+/** The error of an exchange that got no answer, with Exim's sentence. */
+export function brokenError(broken: Broken | undefined, stage: string, mark: number): DeliveryError {
+  switch (broken?.is) {
+    case 'timeout':
+      return {
+        errno: errorNumbers.timedOut,
+        more: mark,
+        errorText: 'Connection timed out',
+        message: `SMTP timeout after ${stage}`,
+      }
+    case 'malformed':
+      return {
+        errno: errorNumbers.malformedReply,
+        more: mark,
+        message: `Malformed SMTP reply in response to ${stage}: ${broken.text}`,
+      }
+    case 'error': {
+      const { errno, message } = systemError(broken.error)
+      return {
+        errno,
+        more: mark,
+        errorText: message,
+        message: `Remote host closed connection in response to ${stage}`,
+      }
+    }
+    default:
+      return {
+        errno: errorNumbers.lostConnection,
+        more: mark,
+        message: `Remote host closed connection in response to ${stage}`,
+      }
+  }
+}

@@ -1,0 +1,532 @@
+/** The smtp transport: to other hosts over TCP, SMTP or LMTP. Source: Exim manual, "The smtp transport". */
+import { Failure } from '../../../base/outcome.ts'
+import type { ByteString } from '../../../base/text.ts'
+import type { TransportInstance } from '../../../language/config/configuration.ts'
+import type { HostLine } from '../../../mail/delivery-lines.ts'
+import type { Context } from '../../../ports.ts'
+import type { RouteHost, RoutedAddress } from '../../routed.ts'
+import { headerSection } from '../copy.ts'
+import { expandedBoolean, expandedBytes, expandedInteger, hostListed } from '../expanding.ts'
+import { domainOf, type BatchLimits } from '../group.ts'
+import type { PooledConnection } from '../pool.ts'
+import {
+  type AddressOutcome,
+  type DeliveryError,
+  errorNumbers,
+  type HostOutcome,
+  type TransportResult,
+} from '../results.ts'
+import { hostRetryKey, messageRetryKey, recipientRetryKey } from '../retry/record.ts'
+import { hostStanding } from '../retry/standing.ts'
+import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
+import { hostsOfOption, type Place, placesOf } from './smtp-hosts.ts'
+import { smtpOptions, type SmtpSettings } from './smtp.options.ts'
+import { openSession, type SessionOptions } from './smtp-session.ts'
+import { transaction, type TransactionRequest, type TransactionResult } from './smtp-transaction.ts'
+import { refuseAll, sharedOutcome } from './shared.ts'
+
+export const smtp: TransportDriver = {
+  name: 'smtp',
+  doc: 'Sends messages to other hosts over TCP, by SMTP or LMTP.',
+  options: smtpOptions,
+  local: false,
+  check(instance, report) {
+    const { protocol } = settingsOf(instance)
+    if (protocol !== 'smtp' && protocol !== 'lmtp') {
+      report({
+        code: 'smtp-protocol',
+        severity: 'error',
+        message: `invalid setting for protocol option for the ${instance.name} transport: "${protocol}"`,
+        at: instance.setAt.get('protocol') ?? instance.at,
+        help: 'smtp and lmtp work; smtps needs TLS on outgoing connections, which does not work yet',
+        fatal: true,
+      })
+    }
+  },
+  async limits(routed, context): Promise<BatchLimits> {
+    const settings = settingsOf(routed.transport)
+    const most = await expandedInteger(settings.max_rcpt, context, 100)
+    const multiDomain = await expandedBoolean(settings.multi_domain, context, true)
+    return {
+      most: most instanceof Failure ? 1 : most,
+      multiDomain: multiDomain instanceof Failure ? false : multiDomain,
+    }
+  },
+  run: (batch, context, environment) => new SmtpDelivery(batch, context, environment).run(),
+}
+
+/** The driver of the instance is smtp, so its settings were read through the table of smtp. */
+function settingsOf(instance: TransportInstance): TransportInstance<SmtpSettings>['settings'] {
+  return (instance as TransportInstance<SmtpSettings>).settings
+}
+
+/** What one attempt at a place came to, beside the outcomes it settled. */
+type Attempt = { readonly tried: boolean }
+
+class SmtpDelivery {
+  readonly #batch: Batch
+  readonly #context: Context
+  readonly #environment: DeliveryEnvironment
+  readonly #settings: TransportInstance<SmtpSettings>['settings']
+  readonly #hosts: HostOutcome[] = []
+  readonly #settled = new Map<RoutedAddress, AddressOutcome>()
+  /** The last deferral of addresses that further hosts may still take. */
+  readonly #lastDeferral = new Map<RoutedAddress, AddressOutcome>()
+  #pending: readonly RoutedAddress[]
+  #waiting = 0
+  #expired = 0
+  #tries = 0
+
+  constructor(batch: Batch, context: Context, environment: DeliveryEnvironment) {
+    this.#batch = batch
+    this.#context = context
+    this.#environment = environment
+    this.#settings = settingsOf(batch.transport)
+    this.#pending = batch.addresses
+  }
+
+  async run(): Promise<TransportResult> {
+    const startedAt = this.#context.ports.now()
+    const problem = await this.#deliver()
+    const deliveryMs = this.#context.ports.now() - startedAt
+    if (problem !== undefined) return refuseAll(this.#batch.addresses, problem, deliveryMs, this.#hosts)
+    return {
+      addresses: this.#batch.addresses.map((routed) => ({
+        routed,
+        outcome: this.#settled.get(routed) ?? this.#lastDeferral.get(routed) ?? this.#notTried(routed),
+        deliveryMs,
+      })),
+      hosts: this.#hosts,
+    }
+  }
+
+  /** Tries hosts in order until all addresses are settled; gives what stops all of it. */
+  async #deliver(): Promise<AddressOutcome | undefined> {
+    const common = await sharedOutcome(this.#batch, this.#context)
+    if (common !== undefined) return common
+    const request = await this.#prepare()
+    if ('is' in request) return request
+    const hosts = await this.#hostList()
+    if ('is' in hosts) return hosts
+    const problem = await this.#tryHosts(hosts, request)
+    if (problem !== undefined || this.#pending.length === 0) return problem
+    const fallback = await this.#fallbackHosts()
+    if ('is' in fallback) return fallback
+    return fallback.length === 0 ? undefined : this.#tryHosts(fallback, request)
+  }
+
+  async #hostList(): Promise<readonly RouteHost[] | AddressOutcome> {
+    const routed = this.#first()
+    const settings = this.#settings
+    const own = settings.hosts !== undefined && (settings.hosts_override || routed.hosts.length === 0)
+    if (!own) {
+      return routed.hosts.length > 0
+        ? routed.hosts
+        : deferral(`${this.#batch.transport.name} transport called with no hosts set`)
+    }
+    const hosts = await hostsOfOption(settings.hosts, settings.hosts_randomize, this.#context)
+    if (hosts instanceof Failure) {
+      return deferral(
+        `failed to expand list of hosts "${settings.hosts?.text ?? ''}" in ${this.#batch.transport.name} transport: ${hosts.message}`,
+      )
+    }
+    return hosts
+  }
+
+  async #fallbackHosts(): Promise<readonly RouteHost[] | AddressOutcome> {
+    const routed = this.#first()
+    if (routed.fallbackHosts.length > 0) return routed.fallbackHosts
+    const hosts = await hostsOfOption(this.#settings.fallback_hosts, undefined, this.#context)
+    return hosts instanceof Failure ? deferral(hosts.message) : hosts
+  }
+
+  #first(): RoutedAddress {
+    // A batch holds at least one address.
+    return this.#batch.addresses[0] as RoutedAddress
+  }
+
+  async #tryHosts(hosts: readonly RouteHost[], request: Prepared): Promise<AddressOutcome | undefined> {
+    const port = await this.#port(request.lmtp)
+    if (typeof port !== 'number') return port
+    for (const host of hosts) {
+      if (this.#pending.length === 0 || this.#tries >= this.#settings.hosts_max_try) break
+      const places = await placesOf(host, port, this.#context)
+      if (places === 'again' || places === 'none') {
+        this.#lookupFailed(host, places)
+        continue
+      }
+      for (const place of places) {
+        if (this.#pending.length === 0 || this.#tries >= this.#settings.hosts_max_try) break
+        if (!this.#allowed(place)) {
+          return deferral(`${this.#batch.transport.name} transport found host ${place.name} to be local`)
+        }
+        const attempt = await this.#tryPlace(place, request)
+        if (attempt.tried) this.#tries++
+      }
+    }
+    return undefined
+  }
+
+  /** A message sent to ourselves would come back; routers have looked at the hosts they gave. */
+  #allowed(place: Place): boolean {
+    if (this.#settings.allow_localhost || this.#first().hosts.length > 0) return true
+    return !this.#context.server.localInterfaces().includes(place.address)
+  }
+
+  async #port(lmtp: boolean): Promise<number | AddressOutcome> {
+    const text = await expandedBytes(this.#settings.port, this.#context)
+    if (text instanceof Failure) {
+      return deferral(`failed to expand port in ${this.#batch.transport.name} transport: ${text.message}`)
+    }
+    if (text === undefined || text === '') return lmtp ? 24 : 25
+    const named = { smtp: 25, lmtp: 24, smtps: 465, submission: 587, submissions: 465 }[text.trim()]
+    const port = named ?? Number(text)
+    return Number.isInteger(port) && port > 0 && port < 65_536
+      ? port
+      : deferral(`invalid port in ${this.#batch.transport.name} transport: ${text}`)
+  }
+
+  #lookupFailed(host: RouteHost, why: 'again' | 'none'): void {
+    const message =
+      why === 'again'
+        ? `failed to lookup IP address for ${host.name}`
+        : `no IP address found for host ${host.name}`
+    this.#deferPending({ errno: errorNumbers.unknown, more: 0, message }, undefined, undefined)
+  }
+
+  async #tryPlace(place: Place, request: Prepared): Promise<Attempt> {
+    const key = hostRetryKey(place.name, place.address, place.port, request.lmtp ? 24 : 25)
+    const standing = hostStanding(
+      this.#context,
+      this.#environment.claim.message.envelope,
+      key,
+      this.#batch.force,
+    )
+    if (standing !== 'usable') {
+      if (standing === 'expired') this.#expired++
+      else this.#waiting++
+      return { tried: false }
+    }
+    const host = { address: place.address, name: place.name }
+    const session: SessionOptions = {
+      ...request.session,
+      avoidEsmtp: await hostListed(this.#settings.hosts_avoid_esmtp, host, this.#context),
+    }
+    const poolKey = `${this.#batch.transport.name} ${place.name} ${place.address} ${place.port} ${session.localAddress ?? ''} ${session.helo}`
+    let fresh = false
+    for (;;) {
+      const kept = fresh ? undefined : await this.#environment.pool.take(poolKey)
+      const opened = kept ?? (await this.#open(place, session, key))
+      if (opened === undefined) {
+        this.#environment.pool.drop(poolKey)
+        return { tried: true }
+      }
+      const result = await this.#send(opened, place, request)
+      // The server closed a kept connection just as we began: nothing was said, so begin again on a new one.
+      if (kept !== undefined && result.is === 'host' && result.silent) {
+        opened.client.destroy()
+        fresh = true
+        continue
+      }
+      this.#settle(result, place, key, opened)
+      const reusable =
+        result.is === 'done' &&
+        result.reusable &&
+        (this.#settings.connection_max_messages === 0 ||
+          opened.messages < this.#settings.connection_max_messages)
+      if (reusable) this.#environment.pool.give(poolKey, opened)
+      else this.#environment.pool.drop(poolKey, opened)
+      return { tried: true }
+    }
+  }
+
+  async #open(place: Place, session: SessionOptions, key: string): Promise<PooledConnection | undefined> {
+    const opened = await openSession(place, session)
+    if (opened.is === 'open') return opened.connection
+    const host = hostLine(place, undefined)
+    const used = opened.error.message === undefined ? undefined : host
+    this.#hostFailed(place, key, opened.error, false)
+    if (opened.permanent) this.#failPending(opened.error, used, place, opened.reply)
+    else this.#deferPending(opened.error, used, diagnostic(place, opened.reply))
+    return undefined
+  }
+
+  async #send(connection: PooledConnection, place: Place, request: Prepared): Promise<TransactionResult> {
+    const { offers } = connection
+    const host = { address: place.address, name: place.name }
+    const pipelining =
+      offers.pipelining && !(await hostListed(this.#settings.hosts_avoid_pipelining, host, this.#context))
+    const chunking =
+      offers.chunking && (await hostListed(this.#settings.hosts_try_chunking, host, this.#context))
+    connection.messages++
+    return transaction(connection.client, offers, {
+      ...request.transaction,
+      recipients: this.#pending.map((routed) => ({
+        address: this.#rcptAddress(routed),
+        recipient: routed.recipient,
+      })),
+      pipelining,
+      chunking,
+      mark: place.mx ? 77 : 65,
+    })
+  }
+
+  /** Without affixes unless `rcpt_include_affixes`. */
+  #rcptAddress(routed: RoutedAddress): ByteString {
+    const { prefix, suffix, localPart, domain } = routed.facts
+    if (this.#settings.rcpt_include_affixes || (prefix === undefined && suffix === undefined)) {
+      return routed.address
+    }
+    return `${localPart}@${domain}`
+  }
+
+  /** Takes over what became of the addresses that were sent to this place. */
+  #settle(result: TransactionResult, place: Place, key: string, connection: PooledConnection): void {
+    const line = hostLine(place, connection)
+    const sent = this.#pending
+    for (const [i, verdict] of result.verdicts.entries()) {
+      const routed = sent[i]
+      if (routed === undefined || verdict === undefined) continue
+      this.#settled.set(routed, this.#addressOutcome(routed, verdict, result, line, place, connection))
+    }
+    this.#pending = sent.filter((routed) => !this.#settled.has(routed))
+    if (result.is === 'done') {
+      this.#hosts.push(this.#hostOutcome(place, key, undefined, false))
+      this.#retryDeferredElsewhere(sent)
+      return
+    }
+    this.#hostFailed(place, key, result.error, result.is === 'message')
+    if (result.permanent) this.#failPending(result.error, line, place, result.reply)
+    else this.#deferPending(result.error, line, diagnostic(place, result.reply))
+  }
+
+  /** Recipients that were refused for now may be taken by the next host. */
+  #retryDeferredElsewhere(sent: readonly RoutedAddress[]): void {
+    const again: RoutedAddress[] = []
+    for (const routed of sent) {
+      const outcome = this.#settled.get(routed)
+      if (outcome?.is !== 'deferred') continue
+      this.#settled.delete(routed)
+      this.#lastDeferral.set(routed, outcome)
+      again.push(routed)
+    }
+    this.#pending = [...this.#pending, ...again]
+  }
+
+  #addressOutcome(
+    routed: RoutedAddress,
+    verdict: NonNullable<TransactionResult['verdicts'][number]>,
+    result: TransactionResult,
+    host: HostLine,
+    place: Place,
+    connection: PooledConnection,
+  ): AddressOutcome {
+    if (verdict.is === 'delivered') {
+      return {
+        is: 'delivered',
+        sizeBytes: result.is === 'done' ? result.wireBytes : 0,
+        host,
+        confirmation: verdict.confirmation,
+        pipelined: connection.offers.pipelining,
+        chunked: result.is === 'done' && result.chunked,
+        dsnPassedOn: connection.offers.dsn,
+      }
+    }
+    const told = { host, error: verdict.error, diagnostic: diagnostic(place, verdict.reply) }
+    if (verdict.is === 'failed') return { is: 'failed', ...told }
+    return { is: 'deferred', ...told, retryKey: this.#recipientKey(routed, verdict.error) }
+  }
+
+  #recipientKey(routed: RoutedAddress, error: DeliveryError): string {
+    const withSender = this.#settings.address_retry_include_sender && error.errno === errorNumbers.rcpt4xx
+    return recipientRetryKey(
+      routed.address.toLowerCase(),
+      withSender ? this.#environment.claim.message.envelope.sender : undefined,
+    )
+  }
+
+  #hostFailed(place: Place, key: string, error: DeliveryError, ofMessage: boolean): void {
+    this.#hosts.push(this.#hostOutcome(place, key, error, ofMessage))
+  }
+
+  #hostOutcome(place: Place, key: string, error: DeliveryError | undefined, ofMessage: boolean): HostOutcome {
+    const about = ` H=${place.name} [${place.address}]`
+    return {
+      retryKey: ofMessage ? messageRetryKey(key, this.#environment.claim.id) : key,
+      hostName: place.name,
+      domain: domainOf(this.#first()),
+      error,
+      ofMessage,
+      place,
+      line: error === undefined ? undefined : hostErrorLine(about, error),
+    }
+  }
+
+  #failPending(
+    error: DeliveryError,
+    host: HostLine | undefined,
+    place: Place,
+    reply: ByteString | undefined,
+  ): void {
+    for (const routed of this.#pending) {
+      this.#settled.set(routed, { is: 'failed', error, host, diagnostic: diagnostic(place, reply) })
+    }
+    this.#pending = []
+  }
+
+  #deferPending(
+    error: DeliveryError,
+    host: HostLine | undefined,
+    told: ReturnType<typeof diagnostic> | undefined,
+  ): void {
+    for (const routed of this.#pending) {
+      this.#lastDeferral.set(routed, { is: 'deferred', error, host, diagnostic: told })
+    }
+  }
+
+  /** No host could be tried: their retry times are not reached, or all have failed for too long. */
+  #notTried(routed: RoutedAddress): AddressOutcome {
+    const domain = routed.facts.domain
+    if (this.#waiting === 0 && this.#expired > 0) {
+      return {
+        is: 'failed',
+        error: {
+          errno: errorNumbers.hostRetryTime,
+          more: 0,
+          message: 'retry time not reached for any host after a long failure period',
+        },
+      }
+    }
+    return {
+      is: 'deferred',
+      notTried: true,
+      error: {
+        errno: errorNumbers.hostRetryTime,
+        more: 0,
+        message: `retry time not reached for any host for '${domain}'`,
+      },
+    }
+  }
+
+  /** Expands what is the same for all hosts. */
+  async #prepare(): Promise<Prepared | AddressOutcome> {
+    const settings = this.#settings
+    const context = this.#context
+    const message = this.#environment.claim.message
+    const envelope = message.envelope
+    const helo = await expandedBytes(settings.helo_data, context)
+    if (helo instanceof Failure)
+      return deferral(`failed to expand transport's helo_data value: ${helo.message}`)
+    const localAddress = await expandedBytes(settings.interface, context)
+    if (localAddress instanceof Failure) {
+      return deferral(
+        `failed to expand "interface" option for ${this.#batch.transport.name} transport: ${localAddress.message}`,
+      )
+    }
+    const head = await headerSection(
+      {
+        settings,
+        headers: envelope.headers,
+        addresses: this.#batch.addresses,
+        returnPath: this.#batch.returnPath,
+        now: context.ports.now(),
+      },
+      context,
+    )
+    if ('failure' in head) return deferral(head.failure)
+    const small = message.smallBody()
+    const body = small instanceof Promise ? await small : small
+    const lmtp = settings.protocol === 'lmtp'
+    return {
+      lmtp,
+      session: {
+        lmtp,
+        helo: helo ?? context.server.primaryHostname,
+        avoidEsmtp: false,
+        localAddress: firstInterface(localAddress),
+        connectMs: settings.connect_timeout * 1000,
+        commandMs: settings.command_timeout * 1000,
+        keepalive: settings.keepalive,
+        signal: context.signal,
+      },
+      transaction: {
+        lmtp,
+        pipelining: false,
+        chunking: false,
+        sender: this.#batch.returnPath,
+        recipients: [],
+        sizeBytes:
+          settings.size_addition < 0
+            ? undefined
+            : head.text.length +
+              1 +
+              message.bodySize +
+              lineCount(head.text, envelope.bodyLines) +
+              settings.size_addition,
+        body8bit: envelope.body8bit ?? false,
+        smtputf8: envelope.smtputf8 ?? false,
+        dsnRet: envelope.dsnRet,
+        dsnEnvid: envelope.dsnEnvid,
+        head: settings.body_only ? '' : `${head.text}\n`,
+        body: settings.headers_only ? new Uint8Array() : (body ?? (() => message.body())),
+        commandMs: settings.command_timeout * 1000,
+        dataMs: settings.data_timeout * 1000,
+        finalMs: settings.final_timeout * 1000,
+        mark: 65,
+      },
+    }
+  }
+}
+
+interface Prepared {
+  readonly lmtp: boolean
+  readonly session: SessionOptions
+  readonly transaction: TransactionRequest
+}
+
+/** Lines of the message: each grows by one byte on the wire. */
+function lineCount(head: ByteString, bodyLines: number): number {
+  let lines = bodyLines + 1
+  for (let at = head.indexOf('\n'); at >= 0; at = head.indexOf('\n', at + 1)) lines++
+  return lines
+}
+
+/** The first address of the `interface` list that is of use; an empty one leaves it to the system. */
+function firstInterface(list: ByteString | undefined): string | undefined {
+  const text = list?.trim()
+  if (text === undefined || text === '') return undefined
+  const semicolons = /^<(.)\s*(.*)$/.exec(text)
+  if (semicolons !== null) return semicolons[2]?.split(semicolons[1] ?? ';')[0]?.trim()
+  const first = text.replaceAll('::', '\0').split(':')[0] ?? ''
+  return first.replaceAll('\0', ':').trim()
+}
+
+function hostLine(place: Place, connection: PooledConnection | undefined): HostLine {
+  return {
+    name: place.name,
+    address: place.address,
+    port: place.port,
+    localAddress: connection?.localAddress,
+    localPort: connection?.localPort,
+    continued: (connection?.messages ?? 0) > 1,
+    dnssec: place.dnssec,
+  }
+}
+
+function diagnostic(
+  place: Place,
+  reply: ByteString | undefined,
+): { readonly host: ByteString; readonly address: string; readonly reply: ByteString | undefined } {
+  return { host: place.name, address: place.address, reply }
+}
+
+/** `H=name [address]: what went wrong`, or without the colon when the system's sentence is all. */
+function hostErrorLine(about: string, error: DeliveryError): ByteString {
+  if (error.message === undefined) return `${about.trimStart()} ${error.errorText ?? ''}`
+  const system = error.errno > 0 && error.errorText !== undefined ? `: ${error.errorText}` : ''
+  return `${about.trimStart()}: ${error.message}${system}`
+}
+
+function deferral(message: ByteString): AddressOutcome {
+  return { is: 'deferred', error: { errno: errorNumbers.unknown, more: 0, message } }
+}
