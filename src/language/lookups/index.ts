@@ -1,0 +1,144 @@
+/** The lookup types, and what is common to all of them. Source: Exim manual, "File and database lookups". */
+import type { Awaitable } from '../../base/outcome.ts'
+import { isTainted, textOf, type ByteString } from '../../base/text.ts'
+import type { Context, LookupRequest, LookupResult } from '../../ports.ts'
+import { cdb } from './cdb.ts'
+import { dnsdb } from './dnsdb.ts'
+import { dsearch } from './dsearch.ts'
+import { createFileCache, type FileCache } from './file-cache.ts'
+import { iplsearch } from './iplsearch.ts'
+import { json } from './json.ts'
+import { lsearch } from './lsearch.ts'
+import { lookupTypeHelp, lookupTypes } from './parse-type.ts'
+import { keysToTry, type TriedKey } from './partial.ts'
+import { passwd } from './passwd.ts'
+import { testdb } from './testdb.ts'
+import {
+  parseOptions,
+  type LookupOptions,
+  type LookupTypeRow,
+  type Opened,
+  type QueryType,
+  type SingleKeyType,
+} from './types.ts'
+import { nwildlsearch, wildlsearch } from './wildlsearch.ts'
+
+const builtIn: readonly LookupTypeRow[] = [
+  cdb,
+  dnsdb,
+  dsearch,
+  iplsearch,
+  json,
+  lsearch,
+  nwildlsearch,
+  passwd,
+  testdb,
+  wildlsearch,
+]
+
+export interface Lookups {
+  lookup(request: LookupRequest, context: Context): Awaitable<LookupResult>
+  /** Names of the types that work. */
+  readonly names: readonly string[]
+  /** Forgets files and ends connections. */
+  close(): void
+}
+
+export interface LookupDeps {
+  /** Types whose knowledge lives elsewhere. */
+  readonly extra?: readonly LookupTypeRow[]
+  /** Files kept in parsed form. */
+  readonly keptFiles?: number
+}
+
+export function createLookups(deps: LookupDeps = {}): Lookups {
+  const rows = new Map([...builtIn, ...(deps.extra ?? [])].map((row) => [row.name, row]))
+  const cache = createFileCache(deps.keptFiles ?? 200)
+  return {
+    names: [...rows.keys()].sort(),
+    close: () => cache.clear(),
+    lookup(request, context) {
+      const row = rows.get(request.type)
+      if (row === undefined) return unknownType(request.type)
+      const options = parseOptions(request.options)
+      return row.style === 'query'
+        ? askQuery(row, request, options, context)
+        : askFile(row, request, options, context, cache)
+    },
+  }
+}
+
+function unknownType(name: string): LookupResult {
+  if (!Object.hasOwn(lookupTypes, name)) return { is: 'failure', message: `unknown lookup type "${name}"` }
+  const help = lookupTypeHelp(name)
+  return {
+    is: 'failure',
+    message: `lookup type "${name}" is not available${help === undefined ? '' : `: ${help}`}`,
+  }
+}
+
+function askQuery(
+  row: QueryType,
+  request: LookupRequest,
+  options: LookupOptions,
+  context: Context,
+): Awaitable<LookupResult> {
+  const result = row.find(request.key, options, context)
+  return result instanceof Promise ? result.then((end) => named(end, request)) : named(result, request)
+}
+
+/** Exim says of what the lookup was when it defers. */
+function named(result: LookupResult, request: LookupRequest): LookupResult {
+  if (result.is !== 'defer') return result
+  return { is: 'defer', message: `lookup of "${textOf(request.key)}" gave DEFER: ${result.message}` }
+}
+
+function askFile(
+  row: SingleKeyType,
+  request: LookupRequest,
+  options: LookupOptions,
+  context: Context,
+  cache: FileCache,
+): Awaitable<LookupResult> {
+  const file = request.file ?? ''
+  if (isTainted(file)) {
+    const origin = file.spans[0]?.origin ?? 'outside data'
+    return {
+      is: 'failure',
+      message: `Tainted filename for search: '${file.text}' (${origin} came from outside; use what a lookup found for it)`,
+    }
+  }
+  const key = textOf(request.key)
+  // An empty key is never found: Exim manual, "Lookup types".
+  if (key === '') return { is: 'none' }
+  const keys = keysToTry(key, request)
+  const finish = (result: LookupResult): LookupResult =>
+    result.is === 'found' && options.get('ret') === 'key' ? { ...result, data: key } : named(result, request)
+  const opened = row.open(file, options, context, cache)
+  const go = (found: Opened): Awaitable<LookupResult> => {
+    if ('error' in found) return finish({ is: found.error, message: found.message })
+    const result = tryKeys(found.find, keys, 0)
+    return result instanceof Promise ? result.then(finish) : finish(result)
+  }
+  return opened instanceof Promise ? opened.then(go) : go(opened)
+}
+
+/** The first key that is found, or that does not end with "none", decides. */
+function tryKeys(
+  find: (key: ByteString) => Awaitable<LookupResult>,
+  keys: readonly TriedKey[],
+  from: number,
+): Awaitable<LookupResult> {
+  for (let i = from; i < keys.length; i++) {
+    const tried = keys[i]
+    if (tried === undefined) break
+    const settle = (result: LookupResult): LookupResult =>
+      result.is === 'found' && tried.wildLength > 0 ? { ...result, wildLength: tried.wildLength } : result
+    const result = find(tried.key)
+    if (result instanceof Promise) {
+      return result.then((end) => (end.is === 'none' ? tryKeys(find, keys, i + 1) : settle(end)))
+    }
+    if (result.is !== 'none') return settle(result)
+  }
+  return { is: 'none' }
+}

@@ -1,0 +1,45 @@
+/** What a lookup type is made of. */
+import type { Awaitable } from '../../base/outcome.ts'
+import type { ByteString, Text } from '../../base/text.ts'
+import type { Context, LookupResult } from '../../ports.ts'
+import type { FileCache } from './file-cache.ts'
+
+interface TypeHead {
+  readonly name: string
+  /** One sentence, in our own words. */
+  readonly doc: string
+  readonly since: string
+}
+
+/** Looks a key up in a file. Partial matching and defaults are done around it, by asking for several keys. */
+export interface SingleKeyType extends TypeHead {
+  readonly style: 'single'
+  /** Gives how to find keys in the file; the same file is opened once for all keys of one lookup. */
+  open(file: string, options: LookupOptions, context: Context, cache: FileCache): Awaitable<Opened>
+}
+
+/** An open file: finding a key in it. */
+export type Opened =
+  | { readonly find: (key: ByteString) => Awaitable<LookupResult> }
+  | { readonly error: 'failure' | 'defer'; readonly message: string }
+
+/** Takes a query. */
+export interface QueryType extends TypeHead {
+  readonly style: 'query'
+  find(query: Text, options: LookupOptions, context: Context): Awaitable<LookupResult>
+}
+
+export type LookupTypeRow = SingleKeyType | QueryType
+
+/** `ret=full,filter=dir` taken apart. */
+export type LookupOptions = ReadonlyMap<string, string>
+
+export function parseOptions(text: ByteString): LookupOptions {
+  const options = new Map<string, string>()
+  for (const part of text.split(',')) {
+    const equals = part.indexOf('=')
+    const name = (equals < 0 ? part : part.slice(0, equals)).trim()
+    if (name !== '') options.set(name, equals < 0 ? '' : part.slice(equals + 1).trim())
+  }
+  return options
+}
