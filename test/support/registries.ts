@@ -11,6 +11,7 @@ import { manualrouteOptions } from '../../src/flow/routing/routers/manualroute.o
 import { queryprogramOptions } from '../../src/flow/routing/routers/queryprogram.options.ts'
 import { redirectOptions } from '../../src/flow/routing/routers/redirect.options.ts'
 import type { Registries } from '../../src/language/config/registries.ts'
+import { logSelectors } from '../../src/mail/log-selectors.ts'
 import { cramMd5Options } from '../../src/policy/authenticators/cram_md5.options.ts'
 import { cyrusSaslOptions } from '../../src/policy/authenticators/cyrus_sasl.options.ts'
 import { dovecotOptions } from '../../src/policy/authenticators/dovecot.options.ts'
@@ -53,7 +54,7 @@ export const tableRegistries: Registries = {
   names: {
     have: ['TLS', 'OCSP', 'DKIM', 'DMARC', 'SPF', 'DNSSEC', 'EVENT', 'PRDR', 'PROXY', 'IPV6', 'DANE'],
     lookups: ['lsearch', 'dnsdb', 'redis'],
-    logSelectors: ['all', 'subject'],
+    logSelectors: Object.keys(logSelectors),
     texts: {
       _DKIM_SIGN_HEADERS: 'From:Sender:Reply-To:Subject:Date:Message-ID:To:Cc:MIME-Version:Content-Type',
     },

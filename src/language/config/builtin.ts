@@ -32,6 +32,7 @@ export function builtinMacros(registries: Registries): ReadonlyMap<string, ByteS
   add('EXP_COND', names.expansionConditions)
   add('EXP_VAR', names.expansionVariables)
   add('LOG', names.logSelectors)
+  add('LOG', ['all'])
   add('ACL_COND', names.aclConditions)
   add('ACL_MOD', names.aclModifiers)
   addOptions('MAIN', mainOptions)

@@ -4,6 +4,7 @@ import { type ByteString, fromBytes } from '../../base/text.ts'
 import { checkAccounts } from './accounts.ts'
 import { AclSection } from './acls.ts'
 import { builtinMacros } from './builtin.ts'
+import { checkRules } from './checks.ts'
 import type { Configuration, Instance, RetryRule, RewriteRule } from './configuration.ts'
 import { DriverSection } from './drivers.ts'
 import { LineReader, type ReadFile } from './lines.ts'
@@ -127,6 +128,7 @@ export function readConfiguration(request: ReadRequest): Configuration {
   }
   const declared = { routers: routers.names(), transports: transports.names() }
   checkReferences(configuration, declared, registries, report)
+  checkRules(configuration, report)
   checkAccounts(configuration, registries, report)
   pendingOptions(configuration, registries, report)
   sortByPlace(diagnostics, reader.files)

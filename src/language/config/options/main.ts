@@ -328,7 +328,7 @@ export const mainOptions = {
   spool_directory: { type: 'expand', default: undefined, tier: 'A', doc: '' },
   spool_wireformat: { type: 'boolean', default: false, tier: 'B', doc: '' },
   sqlite_dbfile: { type: 'expand', default: undefined, tier: 'A', doc: '' },
-  sqlite_lock_timeout: { type: 'time', default: 5, tier: 'B', doc: '' },
+  sqlite_lock_timeout: { type: 'integer', default: 5, tier: 'B', doc: '' },
   strict_acl_vars: { type: 'boolean', default: false, tier: 'B', doc: '' },
   strip_excess_angle_brackets: { type: 'boolean', default: false, tier: 'B', doc: '' },
   strip_trailing_dot: { type: 'boolean', default: false, tier: 'B', doc: '' },

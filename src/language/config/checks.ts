@@ -1,0 +1,115 @@
+/** Holds the settings against the rules, and what needs more than one row. */
+import { nearest, type Report, type Span } from '../../base/diagnostic.ts'
+import { Expandable } from '../../base/expandable.ts'
+import { logSelectors } from '../../mail/log-selectors.ts'
+import type { Configuration, Instance } from './configuration.ts'
+import { MappedText } from './mapped.ts'
+import { readRewriteRule } from './rewrite.ts'
+import { mainRules, type Rule, rules, viewOf } from './rules.ts'
+import { error } from './settings.ts'
+
+export function checkRules(configuration: Configuration, report: Report): void {
+  checkMain(configuration, report)
+  checkLogSelector(configuration, report)
+  for (const router of configuration.routers) checkInstance('router', router, report)
+  for (const transport of configuration.transports.values()) {
+    checkInstance('transport', transport, report)
+    const { headers_rewrite } = transport.settings
+    if (headers_rewrite !== undefined) checkRewrite(headers_rewrite, report)
+  }
+  const servers = new Map<string, Configuration['authenticators'][number]>()
+  for (const authenticator of configuration.authenticators) {
+    checkInstance('authenticator', authenticator, report)
+    checkPublicName(authenticator, servers, report)
+  }
+}
+
+function checkInstance(kind: Rule['kind'], instance: Instance<object>, report: Report): void {
+  const view = viewOf(instance.name, instance.settings)
+  for (const rule of rules) {
+    if (rule.kind !== kind || (rule.driver !== undefined && rule.driver !== instance.driver)) continue
+    if (!rule.broken(view)) continue
+    const at = instance.setAt.get(rule.option) ?? instance.at
+    error(report, 'settings-conflict', rule.says(view), at, rule.help)
+  }
+}
+
+function checkMain({ main, mainSetAt }: Configuration, report: Report): void {
+  const view = viewOf('main', main)
+  for (const rule of mainRules) {
+    const at = mainSetAt.get(rule.option)
+    const fault = at && rule.fault(view.text(rule.option))
+    if (fault === undefined) continue
+    const value = view.value(rule.option)
+    const span = value instanceof Expandable ? value.span() : wordSpan(at, view.text(rule.option))
+    error(report, 'value-unknown', fault.says, span, fault.help)
+  }
+}
+
+/** Source: Exim manual, "Reducing or increasing what is logged". */
+function checkLogSelector({ main, mainSetAt }: Configuration, report: Report): void {
+  const at = mainSetAt.get('log_selector')
+  const words = (main.log_selector ?? '')
+    .split(/[ \t]+/)
+    .filter((part) => part !== '' && !part.startsWith('='))
+  if (at === undefined) return
+  const names = [...Object.keys(logSelectors), 'all']
+  for (const word of words) {
+    if (!/^[+-]/.test(word)) {
+      const message = `malformed log_selector setting: + or - expected but found "${word}"`
+      error(report, 'log-selector', message, wordSpan(at, word), 'each word is +name or -name')
+      return
+    }
+    if (names.includes(word.slice(1))) continue
+    const near = nearest(word.slice(1), names)
+    const help = near === undefined ? undefined : `did you mean "${word.charAt(0)}${near}"?`
+    error(report, 'log-selector', `unknown log_selector setting: ${word}`, wordSpan(at, word), help)
+  }
+}
+
+/** The place of a word in the value of a setting whose name stands at `name`. */
+function wordSpan(name: Span, word: string): Span {
+  const line = name.origin
+  if (!(line instanceof MappedText)) return name
+  const start = line.text.indexOf(word, name.end)
+  return start === -1 ? name : line.span(start, start + word.length)
+}
+
+/** Rules within an option are parted by colons, doubled for themselves. */
+function checkRewrite(value: Expandable, report: Report): void {
+  const { origin, text } = value
+  if (!(origin instanceof MappedText) || text.startsWith('<')) return
+  for (const item of text.matchAll(/(?:[^:]|::)+/g))
+    readRewriteRule(origin.slice(item.index, item.index + item[0].length).trim(), report)
+}
+
+const serverOptions = [
+  'server_condition',
+  'server_secret',
+  'server_password',
+  'server_socket',
+  'server_param1',
+]
+
+function checkPublicName(
+  authenticator: Configuration['authenticators'][number],
+  servers: Map<string, Configuration['authenticators'][number]>,
+  report: Report,
+): void {
+  if (!serverOptions.some((option) => authenticator.setAt.has(option))) return
+  const publicName = (authenticator.settings.public_name ?? authenticator.name).toUpperCase()
+  const first = servers.get(publicName)
+  if (first === undefined) {
+    servers.set(publicName, authenticator)
+    return
+  }
+  report({
+    code: 'public-name-twice',
+    severity: 'error',
+    fatal: true,
+    message: `two server authenticators (${first.name} and ${authenticator.name}) have the same public name (${publicName})`,
+    at: authenticator.setAt.get('public_name') ?? authenticator.at,
+    help: 'a client could not choose between them; give one another name',
+    also: [{ at: first.setAt.get('public_name') ?? first.at, says: 'the first one' }],
+  })
+}
