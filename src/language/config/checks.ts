@@ -5,7 +5,8 @@ import { logSelectors } from '../../mail/log-selectors.ts'
 import type { Configuration, Instance } from './configuration.ts'
 import { MappedText } from './mapped.ts'
 import { readRewriteRule } from './rewrite.ts'
-import { mainRules, type Rule, rules, viewOf } from './rules.ts'
+import { mainRules } from './main-rules.ts'
+import { type Rule, rules, viewOf } from './rules.ts'
 import { error } from './settings.ts'
 
 export function checkRules(configuration: Configuration, report: Report): void {
@@ -38,7 +39,8 @@ function checkMain({ main, mainSetAt }: Configuration, report: Report): void {
   const view = viewOf('main', main)
   for (const rule of mainRules) {
     const at = mainSetAt.get(rule.option)
-    const fault = at && rule.fault(view.text(rule.option))
+    if (at === undefined) continue
+    const fault = rule.fault(view.text(rule.option))
     if (fault === undefined) continue
     const value = view.value(rule.option)
     const span = value instanceof Expandable ? value.span() : wordSpan(at, view.text(rule.option))

@@ -3,7 +3,6 @@
  * which settings it refuses was observed on Exim 4.96.
  */
 import { Expandable } from '../../base/expandable.ts'
-import { parseTime, splitList } from './values.ts'
 
 /** The settings of one instance, asked by name. */
 export interface View {
@@ -243,85 +242,6 @@ export const rules: readonly Rule[] = [
     help: 'add "public_name = CRAM-MD5"',
   },
 ]
-
-/** A rule of the main section. */
-export interface MainRule {
-  readonly option: string
-  fault(value: string): { readonly says: string; readonly help: string } | undefined
-}
-
-const facilities =
-  'auth authpriv cron daemon ftp kern lpr mail news syslog user uucp local0 local1 local2 local3 local4 local5 local6 local7'
-
-export const mainRules: readonly MainRule[] = [
-  {
-    option: 'syslog_facility',
-    fault: (value) =>
-      facilities.split(' ').includes(value.replace(/^log_/i, '').toLowerCase())
-        ? undefined
-        : { says: `failed to interpret syslog_facility "${value}"`, help: `known are ${facilities}` },
-  },
-  {
-    option: 'localhost_number',
-    fault: (value) => {
-      if (value.includes('$')) return undefined
-      if (!/^\d+$/.test(value))
-        return { says: `localhost_number value is not a number: ${value}`, help: 'write 0 to 16' }
-      if (Number(value) <= 16) return undefined
-      return {
-        says: 'localhost_number is greater than the maximum allowed value (16)',
-        help: 'write 0 to 16',
-      }
-    },
-  },
-  {
-    option: 'log_file_path',
-    fault: (value) => {
-      if (value.includes('$')) return undefined
-      const path = splitList(value).find(
-        (item) => item !== '' && item !== 'syslog' && !item.includes('%s') && !isStream(item),
-      )
-      if (path === undefined) return undefined
-      return {
-        says: `log_file_path "${path}" does not contain "%s"`,
-        help: '%s becomes main, reject or panic',
-      }
-    },
-  },
-  ...['smtp_ratelimit_mail', 'smtp_ratelimit_rcpt'].map((option): MainRule => {
-    return {
-      option,
-      fault: (value) => {
-        const [threshold = '', base = '', factor = '', limit = '', ...rest] = value
-          .split(',')
-          .map((part) => part.trim())
-        const times = parseDelay(base) && parseDelay(limit) && rest.length === 0
-        if (/^\d+$/.test(threshold) && times && /^\d+(?:\.\d+)?$/.test(factor)) return undefined
-        return {
-          says: `malformed ratelimit data: ${value}`,
-          help: 'write number, delay, factor, longest delay, as in 2,0.5s,1.05,4m',
-        }
-      },
-    }
-  }),
-  {
-    option: 'message_id_form',
-    fault: (value) =>
-      value === 'long' || value === 'short'
-        ? undefined
-        : { says: `unknown message_id_form setting: ${value}`, help: 'write long or short' },
-  },
-]
-
-/** The standard streams, for containers. */
-function isStream(path: string): boolean {
-  return path === 'stderr' || path === 'stdout' || path.startsWith('/dev/')
-}
-
-/** A time that may have a decimal point: `0.5s`. */
-function parseDelay(text: string): boolean {
-  return /^\d+(?:\.\d+)?s$/.test(text) || parseTime(text) !== undefined
-}
 
 /** A view of the settings of an instance. */
 export function viewOf(name: string, settings: object): View {
