@@ -137,6 +137,9 @@ export interface MessageControls {
   queueName: string | undefined
 }
 
+/** `at_start` before all headers, `after_received` behind the first block of Received, `at_start_rfc` behind all Received and Resent ones. */
+export type HeaderPlace = 'at_end' | 'at_start' | 'after_received' | 'at_start_rfc'
+
 /** A message under reception or in delivery. */
 export interface MessageFacts {
   /** Empty before it is known. */
@@ -154,6 +157,10 @@ export interface MessageFacts {
   headers: readonly Header[]
   /** Added by ACLs and not yet merged: `$headers_added`. */
   headersAdded: string[]
+  /** Where an added header goes, when not to the end; by its text in `headersAdded`. */
+  headerPlaces?: Map<string, HeaderPlace>
+  /** Names of headers that ACLs want removed: `remove_header`. */
+  headersRemoved?: string[]
   /** First and last `message_body_visible` bytes. */
   bodyStart: ByteString
   bodyEnd: ByteString
@@ -187,6 +194,8 @@ export interface MessageFacts {
 export interface AddressFacts {
   /** Without affixes. */
   localPart: ByteString
+  /** In an ACL, where `localPart` is in lower case: as the client wrote it. */
+  casedLocalPart?: ByteString
   domain: ByteString
   /** Before any rewriting or redirection. */
   originalLocalPart?: ByteString

@@ -1,0 +1,196 @@
+/** Findings about ACLs that need no run: names that lead nowhere, loops, statements never reached, wrong places. */
+import { nearest, type Report } from '../../base/diagnostic.ts'
+import type { Expandable } from '../../base/expandable.ts'
+import type { AclSource, Configuration } from '../../language/config/configuration.ts'
+import type { AclPlace } from '../../ports.ts'
+import { findControl } from './controls/index.ts'
+import { isAllowed, placeNames } from './place.ts'
+import type { Acl, Clause } from './statement.ts'
+
+/** Main options that name an ACL, and the place they stand for. */
+export const aclOptions = {
+  acl_not_smtp: 'notsmtp',
+  acl_not_smtp_mime: 'notsmtp_mime',
+  acl_not_smtp_start: 'notsmtp_start',
+  acl_smtp_atrn: 'atrn',
+  acl_smtp_auth: 'auth',
+  acl_smtp_connect: 'connect',
+  acl_smtp_data: 'data',
+  acl_smtp_data_prdr: 'prdr',
+  acl_smtp_dkim: 'dkim',
+  acl_smtp_etrn: 'etrn',
+  acl_smtp_expn: 'expn',
+  acl_smtp_helo: 'helo',
+  acl_smtp_mail: 'mail',
+  acl_smtp_mailauth: 'mailauth',
+  acl_smtp_mime: 'mime',
+  acl_smtp_notquit: 'notquit',
+  acl_smtp_predata: 'predata',
+  acl_smtp_quit: 'quit',
+  acl_smtp_rcpt: 'rcpt',
+  acl_smtp_starttls: 'starttls',
+  acl_smtp_vrfy: 'vrfy',
+  acl_smtp_wellknown: 'wellknown',
+} as const satisfies Record<string, AclPlace>
+
+type Parse = (source: AclSource) => Acl
+
+export function checkAcls(configuration: Configuration, parse: Parse, report: Report): void {
+  const calls = new Map<string, string[]>()
+  for (const source of configuration.acls.values()) {
+    const acl = parse(source)
+    reportUnreached(acl, report)
+    calls.set(source.name, reportCalls(acl, configuration, report))
+  }
+  for (const source of configuration.acls.values()) reportLoop(source, calls, report)
+  for (const [option, place] of Object.entries(aclOptions)) {
+    const value: unknown = configuration.main[option as keyof typeof aclOptions]
+    const name = constantOf(value)
+    if (name === undefined) continue
+    if (/\s/.test(name) || name.startsWith('/')) continue
+    if (!configuration.acls.has(name)) {
+      reportUnknown(
+        name,
+        `main option "${option}"`,
+        configuration,
+        report,
+        configuration.mainSetAt.get(option),
+      )
+      continue
+    }
+    for (const reached of reachable(name, calls)) {
+      const source = configuration.acls.get(reached)
+      if (source !== undefined) reportMisplaced(parse(source), place, report)
+    }
+  }
+}
+
+/** The text of an option whose value needs no expansion. */
+function constantOf(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || !('text' in value) || typeof value.text !== 'string') {
+    return undefined
+  }
+  const text = value.text.trim()
+  return text === '' || /[$\\]/.test(text) ? undefined : text
+}
+
+function isConstant(word: Expandable | undefined): word is Expandable {
+  return word !== undefined && !/[$\\]/.test(word.text)
+}
+
+/** Names of ACLs that an ACL calls; those that lead nowhere are reported. */
+function reportCalls(acl: Acl, configuration: Configuration, report: Report): string[] {
+  const names: string[] = []
+  for (const clause of clausesOf(acl)) {
+    const name = clause.row.name === 'acl' ? clause.words[0] : undefined
+    if (!isConstant(name) || name.text.startsWith('/')) continue
+    if (configuration.acls.has(name.text)) names.push(name.text)
+    else if (!/^(?:accept|defer|deny|discard|drop|require|warn)$/.test(name.text)) {
+      reportUnknown(name.text, 'condition "acl"', configuration, report, name.span())
+    }
+  }
+  return names
+}
+
+function clausesOf(acl: Acl): Clause[] {
+  return acl.statements.flatMap((statement) => statement.clauses)
+}
+
+function reportUnknown(
+  name: string,
+  where: string,
+  configuration: Configuration,
+  report: Report,
+  at: Parameters<Report>[0]['at'],
+): void {
+  // Exim takes a name it does not know for the text of an ACL; a lone verb is one.
+  if (/^(?:accept|defer|deny|discard|drop|require|warn)$/.test(name)) return
+  const near = nearest(name, configuration.acls.keys())
+  report({
+    code: 'acl-unknown',
+    severity: 'error',
+    message: `unknown ACL verb "${name}" in "${name}"`,
+    at,
+    help: `no ACL is named "${name}", which ${where} uses${near === undefined ? '' : `; did you mean "${near}"?`}`,
+  })
+}
+
+function reachable(name: string, calls: ReadonlyMap<string, readonly string[]>): Set<string> {
+  const seen = new Set([name])
+  for (const one of seen) for (const called of calls.get(one) ?? []) seen.add(called)
+  return seen
+}
+
+function reportLoop(source: AclSource, calls: ReadonlyMap<string, readonly string[]>, report: Report): void {
+  const inner = new Set((calls.get(source.name) ?? []).flatMap((name) => [...reachable(name, calls)]))
+  if (!inner.has(source.name)) return
+  report({
+    code: 'acl-loop',
+    severity: 'warning',
+    message: `ACL "${source.name}" may call itself`,
+    at: source.at,
+    help: 'at the twentieth call Exim gives up: "ACL nested too deep: possible loop"',
+  })
+}
+
+/** A statement without conditions that always ends the ACL hides what follows. */
+function reportUnreached(acl: Acl, report: Report): void {
+  const last = acl.statements.findIndex(
+    ({ verb, clauses }) =>
+      verb !== 'warn' && verb !== 'require' && clauses.every((clause) => clause.row.kind === 'modifier'),
+  )
+  const next = last < 0 ? undefined : acl.statements[last + 1]
+  const ending = acl.statements[last]
+  if (next === undefined || ending === undefined) return
+  report({
+    code: 'acl-unreached',
+    severity: 'warning',
+    message: `this statement is never reached: "${ending.verb}" before it always ends ACL "${acl.name ?? ''}"`,
+    at: next.at,
+    also: [{ at: ending.at, says: 'it ends here' }],
+  })
+}
+
+/** Use in a wrong place is Exim's error when the ACL runs. */
+function reportMisplaced(acl: Acl, place: AclPlace, report: Report): void {
+  for (const clause of clausesOf(acl)) {
+    const { row } = clause
+    if (!isAllowed(row.phases, place)) {
+      const verb = row.kind === 'condition' ? 'test' : 'use'
+      report({
+        code: 'acl-misplaced',
+        severity: 'error',
+        message: `cannot ${verb} ${row.name} condition in ${placeNames[place]} ACL`,
+        at: clause.at,
+      })
+    }
+    if (row.name === 'control' && isConstant(clause.argument)) reportControl(clause, place, report)
+  }
+}
+
+function reportControl(clause: Clause, place: AclPlace, report: Report): void {
+  const name = clause.argument.text.split('/')[0] ?? ''
+  const row = findControl(name)
+  if (row === undefined) {
+    report({
+      code: 'acl-control-unknown',
+      severity: 'error',
+      message: `syntax error in "control=${clause.argument.text}"`,
+      at: clause.argument.span(),
+    })
+  } else if (!isAllowed(row.phases, place)) {
+    report({
+      code: 'acl-misplaced',
+      severity: 'error',
+      message: `cannot use "control=${row.name}" in ${placeNames[place]} ACL`,
+      at: clause.argument.span(),
+    })
+  } else if (row.since === undefined) {
+    report({
+      code: 'acl-control-not-working',
+      severity: 'warning',
+      message: `control "${row.name}" does not work in this version of Postern`,
+      at: clause.argument.span(),
+    })
+  }
+}

@@ -1,0 +1,28 @@
+import { after } from '../../../base/outcome.ts'
+import type { AclResult } from '../../../ports.ts'
+import type { Tested, WordsCondition } from '../row.ts'
+
+export const acl: WordsCondition = {
+  kind: 'condition',
+  name: 'acl',
+  doc: 'True when another ACL, called by name, file or text with up to nine arguments, accepts.',
+  since: '0.1',
+  tier: 'A',
+  argument: 'words',
+  phases: 'all',
+  run(call, [name = '', ...values]) {
+    return after(call.runNested(name, values), asCondition)
+  },
+}
+
+function asCondition(result: AclResult): Tested {
+  const { userMessage, logMessage } = result
+  switch (result.verdict) {
+    case 'accept':
+      return { is: 'true', userMessage, logMessage }
+    case 'deny':
+      return { is: 'false', userMessage, logMessage }
+    default:
+      return { is: result.verdict, userMessage, logMessage }
+  }
+}

@@ -1,0 +1,29 @@
+/** All ACL conditions, sorted. */
+import type { ConditionRow } from '../row.ts'
+import { acl } from './acl.ts'
+import { authenticated } from './authenticated.ts'
+import { condition } from './condition.ts'
+import { domains } from './domains.ts'
+import { encrypted } from './encrypted.ts'
+import { hosts } from './hosts.ts'
+import { localParts } from './local_parts.ts'
+import { missingConditions } from './missing.ts'
+import { recipients } from './recipients.ts'
+import { senderDomains } from './sender_domains.ts'
+import { senders } from './senders.ts'
+import { verify } from './verify.ts'
+
+export const conditions: readonly ConditionRow[] = [
+  acl,
+  authenticated,
+  condition,
+  domains,
+  encrypted,
+  hosts,
+  localParts,
+  recipients,
+  senderDomains,
+  senders,
+  verify,
+  ...missingConditions,
+]

@@ -1,0 +1,58 @@
+/** Conditions that are known and do not work yet: their use stops the start, since they guard something. */
+import type { Phases } from '../place.ts'
+import type { MissingCondition } from '../row.ts'
+
+const whenReceived: Phases = { only: ['data', 'prdr', 'notsmtp'] }
+const spfPlaces: Phases = {
+  except: [
+    'auth',
+    'connect',
+    'helo',
+    'mailauth',
+    'etrn',
+    'expn',
+    'starttls',
+    'vrfy',
+    'notsmtp',
+    'notsmtp_start',
+  ],
+}
+
+function missing(name: string, tier: 'A' | 'B' | 'C', phases: Phases, doc: string): MissingCondition {
+  return { kind: 'condition', name, doc, tier, phases, argument: 'missing' }
+}
+
+export const missingConditions: readonly MissingCondition[] = [
+  missing('atrn_domains', 'C', { only: ['atrn'] }, 'True when the domains of an ATRN command are allowed.'),
+  missing('dcc', 'C', whenReceived, 'True when the DCC service knows the message as bulk.'),
+  missing(
+    'decode',
+    'B',
+    { only: ['mime'] },
+    'Decodes the MIME part at hand into a file; true when that worked.',
+  ),
+  missing('dkim_signers', 'A', { only: ['dkim'] }, 'True when the signer at hand is in the list.'),
+  missing(
+    'dkim_status',
+    'A',
+    { only: ['dkim', 'data', 'mime', 'prdr'] },
+    'True when the result of checking a DKIM signature is in the list.',
+  ),
+  missing('dmarc_status', 'A', { only: ['data'] }, 'True when the result of the DMARC check is in the list.'),
+  missing('malware', 'B', whenReceived, 'True when a virus scanner finds something in the message.'),
+  missing('mime_regex', 'B', { only: ['mime'] }, 'True when the MIME part matches a regular expression.'),
+  missing(
+    'regex',
+    'B',
+    { only: ['data', 'prdr', 'notsmtp', 'mime'] },
+    'True when the message matches a regular expression.',
+  ),
+  missing('spam', 'B', whenReceived, 'True when the spam scanner calls the message spam.'),
+  missing('spf', 'A', spfPlaces, 'True when the result of the SPF check is in the list.'),
+  missing(
+    'spf_guess',
+    'A',
+    spfPlaces,
+    'True when the result of the SPF check with a guessed record is in the list.',
+  ),
+]

@@ -1,0 +1,40 @@
+/** Headers that ACLs add and remove. Source: Exim manual, "Adding header lines in ACLs". */
+import type { Context, HeaderPlace } from '../../ports.ts'
+
+const PLACES = /^:(at_start|at_end|after_received|at_start_rfc):\s*/
+/** More headers, or longer ones, than this are not added for one message. */
+const MOST_HEADERS = 1000
+
+/** Adds each header line of a text; a line that is no header becomes one of X-ACL-Warn. */
+export function addHeaders(context: Context, text: string): void {
+  const { message } = context
+  if (message === undefined) return
+  // A line end followed by white space continues the header.
+  for (const line of text.replace(/^\n+|\n+$/g, '').split(/\r?\n(?![ \t])/)) {
+    if (line === '') continue
+    const place = PLACES.exec(line)
+    const rest = place === null ? line : line.slice(place[0].length)
+    const header = `${isHeader(rest) ? '' : 'X-ACL-Warn: '}${clean(rest)}\n`
+    if (message.headersAdded.includes(header) || message.headersAdded.length >= MOST_HEADERS) continue
+    message.headersAdded.push(header)
+    const where = placeOf(place?.[1])
+    if (where !== 'at_end') {
+      message.headerPlaces ??= new Map()
+      message.headerPlaces.set(header, where)
+    }
+  }
+}
+
+function placeOf(word: string | undefined): HeaderPlace {
+  return word === 'at_start' || word === 'after_received' || word === 'at_start_rfc' ? word : 'at_end'
+}
+
+/** RFC 5322 section 2.2: a name of printable characters without space, then a colon. */
+function isHeader(line: string): boolean {
+  return /^[!-9;-~]+[ \t]*:/.test(line)
+}
+
+/** Control characters from outside do not get into a header; tabs and folded lines do. */
+function clean(line: string): string {
+  return line.replace(/[\0-\x08\x0b-\x1f\x7f]/g, '')
+}

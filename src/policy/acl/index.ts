@@ -1,0 +1,139 @@
+/**
+ * Access control lists: reading, checking, running.
+ * Source: Exim manual, chapter "Access control lists".
+ */
+import type { Report } from '../../base/diagnostic.ts'
+import type { Awaitable } from '../../base/outcome.ts'
+import { Recent } from '../../base/recent.ts'
+import { encodeUtf8, isTainted, type Text, textOf } from '../../base/text.ts'
+import type { Configuration, AclSource } from '../../language/config/configuration.ts'
+import type { AclPlace, AclResult, Context, Ports } from '../../ports.ts'
+import { asciiLower } from './case.ts'
+import { checkAcls } from './check.ts'
+import { fileLines, inlineLines } from './lines.ts'
+import { parseAcl, rows } from './parse.ts'
+import type { AclCall, Row } from './row.ts'
+import { errorResult, runStatements } from './run.ts'
+import type { Acl } from './statement.ts'
+
+/** Exim manual, "ACL conditions": the limit catches runaway loops. */
+const DEEPEST = 20
+const MOST_KEPT = 100
+const LARGEST_FILE = 4 * 1024 * 1024
+
+export interface AclEngine {
+  /** Parses all ACLs of a configuration and reports what is wrong with them. */
+  load(configuration: Configuration, report: Report): void
+  readonly runAcl: Ports['runAcl']
+  /** All conditions and modifiers by name. */
+  readonly rows: ReadonlyMap<string, Row>
+}
+
+export function createAclEngine(): AclEngine {
+  const parsed = new WeakMap<AclSource, Acl>()
+  const texts = new Recent<string, Acl>(MOST_KEPT)
+  const files = new Recent<string, { readonly stamp: string; readonly acl: Acl }>(MOST_KEPT)
+
+  function named(source: AclSource): Acl {
+    let acl = parsed.get(source)
+    if (acl === undefined) {
+      acl = parseAcl(
+        source.name,
+        source.lines.map((line) => line.text),
+      )
+      parsed.set(source, acl)
+    }
+    return acl
+  }
+
+  /** By name, from a file, or the text itself. Source: Exim manual, "Finding an ACL to use". */
+  function find(text: Text, context: Context): Acl | { readonly error: string } {
+    const name = textOf(text).trim()
+    const source = /\s/.test(name) ? undefined : context.server.configuration.acls.get(name)
+    if (source !== undefined) return named(source)
+    if (isTainted(text)) {
+      const origin = text.spans[0]?.origin ?? ''
+      return { error: `attempt to use tainted ACL text "${name}"${origin === '' ? '' : ` (from ${origin})`}` }
+    }
+    if (name.startsWith('/')) return fromFile(name, context)
+    let acl = texts.get(name)
+    if (acl === undefined) {
+      acl = parseAcl(undefined, inlineLines(name))
+      texts.set(name, acl)
+    }
+    return acl
+  }
+
+  function fromFile(path: string, context: Context): Acl | { readonly error: string } {
+    const stat = context.ports.files.stat(path)
+    if ('error' in stat) return { error: `failed to open ACL file "${path}": ${stat.error}` }
+    const stamp = `${stat.inode} ${stat.size} ${stat.modifiedAt}`
+    const kept = files.get(path)
+    if (kept?.stamp === stamp) return kept.acl
+    const read = context.ports.files.read(path, LARGEST_FILE)
+    if ('error' in read) return { error: `failed to open ACL file "${path}": ${read.error}` }
+    const acl = parseAcl(path, fileLines(path, read.bytes))
+    files.set(path, { stamp, acl })
+    return acl
+  }
+
+  function run(text: Text, place: AclPlace, context: Context, args: readonly Text[]): Awaitable<AclResult> {
+    const depth = context.aclDepth ?? 0
+    if (depth > DEEPEST) {
+      return errorResult('ACL nested too deep: possible loop', { logReject: undefined })
+    }
+    const acl = find(text, context)
+    if ('error' in acl) return errorResult(acl.error, { logReject: undefined })
+    const inner: Context = {
+      ...context,
+      aclDepth: depth + 1,
+      aclArguments: args.slice(0, 9),
+      debug: depth === 0 ? context.debug : indented(context.debug, depth),
+    }
+    const call: AclCall = {
+      place,
+      context: inner,
+      runNested: (name, values) => run(name, place, inner, values),
+      logReject: undefined,
+    }
+    if (acl.name !== undefined) inner.debug?.('acl', `using ACL "${acl.name}"`)
+    return runStatements(acl, call)
+  }
+
+  return {
+    load(configuration, report) {
+      for (const source of configuration.acls.values()) {
+        for (const mistake of named(source).mistakes) {
+          report({
+            code: mistake.code,
+            severity: 'error',
+            message: `error in ACL: ${mistake.message}`,
+            at: mistake.at,
+            help: mistake.help,
+            fatal: true,
+          })
+        }
+      }
+      checkAcls(configuration, named, report)
+    },
+    runAcl(acl, place, context, args = []) {
+      lowerLocalPart(place, context)
+      return run(acl, place, context, args)
+    },
+    rows,
+  }
+}
+
+/** In ACLs `$local_part` is in lower case; `control = caseful_local_part` brings the client's case back. */
+function lowerLocalPart(place: AclPlace, { address }: Context): void {
+  if (place !== 'rcpt' || address === undefined || address.casedLocalPart !== undefined) return
+  address.casedLocalPart = address.localPart
+  address.localPart = asciiLower(address.localPart)
+}
+
+/** Debugging lines of an ACL that another one called stand further to the right; each fourth step has a mark. */
+function indented(debug: Context['debug'], depth: number): Context['debug'] {
+  if (debug === undefined) return undefined
+  const step = depth % 4 === 0 ? encodeUtf8('╎') : ' '
+  return (category, line) => debug(category, `${step}${line}`)
+}

@@ -1,0 +1,53 @@
+/** Where an ACL runs, and where a condition, modifier or control may be used. */
+import type { AclPlace } from '../../ports.ts'
+
+export type Phases = 'all' | { readonly only: readonly AclPlace[] } | { readonly except: readonly AclPlace[] }
+
+export function isAllowed(phases: Phases, place: AclPlace): boolean {
+  // An ACL that is called from an expansion outside of reception has no place of its own: nothing is known against it.
+  if (phases === 'all' || place === 'unknown') return true
+  return 'only' in phases ? phases.only.includes(place) : !phases.except.includes(place)
+}
+
+/** A place as Exim's messages name it: `cannot test senders condition in connection ACL`. */
+export const placeNames: Readonly<Record<AclPlace, string>> = {
+  connect: 'connection',
+  helo: 'EHLO or HELO',
+  starttls: 'STARTTLS',
+  auth: 'AUTH',
+  mail: 'MAIL',
+  mailauth: 'AUTH parameter of MAIL',
+  rcpt: 'RCPT',
+  predata: 'DATA start',
+  dkim: 'DKIM',
+  mime: 'MIME',
+  data: 'DATA',
+  prdr: 'PRDR',
+  quit: 'QUIT',
+  notquit: 'NOTQUIT',
+  etrn: 'ETRN',
+  atrn: 'ATRN',
+  expn: 'EXPN',
+  vrfy: 'VRFY',
+  wellknown: 'WELLKNOWN',
+  notsmtp_start: 'non-SMTP-start',
+  notsmtp: 'non-SMTP',
+  notsmtp_mime: 'non-SMTP-MIME',
+  delivery: 'delivery',
+  unknown: 'unknown',
+}
+
+/** ACLs in which `discard` has a meaning: those that are concerned with receiving a message. */
+export const discarding: Phases = {
+  only: ['mail', 'rcpt', 'predata', 'mime', 'dkim', 'data', 'prdr', 'notsmtp'],
+}
+
+/** Places in which a message with its sender is at hand. */
+export const withSender: Phases = {
+  except: ['auth', 'connect', 'helo', 'mailauth', 'quit', 'etrn', 'expn', 'starttls', 'vrfy'],
+}
+
+/** Places in which headers can be added or removed. */
+export const withHeaders: Phases = {
+  only: ['mail', 'rcpt', 'predata', 'data', 'prdr', 'mime', 'notsmtp', 'dkim', 'notsmtp_start'],
+}
