@@ -2,15 +2,60 @@
 import type { OptionTable, Settings } from './table.ts'
 
 export const authenticatorOptions = {
-  client_condition: { type: 'expand', default: undefined, tier: 'A', doc: '' },
-  client_set_id: { type: 'expand', default: undefined, tier: 'A', doc: '' },
-  driver: { type: 'string', default: undefined, tier: 'A', doc: '' },
-  public_name: { type: 'string', default: undefined, tier: 'A', doc: '' },
-  server_advertise_condition: { type: 'expand', default: undefined, tier: 'A', secures: true, doc: '' },
-  server_condition: { type: 'expand', default: undefined, tier: 'A', secures: true, doc: '' },
-  server_debug_print: { type: 'expand', default: undefined, tier: 'A', secures: true, doc: '' },
-  server_mail_auth_condition: { type: 'expand', default: undefined, tier: 'A', secures: true, doc: '' },
-  server_set_id: { type: 'expand', default: undefined, tier: 'A', secures: true, doc: '' },
+  client_condition: {
+    type: 'expand',
+    default: undefined,
+    tier: 'A',
+    doc: 'Whether we, as a client, use this mechanism.',
+  },
+  client_set_id: {
+    type: 'expand',
+    default: undefined,
+    tier: 'A',
+    doc: 'What $authenticated_id is while we send after using this mechanism.',
+  },
+  driver: { type: 'string', default: undefined, tier: 'A', doc: 'Which kind of authenticator this is.' },
+  public_name: {
+    type: 'string',
+    default: undefined,
+    tier: 'A',
+    doc: 'Name of the mechanism in the AUTH line of EHLO; else that of the instance.',
+  },
+  server_advertise_condition: {
+    type: 'expand',
+    default: undefined,
+    tier: 'A',
+    secures: true,
+    doc: 'Whether the mechanism is offered to this client.',
+  },
+  server_condition: {
+    type: 'expand',
+    default: undefined,
+    tier: 'A',
+    secures: true,
+    doc: "Whether the client's credentials are good: true, false, or a temporary failure.",
+  },
+  server_debug_print: {
+    type: 'expand',
+    default: undefined,
+    tier: 'A',
+    secures: true,
+    doc: 'Text for the debugging output when a client uses the mechanism.',
+  },
+  server_mail_auth_condition: {
+    type: 'expand',
+    default: undefined,
+    tier: 'A',
+    secures: true,
+    doc: 'Whether the AUTH parameter of MAIL is believed after this mechanism.',
+  },
+  server_set_id: {
+    type: 'expand',
+    default: undefined,
+    tier: 'A',
+    secures: true,
+    doc: 'What is remembered of the client as $authenticated_id.',
+  },
 } as const satisfies OptionTable
 
 export type AuthenticatorSettings = Settings<typeof authenticatorOptions>
