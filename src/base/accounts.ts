@@ -15,7 +15,7 @@ export interface AccountsOptions {
   readonly nsswitchFile?: string
   /** Undefined: `getent` is asked instead. */
   readonly posix?: Posix | undefined
-  now?(): number
+  readonly now?: () => number
 }
 
 const cacheMs = 60_000

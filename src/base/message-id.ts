@@ -23,7 +23,7 @@ export interface MessageIdOptions {
   readonly form: MessageIdForm
   readonly pid: number
   /** Milliseconds since 1970, with a fraction where the clock has one. */
-  now(): number
+  readonly now: () => number
   /** `localhost_number`: 0 to 16. */
   readonly localhostNumber?: number | undefined
 }

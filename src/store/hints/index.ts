@@ -24,10 +24,10 @@ export interface HintsOptions {
   /** A folder for the environment; made when it is not there. */
   readonly directory: string
   /** Takes a sentence when hints were lost or cannot be written. */
-  log?(line: string): void
+  readonly log?: (line: string) => void
   /** Whose new files are to be, when not the process's own. */
   readonly owner?: { readonly uid: number; readonly gid: number }
-  now?(): number
+  readonly now?: () => number
 }
 
 export interface SharedHints extends Hints {

@@ -109,8 +109,8 @@ export interface QueueQuery {
 
 export interface Spool {
   readonly directory: string
-  /** Reserves an id and takes bytes. */
-  begin(options?: { readonly sizeHint?: number }): IncomingMessage
+  /** Reserves an id and takes bytes. `id`: only for a message that has one already (import). */
+  begin(options?: { readonly sizeHint?: number; readonly id?: string }): IncomingMessage
   /** Takes the right to work on a message; undefined: not there, or another process has it. */
   claim(id: string): Claim | undefined | Promise<Claim | undefined>
   /** Claims a message that this process has just committed, without reading it again. */

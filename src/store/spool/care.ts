@@ -57,7 +57,7 @@ export class Care {
   async #dropDead(): Promise<void> {
     this.#spool.flushIndex(false)
     this.#open.index.refresh()
-    for (const segment of [...this.#journal.sealed()]) {
+    for (const segment of this.#journal.sealed()) {
       if (this.#open.index.segmentUse(segment.name).messages > 0) continue
       if (this.#spool.holdsSegment(segment.name)) continue
       await this.#keepTombstones(segment)
@@ -97,7 +97,7 @@ export class Care {
 
   async #compact(): Promise<void> {
     let copies = 0
-    for (const segment of [...this.#journal.sealed()]) {
+    for (const segment of this.#journal.sealed()) {
       const use = this.#open.index.segmentUse(segment.name)
       if (use.messages === 0 || use.bytes >= segment.size * livingShare) continue
       const ids = new Set<string>()

@@ -57,8 +57,8 @@ export interface JournalOptions {
 interface Waiting {
   readonly record: EncodedRecord
   readonly isMessage: boolean
-  resolve(location: Location): void
-  reject(error: SpoolError): void
+  readonly resolve: (location: Location) => void
+  readonly reject: (error: SpoolError) => void
 }
 
 const batchBytes = 4 << 20
@@ -97,13 +97,13 @@ export class Journal {
   }
 
   /** Segments written to the end, and those taken over from others. */
-  sealed(): IterableIterator<Segment> {
-    return this.#sealed.values()
+  sealed(): Segment[] {
+    return [...this.#sealed.values()]
   }
 
   segments(): Segment[] {
     const active = this.#active
-    return active === undefined ? [...this.#sealed.values()] : [...this.#sealed.values(), active.segment]
+    return active === undefined ? this.sealed() : [...this.sealed(), active.segment]
   }
 
   /** The segment of this name, when it is ours. */

@@ -35,9 +35,9 @@ export interface SpoolOptions {
   /** `localhost_number`. */
   readonly localhostNumber?: number | undefined
   /** Milliseconds since 1970. */
-  now(): number
+  readonly now: () => number
   /** Takes a sentence about damage and recovery, for the main log. */
-  log(line: string): void
+  readonly log: (line: string) => void
   /** For looking only: the listing and reading of messages. */
   readonly readOnly?: boolean
   /** A process that does one thing and ends: it leaves the segments of the dead to others. */
