@@ -193,15 +193,16 @@ function fromOptions(
   const text = (name: string): ByteString | undefined => values.get(name)
   const number = (name: string): number => Number(values.get(name) ?? 0) || 0
   const flag = (name: string): true | undefined => (values.has(name) ? true : undefined)
-  const receivedAt = second + Math.floor(Number(`0${text('received_time_usec') ?? ''}`) * 1000 || 0)
-  const complete = number('received_time_complete') * 1000
+  const receivedAt = second + thousandths(text('received_time_usec') ?? '')
+  const [seconds = '', part = ''] = (text('received_time_complete') ?? '').split('.')
+  const complete = Number(seconds) * 1000 + thousandths(`.${part}`)
   const host = readHost(values)
   const lines =
     host === undefined && values.has('helo_name') ? [...kept, `--helo_name ${text('helo_name')}`] : kept
   const dsnRet = { '1': 'full', '2': 'hdrs' }[text('dsn_ret') ?? ''] as 'full' | 'hdrs' | undefined
   return {
     receivedAt,
-    receiveMs: Math.max(0, Math.round(complete - receivedAt)),
+    receiveMs: Math.max(0, complete - receivedAt),
     protocol: text('received_protocol') ?? '',
     local: values.has('local'),
     bodyLines: number('body_linecount'),
@@ -225,6 +226,11 @@ function fromOptions(
       extra: lines.length === 0 ? undefined : { exim_spool_lines: lines },
     }),
   }
+}
+
+/** Milliseconds of `.238031`. */
+function thousandths(text: string): number {
+  return Number(/^\.(\d{3})/.exec(text)?.[1] ?? 0)
 }
 
 function readHost(values: ReadonlyMap<string, ByteString>): Envelope['host'] {
