@@ -71,6 +71,10 @@ export interface UnroutedAddress {
   /** `:fail:` with forbid_smtp_code off: an own code. */
   readonly code?: string
   readonly freeze?: boolean
+  /** Exim's error number for the log line, `defer (-30)`; left out: -1. */
+  readonly errno?: number
+  /** A pipe or file that its router forbids is logged with the transport it would have had. */
+  readonly transportName?: string
   /** Deferred because of a retry time not reached; logged only with `retry_defer`. */
   readonly retryDefer?: boolean
   /** Errors go here instead of to the sender. */

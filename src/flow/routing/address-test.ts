@@ -66,8 +66,8 @@ async function tellVerified(
       return { lines: [`${address} failed to verify: ${result.message}`], exitCode: 2 }
     if (result.is === 'deferred') return { lines: [cannotTell(address, result)], exitCode: 1 }
     const only = result.is === 'redirected' && result.children.length === 1 ? result.children[0] : undefined
-    if (only === undefined || 'uniqueKey' in only) break
-    candidate = only
+    if (only === undefined || only.is === 'taken') break
+    candidate = only.candidate
   }
   return { lines: [`${address} verified`], exitCode: 0 }
 }
@@ -84,47 +84,50 @@ async function tellAll(
 ): Promise<AddressTested> {
   const walk = await walkAddresses([topCandidate({ address })], context, { purpose: purposes[mode] }, engine)
   const lines: ByteString[] = []
-  for (const { candidate, result } of walk.unrouted) {
-    const says =
-      result.is === 'failed'
-        ? `${candidate.address} is undeliverable: ${result.message}`
-        : cannotTell(candidate.address, result)
-    lines.push(says, ...parents(ancestorsOf(candidate)))
+  const routed: TakenAddress[] = []
+  let exitCode: AddressTested['exitCode'] = 0
+  for (const event of walk) {
+    if (event.is === 'taken') {
+      if (event.address.special === undefined) routed.push(event.address)
+      else lines.push(...tellSpecial(event.address))
+    } else if (event.is === 'discarded') {
+      lines.push(`mail to ${event.candidate.address} is discarded`, ...parents(ancestorsOf(event.candidate)))
+    } else {
+      const { candidate, result } = event
+      const failed = result.is === 'failed'
+      if (failed) exitCode = 2
+      else if (exitCode === 0) exitCode = 1
+      const says = `${candidate.address} is undeliverable: ${result.message}`
+      lines.push(failed ? says : cannotTell(candidate.address, result), ...parents(ancestorsOf(candidate)))
+    }
   }
-  for (const { candidate } of walk.discarded) {
-    lines.push(`mail to ${candidate.address} is discarded`, ...parents(ancestorsOf(candidate)))
-  }
-  const seen = new Set<ByteString>()
   // Exim shows what it queued for local transports before the rest, each list from its end.
-  for (const taken of [
-    ...walk.taken.filter(isLocal).reverse(),
-    ...walk.taken.filter((t) => !isLocal(t)).reverse(),
-  ]) {
-    const repeated = seen.has(taken.uniqueKey)
+  const seen = new Set<ByteString>()
+  for (const taken of [...routed.filter(isLocal).reverse(), ...routed.filter((t) => !isLocal(t)).reverse()]) {
+    lines.push(...tellTaken(taken, seen.has(taken.uniqueKey)))
     seen.add(taken.uniqueKey)
-    lines.push(...tellTaken(taken, repeated))
   }
-  const failed = walk.unrouted.some(({ result }) => result.is === 'failed')
-  return { lines, exitCode: failed ? 2 : walk.unrouted.length > 0 ? 1 : 0 }
+  return { lines, exitCode }
 }
 
-function isLocal({ transport, special }: TakenAddress): boolean {
-  return special !== undefined || transport?.driver !== 'smtp'
+function isLocal({ transport }: TakenAddress): boolean {
+  return transport?.driver !== 'smtp'
 }
 
 function parents(ancestors: readonly ByteString[]): ByteString[] {
   return ancestors.map((ancestor) => `    <-- ${ancestor}`)
 }
 
+function tellSpecial(taken: TakenAddress): ByteString[] {
+  const head = `${taken.ancestors[0] ?? ''} -> ${taken.address}`
+  if (taken.forbidden === true) return [`${head} *** forbidden ***`]
+  return taken.problem === undefined
+    ? [head, `  transport = ${taken.transport?.name}`]
+    : [head, '*** Error in setting up pipe, file, or autoreply:', taken.problem]
+}
+
 function tellTaken(taken: TakenAddress, repeated: boolean): ByteString[] {
   const mark = repeated ? '   [duplicate, would not be delivered]' : ''
-  if (taken.special !== undefined) {
-    const [parent = '', ...above] = taken.ancestors
-    const head = `${parent} -> ${taken.address}${mark}`
-    return taken.problem === undefined
-      ? [head, ...parents(above), `  transport = ${taken.transport?.name}`]
-      : [head, ...parents(above), '*** Error in setting up pipe, file, or autoreply:', taken.problem]
-  }
   const transport = taken.transport?.name ?? '<none>'
   return [
     `${taken.address}${mark}`,
@@ -144,7 +147,6 @@ function tellHosts(hosts: readonly RouteHost[]): ByteString[] {
         ? ' '.repeat(addressWidth + 3)
         : ` [${address}]${' '.repeat(addressWidth - address.length)}`
     const details = `${mx === undefined ? '' : ` MX=${mx}`}${port === undefined ? '' : ` port=${port}`}`
-    const line = `  host ${name.padEnd(nameWidth)}${shown}${details}`
-    return address === undefined ? line : line.trimEnd()
+    return `  host ${name.padEnd(nameWidth)}${shown}${details}`
   })
 }

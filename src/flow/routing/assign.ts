@@ -22,9 +22,9 @@ export async function settleEnvelope(work: RouterWork): Promise<Envelope | Expan
   const errorsTo = await settleErrorsTo(work)
   if (isTrouble(errorsTo)) return errorsTo
   const { settings } = work.router
-  const add = await expandHeaders(settings.headers_add, 'headers_add', work)
+  const add = await expandHeaders(settings.headers_add, 'add_headers', work)
   if (isTrouble(add)) return add
-  const remove = await expandHeaders(settings.headers_remove, 'headers_remove', work)
+  const remove = await expandHeaders(settings.headers_remove, 'remove_headers', work)
   if (isTrouble(remove)) return remove
   return {
     is: 'settled',
@@ -38,7 +38,11 @@ export async function settleEnvelope(work: RouterWork): Promise<Envelope | Expan
 async function settleErrorsTo(
   work: RouterWork,
 ): Promise<{ readonly address: ByteString } | undefined | ExpansionTrouble> {
-  const value = await expandOption(work.router.settings.errors_to, 'errors_to', work)
+  const value = await expandOption(
+    work.router.settings.errors_to,
+    work,
+    (text) => `${work.router.name} router failed to expand "${text}"`,
+  )
   if (value === undefined || isTrouble(value)) return value
   const address = textOf(value).trim()
   if (address === '') return { address }
@@ -50,7 +54,7 @@ async function settleErrorsTo(
 /** Each value of the option is a list, newline-separated for headers_add and colon-separated for headers_remove. */
 async function expandHeaders(
   values: readonly Expandable[] | undefined,
-  name: 'headers_add' | 'headers_remove',
+  name: 'add_headers' | 'remove_headers',
   work: RouterWork,
 ): Promise<Text[] | ExpansionTrouble> {
   const texts: Text[] = []
@@ -58,17 +62,23 @@ async function expandHeaders(
     const value = await work.context.ports.expand(item, work.context)
     if (isFailure(value)) {
       if (value.kind === 'forced') continue
-      return trouble(item, name, work.router.name, value)
+      return trouble(
+        item,
+        value,
+        (text) => `${work.router.name} router failed to expand ${name} item "${text}"`,
+      )
     }
     if (textOf(value) !== '') texts.push(value)
   }
   return texts
 }
 
+/** Exim's number for a transport that cannot be told, as it stands in `defer (-30)`. */
+const badTransport = -30
+
 /** The transport that an option names; undefined: the option is unset or forced to fail. */
 export async function findTransport(
   option: Expandable | undefined,
-  name: string,
   work: RouterWork,
 ): Promise<TransportInstance | undefined | ExpansionTrouble> {
   if (option === undefined) return undefined
@@ -78,19 +88,20 @@ export async function findTransport(
     return {
       is: 'defer',
       message: `failed to expand transport "${option.text}" in ${router} router: ${value.message}`,
+      errno: badTransport,
     }
   }
   const wanted = textOf(value)
   if (unquotedTaint(value) !== undefined) {
-    return {
-      is: 'defer',
-      message: `attempt to use tainted value '${wanted}' for '${name}' (router ${router})`,
-    }
+    const text = `attempt to use tainted value '${wanted}' from '${option.text}' for transport`
+    work.context.ports.log.panic(work.context.message?.id, text)
+    return { is: 'defer', message: 'internal configuration error', errno: badTransport }
   }
   return (
     work.services.transports.get(wanted) ?? {
       is: 'defer',
       message: `transport "${wanted}" not found in ${router} router`,
+      errno: badTransport,
     }
   )
 }
@@ -126,10 +137,7 @@ async function findUser(
   if (/^\d+$/.test(name)) return { uid: Number(name), gid: undefined }
   const account = accounts.byName(name)
   if (account !== undefined) return account
-  return {
-    is: 'defer',
-    message: `failed to find user "${name}" from expanded string "${option.text}" for the ${work.router.name} router`,
-  }
+  return unknownId('user', name, option, work)
 }
 
 async function findGroup(
@@ -142,10 +150,7 @@ async function findGroup(
   if (/^\d+$/.test(name)) return Number(name)
   const group = work.context.ports.accounts.groupByName(name)
   if (group !== undefined) return group.gid
-  return {
-    is: 'defer',
-    message: `failed to find group "${name}" from expanded string "${option.text}" for the ${work.router.name} router`,
-  }
+  return unknownId('group', name, option, work)
 }
 
 async function expandId(
@@ -159,4 +164,15 @@ async function expandId(
     is: 'defer',
     message: `failed to expand "${option.text}" for the ${name} option of the ${work.router.name} router: ${value.message}`,
   }
+}
+
+function unknownId(
+  kind: 'user' | 'group',
+  name: string,
+  option: Expandable,
+  work: RouterWork,
+): ExpansionTrouble {
+  const message = `Failed to find ${kind} "${name}" from expanded string "${option.text}" for the ${work.router.name} router`
+  work.context.ports.log.panic(work.context.message?.id, message)
+  return { is: 'defer', message }
 }

@@ -9,7 +9,8 @@ export function topCandidate(recipient: Recipient): Candidate {
   const { localPart, domain } = splitAddress(recipient.address)
   const lower = domain.toLowerCase()
   return {
-    address: domain === '' ? localPart : `${localPart}@${lower}`,
+    address: recipient.address,
+    uniqueKey: joined(localPart, lower),
     localPart,
     domain: lower,
     recipient,
@@ -30,6 +31,10 @@ export function topCandidate(recipient: Recipient): Candidate {
   }
 }
 
+function joined(localPart: ByteString, domain: ByteString): ByteString {
+  return domain === '' ? localPart : `${localPart}@${domain}`
+}
+
 export interface ChildMarks {
   readonly localPart: ByteString
   readonly domain: ByteString
@@ -46,7 +51,8 @@ export function childCandidate(work: RouterWork, marks: ChildMarks): Candidate {
   const { candidate, facts } = work
   const domain = marks.domain.toLowerCase()
   return {
-    address: domain === '' ? marks.localPart : `${marks.localPart}@${domain}`,
+    address: joined(marks.localPart, marks.domain),
+    uniqueKey: joined(marks.localPart, domain),
     localPart: marks.localPart,
     domain,
     recipient: candidate.recipient,
@@ -67,10 +73,16 @@ export function childCandidate(work: RouterWork, marks: ChildMarks): Candidate {
   }
 }
 
-/** The copy that goes on after a router with `unseen`: no header changes travel with it. */
-export function unseenClone(candidate: Candidate): Candidate {
+/**
+ * `unseen` makes the address a parent with two children: itself as the router took it, and the copy returned here,
+ * which goes on at `startAt`. No header changes travel with the copy.
+ */
+export function unseenClone(candidate: Candidate, startAt: string): Candidate {
+  const parent = { ...candidate }
+  candidate.parent = parent
   return {
     ...candidate,
+    startAt,
     takenBy: undefined,
     headersAdd: [],
     headersRemove: [],

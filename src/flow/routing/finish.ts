@@ -14,15 +14,20 @@ export type TakenAddress = Omit<RoutedAddress, 'transport'> & {
   readonly candidate: Candidate
   /** Why its transport cannot be told: `-bt` says so, delivery defers it. */
   readonly problem?: ByteString
-  /** Host text of a local transport. */
-  readonly hostText?: ByteString
+  /** A pipe or file that the router forbids: delivery fails. */
+  readonly forbidden?: true
 }
+
+/** What a redirection made: an address to route, or a delivery to a pipe or file. */
+export type Child =
+  | { readonly is: 'candidate'; readonly candidate: Candidate }
+  | { readonly is: 'taken'; readonly address: TakenAddress }
 
 export type Finished =
   | { readonly is: 'taken'; readonly address: TakenAddress }
   | {
       readonly is: 'redirected'
-      readonly children: readonly (Candidate | TakenAddress)[]
+      readonly children: readonly Child[]
       readonly work: RouterWork
     }
   | { readonly is: 'discarded'; readonly loggedAs: ByteString | undefined; readonly routerName: string }
@@ -30,6 +35,7 @@ export type Finished =
 interface Deferred {
   readonly is: 'deferred'
   readonly message: ByteString
+  readonly errno?: number
 }
 
 export async function finish(verdict: RouterVerdict, work: RouterWork): Promise<Finished | Deferred> {
@@ -53,8 +59,7 @@ async function assign(
 ): Promise<Finished | Deferred> {
   const envelope = await settleEnvelope(work)
   if (isTrouble(envelope)) return deferred(envelope)
-  const transport =
-    verdict.transport ?? (await findTransport(work.router.settings.transport, 'transport', work))
+  const transport = verdict.transport ?? (await findTransport(work.router.settings.transport, work))
   if (isTrouble(transport)) return deferred(transport)
   if (transport === undefined && !work.purpose.startsWith('verify')) {
     return { is: 'deferred', message: `no transport is set for the ${work.router.name} router` }
@@ -66,11 +71,10 @@ async function assign(
     ...details,
     ...envelopeOf(envelope),
     address: work.candidate.address,
-    uniqueKey: work.candidate.address,
+    uniqueKey: work.candidate.uniqueKey,
     transport,
     hosts,
     fallbackHosts: fallbackHosts(work),
-    ...(verdict.hostText !== undefined && { hostText: verdict.hostText }),
   }
   return { is: 'taken', address }
 }
@@ -107,13 +111,9 @@ async function settleDetails(work: RouterWork): Promise<Details | ExpansionTroub
   const { settings } = router
   const ids = await settleIds(work)
   if (isTrouble(ids)) return ids
-  const home = await expandOption(settings.transport_home_directory, 'transport_home_directory', work)
+  const home = await expandOption(settings.transport_home_directory, work)
   if (isTrouble(home)) return home
-  const current = await expandOption(
-    settings.transport_current_directory,
-    'transport_current_directory',
-    work,
-  )
+  const current = await expandOption(settings.transport_current_directory, work)
   if (isTrouble(current)) return current
   return {
     candidate,
@@ -158,15 +158,15 @@ async function redirect(
 ): Promise<Finished | Deferred> {
   const envelope = await settleEnvelope(work)
   if (isTrouble(envelope)) return deferred(envelope)
-  const children: (Candidate | TakenAddress)[] = []
+  const children: Child[] = []
   for (const item of items) {
     if (item.is === 'special') {
       const special = await specialAddress(item.special, envelope, work)
       if (isTrouble(special)) return deferred(special)
-      children.push(special)
+      children.push({ is: 'taken', address: special })
       continue
     }
-    children.push(await childOf(item, envelope, rewrite, work))
+    children.push({ is: 'candidate', candidate: await childOf(item, envelope, rewrite, work) })
   }
   return { is: 'redirected', children, work }
 }
@@ -208,7 +208,7 @@ async function reroute(domain: ByteString, work: RouterWork): Promise<Finished |
     hidden: false,
     oneTime: false,
   })
-  return { is: 'redirected', children: [child], work }
+  return { is: 'redirected', children: [{ is: 'candidate', candidate: child }], work }
 }
 
 /** A pipe, a file or a directory in place of an address. */
@@ -221,7 +221,7 @@ async function specialAddress(
   const setting = privateSetting(work.router, option)
   const details = await settleDetails(work)
   if (isTrouble(details)) return details
-  const transport = isExpandable(setting) ? await findTransport(setting, option, work) : undefined
+  const transport = isExpandable(setting) ? await findTransport(setting, work) : undefined
   const problem = isTrouble(transport)
     ? transport.message
     : transport === undefined
@@ -236,13 +236,14 @@ async function specialAddress(
     ...envelopeOf(envelope),
     facts,
     address: special.text,
-    uniqueKey: `${special.text}:${work.candidate.address}`,
+    uniqueKey: `${special.text}:${work.candidate.uniqueKey}`,
     ancestors: [work.candidate.address, ...ancestorsOf(work.candidate)],
     special: special.kind,
     transport: isTrouble(transport) ? undefined : transport,
     hosts: [],
     fallbackHosts: [],
     ...(problem !== undefined && { problem }),
+    ...(special.forbidden && { forbidden: true as const }),
   }
 }
 
@@ -250,6 +251,6 @@ function isExpandable(value: unknown): value is Parameters<typeof findTransport>
   return typeof value === 'object' && value !== null && 'text' in value && 'origin' in value
 }
 
-function deferred({ message }: ExpansionTrouble): Deferred {
-  return { is: 'deferred', message }
+function deferred({ message, errno }: ExpansionTrouble): Deferred {
+  return { is: 'deferred', message, ...(errno !== undefined && { errno }) }
 }

@@ -9,7 +9,7 @@ import type { AddressFacts, Context, ListResult } from '../../ports.ts'
 import { findPrefix, findSuffix, type Affix } from './affixes.ts'
 import { requireFiles } from './require-files.ts'
 import type { AccountIds, Candidate, RoutingPurpose } from './types.ts'
-import { expandOption, isTrouble, isTrueText, trouble } from './values.ts'
+import { expandOption, isTrouble, isTrueText } from './values.ts'
 
 export type Preconditions =
   | { readonly is: 'met'; readonly facts: AddressFacts; readonly ugid: AccountIds }
@@ -206,10 +206,7 @@ function checkLocalUser(found: Found): Stop | undefined {
 
 async function routerHomeDirectory(found: Found): Promise<Stop | undefined> {
   const { router } = found
-  const home = await expandOption(router.settings.router_home_directory, 'router_home_directory', {
-    context: contextOf(found),
-    router,
-  })
+  const home = await expandOption(router.settings.router_home_directory, { context: contextOf(found) })
   if (isTrouble(home)) return home
   if (home !== undefined) found.facts = { ...found.facts, home }
   return undefined
@@ -239,7 +236,11 @@ async function conditions(found: Found): Promise<Stop | undefined> {
     const value = await context.ports.expand(condition, context)
     if (isFailure(value)) {
       if (value.kind === 'forced') return skip('condition forced to fail')
-      return trouble(condition, 'condition', found.router.name, value)
+      if (value.kind === 'defer') return { is: 'defer', message: value.message }
+      // Observed with Exim 4.96: a condition that cannot be expanded is told to the panic log and counts as false.
+      const text = `failed to expand condition "${condition.text}" for ${found.router.name} router: ${value.message}`
+      context.ports.log.panic(context.message?.id, text)
+      return skip('condition cannot be expanded')
     }
     if (!isTrueText(value)) return skip('condition is false')
   }

@@ -27,8 +27,9 @@ export async function requireFiles(router: RouterInstance, context: Context): Pr
     const text = textOf(value).trim()
     if (text === '') continue
     if (!text.includes('/')) {
-      as = findIds(text, context)
-      if (as === undefined) return { is: 'skip', why: `require_files: no such user or group: ${text}` }
+      const ids = findIds(text, context)
+      if (typeof ids === 'string') return { is: 'defer', message: ids }
+      as = ids
       continue
     }
     if (unquotedTaint(value) !== undefined) {
@@ -40,17 +41,16 @@ export async function requireFiles(router: RouterInstance, context: Context): Pr
   return undefined
 }
 
-/** `user` or `user,group`. */
-function findIds(text: string, { ports }: Context): Ids | undefined {
+/** `user` or `user,group`; a text is what is wrong. */
+function findIds(text: string, { ports }: Context): Ids | string {
   const [userName = '', groupName] = text.split(',').map((part) => part.trim())
-  const account = /^\d+$/.test(userName)
-    ? ports.accounts.byUid(Number(userName))
-    : ports.accounts.byName(userName)
-  const uid = account?.uid ?? (/^\d+$/.test(userName) ? Number(userName) : undefined)
-  if (uid === undefined) return undefined
-  if (groupName === undefined) return account === undefined ? { uid, gid: -1 } : { uid, gid: account.gid }
+  const number = /^\d+$/.test(userName) ? Number(userName) : undefined
+  const account = number === undefined ? ports.accounts.byName(userName) : ports.accounts.byUid(number)
+  const uid = account?.uid ?? number
+  if (uid === undefined) return `user "${userName}" for require_files not found`
+  if (groupName === undefined) return { uid, gid: account?.gid ?? -1 }
   const gid = /^\d+$/.test(groupName) ? Number(groupName) : ports.accounts.groupByName(groupName)?.gid
-  return gid === undefined ? undefined : { uid, gid }
+  return gid === undefined ? `group "${groupName}" for require_files not found` : { uid, gid }
 }
 
 /** `/path`, `+/path` (permission denied counts as absent), `!/path` (must not exist). */

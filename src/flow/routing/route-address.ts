@@ -3,7 +3,7 @@ import { isFailure } from '../../base/outcome.ts'
 import { type ByteString, textOf } from '../../base/text.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
 import type { Context } from '../../ports.ts'
-import { unseenClone } from './candidate.ts'
+import { ancestorsOf, unseenClone } from './candidate.ts'
 import { finish, type Finished } from './finish.ts'
 import { type RouterRun, type RouterSetup, runRouter } from './run-router.ts'
 import type { Candidate, RouterVerdict, RouterWork } from './types.ts'
@@ -14,6 +14,7 @@ export interface Unrouted {
   readonly message: ByteString
   readonly userMessage?: ByteString | undefined
   readonly code?: string | undefined
+  readonly errno?: number | undefined
   readonly freeze?: boolean | undefined
   readonly router: RouterInstance | undefined
 }
@@ -101,20 +102,21 @@ async function taken(
   if (result.is === 'deferred') return unrouted({ ...result, router })
   const unseen = await expandBoolean(router.settings.unseen, 'unseen', false, work)
   if (isTrouble(unseen)) return unrouted({ is: 'deferred', message: unseen.message, router })
-  return { is: 'end', result, clone: unseen ? cloneFor(candidate, router, setup) : undefined }
+  const following = unseen ? setup.services.routers[setup.services.routers.indexOf(router) + 1] : undefined
+  if (following === undefined) return { is: 'end', result, clone: undefined }
+  const clone = unseenClone(candidate, following.name)
+  if (result.is !== 'taken') return { is: 'end', result, clone }
+  // The same address may be delivered again further down: the two are no duplicates.
+  const uniqueKey = `${result.address.uniqueKey}/${router.name}`
+  return {
+    is: 'end',
+    result: { is: 'taken', address: { ...result.address, ancestors: ancestorsOf(candidate), uniqueKey } },
+    clone,
+  }
 }
 
 function failVerify(router: RouterInstance, name: 'fail_verify_recipient' | 'fail_verify_sender'): boolean {
   return router.setAt.has(name) ? router.settings[name] : router.settings.fail_verify
-}
-
-function cloneFor(
-  candidate: Candidate,
-  router: RouterInstance,
-  { services }: RouterSetup,
-): Candidate | undefined {
-  const following = services.routers[services.routers.indexOf(router) + 1]
-  return following === undefined ? undefined : { ...unseenClone(candidate), startAt: following.name }
 }
 
 function unrouted(result: Unrouted): Step {

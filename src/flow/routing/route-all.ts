@@ -7,7 +7,7 @@ import type { Recipient } from '../../mail/envelope.ts'
 import type { Context } from '../../ports.ts'
 import type { DiscardedAddress, RoutedAddress, RoutingResult, UnroutedAddress } from '../routed.ts'
 import { ancestorsOf, topCandidate } from './candidate.ts'
-import type { TakenAddress } from './finish.ts'
+import type { Child, TakenAddress } from './finish.ts'
 import { type AddressRun, routeAddress, type Unrouted } from './route-address.ts'
 import type { Candidate, RouterDriver, RoutingPurpose, RoutingServices } from './types.ts'
 
@@ -37,15 +37,21 @@ const depthLimit = 100
 const generatedLimit = 100_000
 
 /** Everything that came of one walk, in the order it came. */
-export interface Walk {
-  readonly taken: TakenAddress[]
-  readonly unrouted: { readonly candidate: Candidate; readonly result: Unrouted; readonly waits: boolean }[]
-  readonly discarded: {
-    readonly candidate: Candidate
-    readonly routerName: string
-    readonly loggedAs: ByteString | undefined
-  }[]
-}
+export type WalkEvent =
+  | { readonly is: 'taken'; readonly address: TakenAddress }
+  /** `waits`: it was not tried, its time has not come. */
+  | {
+      readonly is: 'unrouted'
+      readonly candidate: Candidate
+      readonly result: Unrouted
+      readonly waits: boolean
+    }
+  | {
+      readonly is: 'discarded'
+      readonly candidate: Candidate
+      readonly routerName: string
+      readonly loggedAs: ByteString | undefined
+    }
 
 export async function routeAll(
   recipients: readonly Recipient[],
@@ -54,15 +60,7 @@ export async function routeAll(
   engine: RouteEngine,
 ): Promise<RoutingResult> {
   const walk = await walkAddresses(recipients.map(topCandidate), context, options, engine)
-  const discarded: DiscardedAddress[] = walk.discarded.map(({ candidate, routerName, loggedAs }) => ({
-    address: candidate.address,
-    recipient: candidate.recipient,
-    ancestors: ancestorsOf(candidate),
-    routerName,
-    loggedAs,
-  }))
-  const { routed, unrouted } = sortOut(walk, discarded)
-  return { routed, unrouted, discarded, oneTime: oneTimeOf(walk, recipients) }
+  return { ...sortOut(walk), oneTime: oneTimeOf(walk, recipients) }
 }
 
 /** Takes from a stack, so that children come next. */
@@ -71,60 +69,58 @@ export async function walkAddresses(
   context: Context,
   options: RouteAllOptions,
   engine: RouteEngine,
-): Promise<Walk> {
-  const walk: Walk = { taken: [], unrouted: [], discarded: [] }
-  const stack = [...candidates].reverse()
+): Promise<WalkEvent[]> {
+  const walk: WalkEvent[] = []
+  const stack: Child[] = candidates.map((candidate) => ({ is: 'candidate' as const, candidate })).reverse()
   const purpose = options.purpose ?? 'deliver'
   let generated = 0
-  for (let candidate = stack.pop(); candidate !== undefined; candidate = stack.pop()) {
-    if (options.isDone?.(candidate.address) === true) continue
+  for (let child = stack.pop(); child !== undefined; child = stack.pop()) {
+    if (child.is === 'taken') {
+      if (options.isDone?.(child.address.uniqueKey) !== true) walk.push(child)
+      continue
+    }
+    const { candidate } = child
+    if (options.isDone?.(candidate.uniqueKey) === true) continue
     const waits = await waitsFor(candidate, context, options)
     if (waits !== undefined) {
-      walk.unrouted.push({ candidate, result: waits, waits: true })
+      walk.push({ is: 'unrouted', candidate, result: waits, waits: true })
       continue
     }
     const run = await routeAddress(candidate, { ...engine, purpose, context })
-    if (run.clone !== undefined) stack.push(run.clone)
-    generated += childrenOf(run)
-    const tooMuch = candidate.depth > depthLimit || generated > generatedLimit
-    if (tooMuch && run.result.is === 'redirected') {
-      const message = candidate.depth > depthLimit ? 'too many redirections' : 'too many generated addresses'
-      walk.unrouted.push({
-        candidate,
-        waits: false,
-        result: { is: 'deferred', message, router: run.result.work.router },
-      })
+    generated += run.result.is === 'redirected' ? run.result.children.length : 0
+    const excess =
+      candidate.depth > depthLimit
+        ? 'too many redirections'
+        : generated > generatedLimit
+          ? 'too many generated addresses'
+          : undefined
+    if (excess !== undefined && run.result.is === 'redirected') {
+      const result: Unrouted = { is: 'deferred', message: excess, router: run.result.work.router }
+      walk.push({ is: 'unrouted', candidate, result, waits: false })
       continue
     }
-    record(run, walk, stack, options)
+    record(run, walk, stack)
+    // The copy that goes on comes before the children.
+    if (run.clone !== undefined) stack.push({ is: 'candidate', candidate: run.clone })
   }
   return walk
 }
 
-function childrenOf({ result }: AddressRun): number {
-  return result.is === 'redirected' ? result.children.length : 0
-}
-
-function record(run: AddressRun, walk: Walk, stack: Candidate[], options: RouteAllOptions): void {
-  const { candidate, result } = run
+function record({ candidate, result }: AddressRun, walk: WalkEvent[], stack: Child[]): void {
   switch (result.is) {
     case 'taken':
-      walk.taken.push(result.address)
+      walk.push(result)
       return
     case 'discarded':
-      walk.discarded.push({ candidate, routerName: result.routerName, loggedAs: result.loggedAs })
+      walk.push({ is: 'discarded', candidate, routerName: result.routerName, loggedAs: result.loggedAs })
       return
     case 'redirected':
-      // From the last to the first: the first is then on top of the stack, and pipes and files keep Exim's order.
-      for (const child of [...result.children].reverse()) {
-        if ('uniqueKey' in child) {
-          if (options.isDone?.(child.uniqueKey) !== true) walk.taken.push(child)
-        } else stack.push(child)
-      }
+      // From the last to the first: the first is then on top of the stack.
+      stack.push(...result.children.toReversed())
       return
     case 'failed':
     case 'deferred':
-      walk.unrouted.push({ candidate, result, waits: false })
+      walk.push({ is: 'unrouted', candidate, result, waits: false })
   }
 }
 
@@ -142,41 +138,63 @@ async function waitsFor(
     if (held.is !== 'no')
       return { is: 'deferred', message: `hold_domains: ${held.message}`, router: undefined }
   }
-  const waiting = options.mustWait?.(candidate.address, candidate.domain)
+  const waiting = options.mustWait?.(candidate.uniqueKey, candidate.domain)
   return waiting === undefined ? undefined : { is: 'deferred', message: waiting.message, router: undefined }
 }
 
-/** Leaves out duplicates; an address whose transport cannot be told waits. */
-function sortOut(
-  walk: Walk,
-  discarded: DiscardedAddress[],
-): { routed: RoutedAddress[]; unrouted: UnroutedAddress[] } {
-  const unrouted: UnroutedAddress[] = walk.unrouted.map(({ candidate, result, waits }) =>
-    toUnrouted(candidate, result, waits),
-  )
+/** Leaves out duplicates; what is forbidden fails, and an address whose transport cannot be told waits. */
+function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'oneTime'> {
   const routed: RoutedAddress[] = []
+  const unrouted: UnroutedAddress[] = []
+  const discarded: DiscardedAddress[] = []
   const seen = new Set<ByteString>()
-  for (const taken of walk.taken) {
-    const { candidate, problem, hostText: _, transport, ...rest } = taken
-    if (transport === undefined) {
-      const message = problem ?? 'no transport'
-      unrouted.push(toUnrouted(candidate, { is: 'deferred', message, router: taken.router }, false))
+  for (const event of walk) {
+    if (event.is === 'unrouted') {
+      unrouted.push(toUnrouted(event.candidate, event.result, event.waits))
       continue
     }
-    if (seen.has(taken.uniqueKey)) {
-      discarded.push({
-        address: taken.address,
-        recipient: taken.recipient,
-        ancestors: taken.ancestors,
-        routerName: taken.router.name,
-        loggedAs: undefined,
-      })
+    if (event.is === 'discarded') {
+      const { candidate, routerName, loggedAs } = event
+      const { address, recipient } = candidate
+      discarded.push({ address, recipient, ancestors: ancestorsOf(candidate), routerName, loggedAs })
       continue
     }
-    seen.add(taken.uniqueKey)
-    routed.push({ ...rest, transport })
+    const { candidate: _, problem, forbidden, transport, ...rest } = event.address
+    if (forbidden === true || transport === undefined) {
+      unrouted.push(refusedSpecial(event.address, forbidden === true, problem))
+    } else if (seen.has(rest.uniqueKey)) {
+      discarded.push(discardedBy(event.address))
+    } else {
+      seen.add(rest.uniqueKey)
+      routed.push({ ...rest, transport })
+    }
   }
-  return { routed, unrouted }
+  return { routed, unrouted, discarded }
+}
+
+function refusedSpecial(
+  taken: TakenAddress,
+  forbidden: boolean,
+  problem: ByteString | undefined,
+): UnroutedAddress {
+  const { address, recipient, ancestors, router, special, transport } = taken
+  const kind = special === 'pipe' ? 'pipe' : 'file'
+  return {
+    address,
+    recipient,
+    ancestors,
+    routerName: router.name,
+    is: forbidden ? 'failed' : 'deferred',
+    message: forbidden ? `delivery to ${kind} forbidden` : (problem ?? 'no transport'),
+    ...(transport && { transportName: transport.name }),
+    ...(!forbidden && { errno: -30 }),
+    ...(taken.errorsTo !== undefined && { errorsTo: taken.errorsTo }),
+  }
+}
+
+/** A duplicate: done without a delivery of its own. */
+function discardedBy({ address, recipient, ancestors, router }: TakenAddress): DiscardedAddress {
+  return { address, recipient, ancestors, routerName: router.name, loggedAs: undefined }
 }
 
 function toUnrouted(candidate: Candidate, result: Unrouted, waits: boolean): UnroutedAddress {
@@ -189,6 +207,7 @@ function toUnrouted(candidate: Candidate, result: Unrouted, waits: boolean): Unr
     message: result.message,
     ...(result.userMessage !== undefined && { userMessage: result.userMessage }),
     ...(result.code !== undefined && { code: result.code }),
+    ...(result.errno !== undefined && { errno: result.errno }),
     ...(result.freeze === true && { freeze: true }),
     ...(waits && { retryDefer: true }),
     ...(candidate.errorsTo !== undefined && { errorsTo: candidate.errorsTo }),
@@ -196,20 +215,20 @@ function toUnrouted(candidate: Candidate, result: Unrouted, waits: boolean): Unr
 }
 
 /** Recipients to put in the place of those that a `one_time` router redirected. */
-function oneTimeOf(walk: Walk, recipients: readonly Recipient[]): RoutingResult['oneTime'] {
+function oneTimeOf(walk: readonly WalkEvent[], recipients: readonly Recipient[]): RoutingResult['oneTime'] {
   const children = new Map<Recipient, Recipient[]>()
-  const add = (candidate: Candidate): void => {
-    if (!candidate.oneTime) return
-    const list = children.get(candidate.recipient) ?? []
+  for (const event of walk) {
+    const candidate = event.is === 'taken' ? event.address.candidate : event.candidate
+    if (!candidate.oneTime || event.is === 'discarded') continue
+    const { recipient, errorsTo } = candidate
+    const list = children.get(recipient) ?? []
     list.push({
       address: candidate.address,
-      parent: recipients.indexOf(candidate.recipient),
-      ...(candidate.errorsTo !== undefined && { errorsTo: candidate.errorsTo }),
-      ...(candidate.recipient.dsn && { dsn: candidate.recipient.dsn }),
+      parent: recipients.indexOf(recipient),
+      ...(errorsTo !== undefined && { errorsTo }),
+      ...(recipient.dsn && { dsn: recipient.dsn }),
     })
-    children.set(candidate.recipient, list)
+    children.set(recipient, list)
   }
-  for (const taken of walk.taken) add(taken.candidate)
-  for (const { candidate } of walk.unrouted) add(candidate)
   return [...children].map(([original, list]) => ({ original, children: list }))
 }

@@ -12,7 +12,7 @@ import type {
   RoutingPurpose,
   RoutingServices,
 } from './types.ts'
-import { expandOption, isTrouble, privateSetting, trouble } from './values.ts'
+import { type ExpansionTrouble, expandOption, isTrouble, privateSetting, trouble } from './values.ts'
 
 export type RouterRun =
   | { readonly is: 'skipped'; readonly why: string }
@@ -52,7 +52,11 @@ export async function runRouter(
     services: setup.services,
   }
   if (router.settings.address_data !== undefined) {
-    const data = await expandOption(router.settings.address_data, 'address_data', work)
+    const data = await expandOption(
+      router.settings.address_data,
+      work,
+      (text) => `expansion of "${text}" failed in ${router.name} router`,
+    )
     if (isTrouble(data)) return { is: 'deferred', message: data.message, work: undefined }
     if (data === undefined) return { is: 'ran', verdict: { is: 'decline' }, work }
     candidate.addressData = data
@@ -99,7 +103,7 @@ async function setVariables(
   router: RouterInstance,
   candidate: Candidate,
   context: Context,
-): Promise<ReadonlyMap<string, Text> | { readonly is: 'defer'; readonly message: string }> {
+): Promise<ReadonlyMap<string, Text> | ExpansionTrouble> {
   const settings = router.settings.set
   if (settings === undefined) return candidate.routerVariables
   const variables = new Map(candidate.routerVariables)
@@ -117,7 +121,7 @@ async function setVariables(
       const value = await context.ports.expandText(match[2] ?? '', here)
       if (isFailure(value)) {
         if (value.kind === 'forced') continue
-        return trouble(setting, 'set', router.name, value)
+        return trouble(setting, value)
       }
       variables.set(match[1] ?? '', value)
     }

@@ -12,14 +12,17 @@ export type RoutingPurpose = 'deliver' | 'test' | 'expn' | 'verify-recipient' | 
 
 /** One address that is still to be routed. */
 export interface Candidate {
-  /** As it was written, affixes included, the domain in lower case. */
+  /** As it was written, affixes included. */
   readonly address: ByteString
+  /** For duplicates and what is done: the domain in lower case. */
+  readonly uniqueKey: ByteString
   /** As written. */
   readonly localPart: ByteString
+  /** In lower case. */
   readonly domain: ByteString
   readonly recipient: Recipient
-  /** The address it was made from. */
-  readonly parent: Candidate | undefined
+  /** The address it was made from; `unseen` puts a copy of the address itself in between. */
+  parent: Candidate | undefined
   /** The router that took it (and made children of it); set when that happens. */
   takenBy: RouterInstance | undefined
   /** Name of the router to begin with; undefined: the first. */
@@ -66,6 +69,8 @@ export interface SpecialDelivery {
   readonly kind: 'pipe' | 'file' | 'directory'
   /** `|command`, `/path` or `/path/`. */
   readonly text: ByteString
+  /** A `forbid_...` option of the router: the delivery fails. */
+  readonly forbidden: boolean
 }
 
 export type RedirectedItem =
@@ -81,8 +86,6 @@ export type RouterVerdict =
       readonly hosts: readonly RouteHost[]
       /** Of a routing rule; undefined: the router's own. */
       readonly transport?: TransportInstance
-      /** For local transports: the text of `$host`. */
-      readonly hostText?: ByteString
     }
   | { readonly is: 'redirect'; readonly items: readonly RedirectedItem[]; readonly rewrite: boolean }
   /** The domain changes and routing begins again (`self = reroute`, a widened domain). */
@@ -95,6 +98,7 @@ export type RouterVerdict =
       readonly message: ByteString
       readonly userMessage?: ByteString
       readonly code?: string
+      readonly errno?: number
       readonly freeze?: boolean
       /** For the panic log: a mistake in the configuration. */
       readonly isConfigurationError?: boolean

@@ -9,30 +9,33 @@ import type { RouterWork } from './types.ts'
 export interface ExpansionTrouble {
   readonly is: 'defer'
   readonly message: string
+  /** Exim's error number, where it is not -1. */
+  readonly errno?: number
 }
 
 /** An option's text; undefined: unset or forced to fail; or trouble. */
 export async function expandOption(
   option: Expandable | undefined,
-  name: string,
-  work: { readonly context: Context; readonly router: RouterWork['router'] },
+  work: { readonly context: Context },
+  sentence: (text: string) => string = standardSentence,
 ): Promise<Text | undefined | ExpansionTrouble> {
   if (option === undefined) return undefined
   const value = await work.context.ports.expand(option, work.context)
   if (!isFailure(value)) return value
-  return value.kind === 'forced' ? undefined : trouble(option, name, work.router.name, value)
+  return value.kind === 'forced' ? undefined : trouble(option, value, sentence)
 }
 
+function standardSentence(text: string): string {
+  return `failed to expand "${text}"`
+}
+
+/** Exim has its own beginning of the sentence for several options. */
 export function trouble(
   option: Expandable,
-  name: string,
-  router: string,
   failure: Failure,
+  sentence: (text: string) => string = standardSentence,
 ): ExpansionTrouble {
-  return {
-    is: 'defer',
-    message: `failed to expand "${option.text}" for ${name} in ${router} router: ${failure.message}`,
-  }
+  return { is: 'defer', message: `${sentence(option.text)}: ${failure.message}` }
 }
 
 export function isTrouble(value: unknown): value is ExpansionTrouble {
@@ -49,7 +52,7 @@ export async function expandBoolean(
   const plain = option.text
   if (plain === 'true') return true
   if (plain === 'false') return false
-  const value = await expandOption(option, name, work)
+  const value = await expandOption(option, work)
   if (value === undefined) return whenForced
   if (isTrouble(value)) return value
   const word = textOf(value).toLowerCase()

@@ -73,10 +73,10 @@ async function verifyByRouting(
         return refused(result, candidate, kind)
       case 'redirected': {
         const only = result.children.length === 1 ? result.children[0] : undefined
-        if (only === undefined || 'uniqueKey' in only || options.includes('success_on_redirect')) {
+        if (only === undefined || only.is === 'taken' || options.includes('success_on_redirect')) {
           return { is: 'ok', ...dataOf(candidate) }
         }
-        candidate = only
+        candidate = only.candidate
       }
     }
   }

@@ -76,7 +76,7 @@ function read(data: ByteString, reading: Reading, depth: number): ParsedList | u
     const end = endOfAddress(data, at, true)
     const item = trimmed(data.slice(at, end))
     at = end
-    const stop = /^:include:/.test(item)
+    const stop = item.startsWith(':include:')
       ? include(trimmed(item.slice(':include:'.length)), reading, depth)
       : readItem(item, reading)
     if (stop !== undefined) return stop

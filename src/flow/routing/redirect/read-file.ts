@@ -15,7 +15,7 @@ export function readRedirectFile(name: Text, settings: RedirectSettings, work: R
   const path = textOf(name)
   const { files } = work.context.ports
   if (!path.startsWith('/')) {
-    return { is: 'defer', message: `"${path}" is not an absolute path for the ${work.router.name} router` }
+    return { is: 'defer', message: `"${path}" is not an absolute path` }
   }
   if (unquotedTaint(name) !== undefined)
     return { is: 'defer', message: `Tainted name '${path}' for file read not permitted` }
@@ -41,7 +41,7 @@ function missing(
     const folder = ports.files.stat(parent)
     if (!('error' in folder)) return { is: 'absent' }
     if (folder.code === 'EACCES' && settings.ignore_eacces) return { is: 'absent' }
-    return { is: 'defer', message: `failed to stat ${parent} (${folder.error})` }
+    return { is: 'defer', message: `failed to stat ${parent}/. (${folder.error})` }
   }
   if (code === 'ENOTDIR' && settings.ignore_enotdir) return { is: 'absent' }
   if (code === 'EACCES' && settings.ignore_eacces) return { is: 'absent' }
@@ -54,7 +54,7 @@ function checkFile(
   settings: RedirectSettings,
   work: RouterWork,
 ): string | undefined {
-  const bad = `bad mode (0${(stat.mode & 0o7777).toString(8)}) for ${path}`
+  const bad = `bad mode (0${stat.mode.toString(8)}) for ${path}`
   if (stat.kind !== 'file') return `${path} is not a regular file`
   if ((stat.mode & settings.modemask) !== 0) {
     return `${bad}: 0${(stat.mode & settings.modemask).toString(8)} bit(s) unexpected`

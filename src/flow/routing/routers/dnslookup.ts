@@ -44,11 +44,11 @@ async function readPreferences(
   settings: DnslookupSettings,
   work: RouterWork,
 ): Promise<Preferences | ExpansionTrouble> {
-  const only = await expandOption(settings.ipv4_only, 'ipv4_only', work)
+  const only = await expandOption(settings.ipv4_only, work)
   if (isTrouble(only)) return only
-  const prefer = await expandOption(settings.ipv4_prefer, 'ipv4_prefer', work)
+  const prefer = await expandOption(settings.ipv4_prefer, work)
   if (isTrouble(prefer)) return prefer
-  const service = await expandOption(settings.check_srv, 'check_srv', work)
+  const service = await expandOption(settings.check_srv, work)
   if (isTrouble(service)) return service
   return {
     service: service === undefined || textOf(service) === '' ? undefined : textOf(service),

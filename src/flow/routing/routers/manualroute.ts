@@ -1,7 +1,7 @@
 /** The manualroute router: hosts for domains, written by hand. Source: Exim manual, chapter 20. */
 import type { Report } from '../../../base/diagnostic.ts'
 import { isFailure } from '../../../base/outcome.ts'
-import { type Text, textOf } from '../../../base/text.ts'
+import { concat, type Text, textOf } from '../../../base/text.ts'
 import type { Instance, RouterInstance, TransportInstance } from '../../../language/config/configuration.ts'
 import type { Context } from '../../../ports.ts'
 import type { RouteHost } from '../../routed.ts'
@@ -72,7 +72,7 @@ async function findRule(
   work: RouterWork,
 ): Promise<MatchedRule | RouterVerdict> {
   if (settings.route_data !== undefined) {
-    const data = await expandOption(settings.route_data, 'route_data', work)
+    const data = await expandOption(settings.route_data, work)
     if (isTrouble(data)) return data
     if (data === undefined || textOf(data).trim() === '') return { is: 'decline' }
     return { ...parseRule(data, false), context: work.context, expanded: true }
@@ -80,12 +80,14 @@ async function findRule(
   for (const text of splitRules(settings.route_list ?? '', work.context)) {
     const rule = parseRule(text, true)
     const context: Context = { ...work.context, captures: [] }
-    const result = await context.ports.matchListText(
-      'domain',
-      `<\n${rule.pattern}`,
-      work.facts.domain,
-      context,
-    )
+    // The pattern is one item of a domain list: expanded, then not split any further.
+    const pattern = await context.ports.expandText(rule.pattern, context)
+    if (isFailure(pattern)) {
+      if (pattern.kind === 'forced') continue
+      return { is: 'defer', message: `failed to expand "${rule.pattern}": ${pattern.message}` }
+    }
+    const list = concat(['<\n', pattern])
+    const result = await context.ports.matchListText('domain', list, work.facts.domain, context)
     if (result.is === 'defer' || result.is === 'failure') return { is: 'defer', message: result.message }
     if (result.is === 'no') continue
     context.captures[0] ??= work.facts.domain
@@ -113,8 +115,7 @@ async function routeByRule(
   if (hostList === undefined) return { is: 'decline' }
   const options = readOptions(rule.options, work)
   if ('is' in options) return options
-  const transport =
-    options.transport ?? (await findTransport(work.router.settings.transport, 'transport', work))
+  const transport = options.transport ?? (await findTransport(work.router.settings.transport, work))
   if (isTrouble(transport)) return transport
   if (transport !== undefined && transport.driver !== 'smtp') {
     const text = textOf(hostList).trim()
@@ -125,8 +126,16 @@ async function routeByRule(
     options.randomize ?? (await expandBoolean(settings.hosts_randomize, 'hosts_randomize', false, work))
   if (isTrouble(randomize)) return randomize
   const items = orderItems(work.context.ports.splitList(hostList).map(textOf), randomize, work.context)
-  if (items.length === 0) return { is: 'decline' }
+  if (items.length === 0) return noHosts(transport, work)
   return findHosts(items, options, settings, transport, work)
+}
+
+/** To verify an address no host is needed. */
+function noHosts(transport: TransportInstance | undefined, work: RouterWork): RouterVerdict {
+  if (work.purpose.startsWith('verify')) return { is: 'assign', hosts: [], ...(transport && { transport }) }
+  const message = `error in ${work.router.name} router: no host(s) specified for domain ${work.facts.domain}`
+  work.context.ports.log.main(work.context.message?.id, message)
+  return { is: 'defer', message }
 }
 
 /** A failure makes the router decline. Source: Exim manual, "Format of the list of hosts". */
@@ -155,12 +164,10 @@ function readOptions(words: readonly string[], work: RouterWork): RuleOptions | 
     else {
       options.transport = work.services.transports.get(word)
       if (options.transport === undefined) {
-        const message = `unknown routing option or transport name "${word}"`
-        return {
-          is: 'defer',
-          message: `error in ${work.router.name} router: ${message}`,
-          isConfigurationError: true,
-        }
+        const problem = `unknown routing option or transport name "${word}"`
+        const { log } = work.context.ports
+        log.main(work.context.message?.id, `Error in ${work.router.name} router: ${problem}`)
+        return { is: 'defer', message: `error in router: ${problem}` }
       }
     }
   }
@@ -174,7 +181,9 @@ function orderItems(items: readonly string[], randomize: boolean, { ports }: Con
     if (item === '+') groups.push([])
     else if (item !== '') groups.at(-1)?.push(item)
   }
-  return groups.flatMap((group) => (randomize ? shuffled(group, ports.random) : group)).map(parseHostItem)
+  return groups
+    .flatMap((group) => (randomize ? shuffled(group, (limit) => ports.random(limit)) : group))
+    .map(parseHostItem)
 }
 
 function shuffled<T>(items: readonly T[], random: (limit: number) => number): T[] {
@@ -204,13 +213,13 @@ async function findHosts(
         return found
       case 'insecure':
         return { is: 'defer', message: `host lookup for "${item.name}" done insecurely` }
+      // An address that is ignored is as good as none.
+      case 'ignored':
       case 'none': {
         if (settings.host_find_failed === 'ignore') continue
         const message = `lookup of host "${item.name}" failed in ${work.router.name} router`
         return notFound(settings.host_find_failed, message)
       }
-      case 'ignored':
-        continue
       case 'found':
         break
     }

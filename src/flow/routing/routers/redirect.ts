@@ -67,7 +67,7 @@ async function readData(
   work: RouterWork,
 ): Promise<ByteString | undefined | RouterVerdict> {
   if (settings.file === undefined) {
-    const data = await expandOption(settings.data, 'data', work)
+    const data = await expandOption(settings.data, work)
     if (data === undefined || isTrouble(data)) return data
     return textOf(data)
   }
@@ -89,8 +89,10 @@ function isFilter(data: ByteString): boolean {
 
 /** A filter is never taken for a list of addresses. */
 function filterVerdict(settings: RedirectSettings, work: RouterWork): RouterVerdict {
-  if (!settings.allow_filter) return { is: 'defer', message: 'error in filter data: filtering not enabled' }
-  const message = `error in filter data: filter files are not supported by this version (${work.router.name} router)`
+  const what = settings.file === undefined ? 'data' : 'file'
+  if (!settings.allow_filter)
+    return { is: 'defer', message: `error in filter ${what}: filtering not enabled` }
+  const message = `error in filter ${what}: filter files are not supported by this version (${work.router.name} router)`
   return { is: 'defer', message, isConfigurationError: true }
 }
 
@@ -124,7 +126,10 @@ async function verdictOf(
     case 'defer':
       return refusal(list.is, list.text, settings, work)
     case 'error':
-      return { is: 'defer', message: `error in redirect data: ${list.message}` }
+      return {
+        is: 'defer',
+        message: `error in redirect ${settings.file === undefined ? 'data' : 'file'}: ${list.message}`,
+      }
     case 'items':
       break
   }
@@ -146,7 +151,7 @@ function refusal(
   settings: RedirectSettings,
   work: RouterWork,
 ): RouterVerdict {
-  const message = text === '' ? (is === 'fail' ? 'forced rejection' : 'forced defer') : text
+  const message = text
   const code = /^(\d{3})(?: \d\.\d{1,3}\.\d{1,3})? /.exec(message)
   if (code === null) return { is, message, userMessage: message }
   const fits = code[1]?.startsWith(is === 'fail' ? '5' : '4') === true
@@ -172,7 +177,7 @@ async function tellErrors(
   const to = settings.syntax_errors_to
   if (to === undefined || work.purpose !== 'deliver' || services.reportSyntaxErrors === undefined) return
   const expanded = await context.ports.expandText(to, context)
-  const text = await expandOption(settings.syntax_errors_text, 'syntax_errors_text', work)
+  const text = await expandOption(settings.syntax_errors_text, work)
   if (isFailure(expanded)) return
   await services.reportSyntaxErrors({
     to: textOf(expanded),
@@ -188,12 +193,10 @@ async function toItem(
   work: RouterWork,
 ): Promise<RedirectedItem | (RouterVerdict & { readonly is: 'defer' | 'decline' })> {
   if (item.is === 'special') {
-    const forbidden = item.kind === 'pipe' ? settings.forbid_pipe : settings.forbid_file
-    if (forbidden || settings.one_time) {
-      const what = item.kind === 'pipe' ? 'pipe' : item.kind === 'file' ? 'file' : 'directory'
-      return { is: 'defer', message: `error in redirect data: ${what} delivery is not permitted` }
-    }
-    return { is: 'special', special: { kind: item.kind, text: item.text } }
+    // `one_time` is for addresses alone: pipes and files could not be put in the place of a recipient.
+    const forbidden =
+      settings.one_time || (item.kind === 'pipe' ? settings.forbid_pipe : settings.forbid_file)
+    return { is: 'special', special: { kind: item.kind, text: item.text, forbidden } }
   }
   const domain = item.domain === '' ? await qualify(item.backslash, settings, work) : item.domain
   if (typeof domain !== 'string') return domain
