@@ -137,9 +137,6 @@ export interface MessageControls {
   queueName: string | undefined
 }
 
-/** `at_start` before all headers, `after_received` behind the first block of Received, `at_start_rfc` behind all Received and Resent ones. */
-export type HeaderPlace = 'at_end' | 'at_start' | 'after_received' | 'at_start_rfc'
-
 /** A message under reception or in delivery. */
 export interface MessageFacts {
   /** Empty before it is known. */
@@ -155,10 +152,8 @@ export interface MessageFacts {
   recipientsMax?: number
   /** All headers, deleted ones with type `*`. */
   headers: readonly Header[]
-  /** Added by ACLs and not yet merged: `$headers_added`. */
+  /** Added by ACLs and not yet merged: `$headers_added`. One header each; `:at_start:` and its kin may stand before it. */
   headersAdded: string[]
-  /** Where an added header goes, when not to the end; by its text in `headersAdded`. */
-  headerPlaces?: Map<string, HeaderPlace>
   /** Names of headers that ACLs want removed: `remove_header`. */
   headersRemoved?: string[]
   /** First and last `message_body_visible` bytes. */

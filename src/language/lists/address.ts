@@ -2,7 +2,7 @@
 import { after, type Awaitable } from '../../base/outcome.ts'
 import { concat, slice, textOf, type Text } from '../../base/text.ts'
 import { domainItem, textSubject } from './domain.ts'
-import { regexItem, signOf } from './item.ts'
+import { failing, regexItem, signOf } from './item.ts'
 import type { AddressSubject, CompileOptions, ItemIndex, ItemResult, Match, Run } from './list.ts'
 import { type LookupItem, parseLookupItem, performLookup } from './lookup.ts'
 import { asItemResult } from './lookup.ts'
@@ -108,18 +108,23 @@ export function addressItem(text: Text, options: CompileOptions): Match<AddressS
   }
   if (sign === '@' && bytes.startsWith('@@')) {
     const lookup = parseLookupItem(slice(text, 2))
+    if (lookup !== undefined && 'error' in lookup) return failing(lookup.error)
     if (lookup !== undefined) return (subject, run) => matchByDomain(lookup, subject, run, options)
   }
-  const lookup =
-    bytes.includes('@') && !/^[a-z0-9*@,()=/.-]*;/.test(bytes) ? undefined : parseLookupItem(text)
-  if (lookup !== undefined) return wholeAddressLookup(lookup, bytes, caseful)
+  const lookup = parseLookupItem(text)
+  if (lookup !== undefined) {
+    // `bob@lsearch;/file` is a local part and a domain that is looked up.
+    const hasParts = 'error' in lookup && bytes.slice(0, bytes.indexOf(';')).includes('@')
+    if (!hasParts)
+      return 'error' in lookup ? failing(lookup.error) : wholeAddressLookup(lookup, bytes, caseful)
+  }
   return partsItem(text, options)
 }
 
 /** The complete address is the key. */
 function wholeAddressLookup(lookup: LookupItem, shown: string, caseful: boolean): Match<AddressSubject> {
   return (subject, run) => {
-    if (subject.raw === '' && !lookup.queryStyle) return undefined
+    if (subject.raw === '' && lookup.style === 'single') return undefined
     if (lookup.partial !== undefined) {
       run.context.ports.log.panic(
         undefined,
@@ -136,6 +141,7 @@ function partsItem(text: Text, options: CompileOptions): Match<AddressSubject> |
   const bytes = textOf(text)
   const { localPart, domain } = splitPattern(bytes)
   // The index takes what it can; it is asked with the same rule.
+  if (bytes === '') return undefined
   if (domain === '') return () => undefined
   const plainDomain = !/^[\^+@]|;/.test(domain)
   if (plainDomain && (localPart === undefined || localPart === '*')) return undefined
@@ -153,8 +159,8 @@ function partsItem(text: Text, options: CompileOptions): Match<AddressSubject> |
       return samePlainDomain(domain, subject.domain) ? { is: 'match', data: addressData(text) } : undefined
     }
     return after(special(textSubject(subject.domain), run), (result) =>
-      result?.is === 'match' && result.data !== undefined
-        ? { ...result, data: concat([slice(text, 0, start), result.data]) }
+      result?.is === 'match'
+        ? { ...result, data: concat([slice(text, 0, start), result.data ?? '']) }
         : result,
     )
   }
@@ -187,7 +193,7 @@ function matchByDomain(
       if (found.is !== 'found') return asItemResult(found)
       const items = splitList(textOf(found.data))
       const last = textOf(items.at(-1) ?? '')
-      const chain = !lookup.queryStyle && last.startsWith('>') ? last.slice(1).trim() : undefined
+      const chain = lookup.style === 'single' && last.startsWith('>') ? last.slice(1).trim() : undefined
       const list = joinItems(chain === undefined ? items : items.slice(0, -1))
       return after(
         run.engine.matchText('localpart', list, textSubject(subject.localPart), run, options),

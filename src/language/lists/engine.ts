@@ -143,7 +143,7 @@ export class Engine implements ListEngine {
         return { is: 'match', data: verdict.result.data, how: inWords(verdict, path) }
       }
       if (verdict.result.is === 'no') {
-        return { is: 'match', data: undefined, inverted: true, how: inWords(verdict, path) }
+        return { is: 'match', data: verdict.data, inverted: true, how: inWords(verdict, path) }
       }
       return verdict.result
     })

@@ -76,6 +76,7 @@ function remoteItem(text: Text, sign: string, options: CompileOptions): Match<Ho
   const byAddress = netLookup(text)
   if (byAddress !== undefined) return byAddress
   const lookup = parseLookupItem(text)
+  if (lookup !== undefined && 'error' in lookup) return failing(lookup.error)
   if (lookup !== undefined) return hostLookup(lookup, bytes, options)
   if (bytes.startsWith('^')) return namePattern(bytes, options)
   if (bytes.startsWith('*')) {
@@ -132,7 +133,7 @@ const localInterface: Match<HostListSubject> = (subject, run) =>
 /** A lookup by host name, or a query. */
 function hostLookup(lookup: LookupItem, item: string, options: CompileOptions): Match<HostListSubject> {
   return (subject, run) => {
-    if (lookup.queryStyle) return after(performLookup(lookup, '', run), asItemResult)
+    if (lookup.style === 'query') return after(performLookup(lookup, '', run), asItemResult)
     if (options.addressesOnly) return lookUpAddress(lookup, undefined, subject, run)
     return after(namesOf(subject, item, run), (found: HostNames): Awaitable<ItemResult> => {
       if ('result' in found) return found.result
@@ -160,6 +161,7 @@ function netLookup(text: Text): Match<HostListSubject> | undefined {
   if (prefix === null) return undefined
   const lookup = parseLookupItem(slice(text, prefix[0].length))
   if (lookup === undefined) return undefined
+  if ('error' in lookup) return failing(lookup.error)
   const length = prefix[1] === '' ? undefined : Number(prefix[1])
   return (subject, run) => lookUpAddress(lookup, length, subject, run)
 }
@@ -172,7 +174,7 @@ function lookUpAddress(
 ): Awaitable<ItemResult> {
   const ip = subject.address === undefined ? undefined : parseIp(subject.address)
   if (ip === undefined) return undefined
-  return after(performLookup(lookup, addressKey(ip, length, lookup.type), run), asItemResult)
+  return after(performLookup(lookup, addressKey(ip, length, lookup.name), run), asItemResult)
 }
 
 /** Dots stand for the colons of IPv6, which end a key in lsearch files; iplsearch wants the colons. */

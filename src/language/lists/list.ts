@@ -133,6 +133,8 @@ export interface Verdict {
   /** A positive item decided or the end was reached after a positive one. */
   readonly endsNegated: boolean
   readonly atEnd: boolean
+  /** What the item that decided gives as data, a negated one too. */
+  readonly data?: Text | undefined
 }
 
 const NO: ListResult = { is: 'no' }
@@ -247,6 +249,7 @@ function decided<S>(
     why: `matched "${item.shown}"${how === undefined ? '' : ` ${how}`}`,
     endsNegated: false,
     atEnd: false,
+    data,
   }
 }
 

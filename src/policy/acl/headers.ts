@@ -1,5 +1,5 @@
 /** Headers that ACLs add and remove. Source: Exim manual, "Adding header lines in ACLs". */
-import type { Context, HeaderPlace } from '../../ports.ts'
+import type { Context } from '../../ports.ts'
 
 const PLACES = /^:(at_start|at_end|after_received|at_start_rfc):\s*/
 /** More headers, or longer ones, than this are not added for one message. */
@@ -14,19 +14,11 @@ export function addHeaders(context: Context, text: string): void {
     if (line === '') continue
     const place = PLACES.exec(line)
     const rest = place === null ? line : line.slice(place[0].length)
-    const header = `${isHeader(rest) ? '' : 'X-ACL-Warn: '}${clean(rest)}\n`
+    const where = place === null || place[1] === 'at_end' ? '' : `:${place[1] ?? ''}:`
+    const header = `${where}${isHeader(rest) ? '' : 'X-ACL-Warn: '}${clean(rest)}\n`
     if (message.headersAdded.includes(header) || message.headersAdded.length >= MOST_HEADERS) continue
     message.headersAdded.push(header)
-    const where = placeOf(place?.[1])
-    if (where !== 'at_end') {
-      message.headerPlaces ??= new Map()
-      message.headerPlaces.set(header, where)
-    }
   }
-}
-
-function placeOf(word: string | undefined): HeaderPlace {
-  return word === 'at_start' || word === 'after_received' || word === 'at_start_rfc' ? word : 'at_end'
 }
 
 /** RFC 5322 section 2.2: a name of printable characters without space, then a colon. */
