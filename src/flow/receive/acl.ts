@@ -1,0 +1,119 @@
+/** Runs the ACL of a command and answers for it, in Exim's words. Source: Exim manual, "Access control lists". */
+import type { Expandable } from '../../base/expandable.ts'
+import { isFailure } from '../../base/outcome.ts'
+import { type ByteString, textOf } from '../../base/text.ts'
+import type { AclPlace, AclResult, Context, LogFacts } from '../../ports.ts'
+import { chooseReply } from '../../wire/smtp/replies.ts'
+import type { Session } from './session-state.ts'
+
+/** What an ACL said, or `undefined` when the option is not set (or its expansion was forced to fail). */
+export async function runAclOption(
+  option: Expandable | undefined,
+  place: AclPlace,
+  context: Context,
+): Promise<AclResult | undefined> {
+  if (option === undefined) return undefined
+  const acl = await context.ports.expand(option, context)
+  if (isFailure(acl)) {
+    if (acl.kind === 'forced') return undefined
+    const logMessage = `failed to expand ACL string "${option.text}": ${acl.message}`
+    return { verdict: acl.kind === 'defer' ? 'defer' : 'error', userMessage: undefined, logMessage }
+  }
+  if (textOf(acl) === '') return undefined
+  return context.ports.runAcl(acl, place, context)
+}
+
+/** What is being decided, for the reply and the log line. */
+export interface AclQuestion {
+  /** After `rejected`: `RCPT <a@b>`, `connection in "connect" ACL`. */
+  readonly what: ByteString
+  /** Code of a refusal without one of its own; 550 but for VRFY and ETRN. */
+  readonly denyCode?: number
+  /** The envelope sender belongs into the line: RCPT and after DATA. */
+  readonly withSender?: boolean
+  readonly id?: string | undefined
+  /** Further lines of the reject log. */
+  readonly detail?: readonly ByteString[] | undefined
+}
+
+export const prohibited = 'Administrative prohibition'
+export const temporaryProblem = 'Temporary local problem - please try later'
+
+export interface Refusal {
+  readonly code: number
+  readonly text: ByteString
+  /** The connection is to be closed after the reply. */
+  readonly drop: boolean
+}
+
+/** Logs a refusal and gives its reply; undefined when the ACL let it pass (accept or discard). */
+export function refusalOf(session: Session, result: AclResult, question: AclQuestion): Refusal | undefined {
+  if (result.verdict === 'accept' || result.verdict === 'discard') return undefined
+  const temporary = result.verdict === 'defer' || result.verdict === 'error'
+  const message = result.userMessage ?? (temporary ? temporaryProblem : prohibited)
+  const chosen = chooseReply(message, temporary ? 451 : (question.denyCode ?? 550))
+  if (chosen.wrongCode !== undefined) {
+    session.log.panic(
+      undefined,
+      `configured error code starts with incorrect digit (expected ${temporary ? 4 : 5}) in "${message}"`,
+    )
+  }
+  logRefusal(session, result, question, temporary)
+  return { code: chosen.code, text: chosen.text === '' ? prohibited : chosen.text, drop: result.verdict === 'drop' }
+}
+
+function logRefusal(session: Session, result: AclResult, question: AclQuestion, temporary: boolean): void {
+  const reason = result.logMessage ?? result.userMessage
+  const sender = question.withSender === true ? `F=<${session.transaction?.message.sender ?? ''}> ` : ''
+  const line =
+    `${session.who()} ${sender}${temporary ? 'temporarily ' : ''}rejected ${question.what}` +
+    (reason === undefined || reason === '' ? '' : `: ${oneLine(reason)}`)
+  session.log.reject(question.id ?? (session.transaction?.message.id || undefined), line, {
+    main: result.logReject?.main ?? true,
+    reject: result.logReject?.reject ?? true,
+    panic: result.logReject?.panic ?? false,
+    ...(question.detail === undefined ? {} : { detail: question.detail }),
+    facts: refusalFacts(session, result, question),
+  })
+}
+
+function refusalFacts(session: Session, result: AclResult, question: AclQuestion): LogFacts {
+  const decided = result.decidedBy
+  return {
+    event: 'smtp:rejected',
+    verdict: result.verdict,
+    what: question.what,
+    host: session.connection.hostAddress,
+    sender: session.transaction?.message.sender,
+    decidedBy: decided === undefined ? undefined : { name: decided.acl, file: decided.file, line: decided.line },
+  }
+}
+
+/** A reason of several lines stands on one in the log. */
+export function oneLine(text: ByteString): ByteString {
+  return text.replace(/\r?\n/g, ' ')
+}
+
+/** Logs `closed by DROP in ACL`. */
+export function logDrop(session: Session): void {
+  session.ended = true
+  session.connection.notQuitReason = 'acl-drop'
+  if (!session.logsConnection || !session.log.selects('smtp_connection')) return
+  session.mainLog(`SMTP connection from ${session.who(false)} closed by DROP in ACL`, { event: 'smtp:close' })
+}
+
+/** Sends a refusal; tells whether the session goes on. */
+export function answerRefusal(session: Session, refusal: Refusal): 'continue' | 'close' {
+  session.reply(refusal.code, refusal.text)
+  if (!refusal.drop) return 'continue'
+  logDrop(session)
+  return 'close'
+}
+
+/** Sends a positive reply, in the words of the ACL when it has some. */
+export function answerAccepted(session: Session, result: AclResult | undefined, code: number, text: ByteString): void {
+  const message = result?.userMessage
+  if (message === undefined || message === '') return session.reply(code, text)
+  const chosen = chooseReply(message, code)
+  session.reply(chosen.code, chosen.text)
+}

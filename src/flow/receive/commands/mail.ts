@@ -1,0 +1,207 @@
+/** MAIL FROM. Source: RFC 5321 section 4.1.1.2, RFC 1870, RFC 6152, RFC 3461, RFC 4954 section 5. */
+import type { ByteString } from '../../../base/text.ts'
+import { parseAddress } from '../../../mail/parse-address.ts'
+import { decodeXtext, type EsmtpParameter, type ParameterForms, splitParameters } from '../../../wire/smtp/grammar.ts'
+import { answerAccepted, answerRefusal, refusalOf, runAclOption } from '../acl.ts'
+import { addressOptions } from '../address-options.ts'
+import { clientError } from '../errors.ts'
+import { clientMatches, expandInteger } from '../matching.ts'
+import { newMessage } from '../message-facts.ts'
+import { originatorOf, preMailControls } from '../pre-mail.ts'
+import type { Next, Session, Transaction } from '../session-state.ts'
+import { spoolHasRoom } from '../space.ts'
+import { maySetSender } from '../trust.ts'
+import type { Command } from './command.ts'
+
+export const mail: Command = {
+  name: 'MAIL',
+  doc: 'Begins a message and names its envelope sender.',
+  verb: 'MAIL',
+  colon: 'FROM:',
+  nonmail: false,
+  groupable: 'pipelining',
+  proceed,
+}
+
+async function proceed(session: Session, argument: ByteString): Promise<Next> {
+  const { settings, context } = session
+  session.messagesStarted++
+  if (!session.heloSeen && (await clientMatches(settings.hosts_require_helo, context, true))) {
+    session.rejectLog(`rejected MAIL from ${session.who(false)}: no HELO/EHLO given`, { event: 'smtp:rejected' })
+    session.reply(503, 'HELO or EHLO required')
+    return 'continue'
+  }
+  if (session.transaction !== undefined) return clientError(session, 'protocol', 503, 'sender already given')
+  if (argument === '') return clientError(session, 'protocol', 501, 'MAIL must have an address operand')
+  if (await tooManyMessages(session)) return 'continue'
+  const { address: text, parameters } = splitParameters(argument, session.esmtp ? parameterForms(session) : {})
+  const wrong = parameterProblem(parameters)
+  if (wrong !== undefined) return clientError(session, 'syntax', 501, wrong)
+  const limit = (await expandInteger(settings.message_size_limit, context)) ?? 0
+  const size = announcedSize(parameters)
+  if (limit > 0 && size > limit) return tooBig(session, argument, size, limit)
+  const room = await spoolHasRoom(session, settings.smtp_check_spool_space ? Math.max(size, 0) : 0)
+  if (!room) {
+    session.reply(452, 'Space shortage, please try later')
+    return 'continue'
+  }
+  const rewritten = (await session.services.rewriting?.smtp?.(text, context)) ?? text
+  const utf8 = parameters.some((one) => one.name === 'SMTPUTF8')
+  const parsed = parseAddress(rewritten, { ...addressOptions(settings, utf8), allowNull: true })
+  if (parsed.is === 'error') {
+    return clientError(session, 'syntax', 501, `${text}: ${parsed.message}`, parsed.message)
+  }
+  const sender = await qualified(session, parsed.address, parsed.domain, text)
+  if (sender === undefined) return 'continue'
+  return begin(session, sender, parameters, size, utf8)
+}
+
+async function begin(
+  session: Session,
+  given: ByteString,
+  parameters: readonly EsmtpParameter[],
+  size: number,
+  utf8: boolean,
+): Promise<Next> {
+  const { ports } = session.context
+  const message = newMessage({
+    receivedAt: ports.now(),
+    local: !session.remote,
+    originator: originatorOf(session),
+  })
+  const before = preMailControls(session)
+  if (before !== undefined) Object.assign(message.controls, before)
+  const context = { ...session.context, message }
+  // A local caller who is not trusted cannot choose the envelope sender.
+  const sender = (await maySetSender(session.connection, given, context)) ? given : ownAddress(session)
+  message.rawSender = sender
+  message.size = size
+  message.smtputf8 = utf8
+  message.prdrRequested = parameters.some((one) => one.name === 'PRDR')
+  message.sender = (await session.services.rewriting?.sender(sender, context)) ?? sender
+  const transaction: Transaction = {
+    message,
+    context,
+    recipients: [],
+    rawSender: sender,
+    body8bitmime: 0,
+    dsnRet: undefined,
+    dsnEnvid: undefined,
+    discarded: undefined,
+  }
+  session.transaction = transaction
+  applyParameters(session, transaction, parameters)
+  const result = await runAclOption(session.settings.acl_smtp_mail, 'mail', context)
+  if (result !== undefined) {
+    const shown = message.sender
+    const refusal = refusalOf(session, result, { what: `MAIL <${shown}>` })
+    if (refusal !== undefined) {
+      session.transaction = undefined
+      session.mailRefused = true
+      return answerRefusal(session, refusal)
+    }
+    if (result.verdict === 'discard') transaction.discarded = 'MAIL'
+  }
+  const prdr = message.prdrRequested ? 'OK, PRDR Requested' : 'OK'
+  answerAccepted(session, result, 250, prdr)
+  return 'continue'
+}
+
+function parameterForms(session: Session): ParameterForms {
+  return {
+    SIZE: 'value',
+    ...(session.settings.accept_8bitmime ? { BODY: 'value' } : {}),
+    AUTH: 'value',
+    ...(session.offered.has('DSN') ? { RET: 'value', ENVID: 'value' } : {}),
+    ...(session.offered.has('PRDR') ? { PRDR: 'alone' } : {}),
+    ...(session.offered.has('SMTPUTF8') ? { SMTPUTF8: 'alone' } : {}),
+  }
+}
+
+function parameterProblem(parameters: readonly EsmtpParameter[]): string | undefined {
+  for (const name of ['RET', 'ENVID']) {
+    if (parameters.filter((one) => one.name === name).length > 1) return `${name} can be specified once only`
+  }
+  for (const { name, value = '' } of parameters) {
+    if (name === 'BODY' && !/^(?:7BIT|8BITMIME)$/i.test(value)) return 'invalid data for BODY'
+    if (name === 'RET' && !/^(?:FULL|HDRS)$/i.test(value)) return 'Value for RET is invalid'
+    if (name === 'AUTH' && value !== '<>' && decodeXtext(value) === undefined) return 'invalid data for AUTH'
+  }
+  return undefined
+}
+
+function announcedSize(parameters: readonly EsmtpParameter[]): number {
+  const value = parameters.find((one) => one.name === 'SIZE')?.value ?? ''
+  return /^\d{1,15}$/.test(value) ? Number(value) : -1
+}
+
+function applyParameters(
+  session: Session,
+  transaction: Transaction,
+  parameters: readonly EsmtpParameter[],
+): void {
+  for (const { name, value = '' } of parameters) {
+    if (name === 'BODY') {
+      transaction.body8bitmime = value.toUpperCase() === '8BITMIME' ? 8 : 7
+      transaction.message.body8bit = transaction.body8bitmime === 8
+    } else if (name === 'RET') transaction.dsnRet = value.toUpperCase() === 'FULL' ? 'full' : 'hdrs'
+    else if (name === 'ENVID') transaction.dsnEnvid = value
+    else if (name === 'AUTH') session.connection.authenticatedSender = authenticatedSender(session, value)
+  }
+}
+
+/** The AUTH parameter counts only from a client that has authenticated. Source: RFC 4954 section 5. */
+function authenticatedSender(session: Session, value: ByteString): ByteString | undefined {
+  if (session.connection.authenticatedBy === undefined || value === '<>') return undefined
+  return decodeXtext(value)
+}
+
+async function tooManyMessages(session: Session): Promise<boolean> {
+  const most = (await expandInteger(session.settings.smtp_accept_max_per_connection, session.context)) ?? 0
+  if (most <= 0 || session.messagesAccepted < most) return false
+  session.rejectLog(`rejected MAIL command ${session.who()}: too many messages in one connection`, {
+    event: 'smtp:rejected',
+    what: 'MAIL',
+  })
+  session.reply(421, 'too many messages in this connection')
+  return true
+}
+
+function tooBig(session: Session, argument: ByteString, size: number, limit: number): Next {
+  const address = argument.replace(/[ \t].*$/, '')
+  if (session.log.selects('size_reject')) {
+    session.rejectLog(
+      `rejected MAIL FROM:${address} ${session.who()}: message too big: size${size > 2_147_483_647 ? '>=2147483647' : `=${size}`} max=${limit}`,
+      { event: 'smtp:rejected', what: 'MAIL', size, limit },
+    )
+  }
+  session.reply(552, 'Message size exceeds maximum permitted')
+  return 'continue'
+}
+
+async function qualified(
+  session: Session,
+  address: ByteString,
+  domain: ByteString,
+  shown: ByteString,
+): Promise<ByteString | undefined> {
+  if (domain !== '' || address === '') return address
+  if (await allowsUnqualified(session)) return `${address}@${session.context.server.qualifyDomain}`
+  session.rejectLog(`unqualified sender rejected: <${address}> ${session.who()}`, {
+    event: 'smtp:rejected',
+    what: 'MAIL',
+  })
+  session.reply(501, `${shown}: sender address must contain a domain`)
+  return undefined
+}
+
+async function allowsUnqualified(session: Session): Promise<boolean> {
+  if (!session.remote) return true
+  return clientMatches(session.settings.sender_unqualified_hosts, session.context)
+}
+
+/** `login@qualify_domain` of the calling user. */
+function ownAddress(session: Session): ByteString {
+  const login = session.connection.caller?.login ?? 'unknown'
+  return `${login}@${session.context.server.qualifyDomain}`
+}

@@ -1,0 +1,79 @@
+/** Commands that ask little: RSET, NOOP, HELP, and those that are not offered here. */
+import { clientError } from '../errors.ts'
+import type { Command } from './command.ts'
+
+export const rset: Command = {
+  name: 'RSET',
+  doc: 'Gives up the message under way.',
+  verb: 'RSET',
+  bare: true,
+  nonmail: 'onceFree',
+  groupable: 'pipelining',
+  proceed(session) {
+    session.reset('RSET')
+    session.reply(250, 'Reset OK')
+    return 'continue'
+  },
+}
+
+export const noop: Command = {
+  name: 'NOOP',
+  doc: 'Does nothing.',
+  verb: 'NOOP',
+  nonmail: true,
+  groupable: false,
+  proceed(session) {
+    session.reply(250, 'OK')
+    return 'continue'
+  },
+}
+
+export const help: Command = {
+  name: 'HELP',
+  doc: 'Names the commands.',
+  verb: 'HELP',
+  nonmail: true,
+  groupable: 'always',
+  proceed(session) {
+    const { settings, services } = session
+    const verbs = ['AUTH']
+    if (services.startTls !== undefined) verbs.push('STARTTLS')
+    verbs.push('HELO', 'EHLO', 'MAIL', 'RCPT', 'DATA', 'BDAT', 'NOOP', 'QUIT', 'RSET', 'HELP')
+    if (settings.acl_smtp_etrn !== undefined) verbs.push('ETRN')
+    if (settings.acl_smtp_expn !== undefined) verbs.push('EXPN')
+    if (settings.acl_smtp_vrfy !== undefined) verbs.push('VRFY')
+    session.reply(214, `Commands supported:\n${verbs.join(' ')}`)
+    return 'continue'
+  },
+}
+
+export const starttls: Command = {
+  name: 'STARTTLS',
+  doc: 'Begins encryption, where it was offered.',
+  verb: 'STARTTLS',
+  bare: true,
+  nonmail: 'onceFree',
+  groupable: false,
+  async proceed(session) {
+    const tls = session.services.startTls
+    if (tls === undefined || !session.offered.has('STARTTLS')) {
+      return clientError(session, 'protocol', 503, 'STARTTLS command used when not advertised')
+    }
+    session.reset('STARTTLS')
+    session.reply(220, 'TLS go ahead')
+    session.send()
+    session.io.flush()
+    // What was sent along in the clear is never obeyed: RFC 3207 section 6, CVE-2021-38371.
+    session.io.reader.discard()
+    const begun = await tls.start(session.io, session.context)
+    if (begun.is === 'failed') return 'close'
+    session.offered.clear()
+    session.heloSeen = false
+    session.esmtp = false
+    session.authTried = false
+    session.connection.helo = undefined
+    session.connection.heloVerified = undefined
+    session.uncounted.clear()
+    return 'continue'
+  },
+}

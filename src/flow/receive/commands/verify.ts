@@ -1,0 +1,97 @@
+/** VRFY and EXPN. Source: Exim manual, "The VRFY and EXPN commands". */
+import type { ByteString } from '../../../base/text.ts'
+import { parseAddress } from '../../../mail/parse-address.ts'
+import type { Context } from '../../../ports.ts'
+import { answerRefusal, refusalOf, runAclOption } from '../acl.ts'
+import { addressOptions } from '../address-options.ts'
+import { clientError } from '../errors.ts'
+import { clientMatches } from '../matching.ts'
+import { aclContext } from '../pre-mail.ts'
+import type { Next, Session } from '../session-state.ts'
+import type { Command } from './command.ts'
+
+export const vrfy: Command = {
+  name: 'VRFY',
+  doc: 'Asks whether an address can be delivered to.',
+  verb: 'VRFY',
+  nonmail: true,
+  groupable: false,
+  async proceed(session, argument) {
+    const address = await readAddress(session, argument)
+    if (typeof address !== 'object') return address
+    const context = withAddress(aclContext(session), address.full)
+    const result = (await runAclOption(session.settings.acl_smtp_vrfy, 'vrfy', context)) ?? {
+      verdict: 'deny' as const,
+      userMessage: undefined,
+      logMessage: undefined,
+    }
+    const refusal = refusalOf(session, result, { what: `VRFY ${argument}`, denyCode: 252 })
+    // Awkward clients ask before each RCPT: a refusal without a code of its own is no refusal.
+    if (refusal !== undefined) return answerRefusal(session, refusal)
+    const verified = await context.ports.verify({ address: address.full, kind: 'recipient', options: [] }, context)
+    const why = verified.userMessage ?? verified.logMessage
+    if (verified.is === 'ok') session.reply(250, `<${address.full}> is deliverable`)
+    else if (verified.is === 'defer') session.reply(450, `<${address.full}> Cannot be resolved at this time: ${why ?? ''}`)
+    else {
+      session.reply(550, `<${address.full}> ${why ?? 'is not deliverable'}`)
+      session.mainLog(`VRFY failed for ${argument} ${session.who()}`, { event: 'smtp:vrfy-failed' })
+    }
+    return 'continue'
+  },
+}
+
+export const expn: Command = {
+  name: 'EXPN',
+  doc: 'Asks what a list address stands for.',
+  verb: 'EXPN',
+  nonmail: true,
+  groupable: false,
+  async proceed(session, argument) {
+    const context = withAddress(aclContext(session), argument)
+    const result = (await runAclOption(session.settings.acl_smtp_expn, 'expn', context)) ?? {
+      verdict: 'deny' as const,
+      userMessage: undefined,
+      logMessage: undefined,
+    }
+    const refusal = refusalOf(session, result, { what: `EXPN ${argument}` })
+    if (refusal !== undefined) return answerRefusal(session, refusal)
+    const parsed = parseAddress(argument, addressOptions(session.settings, false))
+    if (parsed.is === 'error') return clientError(session, 'syntax', 501, `${argument}: ${parsed.message}`, parsed.message)
+    const full = parsed.domain === '' ? `${parsed.address}@${context.server.qualifyRecipient}` : parsed.address
+    const expansion = await session.services.expn?.(full, context)
+    if (expansion === undefined) session.reply(250, `<${full}>`)
+    else if (expansion.is === 'ok') session.reply(250, expansion.lines.map((line) => `<${line}>`).join('\n'))
+    else session.reply(550, expansion.lines.join('\n') || `${full} cannot be expanded`)
+    return 'continue'
+  },
+}
+
+async function readAddress(session: Session, argument: ByteString): Promise<{ full: ByteString } | Next> {
+  const { settings, context } = session
+  const parsed = parseAddress(argument, addressOptions(settings, false))
+  if (parsed.is === 'error') {
+    const text = argument === '' ? parsed.message : `${argument}: ${parsed.message}`
+    session.reply(501, text)
+    return 'continue'
+  }
+  if (parsed.domain !== '') return { full: parsed.address }
+  const allowed = !session.remote || (await clientMatches(settings.recipient_unqualified_hosts, context))
+  if (allowed) return { full: `${parsed.address}@${context.server.qualifyRecipient}` }
+  session.rejectLog(`unqualified verify rejected: <${parsed.address}> ${session.who()}`, {
+    event: 'smtp:rejected',
+    what: 'VRFY',
+  })
+  session.reply(501, `${argument}: recipient address must contain a domain`)
+  return 'continue'
+}
+
+function withAddress(context: Context, address: ByteString): Context {
+  const at = address.lastIndexOf('@')
+  return {
+    ...context,
+    address: {
+      localPart: at < 0 ? address : address.slice(0, at),
+      domain: at < 0 ? context.server.qualifyRecipient : address.slice(at + 1),
+    },
+  }
+}

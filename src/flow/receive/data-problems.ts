@@ -1,0 +1,84 @@
+/** When the message itself cannot be taken: its end did not come, it is too big, the disk refuses. */
+import { hostAndIdent } from '../../mail/log-lines.ts'
+import type { InputEnd } from '../../wire/line-reader.ts'
+import type { BodyProblem, MessageReceiver } from './body.ts'
+import { rejectDetail } from './reject-detail.ts'
+import type { Next, Session } from './session-state.ts'
+
+export type DataEnd = InputEnd
+
+/** The client is gone or silent in the middle of the message. */
+export function dataEnded(session: Session, receiver: MessageReceiver | undefined, end: DataEnd): Next {
+  session.ended = true
+  const { connection } = session
+  const id = receiver?.incoming?.id
+  const sender = session.transaction?.message.sender ?? ''
+  // These two lines carry no interface: so it was observed.
+  const host = hostAndIdent({ ...connection, interfaceAddress: undefined }, session.log, false)
+  if (end === 'timeout') {
+    connection.notQuitReason = 'data-timeout'
+    session.log.main(id, `SMTP data timeout (message abandoned) on connection from ${host} F=<${sender}>`, {
+      event: 'smtp:data-timeout',
+    })
+    session.reply(421, `${connection.activeHostname} SMTP incoming data timeout - closing connection.`)
+  } else if (end === 'shutdown') {
+    connection.notQuitReason = 'signal-exit'
+    session.log.main(id, `SMTP connection from ${session.who(false)} closed after SIGTERM`, { event: 'smtp:close' })
+    session.reply(421, `${connection.activeHostname}: Service not available - closing connection`)
+  } else {
+    connection.notQuitReason = 'connection-lost'
+    const where = receiver === undefined ? '' : receiver.headerDone || !receiver.inLine ? ' (after header)' : ' (header)'
+    session.log.main(undefined, `SMTP connection from ${session.who(false)} lost while reading message data${where}`, {
+      event: 'smtp:lost',
+    })
+    session.reply(421, 'Lost incoming connection')
+  }
+  session.transaction = undefined
+  return 'close'
+}
+
+/** The whole message has been read, and cannot be taken. */
+export async function refuseBody(
+  session: Session,
+  receiver: MessageReceiver,
+  problem: BodyProblem,
+): Promise<Next> {
+  const id = receiver.incoming?.id
+  await receiver.abort()
+  const host = hostAndIdent({ ...session.connection, interfaceAddress: undefined }, session.log, false)
+  const { settings } = session
+  switch (problem.is) {
+    case 'header-line-too-long':
+      session.log.main(
+        undefined,
+        `overlong message header line received from ${host} (more than ${settings.header_line_maxsize} characters): message abandoned`,
+        { event: 'smtp:rejected', what: 'header-line' },
+      )
+      session.reply(552, 'A message header line is too long')
+      return 'continue'
+    case 'header-too-long':
+      session.log.main(
+        undefined,
+        `ridiculously long message header received from ${host} (more than ${settings.header_maxsize} characters): message abandoned`,
+        { event: 'smtp:rejected', what: 'header' },
+      )
+      session.reply(552, 'Message header is ridiculously long')
+      return 'continue'
+    case 'too-big':
+      if (session.log.selects('size_reject')) {
+        const sender = session.transaction?.message.sender ?? ''
+        session.log.reject(
+          id,
+          `rejected from <${sender}> H=${host}: message too big: read=${receiver.sizeBytes} max=${receiver.limit}`,
+          { detail: rejectDetail(session, receiver.headerText, undefined) ?? [], facts: { event: 'smtp:rejected', what: 'size' } },
+        )
+      }
+      session.reply(552, 'Message size exceeds maximum permitted')
+      return 'continue'
+    case 'spool':
+      session.log.panic(id, `spool: ${problem.error.message}`, { event: 'spool:error', code: problem.error.code })
+      if (problem.error.code === 'full') session.reply(452, 'Space shortage, please try later')
+      else session.reply(451, 'Error while writing spool file')
+      return 'continue'
+  }
+}

@@ -1,0 +1,96 @@
+/** What is kept of a message and its session, as the spool wants it. */
+import type { ByteString, Text } from '../../base/text.ts'
+import type { Envelope, Header, OriginHost, Recipient } from '../../mail/envelope.ts'
+import type { ConnectionFacts } from '../../ports.ts'
+import type { MessageReceiver } from './body.ts'
+import type { Session, Transaction } from './session-state.ts'
+
+export function makeEnvelope(
+  session: Session,
+  transaction: Transaction,
+  receiver: MessageReceiver,
+  headers: readonly Header[],
+): Envelope {
+  const { message } = transaction
+  const { connection } = session
+  const { controls } = message
+  const now = session.context.ports.now()
+  const host = originHost(connection)
+  const variables = aclVariables(connection, message.aclM)
+  return {
+    id: message.id,
+    receivedAt: message.receivedAt,
+    receiveMs: Math.max(0, now - message.receivedAt),
+    originator: message.originator,
+    sender: message.sender ?? '',
+    recipients: transaction.recipients.map(keptRecipient),
+    headers,
+    protocol: connection.protocol,
+    ...(host === undefined ? {} : { host }),
+    ...(connection.ident === undefined ? {} : { ident: connection.ident }),
+    ...(connection.authenticatedId === undefined ? {} : { authenticatedId: connection.authenticatedId }),
+    ...(connection.authenticatedSender === undefined
+      ? {}
+      : { authenticatedSender: connection.authenticatedSender }),
+    local: message.local,
+    bodyLines: receiver.bodyLines,
+    bodyZeros: receiver.bodyZeros,
+    bodySize: receiver.bodySize,
+    maxReceivedLineLength: receiver.maxLineLength,
+    body8bit: message.body8bit,
+    smtputf8: message.smtputf8,
+    ...(transaction.dsnRet === undefined ? {} : { dsnRet: transaction.dsnRet }),
+    ...(transaction.dsnEnvid === undefined ? {} : { dsnEnvid: transaction.dsnEnvid }),
+    ...(variables === undefined ? {} : { aclVariables: variables }),
+    ...(controls.queueName === undefined ? {} : { queueName: controls.queueName }),
+    ...(controls.queueOnly ? { queueOnly: true } : {}),
+    ...(controls.freeze ? { frozenAt: now } : {}),
+    firstDelivery: true,
+    done: [],
+  }
+}
+
+function keptRecipient(one: Transaction['recipients'][number]): Recipient {
+  return { address: one.address, ...(one.dsn === undefined ? {} : { dsn: one.dsn }) }
+}
+
+/** The sending host as delivery will want to know it; undefined for local input. */
+export function originHost(connection: ConnectionFacts): OriginHost | undefined {
+  const { hostAddress, tls } = connection
+  if (hostAddress === undefined) return undefined
+  return {
+    address: hostAddress,
+    port: connection.hostPort,
+    ...(connection.hostName === undefined ? {} : { name: connection.hostName }),
+    ...(connection.helo === undefined ? {} : { helo: connection.helo }),
+    ...(connection.ident === undefined ? {} : { ident: connection.ident }),
+    ...(connection.authenticatedBy === undefined ? {} : { authenticated: connection.authenticatedBy }),
+    ...(connection.interfaceAddress === undefined
+      ? {}
+      : { interfaceAddress: connection.interfaceAddress, interfacePort: connection.interfacePort }),
+    ...(tls === undefined
+      ? {}
+      : {
+          tlsCipher: tls.cipher,
+          tlsPeerDn: tls.peerDn,
+          tlsSni: tls.sni,
+          tlsCertificateVerified: tls.certificateVerified,
+          tlsVersion: tls.version,
+        }),
+  }
+}
+
+function aclVariables(
+  connection: ConnectionFacts,
+  message: ReadonlyMap<string, Text>,
+): Envelope['aclVariables'] | undefined {
+  if (connection.aclC.size === 0 && message.size === 0) return undefined
+  const kept: Record<string, { text: ByteString; taintedBy?: string }> = {}
+  for (const [name, value] of [...connection.aclC, ...message]) {
+    kept[name] =
+      typeof value === 'string'
+        ? { text: value }
+        : { text: value.text, taintedBy: value.spans[0]?.origin ?? '' }
+  }
+  return kept
+}

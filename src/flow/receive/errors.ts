@@ -1,0 +1,50 @@
+/** Syntax and protocol errors of a client: answered, logged, counted. */
+import type { ByteString } from '../../base/text.ts'
+import { historyField, type Next, type Session } from './session-state.ts'
+
+/**
+ * Answers an error of the client and counts it; one too many ends the session.
+ * Source: Exim manual, "Syntax and protocol errors in SMTP commands".
+ */
+export function clientError(
+  session: Session,
+  kind: 'syntax' | 'protocol',
+  code: number,
+  text: ByteString,
+  logText: ByteString = text.split('\n').at(-1) ?? text,
+): Next {
+  const command = commandShown(session)
+  if (session.log.selects(kind === 'syntax' ? 'smtp_syntax_error' : 'smtp_protocol_error')) {
+    session.mainLog(`SMTP ${kind} error in "${command}" ${session.who()} ${logText}`, {
+      event: `smtp:${kind}-error`,
+      command,
+    })
+  }
+  if (tooMany(session)) {
+    session.reply(code, `${text}\nToo many syntax or protocol errors`)
+    logTooMany(session)
+    return 'close'
+  }
+  session.reply(code, text)
+  return 'continue'
+}
+
+/** Counts an error whose line is logged elsewhere. */
+export function tooMany(session: Session): boolean {
+  session.syntaxOrProtocolErrors++
+  return session.syntaxOrProtocolErrors > session.settings.smtp_max_synprot_errors
+}
+
+export function logTooMany(session: Session): void {
+  session.ended = true
+  session.connection.notQuitReason = 'bad-commands'
+  session.rejectLog(
+    `SMTP call from ${session.who(false)} dropped: too many syntax or protocol errors ` +
+      `(last command was "${commandShown(session)}", ${historyField(session.connection.smtpCommandHistory) || 'NULL'})`,
+    { event: 'smtp:dropped', why: 'errors' },
+  )
+}
+
+export function commandShown(session: Session): ByteString {
+  return session.connection.smtpCommand
+}

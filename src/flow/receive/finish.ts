@@ -1,0 +1,164 @@
+/** From the end of the data to the answer: headers, ACL, commit, log line. */
+import type { ByteString } from '../../base/text.ts'
+import type { Envelope, Header } from '../../mail/envelope.ts'
+import { receivedLine } from '../../mail/log-lines.ts'
+import type { AclResult } from '../../ports.ts'
+import { type SpooledMessage, SpoolError } from '../../store/spool/api.ts'
+import { answerRefusal, refusalOf, runAclOption, temporaryProblem } from './acl.ts'
+import type { MessageReceiver } from './body.ts'
+import { makeEnvelope, originHost } from './envelope-of.ts'
+import { type Prepared, prepareHeaders, mergeAclHeaders } from './prepare.ts'
+import { rejectDetail } from './reject-detail.ts'
+import { deliverHow } from './queueing.ts'
+import type { Next, Session, Transaction } from './session-state.ts'
+
+export interface FinishOptions {
+  readonly chunking: boolean
+  /** Line of the reply before the last: what BDAT LAST says of its chunk. */
+  readonly before: ByteString
+}
+
+/** Decides on a message that has been read whole, and answers. */
+export async function finishMessage(
+  session: Session,
+  transaction: Transaction,
+  receiver: MessageReceiver,
+  options: FinishOptions,
+): Promise<Next> {
+  const { message } = transaction
+  const incoming = receiver.incoming
+  if (incoming === undefined) throw new Error('a message ended before its header section')
+  message.id = incoming.id
+  const prepared = await prepareHeaders(session, transaction, receiver)
+  if (prepared.is === 'problem') {
+    await receiver.abort()
+    session.log.panic(message.id, prepared.problem)
+    session.reply(451, temporaryProblem)
+    return 'continue'
+  }
+  const verdict = await runAclOption(session.settings.acl_smtp_data, 'data', transaction.context)
+  if (verdict !== undefined) {
+    const refusal = refusalOf(session, verdict, {
+      what: 'after DATA',
+      withSender: true,
+      detail: rejectDetail(session, '', message.headers),
+    })
+    if (refusal !== undefined) {
+      await receiver.abort()
+      return answerRefusal(session, refusal)
+    }
+  }
+  const headers = mergeAclHeaders(session, transaction, prepared)
+  return accept(session, transaction, receiver, { ...options, headers, prepared, verdict })
+}
+
+interface Acceptance extends FinishOptions {
+  readonly headers: readonly Header[]
+  readonly prepared: Extract<Prepared, { is: 'ready' }>
+  readonly verdict: AclResult | undefined
+}
+
+async function accept(
+  session: Session,
+  transaction: Transaction,
+  receiver: MessageReceiver,
+  acceptance: Acceptance,
+): Promise<Next> {
+  const { message } = transaction
+  const envelope = makeEnvelope(session, transaction, receiver, acceptance.headers)
+  const discarded = acceptance.verdict?.verdict === 'discard' ? 'DATA' : transaction.discarded
+  if (discarded !== undefined && (discarded === 'DATA' || envelope.recipients.length === 0)) {
+    await receiver.abort()
+    logReceived(session, transaction, acceptance, envelope)
+    session.log.main(message.id, `=> blackhole (${discarded} ACL discarded recipients)`, { event: 'msg:discarded' })
+    session.log.main(message.id, 'Completed', { event: 'msg:complete' })
+    answer(session, transaction, acceptance)
+    return 'continue'
+  }
+  const spooled = session.connection.hostChecking ? undefined : await commit(session, receiver, envelope)
+  if (spooled === 'refused') return 'continue'
+  logReceived(session, transaction, acceptance, envelope)
+  session.messagesAccepted++
+  answer(session, transaction, acceptance)
+  // The client has its answer while delivery begins.
+  if (spooled !== undefined) session.services.accepted(spooled, deliverHow(session, transaction))
+  return 'continue'
+}
+
+/** Makes it durable: only after this may the client be told. */
+async function commit(
+  session: Session,
+  receiver: MessageReceiver,
+  envelope: Envelope,
+): Promise<SpooledMessage | 'refused'> {
+  const incoming = receiver.incoming
+  if (incoming === undefined) throw new Error('nothing to commit')
+  try {
+    return await incoming.commit(envelope)
+  } catch (error) {
+    if (!(error instanceof SpoolError)) throw error
+    await receiver.abort()
+    session.log.panic(envelope.id, `spool: ${error.message}`, { event: 'spool:error', code: error.code })
+    if (error.code === 'full') session.reply(452, 'Space shortage, please try later')
+    else session.reply(451, 'Error while writing spool file')
+    return 'refused'
+  }
+}
+
+function answer(session: Session, transaction: Transaction, acceptance: Acceptance): void {
+  const { message } = transaction
+  const { fakeReject, fakeDefer } = message.controls
+  if (fakeReject !== undefined) return session.reply(550, `${acceptance.before}${textOfControl(fakeReject)}`)
+  if (fakeDefer !== undefined) return session.reply(450, `${acceptance.before}${textOfControl(fakeDefer)}`)
+  const own = acceptance.verdict?.userMessage
+  if (own !== undefined && own !== '') {
+    return session.reply(250, `${acceptance.before}${own.replace(/^2\d\d /, '')}`)
+  }
+  session.reply(250, `${acceptance.before}OK id=${message.id}`)
+}
+
+function textOfControl(text: string | { readonly text: string }): ByteString {
+  return typeof text === 'string' ? text : text.text
+}
+
+function logReceived(
+  session: Session,
+  transaction: Transaction,
+  acceptance: Acceptance,
+  envelope: Envelope,
+): void {
+  const { log } = session
+  const decided = acceptance.verdict?.decidedBy
+  const controls = transaction.message.controls
+  const line = receivedLine(
+    {
+      envelope,
+      connection: session.connection,
+      sizeBytes: transaction.message.size,
+      body8bitmime: transaction.body8bitmime,
+      chunking: acceptance.chunking,
+      pipelining: pipeliningField(session),
+      prdr: transaction.message.prdrRequested && envelope.recipients.length > 1,
+      rawSender: transaction.rawSender,
+      rawRecipients: transaction.recipients.map((one) => one.raw),
+      messageIdCreated: acceptance.prepared.messageIdCreated,
+      fakeReject: controls.fakeReject !== undefined || controls.fakeDefer !== undefined,
+    },
+    log,
+  )
+  log.main(envelope.id, line, {
+    event: 'msg:received',
+    sender: envelope.sender,
+    recipients: envelope.recipients.map((one) => one.address),
+    size: transaction.message.size,
+    protocol: envelope.protocol,
+    host: originHost(session.connection),
+    decidedBy: decided === undefined ? undefined : { name: decided.acl, file: decided.file, line: decided.line },
+  })
+}
+
+function pipeliningField(session: Session): ByteString | undefined {
+  if (!session.offered.has('PIPELINING')) return undefined
+  const connect = session.pipeConnectUsed ? '*' : session.offered.has('PIPECONNECT') ? '.' : ''
+  return `${connect}${session.pipelined ? '' : '-'}`
+}

@@ -1,0 +1,68 @@
+/** A message under reception with nothing known of it yet. */
+import type { MessageControls, MessageFacts } from '../../ports.ts'
+
+export interface NewMessage {
+  readonly receivedAt: number
+  readonly local: boolean
+  readonly originator: MessageFacts['originator']
+}
+
+export function newMessage(known: NewMessage): MessageFacts {
+  return {
+    id: '',
+    sender: undefined,
+    rawSender: undefined,
+    recipients: [],
+    rcptCount: 0,
+    rcptDeferCount: 0,
+    rcptFailCount: 0,
+    headers: [],
+    headersAdded: [],
+    bodyStart: '',
+    bodyEnd: '',
+    bodySize: 0,
+    bodyLines: 0,
+    bodyZeros: 0,
+    size: -1,
+    maxReceivedLineLength: 0,
+    receivedCount: 0,
+    receivedAt: known.receivedAt,
+    smtputf8: false,
+    prdrRequested: false,
+    body8bit: false,
+    aclM: new Map(),
+    controls: newControls(),
+    receivedFor: undefined,
+    firstDelivery: true,
+    manuallyThawed: false,
+    local: known.local,
+    originator: known.originator,
+    extra: new Map(),
+  }
+}
+
+export function newControls(): MessageControls {
+  return {
+    freeze: false,
+    freezeNoTell: false,
+    queueOnly: false,
+    queueFirstPassRoute: false,
+    fakeReject: undefined,
+    fakeDefer: undefined,
+    submission: undefined,
+    suppressLocalFixups: false,
+    casefulLocalPart: false,
+    noMboxUnspool: false,
+    disablePipelining: false,
+    enforceSync: true,
+    noMultilineResponses: false,
+    noCalloutFlush: false,
+    noDelayFlush: false,
+    allowAuthUnadvertised: false,
+    dkimDisableVerify: false,
+    dmarcDisableVerify: false,
+    dmarcEnableForensic: false,
+    cutthrough: undefined,
+    queueName: undefined,
+  }
+}

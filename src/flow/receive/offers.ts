@@ -1,0 +1,33 @@
+/** The lines of the EHLO reply. Source: RFC 5321 section 4.1.1.1; order observed of Exim 4.96. */
+import { clientMatches, expandInteger } from './matching.ts'
+import { preMailControls } from './pre-mail.ts'
+import type { Extension, Session } from './session-state.ts'
+
+/** Decides what this client is offered, notes it in the session, and gives the lines. */
+export async function offerExtensions(session: Session): Promise<string[]> {
+  const { settings, context, offered } = session
+  const controls = preMailControls(session)
+  const lines: string[] = []
+  const offer = (name: Extension, line: string = name): void => {
+    offered.add(name)
+    lines.push(line)
+  }
+  const limit = await expandInteger(settings.message_size_limit, context)
+  offer('SIZE', limit === undefined || limit <= 0 ? 'SIZE' : `SIZE ${limit}`)
+  if (settings.accept_8bitmime) offer('8BITMIME')
+  if (await clientMatches(settings.dsn_advertise_hosts, context)) offer('DSN')
+  if (settings.acl_smtp_etrn !== undefined) lines.push('ETRN')
+  if (settings.acl_smtp_vrfy !== undefined) lines.push('VRFY')
+  if (settings.acl_smtp_expn !== undefined) lines.push('EXPN')
+  if (controls?.disablePipelining !== true && (await clientMatches(settings.pipelining_advertise_hosts, context))) {
+    offer('PIPELINING')
+    if (await clientMatches(settings.pipelining_connect_advertise_hosts, context)) offer('PIPECONNECT')
+  }
+  const mechanisms = (await session.services.auth?.mechanisms(context)) ?? []
+  if (mechanisms.length > 0) offer('AUTH', `AUTH ${mechanisms.join(' ')}`)
+  if (await clientMatches(settings.chunking_advertise_hosts, context)) offer('CHUNKING')
+  const tls = session.services.startTls
+  if (session.connection.tls === undefined && tls !== undefined && (await tls.offered(context))) offer('STARTTLS')
+  lines.push('HELP')
+  return lines
+}

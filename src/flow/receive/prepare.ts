@@ -1,0 +1,116 @@
+/** The headers of a message that has been read: cut, completed, rewritten, with our Received: line before them. */
+import type { Header } from '../../mail/envelope.ts'
+import { splitHeaders } from '../../mail/header.ts'
+import { mergeAddedHeaders, removeNamed } from './added-headers.ts'
+import type { MessageReceiver } from './body.ts'
+import { callerName } from './caller-name.ts'
+import { fixSubmission, removeTransitHeaders } from './header-fixups.ts'
+import { qualifyHeaders } from './header-qualify.ts'
+import { receivedHeader, withTime } from './received-header.ts'
+import type { Session, Transaction } from './session-state.ts'
+
+export type Prepared =
+  | { readonly is: 'ready'; readonly messageIdCreated: boolean; readonly received: Header | undefined }
+  | { readonly is: 'problem'; readonly problem: string }
+
+/** What of the preparation depends on the way a message came. */
+export interface PrepareOptions {
+  readonly notSmtp?: boolean
+  readonly fullName?: string | undefined
+  /** `-bnq`: addresses in headers stay unqualified. */
+  readonly qualify?: boolean | undefined
+}
+
+/** Fills in the message's headers and sizes, so that the data ACL sees the message as it will be kept. */
+export async function prepareHeaders(
+  session: Session,
+  transaction: Transaction,
+  receiver: MessageReceiver,
+  options: PrepareOptions = {},
+): Promise<Prepared> {
+  const { message, context } = transaction
+  const { caller } = session.connection
+  let headers = removeTransitHeaders(splitHeaders(receiver.headerText), session.settings)
+  message.headers = headers
+  message.receivedCount = headers.filter((header) => header.type === 'P').length + 1
+  const sender = message.sender ?? ''
+  const fixed = await fixSubmission(
+    headers,
+    {
+      id: message.id,
+      receivedAt: message.receivedAt,
+      caller:
+        caller === undefined || session.remote
+          ? undefined
+          : { login: caller.login, name: await callerName(caller, context), trusted: caller.trusted },
+      fullName: options.fullName,
+      sender,
+      notSmtp: options.notSmtp ?? false,
+    },
+    context,
+  )
+  headers = await qualifyHeaders(session, fixed.headers, options.qualify ?? true)
+  message.sender = fixed.sender
+  message.headers = headers
+  if (session.services.rewriting !== undefined) {
+    headers = [...(await session.services.rewriting.headers(headers, context))]
+    message.headers = headers
+  }
+  const recipients = transaction.recipients
+  message.receivedFor = recipients.length === 1 ? recipients[0]?.address : undefined
+  const received = await receivedHeader(context, message.receivedAt)
+  if (received !== undefined && 'problem' in received) {
+    return { is: 'problem', problem: `failed to expand received_header_text: ${received.problem}` }
+  }
+  message.headers = received === undefined ? headers : [received, ...headers]
+  await describeBody(session, transaction, receiver)
+  return { is: 'ready', messageIdCreated: fixed.messageIdCreated, received }
+}
+
+/** `$message_body` and its kin. */
+async function describeBody(
+  session: Session,
+  transaction: Transaction,
+  receiver: MessageReceiver,
+): Promise<void> {
+  const { message } = transaction
+  message.bodySize = receiver.bodySize
+  message.bodyLines = receiver.bodyLines
+  message.bodyZeros = receiver.bodyZeros
+  message.maxReceivedLineLength = receiver.maxLineLength
+  message.size = totalSize(message.headers, receiver.bodySize)
+  const visible = session.settings.message_body_visible
+  const needed =
+    session.settings.acl_smtp_data !== undefined || session.settings.acl_not_smtp !== undefined
+  if (!needed || visible <= 0 || receiver.incoming === undefined) return
+  message.bodyStart = Buffer.from(await receiver.incoming.peek(visible)).toString('latin1')
+  message.bodyEnd = Buffer.from(await receiver.incoming.peekEnd(visible)).toString('latin1')
+}
+
+/** Headers that are kept, the blank line, the body: what `S=` and `$message_size` say. */
+export function totalSize(headers: readonly Header[], bodySize: number): number {
+  let size = bodySize + 1
+  for (const header of headers) if (header.type !== '*') size += header.text.length
+  return size
+}
+
+/** Adds what the ACLs added, and sets the Received: line to the time of acceptance. */
+export function mergeAclHeaders(
+  session: Session,
+  transaction: Transaction,
+  prepared: Extract<Prepared, { is: 'ready' }>,
+): readonly Header[] {
+  const { message } = transaction
+  const now = session.context.ports.now()
+  const first = message.headers[0]
+  const headers =
+    prepared.received !== undefined && first !== undefined && first.text === prepared.received.text
+      ? [withTime(first, now), ...message.headers.slice(1)]
+      : message.headers
+  const kept = message.headersRemoved === undefined ? headers : removeNamed(headers, message.headersRemoved)
+  const merged = mergeAddedHeaders(kept, message.headersAdded, message.headerPlaces)
+  message.headers = merged
+  message.headersAdded.length = 0
+  message.size = totalSize(merged, message.bodySize)
+  return merged
+}

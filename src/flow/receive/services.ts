@@ -1,0 +1,135 @@
+/** What reception asks of the rest of the house, and what a dialogue runs over: types only. */
+import type { Awaitable } from '../../base/outcome.ts'
+import type { ByteString } from '../../base/text.ts'
+import type { Header } from '../../mail/envelope.ts'
+import type { ConnectionFacts, Context } from '../../ports.ts'
+import type { Spool, SpooledMessage } from '../../store/spool/api.ts'
+import type { LineReader } from '../../wire/line-reader.ts'
+
+/** Both ends of a dialogue: a socket, standard input and output, a test. */
+export interface SessionIo {
+  readonly reader: LineReader
+  /** Bytes to send; they leave together at the next wait for input, or with `flush`. */
+  write(text: ByteString): void
+  flush(): void
+  /** Sends what is left and closes. */
+  end(): Promise<void>
+  /** Closes at once. */
+  destroy(): void
+}
+
+/** How a message that is safe on disk is to go on. */
+export interface Accepted {
+  /** `queue`: it waits for a queue runner. */
+  readonly then: 'deliver' | 'queue'
+  /** Why it waits, for the log: `queue_only`, `smtp_accept_queue_per_connection` ... */
+  readonly because?: string | undefined
+}
+
+/** Rewriting of addresses while a message comes in. Source: Exim manual, "Address rewriting". */
+export interface Rewriting {
+  /** Rules with flag `S`: the argument of MAIL or RCPT before it is parsed. */
+  smtp?(text: ByteString, context: Context): Awaitable<ByteString>
+  sender(address: ByteString, context: Context): Awaitable<ByteString>
+  recipient(address: ByteString, context: Context): Awaitable<ByteString>
+  headers(headers: readonly Header[], context: Context): Awaitable<readonly Header[]>
+}
+
+/** STARTTLS, plugged in by who owns TLS. Absent: not offered. */
+export interface StartTlsService {
+  /** `tls_advertise_hosts` matches and there is a certificate. */
+  offered(context: Context): Awaitable<boolean>
+  /** After the 220 was sent; the reader forgets what came in the clear. Sets `connection.tls`. */
+  start(io: SessionIo, context: Context): Promise<{ readonly is: 'started' } | { readonly is: 'failed'; readonly why: string }>
+}
+
+/** AUTH, plugged in by who owns the authenticators. Absent: not offered. */
+export interface AuthService {
+  /** Mechanisms to advertise now, in order; empty: none. */
+  mechanisms(context: Context): Awaitable<readonly string[]>
+  authenticate(request: AuthRequest, context: Context): Promise<AuthResult>
+}
+export interface AuthRequest {
+  readonly mechanism: string
+  readonly initial: ByteString | undefined
+  /** Sends a 334 challenge and reads the answer; undefined when the client is gone. */
+  challenge(text: ByteString): Promise<ByteString | undefined>
+}
+export type AuthResult =
+  | { readonly is: 'ok'; readonly publicName: string; readonly id: ByteString | undefined }
+  | { readonly is: 'refused'; readonly reply: ByteString; readonly log: ByteString; readonly id?: ByteString }
+
+export interface ReceiveServices {
+  /** Server, settings and ports; a session adds its connection. */
+  readonly context: Context
+  readonly spool: Spool
+  /** Called once a message is on disk and its client has (or is about to get) the answer. */
+  accepted(message: SpooledMessage, how: Accepted): void
+  /** Fires when the server stops: sessions that wait for a command get 421. */
+  readonly shutdown: AbortSignal
+  /** Connections there are now, this one included. */
+  connectionCount(): number
+  /** `-odq`, `-odqs` and the like; undefined: as configured. */
+  readonly queueing?: 'deliver' | 'queue' | undefined
+  readonly rewriting?: Rewriting | undefined
+  readonly startTls?: StartTlsService | undefined
+  readonly auth?: AuthService | undefined
+  /** Starts a queue run for the argument of ETRN; its text is the reply when it cannot. */
+  etrn?(argument: ByteString, context: Context): Awaitable<{ readonly is: 'started' | 'busy' | 'failed'; readonly text: string }>
+  /** One-level expansion for EXPN: lines without brackets. Absent: the address itself. */
+  expn?(address: ByteString, context: Context): Promise<{ readonly is: 'ok' | 'fail'; readonly lines: readonly ByteString[] }>
+}
+
+/** Facts of a connection that has just begun. */
+export interface NewConnection {
+  readonly kind: ConnectionFacts['kind']
+  readonly hostAddress?: string | undefined
+  readonly hostPort?: number | undefined
+  readonly interfaceAddress?: string | undefined
+  readonly interfacePort?: number | undefined
+  readonly activeHostname: string
+  readonly connectionId: string
+  readonly startedAt: number
+  readonly countAtStart?: number
+  readonly hostChecking?: boolean
+  readonly ident?: ByteString | undefined
+  readonly caller?: ConnectionFacts['caller']
+}
+
+/** Makes the record of a connection with everything unknown set to its neutral value. */
+export function newConnection(known: NewConnection): ConnectionFacts {
+  return {
+    kind: known.kind,
+    hostAddress: known.hostAddress,
+    hostPort: known.hostPort ?? 0,
+    interfaceAddress: known.interfaceAddress,
+    interfacePort: known.interfacePort ?? 0,
+    hostName: undefined,
+    hostAliases: [],
+    hostLookup: 'not done',
+    hostDnssec: false,
+    helo: undefined,
+    heloVerified: undefined,
+    protocol: known.kind === 'local' ? 'local' : 'smtp',
+    ident: known.ident,
+    tls: undefined,
+    proxy: undefined,
+    authenticatedId: undefined,
+    authenticatedSender: undefined,
+    authenticatedBy: undefined,
+    authenticationFailed: false,
+    authenticatedFailId: undefined,
+    activeHostname: known.activeHostname,
+    connectionId: known.connectionId,
+    aclC: new Map(),
+    smtpCommand: '',
+    smtpCommandArgument: '',
+    smtpCommandHistory: [],
+    countAtStart: known.countAtStart ?? 0,
+    notQuitReason: '',
+    startedAt: known.startedAt,
+    hostChecking: known.hostChecking ?? false,
+    ...(known.caller === undefined ? {} : { caller: known.caller }),
+    extra: new Map(),
+  }
+}

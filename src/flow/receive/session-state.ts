@@ -1,0 +1,195 @@
+/** What a session knows from command to command, and the few things every command does: answer, log, count. */
+import type { ByteString } from '../../base/text.ts'
+import type { Recipient, RecipientDsn } from '../../mail/envelope.ts'
+import { authField, duration, hostAndIdent, tlsFields } from '../../mail/log-lines.ts'
+import type { ConnectionFacts, Context, Log, LogFacts, MessageFacts } from '../../ports.ts'
+import type { DataScanner } from '../../wire/smtp/data-scanner.ts'
+import { formatReply } from '../../wire/smtp/replies.ts'
+import type { MessageReceiver } from './body.ts'
+import type { ReceiveServices, SessionIo } from './services.ts'
+
+/** What EHLO offered this client. */
+export type Extension = 'PIPELINING' | 'PIPECONNECT' | 'CHUNKING' | 'DSN' | 'PRDR' | 'SMTPUTF8' | '8BITMIME' | 'SIZE' | 'STARTTLS' | 'AUTH'
+
+/** A mail transaction: from MAIL until the message is taken, refused or given up. */
+export interface Transaction {
+  readonly message: MessageFacts
+  /** The session's context with this message. */
+  readonly context: Context
+  readonly recipients: TransactionRecipient[]
+  /** Before rewriting, for the log. */
+  readonly rawSender: ByteString
+  body8bitmime: 0 | 7 | 8
+  dsnRet: 'full' | 'hdrs' | undefined
+  dsnEnvid: ByteString | undefined
+  /** An ACL for MAIL or RCPT discarded: the message is taken and thrown away. */
+  discarded: 'MAIL' | 'RCPT' | undefined
+}
+
+export interface TransactionRecipient extends Recipient {
+  readonly raw: ByteString
+  readonly dsn?: RecipientDsn
+}
+
+/** A message that comes by BDAT. */
+export interface Chunks {
+  readonly receiver: MessageReceiver
+  readonly scanner: DataScanner
+  bytes: number
+  failed: boolean
+}
+
+/** How a command leaves the session. */
+export type Next = 'continue' | 'close'
+
+export class Session {
+  readonly io: SessionIo
+  readonly services: ReceiveServices
+  readonly connection: ConnectionFacts
+  readonly context: Context
+  /** Extensions offered in the last EHLO; empty after HELO. */
+  readonly offered = new Set<Extension>()
+  transaction: Transaction | undefined
+  #replies = ''
+  /** The refusal that every RCPT so far got, for a client that sends DATA all the same. */
+  rcptError: ByteString | undefined
+  /** RCPT was refused in different words. */
+  rcptErrorsDiffer = false
+  /** MAIL was refused: a client that groups its commands cannot know, its RCPT and DATA are no errors. */
+  mailRefused = false
+  /** BDAT pieces so far; `failed`: something else came between, only RSET helps. */
+  chunks: Chunks | undefined
+  heloSeen = false
+  esmtp = false
+  /** Commands that are no part of mail, since a message was last expected. */
+  nonmailCommands = 0
+  /** One RSET, HELO/EHLO, STARTTLS each before a message is not counted. */
+  readonly uncounted = new Set<string>()
+  authTried = false
+  unknownCommands = 0
+  syntaxOrProtocolErrors = 0
+  messagesStarted = 0
+  messagesAccepted = 0
+  /** A command came before the answer to the one before it was sent. */
+  pipelined = false
+  pipeConnectUsed = false
+  /** `pipelining_connect_advertise_hosts` matches: input before the banner is no offence. */
+  pipeConnectAllowed = false
+  /** Refused before the dialogue began. */
+  turnedAway = false
+  /** Milliseconds; `smtp_receive_timeout`. */
+  commandTimeoutMs = 300_000
+  /** smtp_connection lines are written for this client. */
+  logsConnection = true
+  /** An ending line has been logged. */
+  ended = false
+  /** `acl_smtp_quit` has run, so `acl_smtp_notquit` does not. */
+  quitSeen = false
+  /** The line about too many recipients has been written for this message. */
+  recipientsMaxLogged = false
+
+  constructor(io: SessionIo, connection: ConnectionFacts, services: ReceiveServices) {
+    this.io = io
+    this.services = services
+    this.connection = connection
+    this.context = { ...services.context, connection, captures: [], variables: new Map() }
+  }
+
+  get log(): Log {
+    return this.context.ports.log
+  }
+
+  get settings(): Context['settings'] {
+    return this.context.settings
+  }
+
+  /** Who is there, for the middle of a log line: `H=(x) [192.0.2.1]`. */
+  who(tagged: boolean = true): ByteString {
+    return hostAndIdent(this.connection, this.log, tagged)
+  }
+
+  /** Notes a reply; it goes out after the command, unless the client is found out of step. */
+  reply(code: number, text: ByteString): void {
+    this.#replies += formatReply(code, text)
+  }
+
+  /** Sends what has been noted, with what comes next on this connection. */
+  send(): void {
+    if (this.#replies !== '') this.io.write(this.#replies)
+    this.#replies = ''
+  }
+
+  /** Forgets what has been noted. */
+  unsay(): void {
+    this.#replies = ''
+  }
+
+  /** True for a client on the network, as against a local process. */
+  get remote(): boolean {
+    return this.connection.hostAddress !== undefined
+  }
+
+  mainLog(text: ByteString, facts?: LogFacts): void {
+    this.log.main(this.transaction?.message.id || undefined, text, facts)
+  }
+
+  rejectLog(text: ByteString, facts?: LogFacts): void {
+    this.log.reject(this.transaction?.message.id || undefined, text, facts === undefined ? {} : { facts })
+  }
+
+  /** Forgets the transaction; `why` is for the log line of one that was under way. */
+  reset(why?: string): void {
+    const transaction = this.transaction
+    if (transaction !== undefined && why !== undefined) this.#logIncomplete(transaction, why)
+    void this.chunks?.receiver.abort()
+    this.chunks = undefined
+    this.transaction = undefined
+    this.rcptError = undefined
+    this.rcptErrorsDiffer = false
+    this.mailRefused = false
+    this.recipientsMaxLogged = false
+  }
+
+  /** A message was taken or refused: another may begin, and some commands are free again. */
+  messageOver(): void {
+    this.reset()
+    this.uncounted.clear()
+  }
+
+  /** Keeps the refusal of a RCPT. */
+  noteRcptError(text: ByteString): void {
+    if (this.rcptError !== undefined && this.rcptError !== text) this.rcptErrorsDiffer = true
+    this.rcptError = text
+  }
+
+  /** The client groups commands and could not know that those before were refused. */
+  get refusalsExpected(): boolean {
+    if (!this.offered.has('PIPELINING')) return false
+    return this.mailRefused || (this.transaction?.message.rcptCount ?? 0) > 0
+  }
+
+  #logIncomplete(transaction: Transaction, why: string): void {
+    if (!this.log.selects('smtp_incomplete_transaction')) return
+    const recipients = transaction.recipients.map((one) => one.raw)
+    this.mainLog(
+      `${this.who()} incomplete transaction (${why}) from <${transaction.message.sender ?? ''}>` +
+        (recipients.length === 0 ? '' : ` for ${recipients.join(' ')}`),
+      { event: 'smtp:incomplete', why, sender: transaction.message.sender, recipients },
+    )
+  }
+
+  /** ` D=3s X=... C=EHLO,QUIT` for the line about a session without mail. */
+  noMailFields(): ByteString {
+    const history = this.connection.smtpCommandHistory
+    const lasted = duration(this.context.ports.now() - this.connection.startedAt, this.log)
+    return (
+      authField(this.connection, this.log) + tlsFields(this.connection, this.log) + ` D=${lasted}${historyField(history)}`
+    )
+  }
+}
+
+/** ` C=EHLO,QUIT`: the last twenty commands. */
+export function historyField(history: readonly string[]): ByteString {
+  if (history.length === 0) return ''
+  return history.length > 20 ? ` C=...${history.slice(-20).join(',')}` : ` C=${history.join(',')}`
+}

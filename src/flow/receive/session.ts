@@ -1,0 +1,238 @@
+/**
+ * One SMTP session, from the greeting to the last line of the log: for each command, check, then proceed.
+ * The same over a socket, standard input, `-bh` and in tests.
+ */
+import type { ByteString } from '../../base/text.ts'
+import { duration } from '../../mail/log-lines.ts'
+import type { ConnectionFacts } from '../../ports.ts'
+import type { LineResult } from '../../wire/line-reader.ts'
+import { recognise } from '../../wire/smtp/grammar.ts'
+import { runAclOption } from './acl.ts'
+import type { Command } from './commands/command.ts'
+import { commands } from './commands/index.ts'
+import { clientError } from './errors.ts'
+import { welcome } from './greeting.ts'
+import { clientMatches } from './matching.ts'
+import { aclContext } from './pre-mail.ts'
+import type { ReceiveServices, SessionIo } from './services.ts'
+import { type Next, Session } from './session-state.ts'
+import { outOfStep, tooSoon } from './synchronisation.ts'
+
+/** RFC 5321 section 4.5.3.1.4 asks for 512 bytes, RFC 4954 for 12288; Exim reads 16384. */
+const commandLimitBytes = 16_384
+
+/** Runs a session to its end; resolves when the connection is closed. */
+export async function runSession(
+  io: SessionIo,
+  connection: ConnectionFacts,
+  services: ReceiveServices,
+): Promise<void> {
+  const session = new Session(io, connection, services)
+  try {
+    if ((await welcome(session)) === 'continue') {
+      session.send()
+      await converse(session)
+    }
+    session.send()
+  } catch (error) {
+    failed(session, error)
+  } finally {
+    await finish(session)
+  }
+}
+
+async function converse(session: Session): Promise<void> {
+  for (;;) {
+    const input = await session.io.reader.line(commandLimitBytes, session.commandTimeoutMs)
+    if (input.is === 'end') return inputEnded(session, input)
+    const next = await perform(session, input)
+    session.send()
+    if (next === 'close') return
+  }
+}
+
+/** One command: recognised, checked, done. */
+async function perform(session: Session, input: Extract<LineResult, { is: 'line' | 'part' }>): Promise<Next> {
+  const line = input.text.trimEnd()
+  const { connection } = session
+  connection.smtpCommand = line
+  connection.smtpCommandArgument = ''
+  if (input.is === 'part') {
+    await skipLine(session)
+    return unrecognised(session)
+  }
+  if (line.includes('\0')) return withNul(session, line)
+  const found = recognise(line, commands)
+  const next = await step(session, found?.form, found?.argument ?? '')
+  if (next === 'close' || !outOfStep(session, found?.form)) return next
+  return tooSoon(session)
+}
+
+async function step(session: Session, command: Command | undefined, argument: ByteString): Promise<Next> {
+  const between = betweenChunks(session, command)
+  if (between !== undefined) return between
+  if (command === undefined) return unrecognised(session)
+  if (command.bare === true && argument !== '') return clientError(session, 'syntax', 501, 'unexpected argument data')
+  if (await tooManyNonmail(session, command)) return 'close'
+  session.connection.smtpCommandArgument = argument
+  remember(session.connection.smtpCommandHistory, command.name)
+  return command.proceed(session, argument)
+}
+
+/** Between the chunks of a message only BDAT, RSET and QUIT have a meaning. Source: RFC 3030 section 2. */
+function betweenChunks(session: Session, command: Command | undefined): Next | undefined {
+  const chunks = session.chunks
+  if (chunks === undefined || command?.name === 'RSET' || command?.name === 'QUIT') return undefined
+  if (!chunks.failed && command?.name === 'BDAT') return undefined
+  const text = chunks.failed ? 'only RSET accepted now' : 'only BDAT permissible after non-LAST BDAT'
+  chunks.failed = true
+  return clientError(session, 'protocol', 503, text)
+}
+
+/** The log shows the last twenty; no more are kept. */
+function remember(history: string[], name: string): void {
+  history.push(name)
+  if (history.length > 21) history.shift()
+}
+
+/** Source: Exim manual, "Unrecognized SMTP commands". */
+function unrecognised(session: Session): Next {
+  session.unknownCommands++
+  if (session.unknownCommands <= session.settings.smtp_max_unknown_commands) {
+    return clientError(session, 'syntax', 500, 'unrecognized command')
+  }
+  const command = session.connection.smtpCommand
+  if (session.log.selects('smtp_syntax_error')) {
+    session.mainLog(`SMTP syntax error in "${command}" ${session.who()} unrecognized command`, {
+      event: 'smtp:syntax-error',
+      command,
+    })
+  }
+  session.ended = true
+  session.connection.notQuitReason = 'bad-commands'
+  session.rejectLog(
+    `SMTP call from ${session.who(false)} dropped: too many unrecognized commands (last was "${command}")`,
+    { event: 'smtp:dropped', why: 'unrecognised' },
+  )
+  session.reply(500, 'Too many unrecognized commands')
+  return 'close'
+}
+
+function withNul(session: Session, line: ByteString): Next {
+  session.connection.smtpCommand = line.replaceAll('\0', '?')
+  return clientError(
+    session,
+    'syntax',
+    501,
+    'NUL characters are not allowed in SMTP commands',
+    "NUL character(s) present (shown as '?')",
+  )
+}
+
+/** The rest of a line that is too long is thrown away. */
+async function skipLine(session: Session): Promise<void> {
+  for (;;) {
+    const more = await session.io.reader.line(commandLimitBytes, session.commandTimeoutMs)
+    if (more.is !== 'part') return
+  }
+}
+
+/** Source: Exim manual, "Use of non-mail SMTP commands". */
+async function tooManyNonmail(session: Session, command: Command): Promise<boolean> {
+  if (command.nonmail === false) return false
+  const free = command.nonmail === 'onceFree' && session.transaction === undefined
+  const kind = command.name === 'EHLO' ? 'HELO' : command.name
+  if (free && !session.uncounted.has(kind)) {
+    session.uncounted.add(kind)
+    return false
+  }
+  session.nonmailCommands++
+  const { settings, context } = session
+  if (session.nonmailCommands <= settings.smtp_accept_max_nonmail) return false
+  if (!(await clientMatches(settings.smtp_accept_max_nonmail_hosts, context, true))) return false
+  session.reset('too many non-mail commands')
+  session.ended = true
+  session.connection.notQuitReason = 'bad-commands'
+  session.rejectLog(
+    `SMTP call from ${session.who(false)} dropped: too many nonmail commands (last was "${command.name}")`,
+    { event: 'smtp:dropped', why: 'nonmail' },
+  )
+  session.reply(554, 'Too many nonmail commands')
+  return true
+}
+
+/** No more commands come: the client went, was silent too long, or we stop. */
+function inputEnded(session: Session, input: Extract<LineResult, { is: 'end' }>): void {
+  const { connection, log } = session
+  session.ended = true
+  if (input.why === 'timeout') {
+    connection.notQuitReason = 'command-timeout'
+    session.reset('command timeout')
+    if (log.selects('lost_incoming_connection')) {
+      session.mainLog(`SMTP command timeout on connection from ${session.who(false)}`, { event: 'smtp:timeout' })
+    }
+    return session.reply(421, `${connection.activeHostname}: SMTP command timeout - closing connection`)
+  }
+  if (input.why === 'shutdown') {
+    connection.notQuitReason = 'signal-exit'
+    session.reset('shutdown')
+    if (session.logsConnection && log.selects('smtp_connection')) {
+      session.mainLog(`SMTP connection from ${session.who(false)} closed after SIGTERM`, { event: 'smtp:close' })
+    }
+    return session.reply(421, `${connection.activeHostname}: Service not available - closing connection`)
+  }
+  connection.notQuitReason = 'connection-lost'
+  const lasted = duration(session.context.ports.now() - connection.startedAt, log)
+  if (session.transaction !== undefined) {
+    session.reset('connection lost')
+    if (log.selects('lost_incoming_connection')) {
+      session.mainLog(
+        `unexpected disconnection while reading SMTP command from ${session.who(false)} D=${lasted}`,
+        { event: 'smtp:lost' },
+      )
+    }
+  } else if (session.logsConnection && log.selects('smtp_connection')) {
+    session.mainLog(`SMTP connection from ${session.who(false)} lost D=${lasted}`, { event: 'smtp:lost' })
+  }
+}
+
+/** A fault of the program: the client may try again, the log says where. */
+function failed(session: Session, error: unknown): void {
+  session.ended = true
+  session.connection.notQuitReason = 'local-error'
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  session.log.panic(session.transaction?.message.id || undefined, `SMTP session failed: ${text.replaceAll('\n', ' ')}`)
+  session.unsay()
+  session.reply(421, 'Internal error: closing connection')
+  session.send()
+}
+
+/** What every session ends with, however it went. */
+async function finish(session: Session): Promise<void> {
+  try {
+    await runNotQuit(session)
+    session.reset()
+    logNoMail(session)
+  } catch (error) {
+    session.log.panic(undefined, `end of SMTP session: ${error instanceof Error ? error.message : String(error)}`)
+  } finally {
+    await session.io.end()
+  }
+}
+
+/** Source: Exim manual, "The not-QUIT ACL". */
+async function runNotQuit(session: Session): Promise<void> {
+  if (session.quitSeen || session.turnedAway || session.settings.acl_smtp_notquit === undefined) return
+  const result = await runAclOption(session.settings.acl_smtp_notquit, 'notquit', aclContext(session))
+  if (result?.verdict === 'error') {
+    session.log.panic(undefined, `ACL for not-QUIT returned ERROR: ${result.logMessage ?? ''}`)
+  }
+}
+
+function logNoMail(session: Session): void {
+  if (session.messagesStarted > 0 || session.turnedAway || !session.log.selects('smtp_no_mail')) return
+  session.mainLog(`no MAIL in SMTP connection from ${session.who(false)}${session.noMailFields()}`, {
+    event: 'smtp:no-mail',
+    commands: session.connection.smtpCommandHistory.join(','),
+  })
+}

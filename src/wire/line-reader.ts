@@ -1,0 +1,102 @@
+/**
+ * Lines and pieces out of a stream of bytes, for code that reads straight on: `await reader.line(...)`.
+ * Holds bytes only while they are there: an idle connection owns no buffer.
+ */
+import { type ByteString, fromBytes } from '../base/text.ts'
+
+/** Why no more bytes come. */
+export type InputEnd = 'closed' | 'reset' | 'timeout' | 'shutdown'
+
+/** Where bytes come from: a socket, standard input, a test. */
+export interface ByteSource {
+  /** The next piece. Waits at most `timeoutMs`; what was written before is sent first. */
+  pull(timeoutMs: number): Promise<Buffer | InputEnd>
+  /** A piece that has arrived already, without waiting. */
+  take(): Buffer | undefined
+}
+
+export type LineResult =
+  | { readonly is: 'line'; readonly text: ByteString; readonly crlf: boolean }
+  /** Longer than the limit: the first `limit` bytes; the rest follows as the next line. */
+  | { readonly is: 'part'; readonly text: ByteString }
+  | { readonly is: 'end'; readonly why: InputEnd; readonly partial: ByteString }
+
+const LF = 10
+const CR = 13
+
+export class LineReader {
+  readonly #source: ByteSource
+  #pending: Buffer | undefined
+  /** Set by `push back` and by the end of input. */
+  #ended: InputEnd | undefined
+
+  constructor(source: ByteSource) {
+    this.#source = source
+  }
+
+  /** Bytes that are here now and not yet read: what a synchronisation check looks at. */
+  buffered(): Buffer | undefined {
+    const arrived = this.#source.take()
+    if (arrived !== undefined) this.unread(arrived, 'after')
+    return this.#pending
+  }
+
+  /** Forgets what has arrived: after STARTTLS nothing sent in the clear is obeyed. */
+  discard(): void {
+    this.buffered()
+    this.#pending = undefined
+  }
+
+  /** Gives bytes back, before or after what is pending. */
+  unread(bytes: Buffer, where: 'before' | 'after' = 'before'): void {
+    if (bytes.length === 0) return
+    if (this.#pending === undefined) this.#pending = bytes
+    else this.#pending = Buffer.concat(where === 'before' ? [bytes, this.#pending] : [this.#pending, bytes])
+  }
+
+  /** The next piece, as it came. */
+  async piece(timeoutMs: number): Promise<Buffer | InputEnd> {
+    const pending = this.#pending
+    if (pending !== undefined) {
+      this.#pending = undefined
+      return pending
+    }
+    if (this.#ended !== undefined) return this.#ended
+    const more = await this.#source.pull(timeoutMs)
+    if (typeof more === 'string') this.#ended = more
+    return more
+  }
+
+  /** The next line, ended by LF or CRLF, without its end. */
+  async line(limitBytes: number, timeoutMs: number): Promise<LineResult> {
+    let searched = 0
+    for (;;) {
+      const pending = this.#pending
+      if (pending !== undefined) {
+        const end = pending.indexOf(LF, searched)
+        if (end >= 0 && end <= limitBytes) return this.#takeLine(pending, end)
+        if (pending.length > limitBytes) return this.#takePart(pending, limitBytes)
+        searched = pending.length
+      }
+      const more = this.#ended ?? (await this.#source.pull(timeoutMs))
+      if (typeof more === 'string') {
+        this.#ended = more
+        this.#pending = undefined
+        return { is: 'end', why: more, partial: pending === undefined ? '' : fromBytes(pending) }
+      }
+      this.#pending = pending === undefined ? more : Buffer.concat([pending, more])
+    }
+  }
+
+  #takeLine(pending: Buffer, end: number): LineResult {
+    const crlf = end > 0 && pending[end - 1] === CR
+    const text = pending.toString('latin1', 0, crlf ? end - 1 : end)
+    this.#pending = end + 1 < pending.length ? pending.subarray(end + 1) : undefined
+    return { is: 'line', text, crlf }
+  }
+
+  #takePart(pending: Buffer, limit: number): LineResult {
+    this.#pending = pending.subarray(limit)
+    return { is: 'part', text: pending.toString('latin1', 0, limit) }
+  }
+}

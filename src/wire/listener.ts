@@ -1,0 +1,96 @@
+/** The door for incoming TCP: listens on addresses and ports and hands over accepted sockets. */
+import { createServer, type Server, type Socket } from 'node:net'
+
+export interface ListenAddress {
+  /** An IP address; `::` and `0.0.0.0` for all. */
+  readonly address: string
+  readonly port: number
+}
+
+export interface ListenerOptions {
+  readonly addresses: readonly ListenAddress[]
+  /** `smtp_connect_backlog`. */
+  readonly backlog: number
+  /** `smtp_accept_keepalive`. */
+  readonly keepalive: boolean
+  /** `tcp_nodelay`. */
+  readonly noDelay: boolean
+  readonly onSocket: (socket: Socket, listening: ListenAddress) => void
+  readonly onError: (problem: string) => void
+}
+
+export interface Listener {
+  /** What it really listens on: port 0 has become a number. */
+  readonly addresses: readonly ListenAddress[]
+  /** Takes no more connections; those there are stay. */
+  close(): Promise<void>
+}
+
+export type ListenResult =
+  | { readonly is: 'listening'; readonly listener: Listener }
+  | { readonly is: 'failed'; readonly at: ListenAddress; readonly code: string; readonly message: string }
+
+/**
+ * Binds all addresses, or none: when one fails the others are given up again. Works in a cluster worker too,
+ * where the handles come from the parent.
+ */
+export async function startListener(options: ListenerOptions): Promise<ListenResult> {
+  const servers: Server[] = []
+  const bound: ListenAddress[] = []
+  for (const at of options.addresses) {
+    const result = await listen(at, options)
+    if (!(result instanceof Error)) {
+      servers.push(result)
+      bound.push({ address: at.address, port: portOf(result, at) })
+      continue
+    }
+    await closeAll(servers)
+    const code = 'code' in result ? String(result.code) : ''
+    return { is: 'failed', at, code, message: result.message }
+  }
+  return { is: 'listening', listener: { addresses: bound, close: () => closeAll(servers) } }
+}
+
+function listen(at: ListenAddress, options: ListenerOptions): Promise<Server | Error> {
+  return new Promise((resolve) => {
+    const server = createServer({
+      allowHalfOpen: true,
+      pauseOnConnect: false,
+      noDelay: options.noDelay,
+      keepAlive: options.keepalive,
+      highWaterMark: 65_536,
+    })
+    server.on('connection', (socket) => {
+      // Errors of a socket are the session's business; until it listens, they must not end the process.
+      socket.on('error', () => {})
+      options.onSocket(socket, { address: at.address, port: portOf(server, at) })
+    })
+    server.once('error', resolve)
+    server.listen(
+      { host: at.address, port: at.port, backlog: options.backlog, ipv6Only: at.address.includes(':') },
+      () => {
+        server.off('error', resolve)
+        server.on('error', (error) => options.onError(error.message))
+        resolve(server)
+      },
+    )
+  })
+}
+
+function portOf(server: Server, at: ListenAddress): number {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : at.port
+}
+
+async function closeAll(servers: readonly Server[]): Promise<void> {
+  await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          // Connections that go on do not hold up the caller: only the port is given up.
+          server.close()
+          resolve()
+        }),
+    ),
+  )
+}

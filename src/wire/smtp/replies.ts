@@ -1,0 +1,46 @@
+/** Replies of an SMTP server: codes, several lines, enhanced codes. Source: RFC 5321 section 4.2, RFC 2034. */
+import type { ByteString } from '../../base/text.ts'
+
+/**
+ * A reply as it goes out. A text of several lines becomes several reply lines; an enhanced code at its start is
+ * repeated on each.
+ */
+export function formatReply(code: number, text: ByteString): ByteString {
+  const lines = text.split(/\r?\n/)
+  // A trailing line end is no line of its own.
+  if (lines.length > 1 && lines.at(-1) === '') lines.pop()
+  const enhanced = lines.length > 1 ? (/^[245]\.\d{1,3}\.\d{1,3} /.exec(lines[0] ?? '')?.[0] ?? '') : ''
+  const last = lines.length - 1
+  return lines
+    .map((line, index) => {
+      const prefix = index === 0 || enhanced === '' ? '' : enhanced
+      return `${code}${index === last ? ' ' : '-'}${prefix}${cleaned(line)}\r\n`
+    })
+    .join('')
+}
+
+/** Nothing from outside may end a line or hide in it. */
+function cleaned(line: ByteString): ByteString {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+  return line.replace(/[\x00-\x08\x0a-\x1f\x7f]/g, '?')
+}
+
+/** A reply that an ACL chose: `message = 550 5.7.1 No` carries its own code when the class fits. */
+export interface ChosenReply {
+  readonly code: number
+  readonly text: ByteString
+  /** A code was given, of the wrong class: it is ignored, and the log says so. */
+  readonly wrongCode: string | undefined
+}
+
+/** Takes a reply code off the front of an ACL's message. Source: Exim manual, "Setting the SMTP response code". */
+export function chooseReply(message: ByteString, defaultCode: number): ChosenReply {
+  const match = /^([2-5]\d\d)(?: |$)/.exec(message)
+  const given = match?.[1]
+  if (given === undefined) return { code: defaultCode, text: message, wrongCode: undefined }
+  const text = message.slice(4)
+  const fits = given[0] === String(defaultCode)[0]
+  return fits
+    ? { code: Number(given), text, wrongCode: undefined }
+    : { code: defaultCode, text, wrongCode: given }
+}
