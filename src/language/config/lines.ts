@@ -146,6 +146,7 @@ export class LineReader {
         'conditional-unmatched',
         `${directive} without matching .ifdef`,
         line.span(0, directive.length),
+        'no .ifdef or .ifndef is open here',
       )
       return
     }

@@ -98,7 +98,8 @@ function splitError(text: string): [string, string | undefined] {
   return match?.[1] === undefined ? [text, undefined] : [match[1], match[2]]
 }
 
-function errorFault(text: string): { message: string; help: string | undefined } | undefined {
+/** What is wrong with the name of a retry error; undefined: nothing. */
+export function errorFault(text: string): { message: string; help: string | undefined } | undefined {
   if (plainErrors.some((name) => name === text)) return undefined
   const [name, extra] = splitError(text)
   if (extra !== undefined && name === 'quota' && parseTime(extra) !== undefined) return undefined

@@ -79,11 +79,11 @@ function findName(
 }
 
 /** The option name nearest to a wrong one, for the help line. */
-export function nearestOption(name: string, tables: readonly OptionTable[]): string | undefined {
+export function nearestOption(name: string, tables: readonly OptionTable[]): string {
   const names = tables.flatMap((table) => Object.keys(table))
   const negation = /^not?_/.exec(name)?.[0] ?? ''
   const near = nearest(name, names) ?? nearest(name.slice(negation.length), names)
-  return near === undefined ? undefined : `did you mean "${near}"?`
+  return near === undefined ? 'no option has this name or one like it' : `did you mean "${near}"?`
 }
 
 /** Reads the value of a setting and puts it to the others. */

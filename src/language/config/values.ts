@@ -94,7 +94,13 @@ function readOctal({ line, start, name }: ValueSource): ReadValue {
   }
   if (start + digits.length < line.text.length) {
     const message = `extra characters follow octal integer value for ${name}`
-    return fault('value-extra', message, start + digits.length, line.text.length)
+    return fault(
+      'value-extra',
+      message,
+      start + digits.length,
+      line.text.length,
+      'only the digits 0 to 7 stand in it',
+    )
   }
   return { value: Number.parseInt(digits, 8) }
 }
@@ -107,7 +113,7 @@ function readFixed({ line, start, name }: ValueSource): ReadValue {
   }
   if (start + match[0].length < line.text.length) {
     const message = `extra characters follow fixed-point value for ${name}`
-    return fault('value-extra', message, start + match[0].length, line.text.length)
+    return fault('value-extra', message, start + match[0].length, line.text.length, 'such as 8 or 7.5')
   }
   return { value: Math.trunc(Number(match[0]) * 1000) / 1000 }
 }

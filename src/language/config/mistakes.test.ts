@@ -1,0 +1,351 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { tableRegistries } from '../../../test/support/registries.ts'
+import { brief, mistakes, readText } from '../../../test/support/read.ts'
+import { renderDiagnostic } from '../../base/diagnostic-frame.ts'
+
+/** A line of a configuration, and what is said of it: column, message, help. */
+type Planted = readonly [line: string, column?: number | undefined, message?: string, help?: string]
+
+const planted: readonly Planted[] = [
+  ['smtp_bannner = hello', 1, 'main option "smtp_bannner" unknown', 'did you mean "smtp_banner"?'],
+  [
+    'queue_only = maybe',
+    14,
+    '"maybe" is not a valid value for the "queue_only" option',
+    'write yes, no, true or false',
+  ],
+  [
+    'smtp_accept_max = 10x',
+    21,
+    'extra characters follow integer value for smtp_accept_max',
+    'an integer is decimal, 0x hexadecimal or 0 octal, and may end in K, M or G',
+  ],
+  [
+    'auto_thaw = 3 hours',
+    13,
+    'invalid time value for auto_thaw',
+    'a time is numbers with a unit each: s, m, h, d or w, such as 1h30m',
+  ],
+  [
+    'qualify_domain = "a.example',
+    18,
+    'missing quote at end of string value for qualify_domain',
+    'the value begins with " and must end with one',
+  ],
+  ['host_lookup *', 13, 'missing "=" after host_lookup', 'write host_lookup = value'],
+  [
+    'no_primary_hostname',
+    1,
+    'negation prefix applied to a non-boolean option',
+    'primary_hostname takes a value',
+  ],
+  ['domainlist local = a', undefined],
+  [
+    'domainlist local = b',
+    12,
+    'duplicate name "local" for a named domain list',
+    'give one of them another name',
+  ],
+  ['MAC = 1', undefined],
+  [
+    'MAC = 2',
+    1,
+    'macro "MAC" is already defined (use "==" if you want to redefine it)',
+    'write MAC == to change its text from here on',
+  ],
+  [
+    '.include /no/such/file',
+    10,
+    'failed to open included configuration file /no/such/file',
+    'No such file or directory',
+  ],
+  ['.endif', 1, '.endif without matching .ifdef', 'no .ifdef or .ifndef is open here'],
+  [
+    'begin transport',
+    7,
+    '"transport" is not a known configuration section name',
+    'did you mean "transports"?',
+  ],
+  ['begin routers', undefined],
+  ['one:', undefined],
+  ['  driver = acept', 12, 'router one: cannot find router driver "acept"', 'did you mean "accept"?'],
+  [
+    'two:',
+    1,
+    'no driver defined for router "two"',
+    'add "driver = ..." with one of accept, dnslookup, ipliteral, iplookup, manualroute, queryprogram, redirect',
+  ],
+  ['  domains = a', undefined],
+  ['three:', undefined],
+  ['  driver = accept', undefined],
+  [
+    '  transport = remote_smpt',
+    15,
+    'three router: transport "remote_smpt" is not defined',
+    'did you mean "remote_smtp"?',
+  ],
+  [
+    '  pass_router = nowhere',
+    3,
+    'new_router "nowhere" not found for "three" router',
+    'defined are one, two, three',
+  ],
+  ['  more_or_less = a', 3, 'option "more_or_less" unknown', 'no option has this name or one like it'],
+  ['begin transports', undefined],
+  ['remote_smtp:', undefined],
+  ['  driver = smtp', undefined],
+  ['files:', undefined],
+  ['  driver = appendfile', undefined],
+  ['  file = /x', undefined],
+  [
+    '  mode = 0888',
+    11,
+    'extra characters follow octal integer value for mode',
+    'only the digits 0 to 7 stand in it',
+  ],
+  ['  mode = 0600', undefined],
+  ['begin retry', undefined],
+  ['*  quota_8  F,1h,5m', 4, 'unknown or malformed retry error "quota_8"', 'did you mean "quota"?'],
+  ['*  *  F,1h', 11, 'comma expected', 'F,cutoff,interval, such as F,2h,15m'],
+  ['begin rewrite', undefined],
+  [
+    '*@a  b@c  X',
+    11,
+    "unknown rewrite flag character 'X' (could be missing quotes round replacement item)",
+    'flags are EFTbcfhrstSQqRw',
+  ],
+  [
+    '.ifdef NOTHING',
+    1,
+    'Unexpected end of configuration file: .endif missing',
+    'this conditional is still open at the end',
+  ],
+]
+
+test('twenty planted mistakes and more are all told in one run, each with its line, column and help', () => {
+  const text = planted.map(([line]) => `${line}\n`).join('')
+  const found = mistakes(readText(text)).map((d) => [brief(d), d.help])
+  const expected = planted.flatMap(([, column, message, help], index) =>
+    column === undefined ? [] : [[`${index + 1}:${column} ${message}`, help]],
+  )
+  assert.ok(expected.length >= 20)
+  assert.deepEqual(found, expected)
+})
+
+/** Each alone; what Exim 4.96 says of the same text was observed. */
+const single: readonly { text: string; says: string }[] = [
+  { text: 'queue_only yes\n', says: '1:12 extra characters follow boolean option queue_only' },
+  { text: 'smtp_accept_max = abc\n', says: '1:19 integer expected for smtp_accept_max' },
+  { text: 'smtp_accept_max =\n', says: '1:18 integer expected for smtp_accept_max' },
+  { text: 'smtp_accept_max = 019\n', says: '1:21 extra characters follow integer value for smtp_accept_max' },
+  { text: 'smtp_accept_max = 4G\n', says: '1:19 absolute value of integer "4G" is too large (overflow)' },
+  { text: 'recipients_max = x\n', says: '1:18 integer expected for recipients_max' },
+  { text: 'smtp_receive_timeout = x\n', says: '1:24 invalid time value for smtp_receive_timeout' },
+  { text: 'delay_warning = 3h:zz\n', says: '1:20 invalid time value for delay_warning' },
+  { text: 'queue_only_load = x\n', says: '1:19 fixed-point number expected for queue_only_load' },
+  {
+    text: 'queue_only_load = 3.5x\n',
+    says: '1:22 extra characters follow fixed-point value for queue_only_load',
+  },
+  {
+    text: 'qualify_domain = "foo" bar\n',
+    says: '1:24 extra characters follow string value for qualify_domain',
+  },
+  { text: 'qualify_domain\n', says: '1:1 unexpected end of line (data missing) after qualify_domain' },
+  {
+    text: 'qualify_domain = a\nqualify_domain = b\n',
+    says: '2:1 "qualify_domain" option set for the second time',
+  },
+  { text: 'no_queue_only = true\n', says: '1:15 extra characters follow boolean option no_queue_only' },
+  { text: 'hide\n', says: '1:5 main option "" unknown' },
+  { text: 'hide hide smtp_banner = a\n', says: '1:6 main option "hide" unknown' },
+  { text: '9x = 3\n', says: '1:1 option setting expected: 9x = 3' },
+  { text: '.foo\n', says: '1:1 option setting expected: .foo' },
+  { text: 'domainlist foo\n', says: `1:12 missing '=' after "foo"` },
+  { text: 'domainlists foo = a\n', says: '1:1 unrecognized configuration line' },
+  { text: 'domainlist_cached foo = a\n', says: '1:1 unrecognized configuration line' },
+  { text: 'AA == 1\n', says: `1:1 can't redefine an undefined macro "AA"` },
+  {
+    text: 'AA = 1\nAAB = 2\n',
+    says: '2:1 "AAB" cannot be defined as a macro because previously defined macro "AA" is a substring',
+  },
+  { text: 'AA\n', says: '1:1 malformed macro definition' },
+  { text: 'Qa-b = 1\n', says: '1:1 malformed macro definition' },
+  { text: '.else\n', says: '1:1 .else without matching .ifdef' },
+  { text: '.include_if_exists rel\n', says: '1:20 .include specifies a non-absolute path "rel"' },
+  { text: '.include rel/x\n', says: '1:10 failed to open included configuration file /c/rel/x' },
+  { text: '.include /c/main\n', says: '1:10 included configuration files are nested too deeply at /c/main' },
+  { text: 'begin acl\nbegin acl\n', says: '2:7 "acl" section is repeated in the configuration file' },
+  { text: 'begin acl\n accept\n', says: '2:2 missing or malformed ACL name' },
+  { text: 'begin acl\na:\n accept\na:\n deny\n', says: '4:1 there are two ACLs called "a"' },
+  { text: 'begin routers\n driver = accept\n', says: '2:2 router name missing' },
+  {
+    text: 'begin transports\na: driver = smtp\n driver = smtp\n',
+    says: '2:4 extra characters follow driver name a',
+  },
+  {
+    text: 'begin transports\na:\n driver = smtp\na:\n driver = smtp\n',
+    says: '4:1 there are two transports called "a"',
+  },
+  {
+    text: 'begin transports\na:\n driver = smtp\n driver = smtp\n',
+    says: '4:2 "driver" option set for the second time',
+  },
+  {
+    text: 'begin transports\na:\n hosts = b\n driver = smtp\n',
+    says: '3:2 option "hosts" unknown ("driver" must be specified before any private options)',
+  },
+  {
+    text: 'begin transports\na:\n driver\n driver = smtp\n',
+    says: '3:2 unexpected end of line (data missing) after driver',
+  },
+  {
+    text: 'begin routers\na:\n driver = accept\n',
+    says: '2:1 a router: a transport is required for this router',
+  },
+  {
+    text: 'begin routers\na:\n driver = redirect\n',
+    says: '2:1 a router: one of "file" or "data" must be specified',
+  },
+  {
+    text: 'begin routers\na:\n driver = redirect\n data = x\nb:\n driver = redirect\n data = x\n pass_router = a\n',
+    says: '8:2 new_router "a" does not follow "b" router',
+  },
+  {
+    text: 'begin transports\na:\n driver = smtp\n headers_rewrite = a@b c@d : x\n',
+    says: '4:30 missing rewrite replacement string',
+  },
+  {
+    text: 'begin rewrite\n*@a.b $1@c.d SE\n',
+    says: '2:1 rewrite rule has the S flag but is not a regular expression',
+  },
+  { text: 'begin retry\n*\n', says: '2:1 missing error type in retry rule' },
+  {
+    text: 'begin retry\n* mail_4 F,2h,15m\n',
+    says: '2:3 mail_4 must be followed by xx, dx, or dd, where x is literal and d is any digit',
+  },
+  { text: 'begin retry\n* * X,2h,15m\n', says: '2:5 unknown retry rule letter' },
+  { text: 'begin retry\n* * G,2h,15m\n', says: '2:13 comma expected' },
+  { text: 'begin retry\n* * F,2h,15q\n', says: '2:5 bad parameters for retry rule' },
+  { text: 'begin retry\n* * G,2h,15m,0.5\n', says: '2:5 bad parameters for retry rule' },
+  { text: 'begin retry\n* * F,2h,15m junk\n', says: '2:14 semicolon expected' },
+  { text: 'log_selector = +subject -nix\n', says: '1:25 unknown log_selector setting: -nix' },
+  {
+    text: 'log_selector = nix\n',
+    says: '1:16 malformed log_selector setting: + or - expected but found "nix"',
+  },
+  {
+    text: 'begin authenticators\na:\n driver = plaintext\n public_name = X\n server_condition = 1\nb:\n driver = plaintext\n public_name = x\n server_condition = 1\n',
+    says: '8:2 two server authenticators (a and b) have the same public name (X)',
+  },
+]
+for (const c of single) {
+  test(`told: ${c.says}`, () => assert.deepEqual(mistakes(readText(c.text)).map(brief), [c.says]))
+}
+
+test('a user that does not exist is told at its place in the list', () => {
+  const registries = {
+    ...tableRegistries,
+    accounts: { userExists: (name: string) => name === 'root', groupExists: () => true },
+  }
+  const text = 'never_users = root : nixnix : 0\nbegin transports\nt:\n driver = smtp\n user = $x\n'
+  assert.deepEqual(mistakes(readText(text, { registries })).map(brief), ['1:22 user nixnix was not found'])
+})
+
+test('the options of an unknown driver are not judged, nor is a reference to its instance', () => {
+  const text =
+    'begin transports\nt:\n driver = smpt\n hosts = a\nbegin routers\nr:\n driver = accept\n transport = t\n'
+  const said = mistakes(readText(text)).map(brief)
+  assert.deepEqual(said, ['3:11 transport t: cannot find transport driver "smpt"'])
+})
+
+test('a mistake in a file that is included twice is told once', () => {
+  const files = { '/c/inc': 'domains = x\n' }
+  assert.deepEqual(mistakes(readText('.include inc\n.include inc\n', { files })).length, 1)
+})
+
+test('the text of an error: sentence, frame, help', () => {
+  const [error] = mistakes(readText('# one\n\tsmtp_bannner = hello\n'))
+  assert.ok(error)
+  assert.equal(
+    renderDiagnostic(error),
+    `/c/main:2:2: error: main option "smtp_bannner" unknown [option-unknown]
+  |
+2 |  smtp_bannner = hello
+  |  ^^^^^^^^^^^^
+  |
+  = help: did you mean "smtp_banner"?`,
+  )
+})
+
+test('the text of an error that came through a macro: its use and its definition', () => {
+  const [error] = mistakes(
+    readText('COUNT = many\n# 2\n# 3\n# 4\n# 5\n# 6\n# 7\n# 8\n# 9\nsmtp_accept_max = COUNT\n'),
+  )
+  assert.ok(error)
+  assert.equal(
+    renderDiagnostic(error),
+    `/c/main:10:19: error: integer expected for smtp_accept_max [value-not-integer]
+   |
+10 | smtp_accept_max = COUNT
+   |                   ^^^^^
+   = macro COUNT defined at /c/main:1:9
+   |
+ 1 | COUNT = many
+   |         ^^^^
+   |
+   = help: an integer is decimal, 0x hexadecimal or 0 octal, and may end in K, M or G`,
+  )
+})
+
+test('the text of an error with another place that belongs to it', () => {
+  const [error] = mistakes(readText('qualify_domain = a\nqualify_domain = b\n'))
+  assert.ok(error)
+  assert.equal(
+    renderDiagnostic(error),
+    `/c/main:2:1: error: "qualify_domain" option set for the second time [option-set-twice]
+  |
+2 | qualify_domain = b
+  | ^^^^^^^^^^^^^^
+  = first set here at /c/main:1:1
+  |
+1 | qualify_domain = a
+  | ^^^^^^^^^^^^^^
+  |
+  = help: remove one of the two settings`,
+  )
+})
+
+test('what has no effect yet is told once for each option, what secures stops the start', () => {
+  const rows = {
+    pending: { type: 'string', default: undefined, tier: 'A', doc: 'x' },
+    guard: { type: 'string', default: undefined, tier: 'A', secures: true, doc: 'x' },
+    idle: { type: 'string', default: undefined, tier: 'A', noEffect: 'x', doc: 'x' },
+    works: { type: 'string', default: undefined, tier: 'A', since: '0.1', doc: 'x' },
+  } as const
+  const drivers = { made: { options: rows }, later: { options: {}, works: false } }
+  const registries = { ...tableRegistries, transports: drivers }
+  const options = ' driver = made\n pending = a\n guard = b\n idle = c\n works = d\n'
+  const { diagnostics } = readText(`begin transports\na:\n${options}b:\n${options}c:\n driver = later\n`, {
+    registries,
+  })
+  const told = diagnostics.filter((d) => !d.message.includes('"driver"'))
+  assert.deepEqual(
+    told.map((d) => [brief(d), d.severity, d.fatal === true]),
+    [
+      ['4:2 made transport option "pending" is read but has no effect yet', 'warning', false],
+      [
+        '5:2 made transport option "guard" does not work in this version, and without it the server would be less safe than asked for',
+        'error',
+        true,
+      ],
+      [
+        '11:2 made transport option "guard" does not work in this version, and without it the server would be less safe than asked for',
+        'error',
+        true,
+      ],
+      ['14:1 transport c: the driver "later" does not work in this version', 'error', true],
+    ],
+  )
+})
