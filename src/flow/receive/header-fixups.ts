@@ -19,7 +19,7 @@ export function removeTransitHeaders(headers: readonly Header[], settings: Conte
     ...(settings.delivery_date_remove ? ['delivery-date'] : []),
   ]
   return headers.map((header) =>
-    header.type === ' ' && names.includes(headerName(header.text).toLowerCase()) ? removed(header) : header,
+    header.type === ' ' && names.includes(headerName(header.text)?.toLowerCase() ?? '') ? removed(header) : header,
   )
 }
 
@@ -97,7 +97,7 @@ function completeLogin(headers: Header[], submission: Submission, context: Conte
     if (header.type !== 'F') return
     const body = headerBody(header.text).trim()
     if (body.toLowerCase() !== caller.login.toLowerCase()) return
-    headers[index] = makeHeader(`${headerName(header.text)}: ${constructed(submission, caller.login, context)}\n`)
+    headers[index] = makeHeader(`${headerName(header.text) ?? 'From'}: ${constructed(submission, caller.login, context)}\n`)
   })
 }
 

@@ -108,7 +108,7 @@ export function mergeAclHeaders(
       ? [withTime(first, now), ...message.headers.slice(1)]
       : message.headers
   const kept = message.headersRemoved === undefined ? headers : removeNamed(headers, message.headersRemoved)
-  const merged = mergeAddedHeaders(kept, message.headersAdded, message.headerPlaces)
+  const merged = mergeAddedHeaders(kept, message.headersAdded)
   message.headers = merged
   message.headersAdded.length = 0
   message.size = totalSize(merged, message.bodySize)
