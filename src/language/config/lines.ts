@@ -42,6 +42,7 @@ export class LineReader {
   /** Told when reading moves to another file: at a line of it, from 1. */
   readonly #moved: (file: string, line: number) => void
   #bytes = 0
+  #includes = 0
   #ended = false
 
   constructor(
@@ -163,10 +164,11 @@ export class LineReader {
     if (name === '') return this.#fault('include-no-name', `${directive} must be followed by a file name`, at)
     const path = this.#includePath(directive, name, at)
     if (path === undefined) return
-    if (this.#open.length > maxIncludeDepth || this.files.length > maxIncludes) {
+    if (this.#open.length > maxIncludeDepth || this.#includes >= maxIncludes) {
       const message = `included configuration files are nested too deeply at ${path}`
       return this.#fault('include-too-deep', message, at, 'a file that includes itself never ends')
     }
+    this.#includes++
     const result = this.#readFile(path)
     if ('bytes' in result) {
       if (this.#bytes + result.bytes.length > maxBytes) {

@@ -5,7 +5,7 @@ import type { MacroDefinition } from './configuration.ts'
 import { MappedBuilder, type MacroText, type MappedText } from './mapped.ts'
 
 /** A line may not grow beyond this by replacement. */
-const maxLineLength = 4 * 1024 * 1024
+const maxLineLength = 1024 * 1024
 
 interface Macro extends MacroText {
   readonly commandLine: boolean

@@ -103,11 +103,16 @@ export function readConfiguration(request: ReadRequest): Configuration {
     else takers[section](line)
   }
 
+  // Each driver's settings were read through its own table and the generic one, whose types these are.
+  const settingsOf = <I>(instances: Instance<object>[]): I[] => instances as I[]
+  const read = {
+    routers: routers.finish(),
+    transports: transports.finish(),
+    authenticators: authenticators.finish(),
+  }
   const hidden = new Set(main.settings.hidden)
   for (const drivers of [routers, transports, authenticators])
     for (const name of drivers.hidden) hidden.add(name)
-  // Each driver's settings were read through its own table and the generic one, whose types these are.
-  const settingsOf = <I>(instances: Instance<object>[]): I[] => instances as I[]
   const configuration: Configuration = {
     file: request.file,
     files: reader.files,
@@ -117,9 +122,9 @@ export function readConfiguration(request: ReadRequest): Configuration {
     hidden,
     namedLists: main.lists,
     acls: acls.finish(),
-    routers: settingsOf<Configuration['routers'][number]>(routers.finish()),
-    transports: byName(settingsOf(transports.finish())),
-    authenticators: settingsOf<Configuration['authenticators'][number]>(authenticators.finish()),
+    routers: settingsOf<Configuration['routers'][number]>(read.routers),
+    transports: byName(settingsOf(read.transports)),
+    authenticators: settingsOf<Configuration['authenticators'][number]>(read.authenticators),
     retry,
     rewrite,
     macros: macros.list(),

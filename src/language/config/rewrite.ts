@@ -30,7 +30,7 @@ export function readRewriteRule(line: MappedText, report: Report): RewriteRule |
     }
     if (!flags.includes(flag)) flags += flag
   }
-  if (flags.includes('S') && !pattern.text.text.startsWith('^')) {
+  if (flags.includes('S') && !/^(?:\\N)?\^/.test(pattern.text.text)) {
     const message = 'rewrite rule has the S flag but is not a regular expression'
     error(
       report,

@@ -55,6 +55,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'The ACL run after the whole message has come, before it is accepted.',
   },
   acl_smtp_data_prdr: {
@@ -139,6 +140,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'The ACL run for each RCPT; without it no recipient is accepted by SMTP.',
   },
   acl_smtp_starttls: {
