@@ -44,17 +44,17 @@ export class Care {
     this.#stopped = true
     clearTimeout(this.#timer)
     await this.#running
-    if (this.#journal.failure === undefined) await this.#dropDead()
   }
 
   /** One round; every fifth looks for dead processes. */
   async round(): Promise<void> {
     if (this.#round++ % 5 === 0) await this.#open.adoptDead()
-    await this.#dropDead()
+    await this.dropDead()
     await this.#compact()
   }
 
-  async #dropDead(): Promise<void> {
+  /** Drops segments that no message and no tombstone needs. */
+  async dropDead(): Promise<void> {
     this.#spool.flushIndex(false)
     this.#open.index.refresh()
     for (const segment of this.#journal.sealed()) {

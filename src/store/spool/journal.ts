@@ -72,6 +72,7 @@ export class Journal {
   #active: { readonly segment: Segment; readonly fd: number; readonly stamp: Uint8Array } | undefined
   #waiting: Waiting[] = []
   #busy = false
+  #closing = false
   #idle: (() => void)[] = []
   #failure: SpoolError | undefined
   #free: string[] = []
@@ -120,7 +121,8 @@ export class Journal {
   async drop(segment: Segment): Promise<void> {
     this.#sealed.delete(segment.name)
     const free = `${this.#options.folder}/free-${segment.name}`
-    if (this.#free.length >= freeSegments || segment.size < this.#options.segmentBytes / 2) {
+    const small = segment.size < this.#options.segmentBytes / 2
+    if (this.#closing || small || this.#free.length >= freeSegments) {
       removeQuietly(segment.path)
       return
     }
@@ -149,14 +151,17 @@ export class Journal {
     clearTimeout(this.#retry)
   }
 
+  /** Ends the segment being written, so that it can be dropped when all in it is done. Before closing. */
+  async finish(): Promise<void> {
+    await this.settle()
+    this.#closing = true
+    this.#seal()
+  }
+
   /** Waits for all that was appended, and closes. */
   async close(): Promise<void> {
-    await this.settle()
+    await this.finish()
     this.#fail(new SpoolError('closed', 'the spool is closed'))
-    const { segment, fd } = this.#active ?? {}
-    this.#active = undefined
-    if (segment !== undefined) this.#sealed.set(segment.name, segment)
-    if (fd !== undefined) await closeFile(fd)
     for (const path of this.#free) removeQuietly(path)
   }
 

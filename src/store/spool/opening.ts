@@ -173,6 +173,8 @@ export class OpenSpool {
   async close(): Promise<void> {
     const { journal } = this
     if (journal === undefined) return this.index.close()
+    await journal.finish()
+    if (journal.failure === undefined) await this.#care?.dropDead()
     await journal.close()
     const folder = `${this.directory}/segments/${this.key}`
     const segments = `${this.directory}/segments`

@@ -1,74 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
-import type { Envelope } from '../../mail/envelope.ts'
-import { openSpool, type Spool, type SpoolOptions } from './index.ts'
-
-function folder(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'postern-spool-'))
-  t.after(async () => {
-    for (const spool of opened.get(directory) ?? []) await spool.close()
-    rmSync(directory, { recursive: true, force: true })
-  })
-  return directory
-}
-
-/** Spools to be closed before their folder goes. */
-const opened = new Map<string, Spool[]>()
-
-function envelope(id: string, fields: Partial<Envelope> = {}): Envelope {
-  return {
-    id,
-    receivedAt: Date.now(),
-    receiveMs: 1,
-    originator: { login: 'mail', uid: 8, gid: 8 },
-    sender: 'alice@example.org',
-    recipients: [{ address: 'bob@example.net' }, { address: 'carol@example.net' }],
-    headers: [{ type: 'F', text: 'From: alice@example.org\n' }],
-    protocol: 'esmtp',
-    local: false,
-    bodyLines: 1,
-    bodyZeros: 0,
-    bodySize: 6,
-    maxReceivedLineLength: 5,
-    firstDelivery: true,
-    done: [],
-    ...fields,
-  }
-}
-
-async function open(directory: string, more: Partial<SpoolOptions> = {}): Promise<Spool> {
-  const spool = await openSpool({ directory, now: Date.now, log: () => {}, ...more })
-  opened.set(directory, [...(opened.get(directory) ?? []), spool])
-  return spool
-}
-
-async function add(
-  spool: Spool,
-  body: string | Buffer = 'hello\n',
-  fields: Partial<Envelope> = {},
-): Promise<string> {
-  const incoming = spool.begin()
-  await incoming.write(Buffer.from(body))
-  await incoming.commit(envelope(incoming.id, fields))
-  return incoming.id
-}
-
-async function bodyOf(
-  message: { body(start?: number): AsyncIterable<Uint8Array> } | undefined,
-): Promise<Buffer> {
-  const pieces: Uint8Array[] = []
-  for await (const piece of message?.body() ?? []) pieces.push(piece)
-  return Buffer.concat(pieces)
-}
+import { test } from 'node:test'
+import { addMessage, bodyOf, spoolEnvelope, spoolWorld } from '../../../test/support/spool-world.ts'
 
 test('a committed message can be claimed, recorded on and completed', async (t) => {
-  const spool = await open(folder(t))
+  const spool = await spoolWorld(t).open()
   const incoming = spool.begin({ sizeHint: 100 })
   void incoming.write(Buffer.from('hello\n'))
-  const message = await incoming.commit(envelope(incoming.id))
+  const message = await incoming.commit(spoolEnvelope(incoming.id))
   assert.equal(spool.count(), 1)
   const claim = spool.claimCommitted(message)
   assert.ok(claim)
@@ -87,8 +25,8 @@ test('a committed message can be claimed, recorded on and completed', async (t) 
 })
 
 test('a released message can be claimed again with what was recorded', async (t) => {
-  const spool = await open(folder(t))
-  const id = await add(spool)
+  const spool = await spoolWorld(t).open()
+  const id = await addMessage(spool)
   const first = await spool.claim(id)
   assert.ok(first)
   await first.record({
@@ -117,17 +55,17 @@ test('a released message can be claimed again with what was recorded', async (t)
 
 for (const size of [0, 1, 65_536, 65_537, 300_000]) {
   test(`a body of ${size} bytes survives closing and opening`, async (t) => {
-    const directory = folder(t)
+    const world = spoolWorld(t)
     const body = Buffer.alloc(size, 'abcdefghi\n')
-    const spool = await open(directory)
+    const spool = await world.open()
     const incoming = spool.begin()
     for (let at = 0; at < size; at += 10_000) await incoming.write(body.subarray(at, at + 10_000))
     assert.equal(incoming.size, size)
     assert.deepEqual(Buffer.from(await incoming.peek(20)), body.subarray(0, 20))
     assert.deepEqual(Buffer.from(await incoming.peekEnd(20)), body.subarray(Math.max(0, size - 20)))
-    await incoming.commit(envelope(incoming.id))
+    await incoming.commit(spoolEnvelope(incoming.id))
     await spool.close()
-    const again = await open(directory)
+    const again = await world.open()
     assert.equal(again.count(), 1)
     const message = await again.read(incoming.id)
     assert.equal(message?.bodySize, size)
