@@ -8,8 +8,9 @@ export function headerName(text: ByteString): ByteString | undefined {
 }
 
 /** What follows the colon, line ends included. */
-export function headerBody(header: Pick<Header, 'text'>): ByteString {
-  return header.text.slice(header.text.indexOf(':') + 1)
+export function headerBody(header: Pick<Header, 'text'> | ByteString): ByteString {
+  const text = typeof header === 'string' ? header : header.text
+  return text.slice(text.indexOf(':') + 1)
 }
 
 /** True when the header has this name, given in small letters. */
@@ -66,4 +67,26 @@ const typeLetters: Readonly<Record<string, string>> = {
 /** Exim's type letter of a header; a space for names without one. Source: Exim manual, "Format of the -H file". */
 export function headerType(text: ByteString): string {
   return typeLetters[headerName(text)?.toLowerCase() ?? ''] ?? ' '
+}
+
+/** True when the header has this name, in any case. */
+export function isNamed(header: Pick<Header, 'text'>, name: ByteString): boolean {
+  return headerHasName(header, name.toLowerCase())
+}
+
+/** A header with its type letter, from its complete text. */
+export function makeHeader(text: ByteString): Header {
+  return { type: headerType(text), text }
+}
+
+/** True when a line can begin a header: RFC 5322 section 2.2. */
+export function beginsHeader(line: ByteString): boolean {
+  return headerName(line) !== undefined
+}
+
+/** The headers of a header section with LF line ends; folded lines stay with theirs. */
+export function splitHeaders(section: ByteString): Header[] {
+  const headers: Header[] = []
+  for (const match of section.matchAll(/[^\n]*\n(?:[ \t][^\n]*\n)*|[^\n]+$/g)) headers.push(makeHeader(match[0]))
+  return headers
 }

@@ -1,0 +1,63 @@
+/**
+ * Who may connect now: the counts and the load behind `smtp_accept_max` and its kin. Values only; the daemon keeps
+ * the counts. Source: Exim manual, "Limiting the number of incoming SMTP connections" and the options' entries.
+ */
+
+export interface AcceptSituation {
+  /** Connections open, without this one. */
+  readonly connections: number
+  readonly fromThisHost: number
+  readonly smtpAcceptMax: number
+  readonly smtpAcceptReserve: number
+  /** 0: no limit. */
+  readonly smtpAcceptMaxPerHost: number
+  readonly smtpAcceptQueue: number
+  readonly smtpLoadReserve: number | undefined
+  readonly queueOnlyLoad: number | undefined
+  /** Load average of one minute. */
+  readonly load: number
+}
+
+export type AcceptVerdict =
+  | { readonly is: 'welcome'; readonly queueOnly: boolean; readonly queueWhy?: string }
+  /** Only hosts of `smtp_reserve_hosts` may stay. */
+  | { readonly is: 'reserved'; readonly reply: string; readonly why: string }
+  | { readonly is: 'refused'; readonly reply: string; readonly why: string }
+
+const tooMany = '421 Too many concurrent SMTP connections; please try again later.'
+const tooManyFromHost =
+  '421 Too many concurrent SMTP connections from this IP address; please try again later.'
+const tooMuchLoad = '421 Too much load; please try again later.'
+
+export function decideAccept(s: AcceptSituation): AcceptVerdict {
+  if (s.smtpAcceptMax > 0 && s.connections >= s.smtpAcceptMax) {
+    return { is: 'refused', reply: tooMany, why: 'too many connections' }
+  }
+  if (s.smtpAcceptMaxPerHost > 0 && s.fromThisHost >= s.smtpAcceptMaxPerHost) {
+    return { is: 'refused', reply: tooManyFromHost, why: 'too many connections from that IP address' }
+  }
+  if (s.smtpAcceptMax > 0 && s.smtpAcceptReserve > 0) {
+    const reserve = s.smtpAcceptMax - s.smtpAcceptReserve
+    if (s.connections >= reserve) {
+      return {
+        is: 'reserved',
+        reply: tooMany,
+        why: `too many connections (reserve=${s.smtpAcceptReserve})`,
+      }
+    }
+  }
+  if (s.smtpLoadReserve !== undefined && s.load > s.smtpLoadReserve) {
+    return { is: 'reserved', reply: tooMuchLoad, why: `load average = ${s.load.toFixed(2)}` }
+  }
+  if (s.smtpAcceptQueue > 0 && s.connections >= s.smtpAcceptQueue) {
+    return {
+      is: 'welcome',
+      queueOnly: true,
+      queueWhy: `too many connections (${s.connections + 1}, max ${s.smtpAcceptQueue})`,
+    }
+  }
+  if (s.queueOnlyLoad !== undefined && s.load > s.queueOnlyLoad) {
+    return { is: 'welcome', queueOnly: true, queueWhy: `load average (${s.load.toFixed(2)})` }
+  }
+  return { is: 'welcome', queueOnly: false }
+}

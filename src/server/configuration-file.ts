@@ -1,0 +1,88 @@
+/**
+ * Finds and reads the configuration. A door: it reads files.
+ * Source: Exim manual, "The Exim run time configuration file".
+ */
+import { lstatSync, readFileSync, statSync } from 'node:fs'
+import type { Diagnostic } from '../base/diagnostic.ts'
+import { encodeUtf8, type ByteString } from '../base/text.ts'
+import type { Configuration } from '../language/config/configuration.ts'
+import { readConfiguration } from '../language/config/read.ts'
+import { buildValues } from './build-table.ts'
+import { checkAcls } from './check-configuration.ts'
+import { collectRegistries } from './registries.ts'
+
+export interface ConfigurationRequest {
+  /** Files of -C in the order to try; undefined: the built-in list. */
+  readonly files?: readonly string[] | undefined
+  /** Text in place of a file, and what to call it. */
+  readonly embedded?: { readonly name: string; readonly text: string } | undefined
+  readonly defines?: ReadonlyMap<string, ByteString> | undefined
+}
+
+export type Loaded =
+  | { readonly is: 'read'; readonly configuration: Configuration; readonly fatal: readonly Diagnostic[] }
+  | { readonly is: 'none'; readonly message: string }
+
+/** Largest configuration file that is read. */
+const largestBytes = 64 * 1024 * 1024
+
+export function loadConfiguration(request: ConfigurationRequest): Loaded {
+  const common = {
+    readFile,
+    registries: collectRegistries(),
+    defines: request.defines ?? new Map<string, string>(),
+  }
+  if (request.embedded !== undefined) {
+    const embedded = encodeUtf8(request.embedded.text)
+    return finish(readConfiguration({ ...common, file: request.embedded.name, embedded }))
+  }
+  const candidates = request.files ?? buildValues.configurationFiles
+  const file = candidates.find(exists)
+  if (file === undefined) {
+    return { is: 'none', message: `non-existent configuration file(s): ${candidates.join(':')}` }
+  }
+  const wrong = wrongOwner(file)
+  if (wrong !== undefined) return { is: 'none', message: wrong }
+  return finish(readConfiguration({ ...common, file }))
+}
+
+function finish(read: Configuration): Loaded {
+  const configuration = { ...read, diagnostics: [...read.diagnostics, ...checkAcls(read)] }
+  const strict = configuration.main.config_strict
+  const stops = (each: Diagnostic): boolean => each.severity === 'error' && (strict || each.fatal !== false)
+  return { is: 'read', configuration, fatal: configuration.diagnostics.filter(stops) }
+}
+
+function exists(file: string): boolean {
+  return lstatSync(file, { throwIfNoEntry: false }) !== undefined
+}
+
+/** A process with root's power obeys only files that nobody but root can change. */
+function wrongOwner(file: string): string | undefined {
+  if (process.geteuid?.() !== 0) return undefined
+  const stat = statSync(file, { throwIfNoEntry: false })
+  if (stat === undefined || !stat.isFile()) return undefined
+  const owned = stat.uid === 0 || stat.uid === buildValues.configureOwner
+  const groupMayWrite = (stat.mode & 0o020) !== 0 && stat.gid !== 0
+  if (owned && !groupMayWrite && (stat.mode & 0o002) === 0) return undefined
+  return `Exim configuration file ${file} has the wrong owner, group, or mode`
+}
+
+function readFile(
+  path: string,
+): { readonly bytes: Uint8Array } | { readonly error: string; readonly code: string } {
+  try {
+    const stat = statSync(path)
+    if (!stat.isFile()) return { error: 'not a regular file', code: 'EINVAL' }
+    if (stat.size > largestBytes) return { error: 'the file is larger than 64 MB', code: 'EFBIG' }
+    return { bytes: readFileSync(path) }
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO'
+    const words: Readonly<Record<string, string>> = {
+      EACCES: 'Permission denied',
+      ENOENT: 'No such file or directory',
+      ELOOP: 'Too many levels of symbolic links',
+    }
+    return { error: words[code] ?? (error instanceof Error ? error.message : String(error)), code }
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * The daemon in one process: binds, gives up root where it has it and needs it no more, serves, obeys signals.
+ * Source: Exim manual, "-bd"; "Starting the daemon and the use of network interfaces".
+ */
+import { formatInterval } from '../base/interval.ts'
+import { describeAddresses, type ListenAddress, listenAddresses } from './listen-addresses.ts'
+import { MailService } from './mail-service.ts'
+import { removePidFile, writePidFile } from './pid-file.ts'
+import type { ProcessState } from './process-state.ts'
+import type { RunRequest } from './queue.ts'
+import type { Server } from './server.ts'
+import { servicePort } from './service-ports.ts'
+import { eximVersion } from './version.ts'
+
+export interface DaemonOptions {
+  readonly listen: boolean
+  /** Value of -oX. */
+  readonly override?: string | undefined
+  /** Where to write the pid; undefined: nowhere. */
+  readonly pidFile: string | undefined
+  readonly queueing?: 'deliver' | 'queue' | undefined
+  readonly queueRuns?: { readonly everySeconds: number | undefined; readonly request: RunRequest } | undefined
+  readonly state: ProcessState
+  /** Reads the configuration again, for SIGHUP. */
+  reload(): Promise<
+    { readonly is: 'server'; readonly server: Server } | { readonly is: 'kept'; readonly why: string }
+  >
+  /** Called once it listens. */
+  onStarted?(addresses: readonly ListenAddress[]): void
+}
+
+export type DaemonResult = { readonly is: 'ended' } | { readonly is: 'failed'; readonly message: string }
+
+/** What is to be listened on according to a configuration. */
+export async function wantedAddresses(
+  server: Server,
+  options: { readonly listen: boolean; readonly override?: string | undefined },
+): Promise<
+  | { readonly is: 'addresses'; readonly addresses: readonly ListenAddress[] }
+  | { readonly is: 'wrong'; readonly message: string }
+> {
+  if (!options.listen) return { is: 'addresses', addresses: [] }
+  const { settings } = server
+  return listenAddresses(
+    {
+      interfaces: await server.list(settings.local_interfaces),
+      ports: settings.daemon_smtp_ports,
+      tlsOnConnectPorts: settings.tls_on_connect_ports ?? [],
+      disableIpv6: settings.disable_ipv6,
+      override: options.override,
+    },
+    servicePort,
+  )
+}
+
+/** The line of the main log that tells of the start, and what exiwhat shows. */
+export function startLine(addresses: readonly ListenAddress[], options: DaemonOptions): string {
+  const every = options.queueRuns?.everySeconds
+  const runs = every === undefined ? 'no queue runs' : `-q${formatInterval(every)}`
+  const listening = addresses.length === 0 ? 'not listening for SMTP' : describeAddresses(addresses)
+  return `${runs}, ${listening}`
+}
+
+/** Runs until a signal ends it. */
+export async function runDaemon(first: Server, options: DaemonOptions): Promise<DaemonResult> {
+  let server = first
+  const wanted = await wantedAddresses(server, options)
+  if (wanted.is === 'wrong') return { is: 'failed', message: wanted.message }
+  await server.spool('write')
+  const service = new MailService(server, {
+    addresses: wanted.addresses,
+    queueing: options.queueing,
+    queueRuns: options.queueRuns,
+  })
+  const trouble = await service.listen(wanted.addresses)
+  if (trouble?.is === 'failed')
+    return { is: 'failed', message: listenSentence(trouble.at, trouble.code, trouble.message) }
+  const { pidFile } = options
+  if (pidFile !== undefined) {
+    const problem = writePidFile(pidFile, process.pid)
+    if (problem !== undefined) server.log.panic(undefined, problem)
+  }
+  announce()
+  service.startQueueRuns()
+  options.onStarted?.(service.addresses)
+
+  await new Promise<void>((resolve) => {
+    let ending = false
+    const end = (): void => {
+      if (ending) {
+        // The second signal: no waiting any more. What is not recorded is done again at the next start.
+        service.cut()
+        setTimeout(() => process.exit(0), 500)
+        return
+      }
+      ending = true
+      options.state.describe('daemon: ending')
+      void service.stop().then(resolve)
+    }
+    process.on('SIGTERM', end)
+    process.on('SIGINT', end)
+    process.on('SIGHUP', () => void reload())
+  })
+  if (pidFile !== undefined) removePidFile(pidFile, process.pid)
+  await server.close()
+  return { is: 'ended' }
+
+  function announce(): void {
+    const line = startLine(service.addresses.map(withTls), options)
+    server.log.main(undefined, `exim ${eximVersion} daemon started: pid=${process.pid}, ${line}`)
+    options.state.describe(`daemon(${eximVersion}): ${line}`)
+  }
+
+  function withTls(at: ListenAddress): ListenAddress {
+    if (wanted.is === 'wrong') return at
+    return {
+      ...at,
+      tlsOnConnect: wanted.addresses.some((each) => each.port === at.port && each.tlsOnConnect),
+    }
+  }
+
+  async function reload(): Promise<void> {
+    server.log.main(undefined, `pid ${process.pid}: SIGHUP received: re-exec daemon`)
+    const result = await options.reload()
+    if (result.is === 'kept') {
+      server.log.panic(undefined, `the configuration in force is kept: ${result.why}`)
+      return
+    }
+    const addresses = await wantedAddresses(result.server, options)
+    const listening = addresses.is === 'wrong' ? addresses : await service.listen(addresses.addresses)
+    if (listening?.is === 'wrong' || listening?.is === 'failed') {
+      server.log.panic(undefined, `the configuration in force is kept: ${listening.message}`)
+      return
+    }
+    server = result.server
+    service.replace(server)
+    announce()
+  }
+}
+
+/** Why an address cannot be had, and what to do. */
+export function listenSentence(
+  at: { readonly address: string; readonly port: number },
+  code: string,
+  message: string,
+): string {
+  const place = `${at.address.includes(':') ? `[${at.address}]` : at.address}:${at.port}`
+  switch (code) {
+    case 'EADDRINUSE':
+      return `cannot listen on ${place}: another program does already (find it with: ss -ltnp 'sport = :${at.port}')`
+    case 'EACCES':
+      return `cannot listen on ${place}: ports below 1024 need root`
+    case 'EADDRNOTAVAIL':
+      return `cannot listen on ${place}: this host has no such address`
+    default:
+      return `cannot listen on ${place}: ${message}`
+  }
+}

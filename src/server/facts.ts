@@ -1,0 +1,34 @@
+/** Facts that do not change while a configuration is in force. */
+import type { Configuration } from '../language/config/configuration.ts'
+import type { ServerFacts } from '../ports.ts'
+import type { RunTimeUser } from './run-time-user.ts'
+import { eximVersion, posternVersion } from './version.ts'
+
+export interface KnownFacts {
+  readonly configuration: Configuration
+  readonly primaryHostname: string
+  readonly user: RunTimeUser
+  readonly localInterfaces: () => readonly string[]
+  /** Path of the program, for `$exim_path`. */
+  readonly programPath: string
+  readonly spoolDirectory: string
+}
+
+export function serverFacts(known: KnownFacts): ServerFacts {
+  const { configuration, primaryHostname, user } = known
+  const qualifyDomain = configuration.main.qualify_domain ?? primaryHostname
+  return {
+    configuration,
+    primaryHostname,
+    qualifyDomain,
+    qualifyRecipient: configuration.main.qualify_recipient ?? qualifyDomain,
+    spoolDirectory: known.spoolDirectory,
+    localInterfaces: known.localInterfaces,
+    eximUid: user.uid,
+    eximGid: user.gid,
+    eximPath: known.programPath,
+    eximVersion,
+    posternVersion,
+    pid: process.pid,
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * What `-bV` tells on the line `Support for:`, and which `_HAVE_...` macros exist: one row a feature.
+ * Source: Exim manual, "Builtin macros"; "-bV".
+ */
+
+export interface FeatureRow {
+  /** As the line of today's Exim spells it; undefined: it has only a macro. */
+  readonly shown?: string
+  /** What follows `_HAVE_`. */
+  readonly have?: readonly string[]
+  /** As builds of 2014 spelt it, for scripts that look for that. */
+  readonly shown2014?: string
+  /** Postern's version since which it works; absent: known, but not told as supported. */
+  readonly since?: string
+}
+
+export const features: readonly FeatureRow[] = [
+  { shown: 'iconv()', have: ['ICONV'], since: '0.1' },
+  { shown: 'IPv6', have: ['IPV6'], since: '0.1' },
+  { shown: 'OpenSSL', have: ['TLS', 'OPENSSL'] },
+  { shown: 'TLS_resume', have: ['TLS_RESUME'] },
+  { shown: 'Content_Scanning', have: ['CONTENT_SCANNING'] },
+  { shown: 'DANE', have: ['DANE'] },
+  { shown: 'DKIM', have: ['DKIM'] },
+  { shown: 'DMARC', have: ['DMARC'], shown2014: 'Experimental_DMARC' },
+  { shown: 'DNSSEC', have: ['DNSSEC'], since: '0.1' },
+  { shown: 'Event', have: ['EVENT'], shown2014: 'Experimental_TPDA' },
+  { shown: 'I18N', have: ['I18N'] },
+  { shown: 'OCSP', have: ['OCSP', 'TLS_OCSP', 'TLS_OCSP_LIST'], shown2014: 'Experimental_OCSP' },
+  { shown: 'PIPECONNECT', have: ['PIPE_CONNECT'] },
+  { shown: 'PRDR', have: ['PRDR'] },
+  { shown: 'PROXY', have: ['PROXY'], shown2014: 'Experimental_Proxy' },
+  { shown: 'Queue_Ramp', have: ['QUEUE_RAMP'] },
+  { shown: 'SPF', have: ['SPF'], shown2014: 'Experimental_SPF' },
+  { shown: 'SRS', have: ['SRS'] },
+  { shown2014: 'Experimental_Redis' },
+]
+
+/** The words of the line, those of 2014 last. */
+export function supportLine(): string {
+  const working = features.filter((row) => row.since !== undefined)
+  const shown = working.flatMap((row) => (row.shown === undefined ? [] : [row.shown]))
+  return [...shown, ...working.flatMap((row) => (row.shown2014 === undefined ? [] : [row.shown2014]))].join(
+    ' ',
+  )
+}
+
+/** Names for `_HAVE_...` macros. */
+export function haveNames(): string[] {
+  return features.flatMap((row) => (row.since === undefined ? [] : (row.have ?? [])))
+}

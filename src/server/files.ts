@@ -1,0 +1,87 @@
+/** Files that the configuration language reads (`${readfile`, `exists`, `:include:`). A door: it reads files. */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
+import { fromBytes } from '../base/text.ts'
+import type { Files, FileStat } from '../ports.ts'
+
+export const systemFiles: Files = {
+  read(path, limitBytes) {
+    return attempt(() => {
+      // Not waiting for the other end of a pipe: only regular files have bytes to give at once.
+      const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+      try {
+        const stat = fstatSync(descriptor)
+        if (stat.isDirectory()) return { error: 'Is a directory', code: 'EISDIR' }
+        if (!stat.isFile()) return { error: 'not a regular file', code: 'EINVAL' }
+        if (stat.size > limitBytes) return { error: `larger than ${limitBytes} bytes`, code: 'EFBIG' }
+        const bytes = Buffer.alloc(Math.min(stat.size + 1, limitBytes))
+        let length = 0
+        for (let got = -1; got !== 0 && length < bytes.length; length += got) {
+          got = readSync(descriptor, bytes, length, bytes.length - length, null)
+        }
+        return { bytes: fromBytes(bytes.subarray(0, length)) }
+      } finally {
+        closeSync(descriptor)
+      }
+    })
+  },
+  stat(path) {
+    return attempt(() => fileStat(statSync(path)))
+  },
+  list(path) {
+    return attempt(() => readdirSync(path, { encoding: 'latin1' }))
+  },
+}
+
+function fileStat(stat: Stats): FileStat {
+  return {
+    mode: stat.mode,
+    inode: stat.ino,
+    device: stat.dev,
+    links: stat.nlink,
+    uid: stat.uid,
+    gid: stat.gid,
+    size: stat.size,
+    accessedAt: stat.atimeMs,
+    modifiedAt: stat.mtimeMs,
+    changedAt: stat.ctimeMs,
+    kind: kindOf(stat),
+  }
+}
+
+function kindOf(stat: Stats): FileStat['kind'] {
+  if (stat.isFile()) return 'file'
+  if (stat.isDirectory()) return 'directory'
+  if (stat.isSymbolicLink()) return 'link'
+  if (stat.isFIFO()) return 'fifo'
+  if (stat.isSocket()) return 'socket'
+  return stat.isBlockDevice() ? 'block' : 'character'
+}
+
+const sentences: Readonly<Record<string, string>> = {
+  EACCES: 'Permission denied',
+  EISDIR: 'Is a directory',
+  ELOOP: 'Too many levels of symbolic links',
+  EMFILE: 'Too many open files',
+  ENAMETOOLONG: 'File name too long',
+  ENOENT: 'No such file or directory',
+  ENOTDIR: 'Not a directory',
+  ENXIO: 'No such device or address',
+}
+
+function attempt<T>(work: () => T): T | { readonly error: string; readonly code: string } {
+  try {
+    return work()
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO'
+    return { error: sentences[code] ?? (error instanceof Error ? error.message : String(error)), code }
+  }
+}

@@ -1,0 +1,99 @@
+/** Reception, routing, delivery and queue of one configuration, put together when the first of them is asked for. */
+import { createDelivery, type Delivery, type DeliveryDeps } from '../flow/delivery/index.ts'
+import type { ReceiveServices } from '../flow/receive/services.ts'
+import { createRouting, type Routing } from '../flow/routing/index.ts'
+import type { Claim, SpooledMessage } from '../store/spool/api.ts'
+import type { RunAs } from './privileged/run-as.ts'
+import { type DeliveryOrder, DeliveryQueue } from './queue.ts'
+import { createRewriting } from './rewriting.ts'
+import type { Server } from './server.ts'
+import type { StoreRoom } from './store-room.ts'
+import { submitGenerated } from './submit.ts'
+
+export interface FlowOptions {
+  readonly searchDomains: () => readonly string[]
+  readonly runAs: () => RunAs | undefined
+  readonly pretend: boolean
+}
+
+export interface Flow {
+  readonly routing: Routing
+  queue(): Promise<DeliveryQueue>
+  receiving(): Promise<ReceiveServices>
+  close(): Promise<void>
+}
+
+/** Deliveries of accepted messages at once, and messages of one queue run at once. */
+const parallelDeliveries = 60
+const parallelInRun = 20
+
+export async function createFlow(server: Server, store: StoreRoom, options: FlowOptions): Promise<Flow> {
+  await store.openHints()
+  const { configuration } = server
+  const { routers, transports } = configuration
+  const routing = createRouting({ routers, transports, searchDomains: options.searchDomains })
+  let delivery: Delivery | undefined
+  let queue: Promise<DeliveryQueue> | undefined
+
+  async function openQueue(): Promise<DeliveryQueue> {
+    const spool = await store.spool('write')
+    const runAs = options.runAs()
+    const deps: DeliveryDeps = {
+      server: server.facts,
+      settings: server.settings,
+      ports: server.ports,
+      transports,
+      route: (recipients, context, how) => routing.route(recipients, context, how),
+      submit: async (message) => submitGenerated(message, server, await receiving()),
+      ...(runAs === undefined ? {} : { runAs }),
+    }
+    const made = createDelivery(deps)
+    delivery = made
+    const deliver = async (claim: Claim, order: DeliveryOrder): Promise<void> => {
+      await made.deliver(claim, options.pretend ? { ...order, pretend: true } : order)
+    }
+    return new DeliveryQueue({
+      spool,
+      log: server.log,
+      deliver,
+      now: server.ports.now,
+      pid: process.pid,
+      parallel: parallelDeliveries,
+      parallelInRun: server.settings.queue_run_in_order ? 1 : parallelInRun,
+      onFault: (id, error) => server.fault(`delivery of ${id}`, error),
+    })
+  }
+  function wantQueue(): Promise<DeliveryQueue> {
+    queue ??= openQueue()
+    return queue
+  }
+
+  async function receiving(): Promise<ReceiveServices> {
+    const spool = await store.spool('write')
+    const waiting = await wantQueue()
+    return {
+      context: server.context(),
+      spool,
+      accepted(message: SpooledMessage, how) {
+        if (how.then === 'deliver') waiting.accepted(message)
+      },
+      shutdown: new AbortController().signal,
+      connectionCount: () => 1,
+      rewriting: createRewriting(configuration.rewrite),
+      async expn(address, context) {
+        const tested = await routing.test(address, 'expn', context)
+        return { is: tested.exitCode === 0 ? 'ok' : 'fail', lines: tested.lines }
+      },
+    }
+  }
+
+  return {
+    routing,
+    queue: wantQueue,
+    receiving,
+    async close() {
+      if (queue !== undefined) await (await queue).drain()
+      delivery?.close()
+    },
+  }
+}

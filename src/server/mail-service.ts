@@ -1,0 +1,261 @@
+/**
+ * One process at work: takes connections, runs their sessions, delivers what was accepted, runs the queue. The same
+ * for a single process and for a worker behind a privileged parent.
+ */
+import { randomBytes } from 'node:crypto'
+import { loadavg } from 'node:os'
+import type { Socket } from 'node:net'
+import { formatIp, parseIp, unmapped } from '../base/ip.ts'
+import { isFailure } from '../base/outcome.ts'
+import { textOf } from '../base/text.ts'
+import { newConnection, type ReceiveServices } from '../flow/receive/services.ts'
+import { runSession } from '../flow/receive/session.ts'
+import type { ConnectionFacts } from '../ports.ts'
+import { IdleWatch } from '../wire/idle-watch.ts'
+import { type Listener, type ListenResult, startListener } from '../wire/listener.ts'
+import { StreamIo } from '../wire/stream-io.ts'
+import { type AcceptVerdict, decideAccept } from './accept-limits.ts'
+import { ConnectionCounts } from './connection-counts.ts'
+import type { ListenAddress } from './listen-addresses.ts'
+import type { RunRequest } from './queue.ts'
+import type { Server } from './server.ts'
+
+export interface MailServiceOptions {
+  readonly addresses: readonly ListenAddress[]
+  /** -odq and its kin; undefined: as configured. */
+  readonly queueing?: 'deliver' | 'queue' | undefined
+  /** Queue runs: how often, and what each takes. */
+  readonly queueRuns?: { readonly everySeconds: number | undefined; readonly request: RunRequest } | undefined
+}
+
+/** Sessions get so long to finish their message when the server stops, deliveries too. */
+const drainMs = 10_000
+
+export class MailService {
+  #server: Server
+  readonly #options: MailServiceOptions
+  readonly #watch = new IdleWatch()
+  readonly #shutdown = new AbortController()
+  readonly #counts = new ConnectionCounts()
+  readonly #sockets = new Set<Socket>()
+  readonly #listeners = new Map<string, Listener>()
+  #queueTimer: NodeJS.Timeout | undefined
+  #queueRuns = 0
+  #whenEmpty: (() => void)[] = []
+  #load = { value: 0, readAt: 0 }
+
+  constructor(server: Server, options: MailServiceOptions) {
+    this.#server = server
+    this.#options = options
+  }
+
+  get connections(): number {
+    return this.#counts.total
+  }
+
+  /** What is really listened on. */
+  get addresses(): ListenAddress[] {
+    return [...this.#listeners.values()].flatMap((listener) =>
+      listener.addresses.map((at) => ({ ...at, tlsOnConnect: false })),
+    )
+  }
+
+  /** Listens on these addresses and no longer on others. When one cannot be had, all stays as it was. */
+  async listen(addresses: readonly ListenAddress[]): Promise<ListenResult | undefined> {
+    const wanted = new Map(addresses.map((at) => [`${at.address} ${at.port}`, at]))
+    const added: [string, Listener][] = []
+    for (const [key, at] of wanted) {
+      if (this.#listeners.has(key)) continue
+      const { smtp_connect_backlog, smtp_accept_keepalive, tcp_nodelay } = this.#server.settings
+      const result = await startListener({
+        addresses: [at],
+        backlog: Math.max(smtp_connect_backlog, 511),
+        keepalive: smtp_accept_keepalive,
+        noDelay: tcp_nodelay,
+        onSocket: (socket, listening) => void this.#accept(socket, listening.address, listening.port),
+        onError: (problem) => this.#server.log.panic(undefined, `socket accept failure: ${problem}`),
+      })
+      if (result.is === 'failed') {
+        // `::` beside `0.0.0.0` on a host without IPv6 is no mistake.
+        if (at.address === '::' && result.code === 'EAFNOSUPPORT') continue
+        for (const [, listener] of added) await listener.close()
+        return result
+      }
+      added.push([key, result.listener])
+    }
+    for (const [key, listener] of this.#listeners) {
+      if (wanted.has(key)) continue
+      this.#listeners.delete(key)
+      await listener.close()
+    }
+    for (const [key, listener] of added) this.#listeners.set(key, listener)
+    return undefined
+  }
+
+  /** Begins queue runs: one now, and one after each interval. */
+  startQueueRuns(): void {
+    const runs = this.#options.queueRuns
+    if (runs === undefined) return
+    void this.#runQueue(runs.request)
+    if (runs.everySeconds === undefined) return
+    this.#queueTimer = setInterval(() => void this.#runQueue(runs.request), runs.everySeconds * 1000)
+  }
+
+  /** New sessions and deliveries go by another configuration from now on; those under way end with the old one. */
+  replace(server: Server): void {
+    this.#server = server
+  }
+
+  /** Ends: no new connections, sessions finish their message or get 421, deliveries under way are recorded. */
+  async stop(): Promise<void> {
+    clearInterval(this.#queueTimer)
+    for (const listener of this.#listeners.values()) await listener.close()
+    this.#listeners.clear()
+    this.#shutdown.abort()
+    const sessions =
+      this.#sockets.size === 0
+        ? Promise.resolve()
+        : new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
+    await atMost(sessions, drainMs)
+    this.cut()
+    const queue = await this.#server.queue()
+    await atMost(queue.drain(), drainMs)
+  }
+
+  /** Closes every connection now. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async #runQueue(request: RunRequest): Promise<void> {
+    const most = await this.#server.number(this.#server.settings.queue_run_max, 5)
+    if (most > 0 && this.#queueRuns >= most) return
+    this.#queueRuns++
+    try {
+      const queue = await this.#server.queue()
+      await queue.run(request)
+    } catch (error) {
+      this.#server.fault('queue run', error)
+    } finally {
+      this.#queueRuns--
+    }
+  }
+
+  async #accept(socket: Socket, interfaceAddress: string, interfacePort: number): Promise<void> {
+    const host = plainAddress(socket.remoteAddress)
+    if (host === undefined) {
+      socket.destroy()
+      return
+    }
+    const server = this.#server
+    this.#counts.add(host)
+    this.#sockets.add(socket)
+    try {
+      const connection = newConnection({
+        kind: 'smtp',
+        hostAddress: host,
+        hostPort: socket.remotePort,
+        interfaceAddress: plainAddress(socket.localAddress) ?? interfaceAddress,
+        interfacePort: socket.localPort ?? interfacePort,
+        activeHostname: server.facts.primaryHostname,
+        connectionId: randomBytes(6).toString('hex'),
+        startedAt: server.ports.now(),
+        countAtStart: this.#counts.total,
+      })
+      const verdict = await this.#decide(server, connection, host)
+      if (verdict.is === 'welcome') await this.#converse(server, socket, connection, verdict.queueOnly)
+      else refuse(server, socket, host, verdict)
+    } catch (error) {
+      server.fault(`session of [${host}]`, error)
+      if (!socket.destroyed) socket.end('421 Internal error: closing connection\r\n')
+    } finally {
+      this.#counts.remove(host)
+      this.#sockets.delete(socket)
+      if (this.#sockets.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()
+    }
+  }
+
+  async #decide(server: Server, connection: ConnectionFacts, host: string): Promise<AcceptVerdict> {
+    const { settings } = server
+    const context = server.context({ connection })
+    const perHost = settings.smtp_accept_max_per_host
+    const verdict = decideAccept({
+      connections: this.#counts.total - 1,
+      fromThisHost: this.#counts.from(host) - 1,
+      smtpAcceptMax: settings.smtp_accept_max,
+      smtpAcceptReserve: settings.smtp_accept_reserve,
+      smtpAcceptMaxPerHost: perHost === undefined ? 0 : await server.number(perHost, 0, context),
+      smtpAcceptQueue: settings.smtp_accept_queue,
+      smtpLoadReserve: settings.smtp_load_reserve,
+      queueOnlyLoad: settings.queue_only_load,
+      load: this.#loadNow(),
+    })
+    if (verdict.is !== 'reserved') return verdict
+    const reserved = settings.smtp_reserve_hosts
+    if (reserved === undefined) return { ...verdict, is: 'refused' }
+    const found = await server.ports.matchList('host', reserved, { address: host }, context)
+    return found.is === 'match' ? { is: 'welcome', queueOnly: false } : { ...verdict, is: 'refused' }
+  }
+
+  async #converse(
+    server: Server,
+    socket: Socket,
+    connection: ConnectionFacts,
+    queueOnly: boolean,
+  ): Promise<void> {
+    const active = server.settings.smtp_active_hostname
+    if (active.text !== '$primary_hostname') {
+      const name = await server.ports.expand(active, server.context({ connection }))
+      if (!isFailure(name) && textOf(name) !== '') connection.activeHostname = textOf(name)
+    }
+    const services: ReceiveServices = {
+      ...(await server.receiving()),
+      shutdown: this.#shutdown.signal,
+      connectionCount: () => this.#counts.total,
+      queueing: queueOnly ? 'queue' : this.#options.queueing,
+    }
+    const io = new StreamIo({
+      input: socket,
+      output: socket,
+      watch: this.#watch,
+      shutdown: this.#shutdown.signal,
+    })
+    await runSession(io, connection, services)
+  }
+
+  /** The load average, asked for at most once a second. */
+  #loadNow(): number {
+    const now = Date.now()
+    if (now - this.#load.readAt > 1000) this.#load = { value: loadavg()[0] ?? 0, readAt: now }
+    return this.#load.value
+  }
+}
+
+function refuse(
+  server: Server,
+  socket: Socket,
+  host: string,
+  verdict: { readonly reply: string; readonly why: string },
+): void {
+  if (server.log.selects('connection_reject')) {
+    server.log.main(undefined, `Connection from [${host}] refused: ${verdict.why}`)
+  }
+  socket.end(`${verdict.reply}\r\n`)
+  socket.resume()
+  setTimeout(() => socket.destroy(), 2000).unref()
+}
+
+/** An address without the IPv6 wrapping of IPv4 ones, in its short form. */
+function plainAddress(address: string | undefined): string | undefined {
+  const parsed = address === undefined ? undefined : parseIp(address)
+  return parsed === undefined ? undefined : formatIp(unmapped(parsed))
+}
+
+async function atMost(work: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work, limit])
+  clearTimeout(timer)
+}

@@ -1,0 +1,228 @@
+/** Puts a configuration into force: facts, ports, logs. Spool, hints and queue are opened when first asked for. */
+import { isFailure } from '../base/outcome.ts'
+import { textOf, type ByteString } from '../base/text.ts'
+import { createAccounts } from '../base/accounts.ts'
+import { parseAddress } from '../mail/parse-address.ts'
+import type { Expandable } from '../base/expandable.ts'
+import type { Configuration } from '../language/config/configuration.ts'
+import type { Accounts, Context, Ports } from '../ports.ts'
+import { createHostNames, createResolver } from '../wire/dns/index.ts'
+import { buildValues } from './build-table.ts'
+import { serverFacts } from './facts.ts'
+import { systemFiles } from './files.ts'
+import type { Flow } from './flow.ts'
+import { interfaceAddresses, primaryHostname } from './host-name.ts'
+import { createLog, type LogFiles } from './log-files.ts'
+import type { RunAs } from './privileged/run-as.ts'
+import { runTimeUser } from './run-time-user.ts'
+import type { ContextParts, Server } from './server.ts'
+import { StoreRoom } from './store-room.ts'
+import { createPorts } from './wire.ts'
+
+export interface OpenOptions {
+  readonly configuration: Configuration
+  /** Path of the program, for `$exim_path` and for calls of ourselves. */
+  readonly programPath: string
+  /** `POSTERN_DNS` and the like count only when the caller may say so. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly accounts?: Accounts
+  /** From the server that this one replaces: spool and hints stay open. */
+  readonly store?: StoreRoom
+  /** Deliveries under other uids. */
+  readonly runAs?: RunAs | undefined
+  /** `-N`. */
+  readonly pretend?: boolean
+  /** A short call beside a daemon, not a daemon. */
+  readonly brief: boolean
+}
+
+export type OpenResult =
+  | { readonly is: 'open'; readonly server: Server }
+  | { readonly is: 'wrong'; readonly message: string }
+
+export async function openServer(options: OpenOptions): Promise<OpenResult> {
+  const { configuration } = options
+  const settings = configuration.main
+  const accounts = options.accounts ?? createAccounts()
+  let ports: Ports
+  const resolver = createResolver({
+    settings,
+    environment: options.environment,
+    async matches(list, domain) {
+      const found = await ports.matchList('domain', list, domain, context())
+      return found.is === 'match'
+    },
+  })
+  const name =
+    settings.primary_hostname ??
+    (await primaryHostname((host) => resolver.hostAddresses(host), resolver.hostsFileNames))
+
+  // The log is asked for only after `log_file_path` has been expanded; until then lines wait.
+  const early: (() => void)[] = []
+  let log: LogFiles = earlyLog(early, () => log)
+  const store =
+    options.store ??
+    new StoreRoom({
+      brief: options.brief,
+      now: Date.now,
+      log: (line) => log.main(undefined, line),
+      messageIdForm: settings.message_id_form === 'short' ? 'short' : 'long',
+    })
+  let user = { name: '', uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
+  const knownFacts = {
+    configuration,
+    primaryHostname: name,
+    localInterfaces: interfaceAddresses(Date.now),
+    programPath: options.programPath,
+  }
+  let facts = serverFacts({ ...knownFacts, user, spoolDirectory: buildValues.spoolDirectory })
+  let flow: Promise<Flow> | undefined
+  const ownRunAs: { current: RunAs | undefined } = { current: options.runAs }
+  const wantFlow = (): Promise<Flow> => {
+    flow ??= import('./flow.ts').then(({ createFlow }) =>
+      createFlow(server, store, {
+        searchDomains: resolver.searchDomains,
+        runAs: () => ownRunAs.current,
+        pretend: options.pretend ?? false,
+      }),
+    )
+    return flow
+  }
+  ports = createPorts(
+    {
+      resolver,
+      lookUpHostName: createHostNames({ resolver, order: settings.host_lookup_order }),
+      accounts,
+      files: systemFiles,
+      hints: store.hints,
+      log: () => log,
+    },
+    {
+      async runAcl() {
+        const { createAclEngine } = await import('../policy/acl/index.ts')
+        return createAclEngine().runAcl
+      },
+      async lookup() {
+        const { createLookups } = await import('../language/lookups/index.ts')
+        return createLookups().lookup
+      },
+      async verify() {
+        return (await wantFlow()).routing.verify
+      },
+    },
+  )
+
+  function context(parts: ContextParts = {}): Context {
+    return { server: facts, settings, ports, captures: [], variables: new Map(), ...parts }
+  }
+  async function text(setting: Expandable | undefined, within = context()): Promise<ByteString | undefined> {
+    if (setting === undefined) return undefined
+    const value = await ports.expand(setting, within)
+    if (!isFailure(value)) return textOf(value)
+    if (value.kind !== 'forced') problems.push(`failed to expand ${setting.name}: ${value.message}`)
+    return undefined
+  }
+  async function list(
+    setting: Expandable | undefined,
+    within = context(),
+  ): Promise<ByteString[] | undefined> {
+    const value = await text(setting, within)
+    return value === undefined ? undefined : ports.splitList(value).map(textOf)
+  }
+
+  const problems: string[] = []
+  const found = runTimeUser(await text(settings.exim_user), await text(settings.exim_group), accounts)
+  if (found.is === 'wrong') return found
+  user = found.user
+  const spoolDirectory = (await text(settings.spool_directory)) ?? buildValues.spoolDirectory
+  facts = serverFacts({ ...knownFacts, user, spoolDirectory })
+  store.useDirectory(spoolDirectory)
+  const pidFilePath = (await text(settings.pid_file_path)) ?? buildValues.pidFilePath
+  const logPaths = ((await list(settings.log_file_path)) ?? [buildValues.logFilePath]).map((path) =>
+    path === '' ? buildValues.logFilePath : path,
+  )
+  const [problem] = problems
+  if (problem !== undefined) return { is: 'wrong', message: problem }
+  const wrongPath = [spoolDirectory, pidFilePath, ...logPaths].find(
+    (path) => !/^\/|^(?:syslog|stderr|stdout)$/.test(path),
+  )
+  if (wrongPath !== undefined) return { is: 'wrong', message: `"${wrongPath}" is not an absolute path` }
+
+  const logOptions = {
+    paths: logPaths,
+    selector: settings.log_selector ?? '',
+    jsonPath: settings.log_format_json,
+    writeRejectLog: settings.write_rejectlog,
+    timezone: settings.log_timezone,
+    utc: /^utc$/i.test(settings.timezone ?? ''),
+    pid: process.pid,
+    now: Date.now,
+  }
+  log = createLog(logOptions)
+  for (const line of early) line()
+
+  const qualify = (address: ByteString, domain: ByteString): ByteString => {
+    const parsed = parseAddress(address)
+    if (parsed.is === 'error') return address
+    return parsed.domain === '' ? `${parsed.address}@${domain}` : parsed.address
+  }
+  const server: Server = {
+    configuration,
+    settings,
+    get facts() {
+      return facts
+    },
+    ports,
+    log,
+    logPaths,
+    pidFilePath,
+    user,
+    accounts,
+    store,
+    context,
+    text,
+    list,
+    spool: (use) => store.spool(use),
+    queue: async () => (await wantFlow()).queue(),
+    receiving: async () => (await wantFlow()).receiving(),
+    routing: async () => (await wantFlow()).routing,
+    async number(setting, otherwise, within = context()) {
+      const value = await text(setting, within)
+      const match = /^\s*(\d+)([KMG]?)\s*$/i.exec(value ?? '')
+      if (match === null) return otherwise
+      const power = { '': 0, K: 1, M: 2, G: 3 }[match[2]?.toUpperCase() ?? ''] ?? 0
+      return Number(match[1]) * 1024 ** power
+    },
+    qualifySender: (address) => qualify(address, facts.qualifyDomain),
+    qualifyRecipient: (address) => qualify(address, facts.qualifyRecipient),
+    fault(where, error) {
+      const message = error instanceof Error ? error.message : String(error)
+      log.panic(undefined, `unexpected error in ${where}: ${message}`)
+      if (options.environment['POSTERN_DEBUG'] === '1' && error instanceof Error) {
+        process.stderr.write(`${error.stack ?? message}\n`)
+      }
+    },
+    setRunAs(runAs) {
+      ownRunAs.current = runAs
+    },
+    async close() {
+      await (await flow)?.close()
+      await store.close()
+      log.close()
+    },
+  }
+  return { is: 'open', server }
+}
+
+/** Keeps lines until the log files are known. */
+function earlyLog(waiting: (() => void)[], real: () => LogFiles): LogFiles {
+  return {
+    selects: () => true,
+    main: (...line) => void waiting.push(() => real().main(...line)),
+    reject: (...line) => void waiting.push(() => real().reject(...line)),
+    panic: (...line) => void waiting.push(() => real().panic(...line)),
+    flush: () => undefined,
+    reopen: () => undefined,
+    close: () => undefined,
+  }
+}

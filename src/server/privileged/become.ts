@@ -1,0 +1,19 @@
+/** Goes on as another user, for good. */
+
+interface WithInitgroups {
+  initgroups(user: string | number, extraGroup: string | number): void
+}
+
+/** @param user login name for the supplementary groups; undefined: none but `gid` */
+export function becomeUser(uid: number, gid: number, user: string | undefined): void {
+  if (process.getuid?.() !== 0) return
+  if (user !== undefined && knowsInitgroups(process)) process.initgroups(user, gid)
+  else process.setgroups?.([gid])
+  process.setgid?.(gid)
+  process.setuid?.(uid)
+}
+
+/** Node has it on every POSIX system; its types leave it out. */
+function knowsInitgroups(process_: object): process_ is WithInitgroups {
+  return 'initgroups' in process_ && typeof process_.initgroups === 'function'
+}

@@ -1,0 +1,63 @@
+/** A child of the privileged process: does local deliveries under the uid it was started with. */
+import { type LocalResult, runLocalJob } from '../../flow/delivery/local-job.ts'
+import { becomeUser } from './become.ts'
+import type { FromChild, ToChild } from './messages.ts'
+
+process.on('SIGUSR1', () => undefined)
+process.on('disconnect', () => process.exit(0))
+process.on('message', (raw) => {
+  // Only the privileged process is at the other end.
+  const message = raw as ToChild
+  if (message.type === 'job') void work(message)
+  else body.push(message.piece)
+})
+
+/** The pieces of the message under delivery, asked for one by one. */
+class Body implements AsyncIterable<Uint8Array> {
+  #wanted: ((piece: Uint8Array | undefined) => void) | undefined
+  #over = false
+
+  push(piece: Uint8Array | undefined): void {
+    const wanted = this.#wanted
+    this.#wanted = undefined
+    wanted?.(piece)
+  }
+
+  begin(): void {
+    this.#over = false
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    while (!this.#over) {
+      const piece = await new Promise<Uint8Array | undefined>((resolve) => {
+        this.#wanted = resolve
+        tell({ type: 'more' })
+      })
+      if (piece === undefined) this.#over = true
+      else yield piece
+    }
+  }
+}
+const body = new Body()
+
+async function work({ job, identity }: Extract<ToChild, { type: 'job' }>): Promise<void> {
+  if (identity !== undefined) becomeUser(identity.uid, identity.gid, identity.user)
+  if (process.getuid?.() === 0) {
+    tell({ type: 'result', result: failure('a local delivery never runs as root') })
+    return
+  }
+  body.begin()
+  try {
+    tell({ type: 'result', result: await runLocalJob(job, body) })
+  } catch (error) {
+    tell({ type: 'result', result: failure(error instanceof Error ? error.message : String(error)) })
+  }
+}
+
+function failure(message: string): LocalResult {
+  return { is: 'deferred', errno: -1, more: 0, message }
+}
+
+function tell(message: FromChild): void {
+  process.send?.(message)
+}

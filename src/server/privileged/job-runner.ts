@@ -1,0 +1,221 @@
+/**
+ * The privileged side: starts children under other uids for local deliveries, and does nothing else. It runs as root
+ * and reads nothing from the network or the spool: bodies pass through as they are. A door: it starts processes.
+ * Source: Exim manual, "Security considerations"; SECURITY.md, promise 13.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { LocalResult } from '../../flow/delivery/local-job.ts'
+import { buildValues } from '../build-table.ts'
+import type { Channel, FromChild, FromRunner, ToChild, ToRunner } from './messages.ts'
+
+const childProgram = join(dirname(fileURLToPath(import.meta.url)), 'job-child.js')
+/** A child without work is kept so long for the next one of its uid. */
+const idleMs = 10_000
+/** Children at once; jobs beyond wait. */
+const mostChildren = 40
+/** Jobs that wait for a child. */
+const mostWaiting = 1000
+
+interface Job {
+  readonly number: number
+  readonly channel: Channel
+  readonly start: Extract<ToRunner, { type: 'job' }>
+  child: Child | undefined
+}
+interface Child {
+  readonly process: ChildProcess
+  readonly key: string
+  job: Job | undefined
+  timer: NodeJS.Timeout | undefined
+}
+
+export interface JobRunnerOptions {
+  /** Uids that get no delivery, besides the fixed ones. */
+  readonly neverUids: () => ReadonlySet<number>
+  /** Login name of a uid, for its supplementary groups. */
+  readonly loginOf: (uid: number) => string | undefined
+}
+
+export class JobRunner {
+  readonly #options: JobRunnerOptions
+  readonly #idle: Child[] = []
+  readonly #jobs = new Map<Channel, Map<number, Job>>()
+  readonly #waiting: Job[] = []
+  #children = 0
+
+  constructor(options: JobRunnerOptions) {
+    this.#options = options
+  }
+
+  /** Takes jobs that come over a channel. */
+  attach(channel: Channel): void {
+    const jobs = new Map<number, Job>()
+    this.#jobs.set(channel, jobs)
+    channel.on('message', (raw) => {
+      const message = readMessage(raw)
+      if (message === undefined) return
+      if (message.type === 'job') this.#take(channel, jobs, message)
+      else if (message.type === 'body')
+        tell(jobs.get(message.number)?.child, { type: 'body', piece: message.piece })
+      else jobs.get(message.number)?.child?.process.kill('SIGKILL')
+    })
+    channel.on('disconnect', () => {
+      this.#jobs.delete(channel)
+      // What is under way has its whole message or is cut off by its end of body missing.
+      for (const job of jobs.values()) job.child?.process.kill('SIGTERM')
+    })
+  }
+
+  /** Ends all children that have no work. */
+  close(): void {
+    for (const child of this.#idle.splice(0)) end(child)
+  }
+
+  #take(channel: Channel, jobs: Map<number, Job>, start: Extract<ToRunner, { type: 'job' }>): void {
+    const job: Job = { number: start.number, channel, start, child: undefined }
+    const refusal = this.#refusal(start)
+    if (refusal !== undefined) {
+      answer(job, { is: 'deferred', errno: -29, more: 0, message: refusal })
+      return
+    }
+    jobs.set(start.number, job)
+    if (this.#waiting.length >= mostWaiting) {
+      this.#finish(job, { is: 'deferred', errno: -1, more: 0, message: 'too many local deliveries wait' })
+    } else if (!this.#start(job)) this.#waiting.push(job)
+  }
+
+  #refusal({ uid, gid }: { uid: number; gid: number }): string | undefined {
+    const plausible = (id: number): boolean => Number.isInteger(id) && id >= 0 && id < 2 ** 32 - 1
+    if (!plausible(uid) || !plausible(gid)) return 'uid or gid is no number'
+    if (buildValues.fixedNeverUsers.includes(uid) || this.#options.neverUids().has(uid)) {
+      return `User ${uid} set for local delivery is on the never_users list`
+    }
+    return undefined
+  }
+
+  #start(job: Job): boolean {
+    const { uid, gid, job: work } = job.start
+    const key = `${uid}:${gid}:${work.initgroups ? 'groups' : ''}`
+    const at = this.#idle.findIndex((child) => child.key === key)
+    let child = at === -1 ? undefined : this.#idle.splice(at, 1)[0]
+    if (child === undefined) {
+      if (this.#children >= mostChildren) {
+        const oldest = this.#idle.shift()
+        if (oldest === undefined) return false
+        end(oldest)
+      }
+      child = this.#fork(key, uid, gid, work.initgroups)
+    }
+    clearTimeout(child.timer)
+    child.job = job
+    job.child = child
+    const user = work.initgroups ? this.#options.loginOf(uid) : undefined
+    tell(child, { type: 'job', job: work, ...(user === undefined ? {} : { identity: { uid, gid, user } }) })
+    return true
+  }
+
+  #fork(key: string, uid: number, gid: number, initgroups: boolean): Child {
+    // A child that sets supplementary groups gives root up itself, first of all.
+    const asRoot = initgroups && this.#options.loginOf(uid) !== undefined
+    const process_ = fork(childProgram, [], {
+      ...(asRoot ? {} : { uid, gid }),
+      cwd: '/',
+      env: {},
+      execArgv: [],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    const child: Child = { process: process_, key, job: undefined, timer: undefined }
+    this.#children++
+    process_.on('message', (raw) => this.#fromChild(child, raw))
+    process_.on('error', () => undefined)
+    process_.once('exit', (code, signal) => {
+      this.#children--
+      const at = this.#idle.indexOf(child)
+      if (at !== -1) this.#idle.splice(at, 1)
+      const { job } = child
+      if (job !== undefined) {
+        const how = signal === null ? `exit code ${code}` : `signal ${signal}`
+        this.#finish(job, {
+          is: 'deferred',
+          errno: -1,
+          more: 0,
+          message: `local delivery process ended: ${how}`,
+        })
+      }
+      this.#next()
+    })
+    return child
+  }
+
+  #fromChild(child: Child, raw: unknown): void {
+    const { job } = child
+    if (job === undefined) return
+    // The child runs our own program, under the uid of the recipient.
+    const message = raw as FromChild
+    if (message.type === 'more') send(job.channel, { type: 'more', number: job.number })
+    else if (message.type === 'result') {
+      child.job = undefined
+      child.timer = setTimeout(() => {
+        const at = this.#idle.indexOf(child)
+        if (at !== -1) this.#idle.splice(at, 1)
+        end(child)
+      }, idleMs)
+      child.timer.unref()
+      this.#idle.push(child)
+      this.#finish(job, message.result)
+      this.#next()
+    }
+  }
+
+  #finish(job: Job, result: LocalResult): void {
+    this.#jobs.get(job.channel)?.delete(job.number)
+    answer(job, result)
+  }
+
+  #next(): void {
+    const job = this.#waiting[0]
+    if (job !== undefined && this.#start(job)) this.#waiting.shift()
+  }
+}
+
+function answer(job: Job, result: LocalResult): void {
+  send(job.channel, { type: 'result', number: job.number, result })
+}
+
+function send(channel: Channel, message: FromRunner): void {
+  try {
+    channel.send(message)
+  } catch {
+    // The other side ended: nobody waits for it any more.
+  }
+}
+
+function tell(child: Child | undefined, message: ToChild): void {
+  if (child?.process.connected === true) child.process.send(message)
+}
+
+function end(child: Child): void {
+  clearTimeout(child.timer)
+  if (child.process.connected) child.process.disconnect()
+}
+
+/** The process at the other end reads the network: what it says is looked at before it is believed. */
+function readMessage(raw: unknown): ToRunner | undefined {
+  if (typeof raw !== 'object' || raw === null || !('type' in raw) || !('number' in raw)) return undefined
+  if (typeof raw.number !== 'number') return undefined
+  if (raw.type === 'cancel') return { type: 'cancel', number: raw.number }
+  if (raw.type === 'body' && 'piece' in raw) {
+    const { piece } = raw
+    if (piece === undefined || piece instanceof Uint8Array) return { type: 'body', number: raw.number, piece }
+    return undefined
+  }
+  if (raw.type !== 'job' || !('uid' in raw) || !('gid' in raw) || !('job' in raw)) return undefined
+  if (typeof raw.uid !== 'number' || typeof raw.gid !== 'number') return undefined
+  // The job itself is only passed on: the child does it with the rights of that uid alone.
+  return { type: 'job', number: raw.number, uid: raw.uid, gid: raw.gid, job: raw.job as LocalJobOfMessage }
+}
+
+type LocalJobOfMessage = Extract<ToRunner, { type: 'job' }>['job']

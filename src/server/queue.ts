@@ -1,0 +1,189 @@
+/**
+ * The queue at work: messages just accepted, messages asked for, and queue runs. Deliveries run side by side up to a
+ * limit; a message is worked on by one process at a time, which the spool's claims see to.
+ * Source: Exim manual, "How Exim receives and delivers mail"; "-q".
+ */
+import type { DeliveryOptions } from '../flow/delivery/index.ts'
+import type { Claim, QueueEntry, Spool, SpooledMessage } from '../store/spool/api.ts'
+import type { Log } from '../ports.ts'
+
+/** How one delivery is made. */
+export type DeliveryOrder = DeliveryOptions
+
+/** Delivers a claimed message as far as it goes now; completes or releases the claim. */
+export type DeliverMessage = (claim: Claim, order: DeliveryOrder) => Promise<void>
+
+export interface QueueOptions {
+  readonly spool: Spool
+  readonly log: Log
+  readonly deliver: DeliverMessage
+  readonly now: () => number
+  readonly pid: number
+  /** Deliveries of accepted messages at once. */
+  readonly parallel: number
+  /** Messages of one queue run at once. */
+  readonly parallelInRun: number
+  /** A delivery that ended with a bug, not with a result. */
+  readonly onFault: (id: string, error: unknown) => void
+}
+
+/** Which messages a run takes: `-q`, `-R`, `-S` and what follows them. */
+export interface RunRequest {
+  readonly force: boolean
+  readonly thaw: boolean
+  /** `-qi`: only those not tried before. */
+  readonly firstOnly: boolean
+  readonly localOnly: boolean
+  /** `-qq`: everything is routed first, then delivered. */
+  readonly twoStage: boolean
+  readonly queueName?: string | undefined
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+  /** `-R`, `-S`: text in lower case, or a regular expression. */
+  readonly recipient?: ((address: string) => boolean) | undefined
+  readonly sender?: ((address: string) => boolean) | undefined
+  /** As it is logged: `-qff`, `-R example`. */
+  readonly described?: string
+}
+
+/** Accepted messages that wait in memory for their delivery; beyond, the next queue run finds them. */
+const mostWaiting = 20_000
+
+export class DeliveryQueue {
+  readonly #options: QueueOptions
+  #waiting: SpooledMessage[] = []
+  #waitingFrom = 0
+  #running = 0
+  #stopped = false
+  #whenIdle: (() => void)[] = []
+
+  constructor(options: QueueOptions) {
+    this.#options = options
+  }
+
+  /** How many deliveries are under way. */
+  get running(): number {
+    return this.#running
+  }
+
+  /** Sees to a message that was accepted just now, as soon as there is room. */
+  accepted(message: SpooledMessage): void {
+    if (this.#stopped || message.envelope.queueOnly === true) return
+    if (this.#running >= this.#options.parallel) {
+      if (this.#waiting.length - this.#waitingFrom < mostWaiting) this.#waiting.push(message)
+      return
+    }
+    void this.#deliverAccepted(message)
+  }
+
+  /** Delivers a message that was accepted just now and resolves when that attempt is over (`-odf`). */
+  async deliverNow(message: SpooledMessage): Promise<void> {
+    const claim = this.#options.spool.claimCommitted(message)
+    if (claim !== undefined) await this.#attempt(claim, {})
+  }
+
+  /** Delivers one message of the queue (`-M`). */
+  async deliver(id: string, order: DeliveryOrder): Promise<'done' | 'locked' | 'missing'> {
+    const { spool } = this.#options
+    const claim = await spool.claim(id)
+    if (claim === undefined) return spool.entry(id) === undefined ? 'missing' : 'locked'
+    await this.#attempt(claim, order)
+    return 'done'
+  }
+
+  /** One queue run from beginning to end. */
+  async run(request: RunRequest): Promise<void> {
+    const { log, pid } = this.#options
+    const what = request.described === undefined ? '' : ` ${request.described}`
+    if (log.selects('queue_run')) log.main(undefined, `Start queue run: pid=${pid}${what}`)
+    if (request.twoStage) await this.#pass(request, true)
+    await this.#pass(request, false)
+    if (log.selects('queue_run')) log.main(undefined, `End queue run: pid=${pid}${what}`)
+  }
+
+  /** Takes nothing new; resolves when what is under way is over. */
+  async drain(): Promise<void> {
+    this.#stopped = true
+    this.#waiting = []
+    this.#waitingFrom = 0
+    if (this.#running > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
+  }
+
+  async #pass(request: RunRequest, localFirst: boolean): Promise<void> {
+    const { spool, now, parallelInRun } = this.#options
+    const all =
+      request.force || request.thaw || request.recipient !== undefined || request.sender !== undefined
+    const entries = spool.list({
+      order: 'arrival',
+      ...(all ? {} : { dueAt: now() }),
+      ...(request.from === undefined ? {} : { from: request.from }),
+      ...(request.to === undefined ? {} : { to: request.to }),
+      ...(request.queueName === undefined ? {} : { queueName: request.queueName }),
+    })
+    const order: DeliveryOrder = {
+      force: request.force,
+      forceFrozen: request.thaw,
+      queueRun: true,
+      localOnly: request.localOnly || localFirst,
+    }
+    const iterator = entries[Symbol.iterator]()
+    const worker = async (): Promise<void> => {
+      for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+        if (this.#stopped) return
+        if (wanted(next.value, request)) await this.#fromQueue(next.value, order)
+      }
+    }
+    await Promise.all(Array.from({ length: parallelInRun }, worker))
+  }
+
+  async #fromQueue(entry: QueueEntry, order: DeliveryOrder): Promise<void> {
+    const { spool, log } = this.#options
+    const claim = await spool.claim(entry.id)
+    if (claim === undefined) {
+      if (log.selects('skip_delivery') && spool.entry(entry.id) !== undefined) {
+        log.main(entry.id, 'Spool file is locked (another process is handling this message)')
+      }
+      return
+    }
+    await this.#attempt(claim, order)
+  }
+
+  async #deliverAccepted(message: SpooledMessage): Promise<void> {
+    const claim = this.#options.spool.claimCommitted(message)
+    if (claim !== undefined) await this.#attempt(claim, {})
+    this.#next()
+  }
+
+  async #attempt(claim: Claim, order: DeliveryOrder): Promise<void> {
+    this.#running++
+    try {
+      await this.#options.deliver(claim, order)
+    } catch (error) {
+      this.#options.onFault(claim.id, error)
+      claim.release()
+    } finally {
+      this.#running--
+      if (this.#running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
+    }
+  }
+
+  #next(): void {
+    if (this.#running >= this.#options.parallel) return
+    const message = this.#waiting[this.#waitingFrom]
+    if (message === undefined) return
+    this.#waitingFrom++
+    // The front of the array is given back from time to time, not at each step.
+    if (this.#waitingFrom > 1000) {
+      this.#waiting = this.#waiting.slice(this.#waitingFrom)
+      this.#waitingFrom = 0
+    }
+    void this.#deliverAccepted(message)
+  }
+}
+
+function wanted(entry: QueueEntry, request: RunRequest): boolean {
+  if (request.firstOnly && !entry.firstDelivery) return false
+  if (request.sender !== undefined && !request.sender(entry.sender)) return false
+  if (request.recipient === undefined) return true
+  return entry.recipients.some(({ address, done }) => !done && request.recipient?.(address) === true)
+}

@@ -1,0 +1,84 @@
+/**
+ * Spool and hints of one process: opened when first asked for, kept over a reload of the configuration, closed at the
+ * end. A process that only looks opens the spool for reading, and sees hints of its own.
+ */
+import type { Hints } from '../ports.ts'
+import type { Spool } from '../store/spool/api.ts'
+import { createMemoryHints } from '../store/hints/memory.ts'
+
+export interface StoreRoomOptions {
+  /** A call that ends soon: it leaves tidying to the daemon. */
+  readonly brief: boolean
+  now(): number
+  /** Takes a sentence about damage and recovery. */
+  log(line: string): void
+  readonly messageIdForm: 'long' | 'short'
+}
+
+export class StoreRoom {
+  readonly #options: StoreRoomOptions
+  readonly hints: Hints
+  #directory = ''
+  #reading: Promise<Spool> | undefined
+  #writing: Promise<Spool> | undefined
+  #opening: Promise<void> | undefined
+  #current: Hints = createMemoryHints()
+  #closeHints: (() => Promise<void>) | undefined
+
+  constructor(options: StoreRoomOptions) {
+    this.#options = options
+    const current = (): Hints => this.#current
+    this.hints = {
+      get: (database, key) => current().get(database, key),
+      put: (database, key, value) => current().put(database, key, value),
+      remove: (database, key) => current().remove(database, key),
+      update: (database, key, change) => current().update(database, key, change),
+      entries: (database, range) => current().entries(database, range),
+    }
+  }
+
+  /** Where `spool_directory` is; a directory once used stays. */
+  useDirectory(directory: string): void {
+    if (this.#reading === undefined && this.#writing === undefined) this.#directory = directory
+  }
+
+  get directory(): string {
+    return this.#directory
+  }
+
+  spool(use: 'read' | 'write'): Promise<Spool> {
+    if (this.#writing !== undefined) return this.#writing
+    if (use === 'read') return (this.#reading ??= this.#open(true))
+    this.#writing = this.#open(false)
+    return this.#writing
+  }
+
+  /** The hints that all processes share take the place of this process's own. */
+  openHints(): Promise<void> {
+    this.#opening ??= this.#openHints()
+    return this.#opening
+  }
+
+  async close(): Promise<void> {
+    for (const opened of [this.#reading, this.#writing]) {
+      if (opened === undefined) continue
+      const spool = await opened.catch(() => undefined)
+      await spool?.close()
+    }
+    await this.#closeHints?.()
+  }
+
+  async #open(readOnly: boolean): Promise<Spool> {
+    const { openSpool } = await import('../store/spool/index.ts')
+    const { now, log, messageIdForm, brief } = this.#options
+    return openSpool({ directory: this.#directory, messageIdForm, now, log, readOnly, brief })
+  }
+
+  async #openHints(): Promise<void> {
+    const { openHints } = await import('../store/hints/index.ts')
+    const { now, log } = this.#options
+    const hints = openHints({ directory: `${this.#directory}/hints`, now, log })
+    this.#current = hints
+    this.#closeHints = () => hints.close()
+  }
+}

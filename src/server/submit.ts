@@ -1,0 +1,114 @@
+/**
+ * Messages that the program itself writes (bounces, warnings): into the spool, with their `<=` line, and on to
+ * delivery. No ACL is asked about them. Source: Exim manual, "Bounce messages"; `-localerror` in "Format of the -H file".
+ */
+import { randomBytes } from 'node:crypto'
+import { toBytes, type ByteString } from '../base/text.ts'
+import type { GeneratedMessage, Submitted } from '../flow/delivery/index.ts'
+import { newMessage } from '../flow/receive/message-facts.ts'
+import { receivedHeader } from '../flow/receive/received-header.ts'
+import { newConnection, type ReceiveServices } from '../flow/receive/services.ts'
+import { headerDate } from '../mail/date.ts'
+import type { Envelope, Header } from '../mail/envelope.ts'
+import { isNamed, makeHeader, splitHeaders } from '../mail/header.ts'
+import { receivedLine } from '../mail/log-lines.ts'
+import type { Server } from './server.ts'
+
+export async function submitGenerated(
+  generated: GeneratedMessage,
+  server: Server,
+  services: ReceiveServices,
+): Promise<Submitted> {
+  const { ports, facts, user } = server
+  const now = ports.now()
+  const originator = { login: user.name, uid: user.uid, gid: user.gid }
+  const connection = newConnection({
+    kind: 'local',
+    activeHostname: facts.primaryHostname,
+    connectionId: randomBytes(6).toString('hex'),
+    startedAt: now,
+    ident: user.name,
+    caller: { ...originator, trusted: true },
+  })
+  const incoming = services.spool.begin()
+  try {
+    const { headers, body } = split(generated.text)
+    const recipients = generated.recipients.map((address) => ({ address }))
+    const message = {
+      ...newMessage({ receivedAt: now, local: true, originator }),
+      id: incoming.id,
+      recipients,
+    }
+    message.sender = generated.sender
+    message.headers = headers
+    const context = server.context({ connection, message })
+    const received = await receivedHeader(context, now)
+    if (received !== undefined && 'problem' in received) throw new Error(received.problem)
+    const all = complete(headers, received, incoming.id, facts.primaryHostname, now)
+    await incoming.write(toBytes(body))
+    const lines = body.split('\n')
+    const envelope: Envelope = {
+      id: incoming.id,
+      receivedAt: now,
+      receiveMs: 0,
+      originator,
+      sender: generated.sender,
+      recipients,
+      headers: all,
+      protocol: 'local',
+      ident: user.name,
+      local: true,
+      localErrorMessage: generated.isReport,
+      bodyLines: lines.length - 1,
+      bodyZeros: 0,
+      bodySize: body.length,
+      maxReceivedLineLength: lines.reduce((most, line) => Math.max(most, line.length), 0),
+      firstDelivery: true,
+      done: [],
+    }
+    const spooled = await incoming.commit(envelope)
+    const line = receivedLine(
+      {
+        envelope,
+        connection,
+        sizeBytes: all.reduce((sum, header) => sum + header.text.length, 0) + 1 + body.length,
+        body8bitmime: 0,
+        chunking: false,
+        pipelining: undefined,
+        prdr: false,
+        rawSender: generated.sender,
+        rawRecipients: generated.recipients,
+        about: generated.about,
+        messageIdCreated: true,
+      },
+      server.log,
+    )
+    server.log.main(incoming.id, line)
+    services.accepted(spooled, { then: 'deliver' })
+    return { is: 'accepted', id: incoming.id }
+  } catch (error) {
+    await incoming.abort().catch(() => undefined)
+    return { is: 'refused', message: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+function split(text: ByteString): { readonly headers: Header[]; readonly body: ByteString } {
+  const end = text.indexOf('\n\n')
+  if (end === -1) return { headers: splitHeaders(text), body: '' }
+  return { headers: splitHeaders(text.slice(0, end + 1)), body: text.slice(end + 2) }
+}
+
+/** What every message needs and this one may lack. */
+function complete(
+  headers: readonly Header[],
+  received: Header | undefined,
+  id: string,
+  host: string,
+  now: number,
+): Header[] {
+  const has = (name: string): boolean => headers.some((header) => isNamed(header, name))
+  const all = [...(received === undefined ? [] : [received]), ...headers]
+  if (!has('Message-Id')) all.push(makeHeader(`Message-Id: <E${id}@${host}>\n`))
+  if (!has('Date')) all.push(makeHeader(`Date: ${headerDate(now)}\n`))
+  return all
+}

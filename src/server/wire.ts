@@ -1,0 +1,98 @@
+/**
+ * The one place that plugs the ports: who answers what the language, the policy and the flow ask of each other.
+ * ACLs, routers and lookups are loaded when the first question for them comes.
+ */
+import { randomInt } from 'node:crypto'
+import { after, type Awaitable, Failure } from '../base/outcome.ts'
+import type { Text } from '../base/text.ts'
+import { createExpander } from '../language/expand/index.ts'
+import { createListMatcher } from '../language/lists/index.ts'
+import type {
+  Accounts,
+  AclPlace,
+  AclResult,
+  Context,
+  Files,
+  Hints,
+  Log,
+  LookupRequest,
+  LookupResult,
+  Ports,
+  VerifyRequest,
+  VerifyResult,
+} from '../ports.ts'
+import type { Resolver } from '../wire/dns/index.ts'
+
+/** What the ports are made from. */
+export interface Resources {
+  readonly resolver: Resolver
+  readonly lookUpHostName: Ports['lookUpHostName']
+  readonly accounts: Accounts
+  readonly files: Files
+  readonly hints: Hints
+  /** Asked each time: the log is known only after `log_file_path` has been expanded. */
+  log(): Log
+  readonly now?: () => number
+}
+
+/** Parts that are loaded when they are first needed. */
+export interface LazyParts {
+  runAcl(): Promise<Ports['runAcl']>
+  lookup(): Promise<Ports['lookup']>
+  verify(): Promise<Ports['verify']>
+}
+
+export function createPorts(resources: Resources, parts: LazyParts): Ports {
+  const expander = createExpander()
+  const lists = createListMatcher()
+  let runAcl: Ports['runAcl'] | undefined
+  let lookup: Ports['lookup'] | undefined
+  let verify: Ports['verify'] | undefined
+
+  return {
+    expand: expander.expand,
+    expandText: expander.expandText,
+    matchList: lists.matchList,
+    matchListText: lists.matchListText,
+    splitList: lists.splitList,
+    lookup(request: LookupRequest, context: Context): Awaitable<LookupResult> {
+      if (lookup !== undefined) return lookup(request, context)
+      return parts.lookup().then((loaded) => {
+        lookup = loaded
+        return loaded(request, context)
+      })
+    },
+    runAcl(acl: Text, place: AclPlace, context: Context, args?: readonly Text[]): Awaitable<AclResult> {
+      if (runAcl !== undefined) return runAcl(acl, place, context, args)
+      return parts.runAcl().then((loaded) => {
+        runAcl = loaded
+        return loaded(acl, place, context, args)
+      })
+    },
+    async verify(request: VerifyRequest, context: Context): Promise<VerifyResult> {
+      verify ??= await parts.verify()
+      return verify(request, context)
+    },
+    raise(event: string, data: Text, context: Context): Awaitable<Text | Failure> {
+      const action = context.settings.event_action
+      if (action === undefined) return ''
+      const variables = new Map(context.variables)
+      variables.set('event_name', event)
+      variables.set('event_data', data)
+      const result = expander.expand(action, { ...context, variables, captures: [] })
+      // A forced failure of event_action is a way to say nothing.
+      return after(result, (said) => (said instanceof Failure && said.kind === 'forced' ? '' : said))
+    },
+    dns: resources.resolver.dns,
+    hostAddresses: resources.resolver.hostAddresses,
+    lookUpHostName: resources.lookUpHostName,
+    hints: resources.hints,
+    get log() {
+      return resources.log()
+    },
+    accounts: resources.accounts,
+    files: resources.files,
+    now: resources.now ?? Date.now,
+    random: (limit) => (limit > 1 ? randomInt(limit) : 0),
+  }
+}

@@ -1,0 +1,63 @@
+/** `postern check [FILE]`: every mistake of a configuration, in one run. */
+import { parseArgs } from 'node:util'
+import { renderDiagnostic } from '../../../base/diagnostic-frame.ts'
+import type { Diagnostic } from '../../../base/diagnostic.ts'
+import { encodeUtf8 } from '../../../base/text.ts'
+import { checkTexts } from '../../../server/check-configuration.ts'
+import { loadConfiguration } from '../../../server/configuration-file.ts'
+import type { Terminal } from '../terminal.ts'
+
+const usage = 'usage: postern check [--strict] [-D NAME=VALUE]... [FILE]\n'
+
+export function run(words: readonly string[], terminal: Terminal): number {
+  const options = readOptions(words)
+  if (typeof options === 'string') {
+    terminal.err(`postern check: ${options}\n${usage}`)
+    return 2
+  }
+  const { files, defines, strict } = options
+  const loaded = loadConfiguration({ ...(files.length === 0 ? {} : { files }), defines })
+  if (loaded.is === 'none') {
+    terminal.err(`postern check: ${loaded.message}\n`)
+    return 1
+  }
+  const { configuration } = loaded
+  const found: Diagnostic[] = [...configuration.diagnostics, ...checkTexts(configuration)]
+  for (const each of found) terminal.out(`${encodeUtf8(renderDiagnostic(each))}\n\n`)
+  const errors = found.filter(({ severity }) => severity === 'error').length
+  const warnings = found.length - errors
+  terminal.out(`${configuration.file}: ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`)
+  return errors > 0 || (strict && warnings > 0) ? 1 : 0
+}
+
+function count(number: number, what: string): string {
+  return `${number === 0 ? 'no' : number} ${what}${number === 1 ? '' : 's'}`
+}
+
+interface CheckOptions {
+  readonly files: readonly string[]
+  readonly defines: ReadonlyMap<string, string>
+  readonly strict: boolean
+}
+
+function readOptions(words: readonly string[]): CheckOptions | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...words],
+      allowPositionals: true,
+      options: {
+        strict: { type: 'boolean', default: false },
+        define: { type: 'string', short: 'D', multiple: true, default: [] },
+      },
+    })
+    const defines = new Map<string, string>()
+    for (const text of values.define) {
+      const parts = /^([A-Z]\w*)(?:=(.*))?$/s.exec(text)
+      if (parts === null) return `-D ${text}: a macro begins with an upper case letter`
+      defines.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
+    }
+    return { files: positionals, defines, strict: values.strict }
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}

@@ -1,0 +1,23 @@
+/** Postern's own commands: `postern start` and so on. */
+import type { Command } from '../call.ts'
+
+interface CommandRow {
+  /** One sentence for `postern --help`. */
+  readonly doc: string
+  load(): Promise<Command>
+}
+
+export const commands: Readonly<Record<string, CommandRow>> = {
+  check: {
+    doc: 'Reads a configuration and tells every mistake in it, with its place.',
+    load: () => import('./check.ts'),
+  },
+  spool: {
+    doc: "Writes the queue as Exim's own spool files, or takes such files in: spool export|import DIR.",
+    load: () => import('./spool.ts'),
+  },
+  start: {
+    doc: 'Runs the daemon in the foreground with a configuration that works at once.',
+    load: () => import('./start.ts'),
+  },
+}

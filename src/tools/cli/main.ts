@@ -1,0 +1,98 @@
+/**
+ * The command line's main program: finds out what is asked, reads the configuration where that is needed, and runs
+ * one mode or command. Nobody ever sees a stack trace: what goes wrong unexpectedly is one sentence, and a line in
+ * the panic log.
+ */
+import { basename } from 'node:path'
+import { commands } from './commands/index.ts'
+import { modes } from './modes/index.ts'
+import { parseCommandLine } from './parse.ts'
+import { refuseWhenPrivileged } from './privilege.ts'
+import { ProcessState } from '../../server/process-state.ts'
+import { processTerminal, type Terminal } from './terminal.ts'
+
+export interface MainOptions {
+  /** Path under which the program was called. */
+  readonly path: string
+  readonly words: readonly string[]
+  /** A listener of SIGUSR1 that the real one replaces. */
+  readonly earlySignal?: () => void
+}
+
+export async function main(options: MainOptions): Promise<void> {
+  const state = new ProcessState()
+  process.on('SIGUSR1', () => state.report())
+  if (options.earlySignal !== undefined) process.off('SIGUSR1', options.earlySignal)
+  const terminal = processTerminal()
+  endQuietlyWhenNobodyReads()
+  const calledAs = basename(options.path).replace(/\.[cm]?js$/, '')
+  process.on('uncaughtException', (error) => {
+    unexpected(terminal, calledAs, error)
+    process.exit(1)
+  })
+  try {
+    process.exitCode = await run({ ...options, calledAs, terminal, state })
+  } catch (error) {
+    unexpected(terminal, calledAs, error)
+    process.exitCode = 1
+  }
+}
+
+interface Run extends MainOptions {
+  readonly calledAs: string
+  readonly terminal: Terminal
+  readonly state: ProcessState
+}
+
+async function run({ path: programPath, words, calledAs, terminal, state }: Run): Promise<number> {
+  const forbidden = refuseWhenPrivileged()
+  if (forbidden !== undefined) {
+    terminal.err(`${calledAs}: ${forbidden}\n`)
+    return 1
+  }
+  const first = words[0] ?? ''
+  const command = calledAs === 'postern' && first !== '' && !first.startsWith('-') ? first : undefined
+  if (command !== undefined) {
+    const row = commands[command]
+    if (row === undefined) {
+      terminal.err(`postern: there is no command "${command}"; "postern --help" lists them\n`)
+      return 1
+    }
+    const { run: runCommand } = await row.load()
+    return runCommand(words.slice(1), terminal, state)
+  }
+  const parsed = parseCommandLine(calledAs, words)
+  if (parsed.is === 'refused') {
+    terminal.err(`${parsed.message}\n`)
+    return 1
+  }
+  const { invocation } = parsed
+  const mode = modes[invocation.mode]
+  if (mode.needs === 'nothing') {
+    const { run: runMode } = await mode.load()
+    return runMode(invocation, terminal)
+  }
+  const { prepareServer } = await import('./prepare-server.ts')
+  const prepared = await prepareServer(invocation, terminal, programPath, state)
+  if (prepared.is === 'ended') return prepared.exitCode
+  const { run: runMode } = await mode.load()
+  try {
+    return await runMode({ invocation, terminal, ...prepared.call })
+  } finally {
+    await prepared.call.server.close()
+  }
+}
+
+function unexpected(terminal: Terminal, calledAs: string, error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error)
+  terminal.err(`${calledAs}: unexpected error: ${message}\n`)
+  if (process.env['POSTERN_DEBUG'] === '1' && error instanceof Error) terminal.err(`${error.stack ?? ''}\n`)
+}
+
+/** `mailq | head` closes the pipe early: that is no error. */
+function endQuietlyWhenNobodyReads(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+  })
+  process.stderr.on('error', () => undefined)
+}

@@ -1,0 +1,8 @@
+/** `-bpc`. */
+import type { ServerCall } from '../call.ts'
+
+export async function run({ server, terminal }: ServerCall): Promise<number> {
+  const spool = await server.spool('read')
+  terminal.out(`${spool.count()}\n`)
+  return 0
+}

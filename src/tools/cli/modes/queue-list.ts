@@ -1,0 +1,37 @@
+/** `-bp` and its kin. Source: Exim manual, "-bp". */
+import type { QueueEntry } from '../../../store/spool/api.ts'
+import type { ServerCall } from '../call.ts'
+import type { FlagName } from '../flag-table.ts'
+import { type ListingStyle, listingOf } from '../queue-listing.ts'
+import { has } from '../parse.ts'
+
+/** Messages written at once: a long queue is listed as it is read. */
+const pieceBytes = 1 << 16
+
+export async function run({ invocation, server, terminal }: ServerCall): Promise<number> {
+  const given = (...flags: FlagName[]): boolean => has(invocation, ...flags)
+  const style: ListingStyle = {
+    generated: given('-bpa', '-bpra'),
+    undeliveredOnly: given('-bpu', '-bpru'),
+    idsOnly: given('-bpi', '-bpri'),
+  }
+  const spool = await server.spool('read')
+  const unsorted = given('-bpr', '-bpra', '-bpri', '-bpru')
+  const now = Date.now()
+  let piece = ''
+  const put = (entry: QueueEntry): void => {
+    piece += listingOf(entry, style, now)
+    if (piece.length < pieceBytes) return
+    terminal.out(piece)
+    piece = ''
+  }
+  if (invocation.args.length > 0) {
+    for (const id of invocation.args) {
+      const entry = spool.entry(id)
+      if (entry !== undefined) put(entry)
+      else piece += `      ${id}\n    *** spool read error: No such file or directory ***\n\n`
+    }
+  } else for (const entry of spool.list({ order: unsorted ? 'none' : 'arrival' })) put(entry)
+  terminal.out(piece)
+  return 0
+}

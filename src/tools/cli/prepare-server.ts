@@ -1,0 +1,150 @@
+/** From a command line to a server whose configuration is read and whose caller's rights are known. */
+import { locate, type Diagnostic } from '../../base/diagnostic.ts'
+import { renderDiagnostic } from '../../base/diagnostic-frame.ts'
+import { encodeUtf8, type ByteString } from '../../base/text.ts'
+import { loadConfiguration } from '../../server/configuration-file.ts'
+import { openServer } from '../../server/open-server.ts'
+import type { ProcessState } from '../../server/process-state.ts'
+import { callerOf, type CallerRights, rightsOf } from './caller.ts'
+import type { ServerCall } from './call.ts'
+import type { FlagRow } from './flag.ts'
+import { flagTable } from './flag-table.ts'
+import { has, type Invocation } from './parse.ts'
+import { giveUpPrivilege, mustGiveUpPrivilege, trustedConfigurations } from './privilege.ts'
+import type { Terminal } from './terminal.ts'
+
+export type Prepared =
+  | { readonly is: 'ready'; readonly call: Omit<ServerCall, 'invocation' | 'terminal'> }
+  | { readonly is: 'ended'; readonly exitCode: number }
+
+const ended: Prepared = { is: 'ended', exitCode: 1 }
+
+export async function prepareServer(
+  invocation: Invocation,
+  terminal: Terminal,
+  programPath: string,
+  state: ProcessState,
+): Promise<Prepared> {
+  const complain = (message: string): Prepared => {
+    terminal.err(`${invocation.calledAs}: ${message}\n`)
+    return ended
+  }
+  const defines = macrosOf(invocation)
+  if (defines === undefined)
+    return complain('a macro of -D must begin with an upper case letter: -DNAME=value')
+  const files = configurationFiles(invocation)
+  const realUid = process.getuid?.() ?? 0
+  const effectiveUid = process.geteuid?.() ?? 0
+  const borrowed = realUid !== effectiveUid
+  if (borrowed) {
+    const question = {
+      realUid,
+      effectiveUid,
+      configurationFiles: files ?? [],
+      macros: [...defines],
+      trustedConfigurations: trustedConfigurations(),
+    }
+    if (mustGiveUpPrivilege(question)) giveUpPrivilege()
+  }
+
+  const loaded = loadConfiguration({ files, defines })
+  if (loaded.is === 'none') {
+    terminal.err(`${stamp()} ${loaded.message}\n`)
+    return ended
+  }
+  const { configuration, fatal } = loaded
+  if (fatal.length > 0) {
+    terminal.err(fatal.map(showFatal).join(''))
+    return ended
+  }
+  const opened = await openServer({
+    configuration,
+    programPath,
+    environment: borrowed ? {} : process.env,
+    pretend: has(invocation, '-N'),
+    brief: invocation.mode !== 'daemon',
+  })
+  if (opened.is === 'wrong') {
+    terminal.err(`${stamp()} ${opened.message}\n`)
+    return ended
+  }
+  const { server } = opened
+  const { settings, accounts, facts } = server
+  const caller = callerOf(accounts)
+  const rights = rightsOf(
+    caller,
+    {
+      trustedUsers: (await server.list(settings.trusted_users)) ?? [],
+      trustedGroups: (await server.list(settings.trusted_groups)) ?? [],
+      adminGroups: (await server.list(settings.admin_groups)) ?? [],
+      eximUid: facts.eximUid,
+      eximGid: facts.eximGid,
+    },
+    accounts,
+  )
+  if (!allowed(invocation, rights, settings)) {
+    await server.close()
+    return complain('permission denied')
+  }
+  if (settings.process_log_path !== undefined) state.writeTo(settings.process_log_path)
+  else state.writeTo(`${facts.spoolDirectory}/exim-process.info`)
+  if (server.log.selects('arguments')) logArguments(server.log, invocation)
+  return { is: 'ready', call: { server, caller, rights, state } }
+}
+
+/** Macros of -D; undefined when one is malformed. */
+export function macrosOf(invocation: Invocation): Map<string, ByteString> | undefined {
+  const macros = new Map<string, ByteString>()
+  for (const { flag, value } of invocation.flags) {
+    if (flag !== '-D') continue
+    const parts = /^\s*([A-Z][A-Za-z0-9_]*)\s*(?:=\s*(.*))?$/s.exec(value ?? '')
+    if (parts === null) return undefined
+    macros.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
+  }
+  return macros
+}
+
+export function configurationFiles(invocation: Invocation): readonly string[] | undefined {
+  const given = invocation.flags.findLast(({ flag }) => flag === '-C')?.value
+  return given?.split(':').map((file) => file.trim())
+}
+
+function allowed(
+  invocation: Invocation,
+  rights: CallerRights,
+  settings: ServerCall['server']['settings'],
+): boolean {
+  if (rights.admin) return true
+  return invocation.flags.every(({ flag }) => {
+    const { admin }: FlagRow = flagTable[flag]
+    if (admin === undefined) return true
+    if (admin === true) return false
+    return admin.unless === 'no_prod_requires_admin'
+      ? !settings.prod_requires_admin
+      : !settings.queue_list_requires_admin
+  })
+}
+
+/** In Exim's form first, for scripts; then the frame that shows the place. */
+function showFatal(diagnostic: Diagnostic): string {
+  const place = diagnostic.at === undefined ? undefined : locate(diagnostic.at)
+  const where = place === undefined ? '' : ` in line ${place.line} of ${place.file}`
+  return `${stamp()} Exim configuration error${where}:\n  ${diagnostic.message}\n${encodeUtf8(renderDiagnostic(diagnostic))}\n\n`
+}
+
+function stamp(): string {
+  const now = new Date()
+  return new Date(now.getTime() - now.getTimezoneOffset() * 60_000)
+    .toISOString()
+    .slice(0, 19)
+    .replace('T', ' ')
+}
+
+/** Source: Exim manual, log selector "arguments". */
+function logArguments(log: ServerCall['server']['log'], invocation: Invocation): void {
+  const words = process.argv.slice(2).map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `"${word}"`))
+  log.main(
+    undefined,
+    `cwd=${process.cwd()} ${words.length + 1} args: ${[invocation.calledAs, ...words].join(' ')}`,
+  )
+}

@@ -1,0 +1,56 @@
+/**
+ * What a caller may do with a Postern that has more power than they have (installed behind a setuid launcher).
+ * Source: Exim manual, "-C", "-D"; SECURITY.md, promise 13.
+ */
+import { buildValues } from '../../server/build-table.ts'
+import { systemFiles } from '../../server/files.ts'
+
+export interface PrivilegeQuestion {
+  readonly realUid: number
+  readonly effectiveUid: number
+  /** Files of -C; empty: none given. */
+  readonly configurationFiles: readonly string[]
+  /** Names and values of -D. */
+  readonly macros: readonly (readonly [string, string])[]
+  /** Names of configuration files that keep privilege. */
+  readonly trustedConfigurations: ReadonlySet<string>
+}
+
+/** True when this call must go on with the rights of its caller alone. */
+export function mustGiveUpPrivilege(q: PrivilegeQuestion): boolean {
+  if (q.realUid === q.effectiveUid || q.realUid === 0) return false
+  const strange = q.configurationFiles.some(
+    (file) => !buildValues.configurationFiles.includes(file) && !q.trustedConfigurations.has(file),
+  )
+  const harmless = ([name, value]: readonly [string, string]): boolean =>
+    buildValues.macrosForAll.includes(name) && /^[A-Za-z0-9_/.-]*$/.test(value)
+  return strange || !q.macros.every(harmless)
+}
+
+/** Goes on as the real user. */
+export function giveUpPrivilege(): void {
+  const uid = process.getuid?.()
+  const gid = process.getgid?.()
+  if (uid === undefined || gid === undefined) return
+  process.setgid?.(gid)
+  process.setuid?.(uid)
+}
+
+/** With borrowed power, Node must not take orders from the caller's environment. */
+export function refuseWhenPrivileged(): string | undefined {
+  if (process.getuid?.() === process.geteuid?.()) return undefined
+  if (process.env['NODE_OPTIONS'] !== undefined) return 'NODE_OPTIONS must not be set for a privileged call'
+  if (process.execArgv.some((word) => word.startsWith('--inspect'))) {
+    return 'a privileged call cannot be inspected by a debugger'
+  }
+  return undefined
+}
+
+/** Configuration files that keep privilege. Source: Exim manual, "-C" (TRUSTED_CONFIG_LIST). */
+export function trustedConfigurations(): ReadonlySet<string> {
+  const read = systemFiles.read(buildValues.trustedConfigurations, 1 << 20)
+  const stat = systemFiles.stat(buildValues.trustedConfigurations)
+  if ('error' in read || 'error' in stat || stat.uid !== 0 || (stat.mode & 0o022) !== 0) return new Set()
+  const lines = read.bytes.split('\n').map((line) => line.trim())
+  return new Set(lines.filter((line) => line.startsWith('/')))
+}

@@ -1,0 +1,74 @@
+/** An SMTP session over standard input and output: `-bs`, `-bh`, `-bhc`. */
+import { randomBytes } from 'node:crypto'
+import type { ReceiveServices } from '../../flow/receive/services.ts'
+import { newConnection, type NewConnection } from '../../flow/receive/services.ts'
+import { runSession } from '../../flow/receive/session.ts'
+import type { ConnectionFacts } from '../../ports.ts'
+import { IdleWatch } from '../../wire/idle-watch.ts'
+import { StreamIo } from '../../wire/stream-io.ts'
+import type { ServerCall } from './call.ts'
+import { splitHostPort } from './host-port.ts'
+import { valueOf } from './parse.ts'
+
+/** The connection that the -oM flags of a trusted caller describe. */
+export function describedConnection(
+  call: ServerCall,
+  known: Pick<NewConnection, 'kind' | 'hostChecking'> & { readonly host?: string | undefined },
+): ConnectionFacts {
+  const { invocation, caller, rights, server } = call
+  const trusted = (
+    flag: '-oMa' | '-oMi' | '-oMr' | '-oMs' | '-oMt' | '-oMaa' | '-oMai' | '-oMas',
+  ): string | undefined =>
+    rights.trusted || known.hostChecking === true ? valueOf(invocation, flag) : undefined
+  const host = splitHostPort(known.host ?? trusted('-oMa') ?? '')
+  const at = splitHostPort(trusted('-oMi') ?? '')
+  const connection = newConnection({
+    kind: known.kind,
+    hostAddress: host?.address,
+    hostPort: host?.port,
+    interfaceAddress: at?.address,
+    interfacePort: at?.port,
+    activeHostname: server.facts.primaryHostname,
+    connectionId: randomBytes(6).toString('hex'),
+    startedAt: Date.now(),
+    countAtStart: 1,
+    hostChecking: known.hostChecking,
+    ident: trusted('-oMt') ?? (host === undefined ? caller.login : undefined),
+    ...(host === undefined || known.kind !== 'smtp'
+      ? { caller: { uid: caller.uid, gid: caller.gid, login: caller.login, trusted: rights.trusted } }
+      : {}),
+  })
+  const [protocol, name] = /^([^:]*)(?::(.*))?$/.exec(valueOf(invocation, '-p') ?? '')?.slice(1) ?? []
+  const given = trusted('-oMr') ?? (rights.trusted ? protocol : undefined)
+  if (given !== undefined && given !== '') connection.protocol = given
+  const hostName = trusted('-oMs') ?? (rights.trusted ? name : undefined)
+  if (hostName !== undefined && hostName !== '') {
+    connection.hostName = hostName
+    connection.hostLookup = 'found'
+  }
+  connection.authenticatedBy = trusted('-oMaa')
+  connection.authenticatedId = trusted('-oMai') ?? (host === undefined ? caller.login : undefined)
+  connection.authenticatedSender =
+    trusted('-oMas') ?? (host === undefined ? `${caller.login}@${server.facts.qualifyDomain}` : undefined)
+  return connection
+}
+
+/** Runs the dialogue on standard input and output until it ends. */
+export async function converseOnStdin(
+  connection: ConnectionFacts,
+  services: ReceiveServices,
+  shutdown: AbortController,
+): Promise<void> {
+  const stop = (): void => shutdown.abort()
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+  const io = new StreamIo({
+    input: process.stdin,
+    output: process.stdout,
+    watch: new IdleWatch(),
+    shutdown: shutdown.signal,
+  })
+  await runSession(io, connection, { ...services, shutdown: shutdown.signal })
+  process.off('SIGTERM', stop)
+  process.off('SIGINT', stop)
+}
