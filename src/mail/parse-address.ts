@@ -86,7 +86,7 @@ function readMailbox(text: ByteString, start: number, options: ParseAddressOptio
   const local = readLocalPart(text, start)
   if (local.is === 'error') return local
   const at = text[local.next]
-  if (at === '@' || at === undefined || at === ',' || at === ';') {
+  if (at === '@' || at === undefined || at === ';') {
     if (local.word === '') return error('missing or malformed local part (expected word or "<")')
     return readAddrSpec(text, start, options)
   }

@@ -7,6 +7,7 @@ import { randomInt } from 'node:crypto'
 import type { Awaitable } from '../../base/outcome.ts'
 import type { Expandable } from '../../base/expandable.ts'
 import type { Context, DnsAnswer, DnsType, HostAddresses, Ports } from '../../ports.ts'
+import { compileRegex } from '../../base/regex.ts'
 import { createCache } from './cache.ts'
 import { exchangeTcp, exchangeUdp, type Exchange } from './exchange.ts'
 import { createHostAddresses } from './host-addresses.ts'
@@ -46,8 +47,6 @@ export interface ResolverOptions {
   readonly servers?: readonly NameServer[]
   /** Matches a domain against one of the domain lists among the settings; left out: nothing matches. */
   readonly matches?: (list: Expandable, domain: string) => Awaitable<boolean>
-  /** For a `dns_check_names_pattern` that is not the default. */
-  readonly namesPattern?: (name: string) => boolean
   readonly resolvConf?: string
   readonly hostsFile?: string
   readonly now?: () => number
@@ -90,6 +89,7 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
   const cache = createCache<DnsAnswer>(cacheLimit, now)
   const pending = new Map<string, Promise<DnsAnswer>>()
   const deadUntil = new Map<string, number>()
+  const namesPattern = namesPatternOf(settings.dns_check_names_pattern)
   const gate = createGate(inFlightLimit, waitingLimit)
 
   const listMatches = async (list: Expandable | undefined, domain: string): Promise<boolean> =>
@@ -111,12 +111,7 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
   }
 
   function mayAsk(name: string): boolean {
-    if (!fitsTheWire(name)) return false
-    const pattern = settings.dns_check_names_pattern ?? defaultNamesPattern
-    if (pattern === '') return true
-    if (pattern !== defaultNamesPattern && options.namesPattern !== undefined)
-      return options.namesPattern(name)
-    return isPlausibleName(name)
+    return fitsTheWire(name) && namesPattern(name)
   }
 
   async function resolve(name: string, type: DnsType, dnssec: boolean, key: string): Promise<DnsAnswer> {
@@ -223,6 +218,17 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
     hostAddresses,
     searchDomains: () => setup().search,
     hostsFileNames: (address) => hostEntries().find((entry) => entry.address === address)?.names ?? [],
+  }
+}
+
+/** Source: Exim manual, "dns_check_names_pattern". A pattern that does not compile lets no name through. */
+function namesPatternOf(pattern: string | undefined): (name: string) => boolean {
+  if (pattern === undefined || pattern === defaultNamesPattern) return isPlausibleName
+  if (pattern === '') return () => true
+  const regex = compileRegex(pattern, { caseless: false })
+  return (name) => {
+    const found = 'error' in regex ? undefined : regex.match(name)
+    return found !== undefined && !('error' in found)
   }
 }
 

@@ -5,6 +5,7 @@ import type { RewriteRule } from '../../../language/config/configuration.ts'
 import { splitAddress } from '../../../mail/address.ts'
 import { parseAddress } from '../../../mail/parse-address.ts'
 import type { Context } from '../../../ports.ts'
+import { capturesOf } from './captures.ts'
 
 /** Where an address stands, by the flag that selects it: envelope From and To, and the headers. */
 export type RewritePlace = 'F' | 'T' | 'f' | 't' | 'c' | 'b' | 'r' | 's'
@@ -124,5 +125,7 @@ async function matches(rule: RewriteRule, address: ByteString, context: Context)
   // A separator that no pattern contains keeps its colons from ending it.
   const list = concat(['<\n', pattern])
   const result = await ports.matchListText('address', list, address, context, { caseful: true })
-  return result.is === 'match'
+  if (result.is !== 'match') return false
+  context.captures = capturesOf(textOf(pattern), address)
+  return true
 }
