@@ -46,7 +46,8 @@ export function tlsFields(connection: ConnectionFacts, log: Log): ByteString {
   const tls = connection.tls
   if (tls === undefined) return ''
   let text = ''
-  if (log.selects('tls_cipher')) text += ` X=${tls.cipher}${tls.resumed && log.selects('tls_resumption') ? '*' : ''}`
+  if (log.selects('tls_cipher'))
+    text += ` X=${tls.cipher}${tls.resumed && log.selects('tls_resumption') ? '*' : ''}`
   if (log.selects('tls_certificate_verified')) text += ` CV=${tls.certificateVerified ? 'yes' : 'no'}`
   if (log.selects('tls_peerdn') && tls.peerDn !== '') text += ` DN="${quoted(tls.peerDn)}"`
   if (log.selects('tls_sni') && tls.sni !== '') text += ` SNI=${quoted(tls.sni)}`

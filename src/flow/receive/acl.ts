@@ -59,7 +59,11 @@ export function refusalOf(session: Session, result: AclResult, question: AclQues
     )
   }
   logRefusal(session, result, question, temporary)
-  return { code: chosen.code, text: chosen.text === '' ? prohibited : chosen.text, drop: result.verdict === 'drop' }
+  return {
+    code: chosen.code,
+    text: chosen.text === '' ? prohibited : chosen.text,
+    drop: result.verdict === 'drop',
+  }
 }
 
 function logRefusal(session: Session, result: AclResult, question: AclQuestion, temporary: boolean): void {
@@ -85,7 +89,8 @@ function refusalFacts(session: Session, result: AclResult, question: AclQuestion
     what: question.what,
     host: session.connection.hostAddress,
     sender: session.transaction?.message.sender,
-    decidedBy: decided === undefined ? undefined : { name: decided.acl, file: decided.file, line: decided.line },
+    decidedBy:
+      decided === undefined ? undefined : { name: decided.acl, file: decided.file, line: decided.line },
   }
 }
 
@@ -111,7 +116,12 @@ export function answerRefusal(session: Session, refusal: Refusal): 'continue' | 
 }
 
 /** Sends a positive reply, in the words of the ACL when it has some. */
-export function answerAccepted(session: Session, result: AclResult | undefined, code: number, text: ByteString): void {
+export function answerAccepted(
+  session: Session,
+  result: AclResult | undefined,
+  code: number,
+  text: ByteString,
+): void {
   const message = result?.userMessage
   if (message === undefined || message === '') return session.reply(code, text)
   const chosen = chooseReply(message, code)

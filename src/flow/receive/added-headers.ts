@@ -38,9 +38,7 @@ export function mergeAddedHeaders(headers: readonly Header[], added: readonly By
 export function removeNamed(headers: readonly Header[], names: readonly string[]): Header[] {
   const wanted = new Set(names.map((name) => name.replace(/:\s*$/, '').trim().toLowerCase()))
   return headers.map((header) =>
-    header.type !== '*' && wanted.has(nameOf(header))
-      ? { type: '*', text: header.text }
-      : header,
+    header.type !== '*' && wanted.has(nameOf(header)) ? { type: '*', text: header.text } : header,
   )
 }
 
@@ -54,9 +52,7 @@ function afterReceived(headers: readonly Header[]): number {
 }
 
 function firstNonTrace(headers: readonly Header[]): number {
-  const at = headers.findIndex(
-    (header) => header.type !== '*' && !traceNames.has(nameOf(header)),
-  )
+  const at = headers.findIndex((header) => header.type !== '*' && !traceNames.has(nameOf(header)))
   return at < 0 ? headers.length : at
 }
 

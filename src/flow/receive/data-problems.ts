@@ -23,14 +23,21 @@ export function dataEnded(session: Session, receiver: MessageReceiver | undefine
     session.reply(421, `${connection.activeHostname} SMTP incoming data timeout - closing connection.`)
   } else if (end === 'shutdown') {
     connection.notQuitReason = 'signal-exit'
-    session.log.main(id, `SMTP connection from ${session.who(false)} closed after SIGTERM`, { event: 'smtp:close' })
+    session.log.main(id, `SMTP connection from ${session.who(false)} closed after SIGTERM`, {
+      event: 'smtp:close',
+    })
     session.reply(421, `${connection.activeHostname}: Service not available - closing connection`)
   } else {
     connection.notQuitReason = 'connection-lost'
-    const where = receiver === undefined ? '' : receiver.headerDone || !receiver.inLine ? ' (after header)' : ' (header)'
-    session.log.main(undefined, `SMTP connection from ${session.who(false)} lost while reading message data${where}`, {
-      event: 'smtp:lost',
-    })
+    const where =
+      receiver === undefined ? '' : receiver.headerDone || !receiver.inLine ? ' (after header)' : ' (header)'
+    session.log.main(
+      undefined,
+      `SMTP connection from ${session.who(false)} lost while reading message data${where}`,
+      {
+        event: 'smtp:lost',
+      },
+    )
     session.reply(421, 'Lost incoming connection')
   }
   session.transaction = undefined
@@ -70,13 +77,19 @@ export async function refuseBody(
         session.log.reject(
           id,
           `rejected from <${sender}> H=${host}: message too big: read=${receiver.sizeBytes} max=${receiver.limit}`,
-          { detail: rejectDetail(session, receiver.headerText, undefined) ?? [], facts: { event: 'smtp:rejected', what: 'size' } },
+          {
+            detail: rejectDetail(session, receiver.headerText, undefined) ?? [],
+            facts: { event: 'smtp:rejected', what: 'size' },
+          },
         )
       }
       session.reply(552, 'Message size exceeds maximum permitted')
       return 'continue'
     case 'spool':
-      session.log.panic(id, `spool: ${problem.error.message}`, { event: 'spool:error', code: problem.error.code })
+      session.log.panic(id, `spool: ${problem.error.message}`, {
+        event: 'spool:error',
+        code: problem.error.code,
+      })
       if (problem.error.code === 'full') session.reply(452, 'Space shortage, please try later')
       else session.reply(451, 'Error while writing spool file')
       return 'continue'

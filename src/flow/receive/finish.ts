@@ -70,7 +70,9 @@ async function accept(
   if (discarded !== undefined && (discarded === 'DATA' || envelope.recipients.length === 0)) {
     await receiver.abort()
     logReceived(session, transaction, acceptance, envelope)
-    session.log.main(message.id, `=> blackhole (${discarded} ACL discarded recipients)`, { event: 'msg:discarded' })
+    session.log.main(message.id, `=> blackhole (${discarded} ACL discarded recipients)`, {
+      event: 'msg:discarded',
+    })
     session.log.main(message.id, 'Completed', { event: 'msg:complete' })
     answer(session, transaction, acceptance)
     return 'continue'
@@ -153,7 +155,8 @@ function logReceived(
     size: transaction.message.size,
     protocol: envelope.protocol,
     host: originHost(session.connection),
-    decidedBy: decided === undefined ? undefined : { name: decided.acl, file: decided.file, line: decided.line },
+    decidedBy:
+      decided === undefined ? undefined : { name: decided.acl, file: decided.file, line: decided.line },
   })
 }
 

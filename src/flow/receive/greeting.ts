@@ -11,7 +11,8 @@ import { spokeFirst } from './synchronisation.ts'
 /** Decides whether this client is talked to, and greets it. */
 export async function welcome(session: Session): Promise<Next> {
   const { settings, context, connection } = session
-  session.commandTimeoutMs = (await expandTimeMs(settings.smtp_receive_timeout, context)) ?? session.commandTimeoutMs
+  session.commandTimeoutMs =
+    (await expandTimeMs(settings.smtp_receive_timeout, context)) ?? session.commandTimeoutMs
   session.logsConnection = !(await clientMatches(settings.hosts_connection_nolog, context))
   logConnection(session)
   if (connection.hostAddress !== undefined && (await clientMatches(settings.host_lookup, context))) {
@@ -53,7 +54,10 @@ export async function welcome(session: Session): Promise<Next> {
 async function banner(session: Session): Promise<Next> {
   const text = await session.context.ports.expand(session.settings.smtp_banner, session.context)
   if (isFailure(text)) {
-    session.log.panic(undefined, `Expansion of "${session.settings.smtp_banner.text}" (smtp_banner) failed: ${text.message}`)
+    session.log.panic(
+      undefined,
+      `Expansion of "${session.settings.smtp_banner.text}" (smtp_banner) failed: ${text.message}`,
+    )
     session.reply(451, 'Temporary local problem - please try later')
     return turnAway(session)
   }

@@ -19,7 +19,9 @@ export function removeTransitHeaders(headers: readonly Header[], settings: Conte
     ...(settings.delivery_date_remove ? ['delivery-date'] : []),
   ]
   return headers.map((header) =>
-    header.type === ' ' && names.includes(headerName(header.text)?.toLowerCase() ?? '') ? removed(header) : header,
+    header.type === ' ' && names.includes(headerName(header.text)?.toLowerCase() ?? '')
+      ? removed(header)
+      : header,
   )
 }
 
@@ -32,7 +34,9 @@ export interface Submission {
   readonly id: string
   readonly receivedAt: number
   /** A local program: it has a caller; else submission mode over TCP. */
-  readonly caller: { readonly login: ByteString; readonly name: ByteString; readonly trusted: boolean } | undefined
+  readonly caller:
+    | { readonly login: ByteString; readonly name: ByteString; readonly trusted: boolean }
+    | undefined
   /** `-F`. */
   readonly fullName?: ByteString | undefined
   readonly sender: ByteString
@@ -56,7 +60,8 @@ export async function fixSubmission(
   const controls = context.message?.controls
   const submissionMode = controls?.submission !== undefined
   const local = submission.caller !== undefined && controls?.suppressLocalFixups !== true
-  if (!local && !submissionMode) return { headers: [...given], sender: submission.sender, messageIdCreated: false }
+  if (!local && !submissionMode)
+    return { headers: [...given], sender: submission.sender, messageIdCreated: false }
   const headers = [...given]
   const resent = headers.some((header) => header.type !== '*' && /^resent-/i.test(header.text))
   const prefix = resent ? 'Resent-' : ''
@@ -64,7 +69,8 @@ export async function fixSubmission(
   completeLogin(headers, submission, context)
   addFrom(headers, prefix, submission, context)
   const sender = fixSender(headers, prefix, submission, context)
-  if (!has(headers, `${prefix}Date`)) headers.push(makeHeader(`${prefix}Date: ${headerDate(submission.receivedAt)}\n`))
+  if (!has(headers, `${prefix}Date`))
+    headers.push(makeHeader(`${prefix}Date: ${headerDate(submission.receivedAt)}\n`))
   return { headers, sender, messageIdCreated: created }
 }
 
@@ -93,12 +99,17 @@ async function addMessageId(
 function completeLogin(headers: Header[], submission: Submission, context: Context): void {
   const caller = submission.caller
   if (caller === undefined || !submission.notSmtp) return
+  const added: { after: number; header: Header }[] = []
   headers.forEach((header, index) => {
     if (header.type !== 'F') return
     const body = headerBody(header.text).trim()
     if (body.toLowerCase() !== caller.login.toLowerCase()) return
-    headers[index] = makeHeader(`${headerName(header.text) ?? 'From'}: ${constructed(submission, caller.login, context)}\n`)
+    headers[index] = removed(header)
+    const name = submission.fullName ?? caller.name
+    const shown = `${name === '' ? '' : phrase(name)} <${ownAddress(caller.login, context)}>`
+    added.push({ after: index, header: makeHeader(`${headerName(header.text) ?? 'From'}: ${shown}\n`) })
   })
+  for (const { after, header } of added.toReversed()) headers.splice(after + 1, 0, header)
 }
 
 function addFrom(headers: Header[], prefix: string, submission: Submission, context: Context): void {
@@ -109,14 +120,22 @@ function addFrom(headers: Header[], prefix: string, submission: Submission, cont
 }
 
 /** The address of a created From: line, or undefined when there is nothing to make it of. */
-function createdAddress(submission: Submission, context: Context, envelopeFirst: boolean): ByteString | undefined {
+function createdAddress(
+  submission: Submission,
+  context: Context,
+  envelopeFirst: boolean,
+): ByteString | undefined {
   const mode = context.message?.controls.submission
   if (mode === undefined) {
     const caller = submission.caller
     if (caller === undefined) return undefined
-    return submission.sender === '' || submission.sender === ownAddress(caller.login, context)
-      ? constructed(submission, caller.login, context)
-      : named(submission.fullName ?? (caller.trusted ? '' : caller.name), submission.sender)
+    // A bounce has no sender to show.
+    if (submission.sender === '') return undefined
+    return submission.notSmtp
+      ? named(submission.fullName ?? caller.name, submission.sender)
+      : submission.sender === ownAddress(caller.login, context)
+        ? constructed(submission, caller.login, context)
+        : submission.sender
   }
   if (envelopeFirst && submission.sender !== '') return named(mode.name ?? '', submission.sender)
   const own = submissionAddress(context)
@@ -144,16 +163,25 @@ function fixSender(headers: Header[], prefix: string, submission: Submission, co
       if (header.type === 'S') headers[index] = removed(header)
     })
   }
-  const own = mode === undefined ? ownAddress(submission.caller?.login ?? '', context) : submissionAddress(context)
+  const own =
+    mode === undefined ? ownAddress(submission.caller?.login ?? '', context) : submissionAddress(context)
   if (own === undefined) return submission.sender
   if (mode === undefined && !settings.local_from_check) return submission.sender
   if (fromIs(headers, prefix, own, settings)) return mode === undefined ? submission.sender : own
-  const display = mode === undefined ? constructed(submission, submission.caller?.login ?? '', context) : named(mode.name ?? '', own)
+  const display =
+    mode === undefined
+      ? constructed(submission, submission.caller?.login ?? '', context)
+      : named(mode.name ?? '', own)
   headers.push(makeHeader(`${prefix}Sender: ${display}\n`))
   return submission.sender === '' ? '' : own
 }
 
-function fromIs(headers: readonly Header[], prefix: string, own: ByteString, settings: Context['settings']): boolean {
+function fromIs(
+  headers: readonly Header[],
+  prefix: string,
+  own: ByteString,
+  settings: Context['settings'],
+): boolean {
   const from = headers.find((header) => header.type === 'F' && isNamed(header, `${prefix}From`))
   if (from === undefined) return false
   const items = splitAddressList(headerBody(from.text))
@@ -163,7 +191,9 @@ function fromIs(headers: readonly Header[], prefix: string, own: ByteString, set
   const at = own.lastIndexOf('@')
   if (parsed.domain.toLowerCase() !== own.slice(at + 1).toLowerCase()) return false
   const { local_from_prefix: before, local_from_suffix: after } = settings
-  const candidates = stripped(parsed.localPart, before ?? '', 'prefix').flatMap((one) => stripped(one, after ?? '', 'suffix'))
+  const candidates = stripped(parsed.localPart, before ?? '', 'prefix').flatMap((one) =>
+    stripped(one, after ?? '', 'suffix'),
+  )
   return candidates.includes(own.slice(0, at))
 }
 

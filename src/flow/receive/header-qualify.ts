@@ -22,14 +22,15 @@ export async function qualifyHeaders(
   const recipients = local || (await clientMatches(settings.recipient_unqualified_hosts, context))
   if (!senders && !recipients) return [...headers]
   const { qualifyDomain, qualifyRecipient } = context.server
-  return headers.map((header) => {
+  return headers.flatMap((header) => {
     if (senders && senderTypes.includes(header.type)) return qualifyHeader(header, qualifyDomain)
     if (recipients && recipientTypes.includes(header.type)) return qualifyHeader(header, qualifyRecipient)
-    return header
+    return [header]
   })
 }
 
-function qualifyHeader(header: Header, domain: ByteString): Header {
+/** The header as it was stays, marked as replaced. */
+function qualifyHeader(header: Header, domain: ByteString): Header[] {
   const body = headerBody(header.text)
   const offset = header.text.length - body.length
   let text = header.text
@@ -40,5 +41,10 @@ function qualifyHeader(header: Header, domain: ByteString): Header {
     const end = offset + item.start + parsed.end
     text = `${text.slice(0, end)}@${domain}${text.slice(end)}`
   }
-  return text === header.text ? header : { type: header.type, text }
+  return text === header.text
+    ? [header]
+    : [
+        { type: '*', text: header.text },
+        { type: header.type, text },
+      ]
 }

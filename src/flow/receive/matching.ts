@@ -24,12 +24,16 @@ export async function clientMatches(
 }
 
 /** An option that expands to a whole number; its failure is logged and gives undefined. */
-export async function expandInteger(option: Expandable | undefined, context: Context): Promise<number | undefined> {
+export async function expandInteger(
+  option: Expandable | undefined,
+  context: Context,
+): Promise<number | undefined> {
   if (option === undefined) return undefined
   const plain = /^\s*(\d+)([KMG]?)\s*$/i.exec(option.text) ?? undefined
   const text = plain === undefined ? await context.ports.expand(option, context) : option.text
   if (isFailure(text)) {
-    if (text.kind !== 'forced') context.ports.log.panic(undefined, `failed to expand ${option.name}: ${text.message}`)
+    if (text.kind !== 'forced')
+      context.ports.log.panic(undefined, `failed to expand ${option.name}: ${text.message}`)
     return undefined
   }
   const match = /^\s*(-?\d+)([KMG]?)\s*$/i.exec(textOf(text))
@@ -52,15 +56,20 @@ export async function expandTimeMs(option: Expandable, context: Context): Promis
   if (match === null || match[0] === '') return undefined
   const [weeks, days, hours, minutes, seconds] = match.slice(1).map((part) => Number(part ?? 0))
   const total =
-    (((((weeks ?? 0) * 7 + (days ?? 0)) * 24 + (hours ?? 0)) * 60 + (minutes ?? 0)) * 60 + (seconds ?? 0)) * 1000
+    (((((weeks ?? 0) * 7 + (days ?? 0)) * 24 + (hours ?? 0)) * 60 + (minutes ?? 0)) * 60 + (seconds ?? 0)) *
+    1000
   return total
 }
 
 /** An expanded option, without taint; undefined when unset or forced to fail; failures go to the panic log. */
-export async function expandOption(option: Expandable | undefined, context: Context): Promise<string | undefined> {
+export async function expandOption(
+  option: Expandable | undefined,
+  context: Context,
+): Promise<string | undefined> {
   if (option === undefined) return undefined
   const text = await context.ports.expand(option, context)
   if (!isFailure(text)) return textOf(text)
-  if (text.kind !== 'forced') context.ports.log.panic(undefined, `failed to expand ${option.name}: ${text.message}`)
+  if (text.kind !== 'forced')
+    context.ports.log.panic(undefined, `failed to expand ${option.name}: ${text.message}`)
   return undefined
 }

@@ -19,7 +19,10 @@ export async function offerExtensions(session: Session): Promise<string[]> {
   if (settings.acl_smtp_etrn !== undefined) lines.push('ETRN')
   if (settings.acl_smtp_vrfy !== undefined) lines.push('VRFY')
   if (settings.acl_smtp_expn !== undefined) lines.push('EXPN')
-  if (controls?.disablePipelining !== true && (await clientMatches(settings.pipelining_advertise_hosts, context))) {
+  if (
+    controls?.disablePipelining !== true &&
+    (await clientMatches(settings.pipelining_advertise_hosts, context))
+  ) {
     offer('PIPELINING')
     if (await clientMatches(settings.pipelining_connect_advertise_hosts, context)) offer('PIPECONNECT')
   }
@@ -27,7 +30,8 @@ export async function offerExtensions(session: Session): Promise<string[]> {
   if (mechanisms.length > 0) offer('AUTH', `AUTH ${mechanisms.join(' ')}`)
   if (await clientMatches(settings.chunking_advertise_hosts, context)) offer('CHUNKING')
   const tls = session.services.startTls
-  if (session.connection.tls === undefined && tls !== undefined && (await tls.offered(context))) offer('STARTTLS')
+  if (session.connection.tls === undefined && tls !== undefined && (await tls.offered(context)))
+    offer('STARTTLS')
   lines.push('HELP')
   return lines
 }

@@ -40,7 +40,10 @@ export interface StartTlsService {
   /** `tls_advertise_hosts` matches and there is a certificate. */
   offered(context: Context): Awaitable<boolean>
   /** After the 220 was sent; the reader forgets what came in the clear. Sets `connection.tls`. */
-  start(io: SessionIo, context: Context): Promise<{ readonly is: 'started' } | { readonly is: 'failed'; readonly why: string }>
+  start(
+    io: SessionIo,
+    context: Context,
+  ): Promise<{ readonly is: 'started' } | { readonly is: 'failed'; readonly why: string }>
 }
 
 /** AUTH, plugged in by who owns the authenticators. Absent: not offered. */
@@ -75,9 +78,15 @@ export interface ReceiveServices {
   readonly startTls?: StartTlsService | undefined
   readonly auth?: AuthService | undefined
   /** Starts a queue run for the argument of ETRN; its text is the reply when it cannot. */
-  etrn?(argument: ByteString, context: Context): Awaitable<{ readonly is: 'started' | 'busy' | 'failed'; readonly text: string }>
+  etrn?(
+    argument: ByteString,
+    context: Context,
+  ): Awaitable<{ readonly is: 'started' | 'busy' | 'failed'; readonly text: string }>
   /** One-level expansion for EXPN: lines without brackets. Absent: the address itself. */
-  expn?(address: ByteString, context: Context): Promise<{ readonly is: 'ok' | 'fail'; readonly lines: readonly ByteString[] }>
+  expn?(
+    address: ByteString,
+    context: Context,
+  ): Promise<{ readonly is: 'ok' | 'fail'; readonly lines: readonly ByteString[] }>
 }
 
 /** Facts of a connection that has just begun. */

@@ -9,7 +9,17 @@ import type { MessageReceiver } from './body.ts'
 import type { ReceiveServices, SessionIo } from './services.ts'
 
 /** What EHLO offered this client. */
-export type Extension = 'PIPELINING' | 'PIPECONNECT' | 'CHUNKING' | 'DSN' | 'PRDR' | 'SMTPUTF8' | '8BITMIME' | 'SIZE' | 'STARTTLS' | 'AUTH'
+export type Extension =
+  | 'PIPELINING'
+  | 'PIPECONNECT'
+  | 'CHUNKING'
+  | 'DSN'
+  | 'PRDR'
+  | 'SMTPUTF8'
+  | '8BITMIME'
+  | 'SIZE'
+  | 'STARTTLS'
+  | 'AUTH'
 
 /** A mail transaction: from MAIL until the message is taken, refused or given up. */
 export interface Transaction {
@@ -81,6 +91,8 @@ export class Session {
   commandTimeoutMs = 300_000
   /** smtp_connection lines are written for this client. */
   logsConnection = true
+  /** The command was followed by the message: what comes after its end is in step. */
+  bodyRead = false
   /** An ending line has been logged. */
   ended = false
   /** `acl_smtp_quit` has run, so `acl_smtp_notquit` does not. */
@@ -183,7 +195,9 @@ export class Session {
     const history = this.connection.smtpCommandHistory
     const lasted = duration(this.context.ports.now() - this.connection.startedAt, this.log)
     return (
-      authField(this.connection, this.log) + tlsFields(this.connection, this.log) + ` D=${lasted}${historyField(history)}`
+      authField(this.connection, this.log) +
+      tlsFields(this.connection, this.log) +
+      ` D=${lasted}${historyField(history)}`
     )
   }
 }

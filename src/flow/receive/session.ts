@@ -63,8 +63,9 @@ async function perform(session: Session, input: Extract<LineResult, { is: 'line'
   }
   if (line.includes('\0')) return withNul(session, line)
   const found = recognise(line, commands)
+  session.bodyRead = false
   const next = await step(session, found?.form, found?.argument ?? '')
-  if (next === 'close' || !outOfStep(session, found?.form)) return next
+  if (next === 'close' || session.bodyRead || !outOfStep(session, found?.form)) return next
   return tooSoon(session)
 }
 
@@ -72,7 +73,8 @@ async function step(session: Session, command: Command | undefined, argument: By
   const between = betweenChunks(session, command)
   if (between !== undefined) return between
   if (command === undefined) return unrecognised(session)
-  if (command.bare === true && argument !== '') return clientError(session, 'syntax', 501, 'unexpected argument data')
+  if (command.bare === true && argument !== '')
+    return clientError(session, 'syntax', 501, 'unexpected argument data')
   if (await tooManyNonmail(session, command)) return 'close'
   session.connection.smtpCommandArgument = argument
   remember(session.connection.smtpCommandHistory, command.name)
@@ -169,7 +171,9 @@ function inputEnded(session: Session, input: Extract<LineResult, { is: 'end' }>)
     connection.notQuitReason = 'command-timeout'
     session.reset('command timeout')
     if (log.selects('lost_incoming_connection')) {
-      session.mainLog(`SMTP command timeout on connection from ${session.who(false)}`, { event: 'smtp:timeout' })
+      session.mainLog(`SMTP command timeout on connection from ${session.who(false)}`, {
+        event: 'smtp:timeout',
+      })
     }
     return session.reply(421, `${connection.activeHostname}: SMTP command timeout - closing connection`)
   }
@@ -177,17 +181,20 @@ function inputEnded(session: Session, input: Extract<LineResult, { is: 'end' }>)
     connection.notQuitReason = 'signal-exit'
     session.reset('shutdown')
     if (session.logsConnection && log.selects('smtp_connection')) {
-      session.mainLog(`SMTP connection from ${session.who(false)} closed after SIGTERM`, { event: 'smtp:close' })
+      session.mainLog(`SMTP connection from ${session.who(false)} closed after SIGTERM`, {
+        event: 'smtp:close',
+      })
     }
     return session.reply(421, `${connection.activeHostname}: Service not available - closing connection`)
   }
   connection.notQuitReason = 'connection-lost'
+  if (connection.kind !== 'smtp') session.reply(421, `${connection.activeHostname} lost input connection`)
   const lasted = duration(session.context.ports.now() - connection.startedAt, log)
   if (session.transaction !== undefined) {
     session.reset('connection lost')
     if (log.selects('lost_incoming_connection')) {
       session.mainLog(
-        `unexpected disconnection while reading SMTP command from ${session.who(false)} D=${lasted}`,
+        `unexpected ${connection.kind === 'smtp' ? 'disconnection' : 'EOF'} while reading SMTP command from ${session.who(false)} D=${lasted}`,
         { event: 'smtp:lost' },
       )
     }
@@ -201,7 +208,10 @@ function failed(session: Session, error: unknown): void {
   session.ended = true
   session.connection.notQuitReason = 'local-error'
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  session.log.panic(session.transaction?.message.id || undefined, `SMTP session failed: ${text.replaceAll('\n', ' ')}`)
+  session.log.panic(
+    session.transaction?.message.id || undefined,
+    `SMTP session failed: ${text.replaceAll('\n', ' ')}`,
+  )
   session.unsay()
   session.reply(421, 'Internal error: closing connection')
   session.send()
@@ -214,7 +224,10 @@ async function finish(session: Session): Promise<void> {
     session.reset()
     logNoMail(session)
   } catch (error) {
-    session.log.panic(undefined, `end of SMTP session: ${error instanceof Error ? error.message : String(error)}`)
+    session.log.panic(
+      undefined,
+      `end of SMTP session: ${error instanceof Error ? error.message : String(error)}`,
+    )
   } finally {
     await session.io.end()
   }

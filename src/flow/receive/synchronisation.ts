@@ -10,12 +10,16 @@ import type { Next, Session } from './session-state.ts'
 const shownBytes = 150
 
 /** True when input has come that should have waited for the answer to this command. */
-export function outOfStep(session: Session, command: Pick<Command, 'groupable' | 'verb'> | undefined): boolean {
+export function outOfStep(
+  session: Session,
+  command: Pick<Command, 'groupable' | 'verb'> | undefined,
+): boolean {
   const early = session.io.reader.buffered()
   if (early === undefined) return false
   const pipelining = session.offered.has('PIPELINING')
   if (pipelining && command?.groupable === 'pipelining') session.pipelined = true
-  if (!session.settings.smtp_enforce_sync || !session.remote || session.connection.kind !== 'smtp') return false
+  if (!session.settings.smtp_enforce_sync || !session.remote || session.connection.kind !== 'smtp')
+    return false
   const controls = session.transaction?.message.controls ?? preMailControls(session)
   if (controls?.enforceSync === false) return false
   if (command?.groupable === 'always') return false
@@ -51,7 +55,8 @@ export function spokeFirst(session: Session): boolean {
     session.pipeConnectUsed = true
     return false
   }
-  if (!session.settings.smtp_enforce_sync || !session.remote || session.connection.kind !== 'smtp') return false
+  if (!session.settings.smtp_enforce_sync || !session.remote || session.connection.kind !== 'smtp')
+    return false
   if (preMailControls(session)?.enforceSync === false) return false
   session.rejectLog(
     'SMTP protocol synchronization error (input sent without waiting for greeting): rejected connection from ' +

@@ -6,6 +6,7 @@
  * nor lose a dot. Local programs may use LF alone for everything (`lenient`).
  * Source: RFC 5321 sections 2.3.8, 4.1.1.4 and 4.5.2; Exim manual, "Line endings".
  */
+import type { ByteString } from '../../base/text.ts'
 
 const LF = 10
 const CR = 13
@@ -13,7 +14,7 @@ const DOT = 46
 
 export interface ScannedPiece {
   /** Stands before `bytes`: what was held back of the piece before. */
-  readonly lead: '' | '\n'
+  readonly lead: ByteString
   readonly bytes: Buffer
   /** Offsets in lead + bytes just after line ends that came from a lone CR or LF. */
   readonly bare: readonly number[]
@@ -23,8 +24,11 @@ export interface ScannedPiece {
 }
 
 export interface ScannerOptions {
-  /** DATA: dots are undone and end the data. BDAT: not. */
-  readonly dots: boolean
+  /**
+   * `stuffed` (DATA): a dot alone ends the data, others at the start of a line are undone. `end` (a local message
+   * without `-i`): a dot alone ends it, others stay. `none` (BDAT): dots mean nothing.
+   */
+  readonly dots: 'stuffed' | 'end' | 'none'
   /** Local input: LF ends a line as CRLF does. */
   readonly lenient: boolean
 }
@@ -35,7 +39,7 @@ const nothing = Buffer.alloc(0)
 const noOffsets: readonly number[] = []
 
 export class DataScanner {
-  readonly #dots: boolean
+  readonly #dots: ScannerOptions['dots']
   readonly #lenient: boolean
   #state: State
   /** Lone CR and LF seen so far. */
@@ -51,17 +55,20 @@ export class DataScanner {
   push(piece: Buffer): ScannedPiece {
     const length = piece.length
     let state = this.#state
-    let lead: '' | '\n' = ''
+    let lead = ''
     let bare: number[] | undefined
     let read = 0
     let write = 0
     // The next CR and LF from `read` on; `length` when there is none.
     let nextCr = -1
     let nextLf = -1
-    const emitLineEnd = (isBare: boolean): void => {
+    const emit = (byte: number): void => {
       // Only at the very start of a piece can there be no room: the byte held back comes from the piece before.
-      if (write < read) piece[write++] = LF
-      else lead = '\n'
+      if (write < read) piece[write++] = byte
+      else lead += String.fromCharCode(byte)
+    }
+    const emitLineEnd = (isBare: boolean): void => {
+      emit(LF)
       if (!isBare) return
       this.bareLineEnds++
       bare ??= []
@@ -79,9 +86,13 @@ export class DataScanner {
           read++
         } else if (byte === LF && this.#lenient) {
           return this.#end(piece, read + 1, lead, write, bare)
-        } else state = 'body'
+        } else {
+          if (this.#dots === 'end') emit(DOT)
+          state = 'body'
+        }
       } else if (state === 'dotCr') {
         if (piece[read] === LF) return this.#end(piece, read + 1, lead, write, bare)
+        if (this.#dots === 'end') emit(DOT)
         emitLineEnd(true)
         state = 'body'
       } else if (state === 'cr') {
@@ -123,13 +134,13 @@ export class DataScanner {
   }
 
   #lineStart(): State {
-    return this.#dots ? 'start' : 'body'
+    return this.#dots === 'none' ? 'body' : 'start'
   }
 
   #end(
     piece: Buffer,
     read: number,
-    lead: '' | '\n',
+    lead: ByteString,
     write: number,
     bare: readonly number[] | undefined,
   ): ScannedPiece {

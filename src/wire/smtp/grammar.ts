@@ -20,7 +20,10 @@ export interface CommandLine<F extends VerbForm> {
  * Recognises a command: the verb in any case at the very start, then white space or the end; `MAIL FROM:` and
  * `RCPT TO:` with their colon. White space around the argument is dropped.
  */
-export function recognise<F extends VerbForm>(line: ByteString, forms: readonly F[]): CommandLine<F> | undefined {
+export function recognise<F extends VerbForm>(
+  line: ByteString,
+  forms: readonly F[],
+): CommandLine<F> | undefined {
   for (const form of forms) {
     const whole = form.colon === undefined ? form.verb : `${form.verb} ${form.colon}`
     if (line.length < whole.length || line.slice(0, whole.length).toUpperCase() !== whole) continue
@@ -90,9 +93,7 @@ export type BdatArgument =
   | { readonly is: 'not-last' }
 
 /** `BDAT size [LAST]`. */
-export function parseBdat(
-  argument: ByteString,
-): BdatArgument {
+export function parseBdat(argument: ByteString): BdatArgument {
   const match = /^(\d{1,10})(?:[ \t]+(\S.*))?$/.exec(argument)
   if (match === null) return { is: 'missing-size' }
   const word = match[2]

@@ -30,7 +30,11 @@ export const auth: Command = {
   },
 }
 
-async function authenticate(session: Session, mechanism: string, initial: ByteString | undefined): Promise<Next> {
+async function authenticate(
+  session: Session,
+  mechanism: string,
+  initial: ByteString | undefined,
+): Promise<Next> {
   const { connection, context } = session
   const result = await session.services.auth?.authenticate(
     {
@@ -55,7 +59,10 @@ async function authenticate(session: Session, mechanism: string, initial: ByteSt
     mechanism,
   })
   const code = /^\d{3} /.exec(result.reply)?.[0].trim()
-  session.reply(code === undefined ? 535 : Number(code), code === undefined ? result.reply : result.reply.slice(4))
+  session.reply(
+    code === undefined ? 535 : Number(code),
+    code === undefined ? result.reply : result.reply.slice(4),
+  )
   return 'continue'
 }
 

@@ -32,8 +32,9 @@ export const data: Command = {
     if (outOfStep(session, data)) return tooSoon(session)
     session.send()
     session.io.flush()
+    session.bodyRead = true
     const receiver = await newReceiver(session)
-    const scanner = new DataScanner({ dots: true, lenient: session.connection.kind !== 'smtp' })
+    const scanner = new DataScanner({ dots: 'stuffed', lenient: session.connection.kind !== 'smtp' })
     const end = await readToDot(session, receiver, scanner)
     if (end !== 'done') {
       await receiver.abort()
@@ -54,7 +55,8 @@ export const bdat: Command = {
       return clientError(session, 'protocol', 503, 'BDAT command used when CHUNKING not advertised')
     }
     const chunk = parseBdat(argument)
-    if (chunk.is === 'missing-size') return clientError(session, 'protocol', 501, 'missing size for BDAT command')
+    if (chunk.is === 'missing-size')
+      return clientError(session, 'protocol', 501, 'missing size for BDAT command')
     if (chunk.is === 'not-last') return clientError(session, 'protocol', 501, 'missing LAST for BDAT command')
     const refused = await chunkRefused(session)
     if (refused !== undefined) {
@@ -73,7 +75,9 @@ function hasRecipients(transaction: Transaction): boolean {
 function noRecipients(session: Session, verb: string): Next {
   const error = session.rcptError
   const reason =
-    error === undefined || session.rcptErrorsDiffer ? '' : `All RCPT commands were rejected with this error:\n${error}\n`
+    error === undefined || session.rcptErrorsDiffer
+      ? ''
+      : `All RCPT commands were rejected with this error:\n${error}\n`
   if (session.refusalsExpected) {
     session.reply(503, `${reason}Valid RCPT command must precede ${verb}`)
     return 'continue'
@@ -151,7 +155,7 @@ async function takeChunk(session: Session, size: number, last: boolean): Promise
   if (transaction === undefined) return noRecipients(session, 'BDAT')
   session.chunks ??= {
     receiver: await newReceiver(session),
-    scanner: new DataScanner({ dots: false, lenient: session.connection.kind !== 'smtp' }),
+    scanner: new DataScanner({ dots: 'none', lenient: session.connection.kind !== 'smtp' }),
     bytes: 0,
     failed: false,
   }

@@ -15,7 +15,10 @@ export const etrn: Command = {
       return clientError(session, 'protocol', 503, 'ETRN is not permitted inside a transaction')
     }
     if (session.log.selects('etrn')) {
-      session.mainLog(`ETRN ${argument} received from ${session.who(false)}`, { event: 'smtp:etrn', argument })
+      session.mainLog(`ETRN ${argument} received from ${session.who(false)}`, {
+        event: 'smtp:etrn',
+        argument,
+      })
     }
     const context = aclContext(session)
     const result = (await runAclOption(session.settings.acl_smtp_etrn, 'etrn', context)) ?? {

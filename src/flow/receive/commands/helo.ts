@@ -122,6 +122,9 @@ function mismatch(session: Session): Next {
     what: 'HELO',
   })
   connection.helo = undefined
-  session.reply(550, `${connection.smtpCommand.slice(0, 4).toUpperCase()} argument does not match calling host`)
+  session.reply(
+    550,
+    `${connection.smtpCommand.slice(0, 4).toUpperCase()} argument does not match calling host`,
+  )
   return 'continue'
 }

@@ -1,7 +1,12 @@
 /** MAIL FROM. Source: RFC 5321 section 4.1.1.2, RFC 1870, RFC 6152, RFC 3461, RFC 4954 section 5. */
 import type { ByteString } from '../../../base/text.ts'
 import { parseAddress } from '../../../mail/parse-address.ts'
-import { decodeXtext, type EsmtpParameter, type ParameterForms, splitParameters } from '../../../wire/smtp/grammar.ts'
+import {
+  decodeXtext,
+  type EsmtpParameter,
+  type ParameterForms,
+  splitParameters,
+} from '../../../wire/smtp/grammar.ts'
 import { answerAccepted, answerRefusal, refusalOf, runAclOption } from '../acl.ts'
 import { addressOptions } from '../address-options.ts'
 import { clientError } from '../errors.ts'
@@ -27,14 +32,19 @@ async function proceed(session: Session, argument: ByteString): Promise<Next> {
   const { settings, context } = session
   session.messagesStarted++
   if (!session.heloSeen && (await clientMatches(settings.hosts_require_helo, context, true))) {
-    session.rejectLog(`rejected MAIL from ${session.who(false)}: no HELO/EHLO given`, { event: 'smtp:rejected' })
+    session.rejectLog(`rejected MAIL from ${session.who(false)}: no HELO/EHLO given`, {
+      event: 'smtp:rejected',
+    })
     session.reply(503, 'HELO or EHLO required')
     return 'continue'
   }
   if (session.transaction !== undefined) return clientError(session, 'protocol', 503, 'sender already given')
   if (argument === '') return clientError(session, 'protocol', 501, 'MAIL must have an address operand')
   if (await tooManyMessages(session)) return 'continue'
-  const { address: text, parameters } = splitParameters(argument, session.esmtp ? parameterForms(session) : {})
+  const { address: text, parameters } = splitParameters(
+    argument,
+    session.esmtp ? parameterForms(session) : {},
+  )
   const wrong = parameterProblem(parameters)
   if (wrong !== undefined) return clientError(session, 'syntax', 501, wrong)
   const limit = (await expandInteger(settings.message_size_limit, context)) ?? 0

@@ -28,10 +28,14 @@ export const vrfy: Command = {
     const refusal = refusalOf(session, result, { what: `VRFY ${argument}`, denyCode: 252 })
     // Awkward clients ask before each RCPT: a refusal without a code of its own is no refusal.
     if (refusal !== undefined) return answerRefusal(session, refusal)
-    const verified = await context.ports.verify({ address: address.full, kind: 'recipient', options: [] }, context)
+    const verified = await context.ports.verify(
+      { address: address.full, kind: 'recipient', options: [] },
+      context,
+    )
     const why = verified.userMessage ?? verified.logMessage
     if (verified.is === 'ok') session.reply(250, `<${address.full}> is deliverable`)
-    else if (verified.is === 'defer') session.reply(450, `<${address.full}> Cannot be resolved at this time: ${why ?? ''}`)
+    else if (verified.is === 'defer')
+      session.reply(450, `<${address.full}> Cannot be resolved at this time: ${why ?? ''}`)
     else {
       session.reply(550, `<${address.full}> ${why ?? 'is not deliverable'}`)
       session.mainLog(`VRFY failed for ${argument} ${session.who()}`, { event: 'smtp:vrfy-failed' })
@@ -56,8 +60,10 @@ export const expn: Command = {
     const refusal = refusalOf(session, result, { what: `EXPN ${argument}` })
     if (refusal !== undefined) return answerRefusal(session, refusal)
     const parsed = parseAddress(argument, addressOptions(session.settings, false))
-    if (parsed.is === 'error') return clientError(session, 'syntax', 501, `${argument}: ${parsed.message}`, parsed.message)
-    const full = parsed.domain === '' ? `${parsed.address}@${context.server.qualifyRecipient}` : parsed.address
+    if (parsed.is === 'error')
+      return clientError(session, 'syntax', 501, `${argument}: ${parsed.message}`, parsed.message)
+    const full =
+      parsed.domain === '' ? `${parsed.address}@${context.server.qualifyRecipient}` : parsed.address
     const expansion = await session.services.expn?.(full, context)
     if (expansion === undefined) session.reply(250, `<${full}>`)
     else if (expansion.is === 'ok') session.reply(250, expansion.lines.map((line) => `<${line}>`).join('\n'))

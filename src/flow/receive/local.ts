@@ -1,0 +1,443 @@
+/**
+ * A message handed over by a local program, as `sendmail` takes it: recipients as arguments or from the headers,
+ * the text on standard input. Source: Exim manual, "The Exim command line" (-t, -i, -f, -F, -oe..., -bnq).
+ */
+import type { ByteString } from '../../base/text.ts'
+import type { Envelope } from '../../mail/envelope.ts'
+import { receivedLine } from '../../mail/log-lines.ts'
+import { parseAddress } from '../../mail/parse-address.ts'
+import type { ConnectionFacts } from '../../ports.ts'
+import { type SpooledMessage, SpoolError } from '../../store/spool/api.ts'
+import { LineReader, type ByteSource } from '../../wire/line-reader.ts'
+import { DataScanner } from '../../wire/smtp/data-scanner.ts'
+import { oneLine, runAclOption } from './acl.ts'
+import { addressOptions } from './address-options.ts'
+import { MessageReceiver } from './body.ts'
+import { makeEnvelope } from './envelope-of.ts'
+import { type LocalError, reportByMail } from './error-report.ts'
+import { type HeaderRecipients, recipientsFromHeaders, splitRecipients } from './local-recipients.ts'
+import { expandInteger } from './matching.ts'
+import { newMessage } from './message-facts.ts'
+import { originatorOf } from './pre-mail.ts'
+import { mergeAclHeaders, prepareHeaders } from './prepare.ts'
+import { deliverHow } from './queueing.ts'
+import { rejectDetail } from './reject-detail.ts'
+import type { Accepted, ReceiveServices, SessionIo } from './services.ts'
+import { Session, type Transaction } from './session-state.ts'
+import { spoolHasRoom } from './space.ts'
+import { maySetSender } from './trust.ts'
+import { uucpPattern } from './uucp.ts'
+
+export interface LocalSubmission {
+  readonly source: ByteSource
+  /** Kind `local`, with `caller`, and what the `-oM...` options said. */
+  readonly connection: ConnectionFacts
+  /** The arguments; each may hold several addresses. */
+  readonly recipients: readonly ByteString[]
+  /** `-t`. */
+  readonly fromHeaders: boolean
+  /** A line with a dot ends the message: not `-i`, not `-oi`. */
+  readonly dotEnds: boolean
+  /** `-f` or `-r`, as given; undefined: the caller's own address. */
+  readonly sender: ByteString | undefined
+  /** `-F`. */
+  readonly fullName: ByteString | undefined
+  /** False with `-bnq`. */
+  readonly qualify: boolean
+  /** `-oem` (default), `-oee`: by mail; `-oep`: on standard error. */
+  readonly errors: 'mail' | 'mail-zero' | 'print'
+  /** Longest silence on standard input, milliseconds; 0: no limit. `receive_timeout`. */
+  readonly timeoutMs: number
+}
+
+export interface LocalOutcome {
+  readonly exitCode: number
+  /** For standard error, without line end. */
+  readonly problem?: ByteString
+  /** Committed; `accepted` has been called for it. */
+  readonly message?: SpooledMessage
+  readonly how?: Accepted
+}
+
+/** A timer of Node holds at most this; longer waits are as good as none. */
+const longestWaitMs = 2_147_483_647
+
+/** Takes one message from a local program. */
+export async function receiveLocal(
+  submission: LocalSubmission,
+  services: ReceiveServices,
+): Promise<LocalOutcome> {
+  const session = new Session(silentIo(submission.source), submission.connection, services)
+  const start = await begin(session, submission)
+  if ('exitCode' in start) return start
+  const { settings } = session
+  const receiver = new MessageReceiver(
+    services.spool,
+    {
+      headerBytes: settings.header_maxsize,
+      headerLineBytes: settings.header_line_maxsize,
+      messageBytes: (await expandInteger(settings.message_size_limit, session.context)) ?? 0,
+    },
+    uucpPattern(settings),
+  )
+  if (!(await readAll(session, submission, receiver))) {
+    await receiver.abort()
+    return { exitCode: 1, problem: 'exim: timed out while reading message: message abandoned' }
+  }
+  return finishLocal({ session, submission, services, receiver, transaction: start })
+}
+
+/** Sender and argument recipients, checked before anything is read. */
+async function begin(session: Session, submission: LocalSubmission): Promise<Transaction | LocalOutcome> {
+  const { settings, context, connection } = session
+  const options = addressOptions(settings, false)
+  const message = newMessage({
+    receivedAt: context.ports.now(),
+    local: true,
+    originator: originatorOf(session),
+  })
+  const own = ownAddress(session)
+  let sender = own
+  if (submission.sender !== undefined) {
+    const given = readSender(submission.sender, options, context.server.qualifyDomain)
+    if ('problem' in given) {
+      return { exitCode: 1, problem: `exim: bad -f address "${submission.sender}": ${given.problem}` }
+    }
+    if (await maySetSender(connection, given.address, context)) sender = given.address
+  }
+  message.rawSender = sender
+  message.sender = (await session.services.rewriting?.sender(sender, { ...context, message })) ?? sender
+  message.local = sender === own
+  if (submission.sender === undefined || sender === own) setOwnIdentity(connection, own, submission)
+  const transaction: Transaction = {
+    message,
+    context: { ...context, message },
+    recipients: [],
+    rawSender: sender,
+    body8bitmime: 0,
+    dsnRet: undefined,
+    dsnEnvid: undefined,
+    discarded: undefined,
+  }
+  session.transaction = transaction
+  await runAclOption(settings.acl_not_smtp_start, 'notsmtp_start', transaction.context)
+  return (await spoolHasRoom(session, 0))
+    ? transaction
+    : { exitCode: 1, problem: 'exim: insufficient disk space' }
+}
+
+function setOwnIdentity(connection: ConnectionFacts, own: ByteString, submission: LocalSubmission): void {
+  if (connection.hostAddress !== undefined) return
+  connection.authenticatedId ??= submission.connection.caller?.login
+  connection.authenticatedSender ??= own
+}
+
+function readSender(
+  text: ByteString,
+  options: ReturnType<typeof addressOptions>,
+  qualifyDomain: ByteString,
+): { readonly address: ByteString } | { readonly problem: ByteString } {
+  if (text === '' || text === '<>') return { address: '' }
+  const parsed = parseAddress(text, { ...options, allowNull: true })
+  if (parsed.is === 'error') return { problem: parsed.message }
+  if (parsed.address === '' || parsed.domain !== '') return { address: parsed.address }
+  return { address: `${parsed.address}@${qualifyDomain}` }
+}
+
+function ownAddress(session: Session): ByteString {
+  return `${session.connection.caller?.login ?? 'unknown'}@${session.context.server.qualifyDomain}`
+}
+
+async function readAll(
+  session: Session,
+  submission: LocalSubmission,
+  receiver: MessageReceiver,
+): Promise<boolean> {
+  const scanner = new DataScanner({ dots: submission.dotEnds ? 'end' : 'none', lenient: true })
+  const reader = session.io.reader
+  const timeout = submission.timeoutMs > 0 ? submission.timeoutMs : longestWaitMs
+  for (;;) {
+    const piece = await reader.piece(timeout)
+    if (piece === 'timeout' || piece === 'reset' || piece === 'shutdown') return false
+    if (piece === 'closed') {
+      await receiver.finish(scanner.finish())
+      return true
+    }
+    const scanned = scanner.push(piece)
+    await receiver.add(scanned)
+    if (!scanned.done) continue
+    await receiver.finish('')
+    return true
+  }
+}
+
+/** What the last steps work on. */
+interface Work {
+  readonly session: Session
+  readonly submission: LocalSubmission
+  readonly services: ReceiveServices
+  readonly receiver: MessageReceiver
+  readonly transaction: Transaction
+}
+
+async function finishLocal(work: Work): Promise<LocalOutcome> {
+  const { session, submission, receiver, transaction } = work
+  if (receiver.problem !== undefined) return tooMuch(work)
+  const incoming = receiver.incoming
+  if (incoming === undefined) throw new Error('a message ended before its header section')
+  const { message } = transaction
+  message.id = incoming.id
+  await applyUucpSender(work)
+  const asked = takeArguments(session, submission)
+  if (asked.bad !== undefined) {
+    return refuse(work, { is: 'bad-argument', address: asked.bad.text, problem: asked.bad.problem })
+  }
+  const options = { notSmtp: true, fullName: nameOf(submission), qualify: submission.qualify }
+  const prepared = await prepareHeaders(session, transaction, receiver, options)
+  if (prepared.is === 'problem') {
+    await receiver.abort()
+    session.log.panic(message.id, prepared.problem)
+    return { exitCode: 1, problem: `exim: ${prepared.problem}` }
+  }
+  const found = await chooseRecipients(work, asked.addresses)
+  if ('exitCode' in found) return found
+  const verdict = await runAclOption(session.settings.acl_not_smtp, 'notsmtp', transaction.context)
+  if (verdict !== undefined && verdict.verdict !== 'accept' && verdict.verdict !== 'discard') {
+    const reason = verdict.logMessage ?? verdict.userMessage
+    session.log.reject(
+      message.id,
+      `F=<${message.sender ?? ''}> rejected by non-SMTP ACL: ${reason === undefined ? 'NULL' : oneLine(reason)}`,
+      { detail: rejectDetail(session, '', message.headers) ?? [] },
+    )
+    const told = verdict.userMessage ?? reason ?? 'local configuration problem'
+    return refuse(work, { is: 'acl', problem: told })
+  }
+  const headers = mergeAclHeaders(session, transaction, prepared)
+  const envelope: Envelope = {
+    ...makeEnvelope(session, transaction, receiver, headers),
+    done: found.done,
+  }
+  return commit(work, envelope, prepared.messageIdCreated, verdict?.verdict === 'discard')
+}
+
+/** The name for a created From: line: `-F`, or none when `-f` chose another sender. */
+function nameOf(submission: LocalSubmission): ByteString | undefined {
+  return submission.fullName ?? (submission.sender === undefined ? undefined : '')
+}
+
+/** A trusted caller's `From ` line names the sender, unless `-f` does. */
+async function applyUucpSender(work: Work): Promise<void> {
+  const { receiver, submission, transaction, session } = work
+  const said = receiver.uucpSender
+  if (said === undefined || submission.sender !== undefined) return
+  if (submission.connection.caller?.trusted !== true) return
+  const { settings, context } = session
+  const text = await context.ports.expand(settings.uucp_from_sender, { ...context, captures: [said, said] })
+  if (typeof text !== 'string' && !('text' in text)) return
+  const plain = typeof text === 'string' ? text : text.text
+  const given = readSender(plain, addressOptions(settings, false), context.server.qualifyDomain)
+  if ('problem' in given) return
+  transaction.message.sender = given.address
+  transaction.message.local = false
+}
+
+interface Arguments {
+  readonly addresses: readonly { readonly raw: ByteString; readonly address: ByteString }[]
+  readonly bad: { readonly text: ByteString; readonly problem: ByteString } | undefined
+}
+
+function takeArguments(session: Session, submission: LocalSubmission): Arguments {
+  const { server } = session.context
+  const options = addressOptions(session.settings, false)
+  const addresses: { raw: ByteString; address: ByteString }[] = []
+  for (const text of submission.recipients.flatMap(splitRecipients)) {
+    const parsed = parseAddress(text, options)
+    if (parsed.is === 'error') return { addresses, bad: { text, problem: parsed.message } }
+    if (parsed.domain === '' && !submission.qualify) {
+      return { addresses, bad: { text, problem: 'unqualified recipient address not allowed' } }
+    }
+    const address = parsed.domain === '' ? `${parsed.address}@${server.qualifyRecipient}` : parsed.address
+    addresses.push({ raw: parsed.address, address })
+  }
+  return { addresses, bad: undefined }
+}
+
+/** Fills in the transaction's recipients; gives those of the arguments that `-t` takes away. */
+async function chooseRecipients(
+  work: Work,
+  asked: Arguments['addresses'],
+): Promise<{ readonly done: readonly ByteString[] } | LocalOutcome> {
+  const { session, submission, transaction } = work
+  const { message } = transaction
+  let done: readonly ByteString[] = []
+  let chosen = asked
+  if (submission.fromHeaders) {
+    const found: HeaderRecipients = recipientsFromHeaders(message.headers, {
+      options: addressOptions(session.settings, false),
+      qualifyRecipient: submission.qualify ? session.context.server.qualifyRecipient : undefined,
+    })
+    message.headers = found.headers
+    const removes = session.settings.extract_addresses_remove_arguments
+    const removed = new Set(removes ? asked.map((one) => one.address.toLowerCase()) : [])
+    chosen = found.addresses.filter((one) => !removed.has(one.address.toLowerCase()))
+    if (removes) done = asked.map((one) => one.address)
+    else chosen = [...asked, ...chosen]
+    const outcome = await headerProblems(work, found, chosen.length)
+    if (outcome !== undefined) return outcome
+  }
+  for (const one of chosen) {
+    const address =
+      (await session.services.rewriting?.recipient(one.address, transaction.context)) ?? one.address
+    transaction.recipients.push({ address, raw: one.raw })
+  }
+  message.recipients = transaction.recipients
+  message.rcptCount = transaction.recipients.length
+  return { done }
+}
+
+async function headerProblems(
+  work: Work,
+  found: HeaderRecipients,
+  chosen: number,
+): Promise<LocalOutcome | undefined> {
+  const { session, transaction } = work
+  const id = transaction.message.id
+  if (found.bad.length > 0) {
+    session.log.panic(id, `${id} bad addresses found in headers`)
+    const error: LocalError = { is: 'bad-headers', bad: found.bad, others: chosen > 0 }
+    if (work.submission.errors === 'print' || chosen === 0) return refuse(work, error)
+    await reportByMail(work.session, work.transaction, work.receiver, error)
+    return undefined
+  }
+  if (chosen > 0) return undefined
+  session.log.panic(id, `${id} no recipients found in headers`)
+  return refuse(work, { is: found.addresses.length > 0 ? 'all-overridden' : 'no-recipients' })
+}
+
+/** Tells the caller why the message goes nowhere, in the way `-oe...` asks for. */
+async function refuse(work: Work, error: LocalError): Promise<LocalOutcome> {
+  const { session, transaction, receiver, submission } = work
+  if (submission.errors === 'print') {
+    await receiver.abort()
+    return { exitCode: 1, problem: printed(error) }
+  }
+  const sent = await reportByMail(session, transaction, receiver, error)
+  await receiver.abort()
+  return { exitCode: sent && submission.errors === 'mail-zero' ? 0 : 1 }
+}
+
+function printed(error: LocalError): ByteString {
+  switch (error.is) {
+    case 'bad-argument':
+      return `exim: bad recipient address "${error.address}": ${error.problem}`
+    case 'bad-headers':
+      return `exim: invalid addresses:\n${error.bad.map((one) => `  ${one.text}: ${one.problem}`).join('\n')}`
+    case 'no-recipients':
+      return 'exim: no recipients in message'
+    case 'all-overridden':
+      return 'exim: all -t recipients overridden by command line'
+    case 'acl':
+      return `exim: message rejected by non-SMTP ACL: ${error.problem}`
+    case 'too-big':
+      return `exim: message rejected: message too big (max=${error.limit})`
+  }
+}
+
+async function tooMuch(work: Work): Promise<LocalOutcome> {
+  const { session, receiver, transaction } = work
+  const problem = receiver.problem
+  const { settings } = session
+  if (problem?.is === 'spool') {
+    await receiver.abort()
+    session.log.panic(undefined, `spool: ${problem.error.message}`)
+    return { exitCode: 1, problem: `exim: spool: ${problem.error.message}` }
+  }
+  if (problem?.is === 'too-big') {
+    session.log.reject(
+      receiver.incoming?.id,
+      `rejected from <${transaction.message.sender ?? ''}> ${session.who()}: message too big: read=${receiver.sizeBytes} max=${receiver.limit}`,
+      { detail: rejectDetail(session, receiver.headerText, undefined) ?? [] },
+    )
+    return refuse(work, { is: 'too-big', limit: receiver.limit })
+  }
+  await receiver.abort()
+  const line = problem?.is === 'header-line-too-long'
+  const most = line ? settings.header_line_maxsize : settings.header_maxsize
+  session.log.main(
+    undefined,
+    `${line ? 'overlong message header line' : 'ridiculously long message header'} received from ${session.who(false)} (more than ${most} characters): message abandoned`,
+  )
+  return {
+    exitCode: 1,
+    problem: `exim: message header ${line ? 'line ' : ''}longer than ${most} characters received: message not accepted`,
+  }
+}
+
+async function commit(
+  work: Work,
+  envelope: Envelope,
+  messageIdCreated: boolean,
+  discard: boolean,
+): Promise<LocalOutcome> {
+  const { session, services, receiver, transaction } = work
+  const { message } = transaction
+  const say = (): void => logLocal(work, envelope, messageIdCreated)
+  if (discard || envelope.recipients.length === 0) {
+    await receiver.abort()
+    say()
+    session.log.main(message.id, '=> blackhole (non-SMTP ACL discarded recipients)')
+    session.log.main(message.id, 'Completed')
+    return { exitCode: 0 }
+  }
+  try {
+    const spooled = await receiver.incoming?.commit(envelope)
+    say()
+    session.messagesAccepted++
+    const how = deliverHow(session, transaction)
+    if (spooled === undefined) return { exitCode: 0 }
+    services.accepted(spooled, how)
+    return { exitCode: 0, message: spooled, how }
+  } catch (error) {
+    if (!(error instanceof SpoolError)) throw error
+    session.log.panic(message.id, `spool: ${error.message}`)
+    return { exitCode: 1, problem: `exim: spool: ${error.message}` }
+  }
+}
+
+function logLocal(work: Work, envelope: Envelope, messageIdCreated: boolean): void {
+  const { session, transaction } = work
+  const line = receivedLine(
+    {
+      envelope,
+      // The own identity of a local caller is no authentication that the line would show.
+      connection: session.connection,
+      sizeBytes: transaction.message.size,
+      body8bitmime: 0,
+      chunking: false,
+      pipelining: undefined,
+      prdr: false,
+      rawSender: transaction.rawSender,
+      rawRecipients: transaction.recipients.map((one) => one.raw),
+      messageIdCreated,
+    },
+    session.log,
+  )
+  session.log.main(envelope.id, line, {
+    event: 'msg:received',
+    sender: envelope.sender,
+    recipients: envelope.recipients.map((one) => one.address),
+    size: transaction.message.size,
+    protocol: envelope.protocol,
+  })
+}
+
+/** Standard input without a dialogue: nobody to answer. */
+function silentIo(source: ByteSource): SessionIo {
+  return {
+    reader: new LineReader(source),
+    write() {},
+    flush() {},
+    end: () => Promise.resolve(),
+    destroy() {},
+  }
+}
