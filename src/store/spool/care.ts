@@ -19,7 +19,6 @@ export class Care {
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #stopped = false
-  #round = 0
 
   constructor(open: OpenSpool, journal: Journal, spool: FileSpool) {
     this.#open = open
@@ -36,7 +35,7 @@ export class Care {
           this.#running = undefined
           this.start()
         })
-    }, roundMs)
+    }, this.#open.options.careMs ?? roundMs)
     this.#timer.unref()
   }
 
@@ -46,9 +45,8 @@ export class Care {
     await this.#running
   }
 
-  /** One round; every fifth looks for dead processes. */
   async round(): Promise<void> {
-    if (this.#round++ % 5 === 0) await this.#open.adoptDead()
+    await this.#open.adoptDead()
     await this.dropDead()
     await this.#compact()
   }

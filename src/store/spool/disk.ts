@@ -221,7 +221,14 @@ export const unlinkFile = fs.unlinkSync
 export const removeFolder = fs.rmdirSync
 export const fileExists = fs.existsSync
 export const fileInfo = fs.lstatSync
-export const changeOwner = fs.chownSync
+
+/** Gives a file that a library made the mode and owner of all others. */
+export function restrict(path: string, owner: FileOwner | undefined): void {
+  const facts = fs.statSync(path)
+  if (facts.uid !== process.geteuid?.() && process.geteuid?.() !== 0) return
+  fs.chmodSync(path, fileMode)
+  if (owner !== undefined) fs.chownSync(path, owner.uid, owner.gid)
+}
 
 export function freeSpace(path: string): { freeBytes: number; freeInodes: number } {
   const facts = fs.statfsSync(path)

@@ -37,7 +37,7 @@ export async function exportSpool(spool: Spool, directory: string): Promise<Tran
   for (const folder of [directory, input, `${directory}/msglog`]) makeFolder(folder, undefined)
   const problems: { what: string; why: string }[] = []
   let messages = 0
-  for (const { id } of [...spool.list()]) {
+  for (const id of Array.from(spool.list(), (entry) => entry.id)) {
     try {
       if (await exportMessage(spool, id, directory)) messages++
     } catch (error) {

@@ -12,7 +12,7 @@ import {
   SpoolError,
   type SpooledMessage,
 } from './api.ts'
-import { appendLater, freeSpace, readSmallFile, removeLater, syncFolder } from './disk.ts'
+import { appendLater, freeSpace, readSmallFile, removeLater, spoolError, syncFolder } from './disk.ts'
 import { type CommittedBody, Incoming, type IncomingHost } from './incoming.ts'
 import type { Journal, Location } from './journal.ts'
 import type { OpenSpool } from './opening.ts'
@@ -24,6 +24,8 @@ import { SyncGroup } from './sync-group.ts'
 
 /** How long a message may stay out of the index: most are delivered by then and never enter it. */
 const indexDelayMs = 25
+/** After the index could not be written. */
+const indexRetryMs = 1000
 const messageLogLimit = 4 << 20
 /** A message with more records than this gets one that stands for all updates before it. */
 const partsLimit = 16
@@ -57,6 +59,7 @@ export class FileSpool implements Spool {
   readonly #removals = new Map<string, { readonly segment: string; readonly others: readonly string[] }>()
   #uncounted = 0
   #timer: NodeJS.Timeout | undefined
+  #indexTrouble = false
   #closing = false
   #closed = false
 
@@ -411,7 +414,11 @@ export class FileSpool implements Spool {
     held.claimed = false
     this.#markChanged(held)
     // Another process may be waiting for it.
-    if (held.indexed) this.flushIndex(false)
+    try {
+      if (held.indexed) this.flushIndex(false)
+    } catch (error) {
+      this.#indexRefused(error)
+    }
   }
 
   #log(held: Held, line: ByteString): void {
@@ -453,10 +460,25 @@ export class FileSpool implements Spool {
 
   #schedule(): void {
     if (this.#timer !== undefined || this.#closed) return
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      this.flushIndex(false)
-    }, indexDelayMs)
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined
+        try {
+          this.flushIndex(false)
+          this.#indexTrouble = false
+        } catch (error) {
+          this.#indexRefused(error)
+        }
+      },
+      this.#indexTrouble ? indexRetryMs : indexDelayMs,
+    )
+  }
+
+  /** A full disk, for one. What should be written is kept and tried again. */
+  #indexRefused(error: unknown): void {
+    if (!this.#indexTrouble) this.#open.log(spoolError(error, 'writing the spool index').message)
+    this.#indexTrouble = true
+    this.#schedule()
   }
 
   #journal(): Journal {

@@ -186,10 +186,11 @@ export class Journal {
   }
 
   #takeBatch(): Waiting[] {
+    const limit = Math.min(batchBytes, this.#options.segmentBytes)
     let bytes = 0
     let count = 0
     for (const { record } of this.#waiting) {
-      if (count === batchRecords || (count > 0 && bytes + record.length > batchBytes)) break
+      if (count === batchRecords || (count > 0 && bytes + record.length > limit)) break
       bytes += record.length
       count++
     }

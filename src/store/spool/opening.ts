@@ -2,7 +2,7 @@
 import { type Spool, SpoolError } from './api.ts'
 import { Care } from './care.ts'
 import {
-  changeOwner,
+  restrict,
   errorCode,
   type FileOwner,
   fileExists,
@@ -46,6 +46,8 @@ export interface SpoolOptions {
   readonly owner?: FileOwner
   /** A segment is closed beyond this size: 32 MB. */
   readonly segmentBytes?: number
+  /** How often dead processes are looked for and segments tidied: every 2 seconds. */
+  readonly careMs?: number
   /** Called by name at each point where a crash has its own meaning; see docs/spool-format.md. For tests. */
   readonly crashPoint?: (name: string) => void
 }
@@ -145,6 +147,8 @@ export class OpenSpool {
 
   /** Takes over from all processes that have died. */
   adoptDead(): Promise<void> {
+    const folders = listFolder(`${this.directory}/segments`)
+    if (!folders.some((name) => isLeft(this.directory, name))) return Promise.resolve()
     this.#adopting ??= this.#adoptUnderLock().finally(() => {
       this.#adopting = undefined
     })
@@ -347,9 +351,7 @@ function openIndex(directory: string, key: ProcessKey, owner: FileOwner | undefi
   writeSmallFile(folder, mark, '', owner)
   const index = QueueIndex.open(folder, false)
   index.count()
-  if (owner !== undefined) {
-    for (const name of ['data.mdb', 'lock.mdb']) changeOwner(`${folder}/${name}`, owner.uid, owner.gid)
-  }
+  for (const name of ['data.mdb', 'lock.mdb']) restrict(`${folder}/${name}`, owner)
   removeQuietly(`${folder}/${mark}`)
   return index
 }

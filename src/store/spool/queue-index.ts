@@ -54,6 +54,9 @@ type Row = [
   bodySize: number,
 ]
 
+/** Rows read at once: no read transaction stays open while the taker waits. */
+const rangeRows = 256
+
 const flagLocal = 1
 const flagFirstDelivery = 2
 const flagFrozen = 4
@@ -126,20 +129,43 @@ export class QueueIndex {
     return this.#queues.get(name) ?? 0
   }
 
+  /** Entries in the order of their ids, both ends included. The taker may wait between them. */
   *range(from: string | undefined, to: string | undefined): Generator<{ id: string; entry: IndexEntry }> {
-    const options = {
-      ...(from === undefined ? {} : { start: from }),
-      // The end of a range is not part of it; `to` is.
-      ...(to === undefined ? {} : { end: `${to}\u0001` }),
-      snapshot: false,
+    let last: string | undefined
+    for (;;) {
+      const start = last ?? from
+      const rows = Array.from(
+        this.#entries.getRange({
+          ...(start === undefined ? {} : { start }),
+          ...(to === undefined ? {} : { end: to, inclusiveEnd: true }),
+          exclusiveStart: last !== undefined,
+          limit: rangeRows,
+        }),
+        ({ key, value }) => ({ id: key, entry: fromRow(value) }),
+      )
+      yield* rows
+      last = rows.at(-1)?.id
+      if (rows.length < rangeRows) return
     }
-    for (const { key, value } of this.#entries.getRange(options)) yield { id: key, entry: fromRow(value) }
   }
 
   /** Ids whose next attempt is due at a time (milliseconds since 1970), soonest first. */
   *due(at: number): Generator<string> {
     const end: [number, string] = [Math.floor(at / 1000) + 1, '']
-    for (const { key } of this.#due.getRange({ end, snapshot: false })) yield key[1]
+    let last: [number, string] | undefined
+    for (;;) {
+      const rows: [number, string][] = Array.from(
+        this.#due.getKeys({
+          ...(last === undefined ? {} : { start: last }),
+          end,
+          exclusiveStart: last !== undefined,
+          limit: rangeRows,
+        }),
+      )
+      for (const [, id] of rows) yield id
+      last = rows.at(-1)
+      if (rows.length < rangeRows) return
+    }
   }
 
   segmentUse(name: string): SegmentUse {

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { closeSync, existsSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs'
+import { test } from 'node:test'
+import { addMessage, bodyOf, type SpoolWorld, spoolWorld } from '../../../test/support/spool-world.ts'
+import type { Spool } from './index.ts'
+
+const body = Buffer.alloc(4000, 'a line of the body\n')
+
+async function complete(spool: Spool, id: string): Promise<void> {
+  const claim = await spool.claim(id)
+  assert.ok(claim)
+  await claim.complete()
+}
+
+function segments(directory: string): string[] {
+  return readdirSync(`${directory}/segments`, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\/(free-)?[0-9a-f]{16}$/.test(name),
+  )
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const end = Date.now() + 10_000
+  while (!condition() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50))
+  assert.ok(condition(), 'it did not come to pass')
+}
+
+test('many writers at once get their messages into few segments, all readable', async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open({ segmentBytes: 1 << 20 })
+  const ids = await Promise.all(Array.from({ length: 1000 }, () => addMessage(spool, body)))
+  assert.equal(new Set(ids).size, 1000)
+  assert.ok(segments(world.directory).length < 9)
+  await spool.close()
+  const again = await world.open()
+  assert.equal(again.count(), 1000)
+  for (const id of ids.slice(0, 20)) assert.deepEqual(await bodyOf(await again.read(id)), body)
+})
+
+test('segments with nothing alive are used again or removed, and bring nothing back', async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open({ segmentBytes: 256 << 10, careMs: 100 })
+  for (let round = 0; round < 12; round++) {
+    const ids = await Promise.all(Array.from({ length: 60 }, () => addMessage(spool, body)))
+    await Promise.all(ids.map((id) => complete(spool, id)))
+    if (round === 5) await until(() => segments(world.directory).length <= 4)
+  }
+  const kept = await addMessage(spool, body)
+  await spool.close()
+  rmSync(`${world.directory}/index`, { recursive: true })
+  const again = await world.open()
+  assert.deepEqual(
+    [...again.list()].map(({ id }) => id),
+    [kept],
+  )
+  await complete(again, kept)
+  await again.close()
+  assert.deepEqual(segments(world.directory), [])
+})
+
+test('the living are copied out of a nearly empty segment, with what was recorded of them', async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open({ segmentBytes: 256 << 10, careMs: 100 })
+  const ids = await Promise.all(Array.from({ length: 200 }, () => addMessage(spool, body)))
+  const claim = await spool.claim(ids[10] ?? '')
+  await claim?.record({ done: ['bob@example.net'], reason: 'refused', nextAttemptAt: 5_000_000 })
+  claim?.release()
+  await Promise.all(ids.filter((_, i) => i % 50 !== 10).map((id) => complete(spool, id)))
+  assert.ok(segments(world.directory).length > 4)
+  // What is left: the segment being written, and those kept to be used again.
+  await until(() => segments(world.directory).length <= 4)
+  const check = async (now: Spool): Promise<void> => {
+    assert.deepEqual(
+      [...now.list()].map(({ id }) => id),
+      [10, 60, 110, 160].map((i) => ids[i] ?? '').sort(),
+    )
+    const message = await now.read(ids[10] ?? '')
+    assert.deepEqual(message?.envelope.done, ['bob@example.net'])
+    assert.deepEqual(await bodyOf(message), body)
+  }
+  await check(spool)
+  assert.equal(spool.entry(ids[10] ?? '')?.reason, 'refused')
+  await spool.close()
+  rmSync(`${world.directory}/index`, { recursive: true })
+  await check(await world.open())
+})
+
+test('many marks of one message are put together', async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open()
+  const id = await addMessage(spool)
+  const claim = await spool.claim(id)
+  assert.ok(claim)
+  for (let i = 0; i < 50; i++) await claim.record({ done: [`user${i}@example.org`] })
+  claim.release()
+  await spool.close()
+  for (const lose of [false, true]) {
+    if (lose) rmSync(`${world.directory}/index`, { recursive: true })
+    const again = await world.open()
+    assert.equal((await again.read(id))?.envelope.done.length, 50)
+    await again.close()
+  }
+})
+
+test('after a sync that failed nothing more is acknowledged', async (t) => {
+  const world = spoolWorld(t)
+  let armed = false
+  const spool = await world.open({
+    crashPoint(name) {
+      if (!armed || name !== 'record-written') return
+      // The descriptor of the segment is closed under it: the sync that follows must fail.
+      const fd = readdirSync('/proc/self/fd').find((each) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${each}`).startsWith(`${world.directory}/segments/`)
+        } catch {
+          return false
+        }
+      })
+      closeSync(Number(fd))
+    },
+  })
+  await addMessage(spool)
+  armed = true
+  const refused = { code: 'sync-failed', message: /^syncing a segment: EBADF/ }
+  await assert.rejects(addMessage(spool), refused)
+  armed = false
+  await assert.rejects(addMessage(spool), refused)
+})
+
+const noMount = process.getuid?.() === 0 ? undefined : 'needs root, to mount a small disk'
+
+test('a full disk refuses messages and takes them again when there is room', {
+  skip: noMount ?? false,
+}, async (t) => {
+  const world = spoolWorld(t)
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', world.directory])
+  if (mounted.status !== 0) return t.skip('mount is not allowed here')
+  try {
+    await fillDisk(world)
+  } finally {
+    spawnSync('umount', ['-l', world.directory])
+  }
+})
+
+async function fillDisk(world: SpoolWorld): Promise<void> {
+  const spool = await world.open({ segmentBytes: 1 << 20 })
+  const large = Buffer.alloc(500_000, 'x')
+  const ids: string[] = []
+  const fill = async (): Promise<void> => {
+    for (;;) ids.push(await addMessage(spool, large))
+  }
+  await assert.rejects(fill(), { code: 'full' })
+  const small = async (): Promise<void> => {
+    for (;;) ids.push(await addMessage(spool, body))
+  }
+  await assert.rejects(small(), { code: 'full' })
+  assert.ok(ids.length > 3)
+  assert.equal(spool.count(), ids.length)
+  // A body file goes with its message; the tombstone of the first must find room, which a refused message left.
+  const claims = await Promise.all(ids.slice(0, 2).map((id) => spool.claim(id)))
+  rmSync(`${world.directory}/msglog`, { recursive: true, force: true })
+  const done = Promise.all(claims.map((claim) => claim?.complete()))
+  for (const name of readdirSync(`${world.directory}/bodies`).slice(0, 1)) {
+    if (name.startsWith(ids[0] ?? '')) rmSync(`${world.directory}/bodies/${name}`)
+  }
+  await done
+  await new Promise((resolve) => setTimeout(resolve, 1100))
+  ids.push(await addMessage(spool, body))
+  assert.equal(spool.count(), ids.length - 2)
+  await spool.close()
+}
+
+test('files are created for the owner alone and their group', async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open()
+  await addMessage(spool, Buffer.alloc(100_000, 'x'))
+  const id = await addMessage(spool)
+  const claim = await spool.claim(id)
+  claim?.log('a line')
+  claim?.release()
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  for (const name of readdirSync(world.directory, { recursive: true, encoding: 'utf8' })) {
+    const path = `${world.directory}/${name}`
+    if (!existsSync(path)) continue
+    assert.equal(statSync(path).mode & 0o027, 0, name)
+  }
+  assert.equal(await spool.messageLog(id), 'a line\n')
+})
