@@ -5,7 +5,16 @@ import type { Configuration } from '../../src/language/config/configuration.ts'
 import { readConfiguration } from '../../src/language/config/read.ts'
 import { createExpander } from '../../src/language/expand/index.ts'
 import { createListMatcher } from '../../src/language/lists/index.ts'
-import type { Account, Accounts, Context, LookupRequest, LookupResult, Ports } from '../../src/ports.ts'
+import type {
+  Account,
+  Accounts,
+  Context,
+  LookupRequest,
+  LookupResult,
+  MessageControls,
+  MessageFacts,
+  Ports,
+} from '../../src/ports.ts'
 import { textOf } from '../../src/base/text.ts'
 import { systemFiles } from '../../src/server/files.ts'
 import { createResolver, type Resolver } from '../../src/wire/dns/index.ts'
@@ -14,6 +23,8 @@ import { tableRegistries } from './registries.ts'
 export interface World {
   readonly routing: Routing
   readonly context: Context
+  /** With the sender that an address is tested with: none while a sender is verified. */
+  contextFor(mode: 'bt' | 'bv' | 'bvs'): Context
   readonly configuration: Configuration
   readonly logged: string[]
 }
@@ -39,7 +50,67 @@ export function createWorld(text: string, options: WorldOptions = {}): World {
   const logged: string[] = []
   const context = contextOf(configuration, logged, options)
   const routing = createRouting({ routers: configuration.routers, transports: configuration.transports })
-  return { routing, context, configuration, logged }
+  const contextFor = (mode: 'bt' | 'bv' | 'bvs'): Context =>
+    mode === 'bvs' ? context : { ...context, message: messageFrom(options.sender ?? '') }
+  return { routing, context, contextFor, configuration, logged }
+}
+
+function messageFrom(sender: string): MessageFacts {
+  return {
+    id: '',
+    sender,
+    rawSender: sender,
+    recipients: [],
+    rcptCount: 0,
+    rcptDeferCount: 0,
+    rcptFailCount: 0,
+    headers: [],
+    headersAdded: [],
+    bodyStart: '',
+    bodyEnd: '',
+    bodySize: 0,
+    bodyLines: 0,
+    bodyZeros: 0,
+    size: 0,
+    maxReceivedLineLength: 0,
+    receivedCount: 0,
+    receivedAt: 0,
+    smtputf8: false,
+    prdrRequested: false,
+    body8bit: false,
+    aclM: new Map(),
+    controls: noControls,
+    receivedFor: undefined,
+    firstDelivery: true,
+    manuallyThawed: false,
+    local: true,
+    originator: { login: 'root', uid: 0, gid: 0 },
+    extra: new Map(),
+  }
+}
+
+const noControls: MessageControls = {
+  freeze: false,
+  freezeNoTell: false,
+  queueOnly: false,
+  queueFirstPassRoute: false,
+  fakeReject: undefined,
+  fakeDefer: undefined,
+  submission: undefined,
+  suppressLocalFixups: false,
+  casefulLocalPart: false,
+  noMboxUnspool: false,
+  disablePipelining: false,
+  enforceSync: false,
+  noMultilineResponses: false,
+  noCalloutFlush: false,
+  noDelayFlush: false,
+  allowAuthUnadvertised: false,
+  dkimDisableVerify: false,
+  dmarcDisableVerify: false,
+  dmarcEnableForensic: false,
+  cutthrough: undefined,
+  queueName: undefined,
 }
 
 function contextOf(configuration: Configuration, logged: string[], options: WorldOptions): Context {
@@ -78,8 +149,8 @@ function portsOf(logged: string[], resolver: Resolver): Ports {
     throw new Error('not part of this world')
   }
   return {
-    expand: expander.expand,
-    expandText: expander.expandText,
+    expand: (text, context) => expander.expand(text, context),
+    expandText: (text, context) => expander.expandText(text, context),
     matchList: lists.matchList,
     matchListText: lists.matchListText,
     splitList: lists.splitList,
