@@ -3,24 +3,21 @@
  * the text on standard input. Source: Exim manual, "The Exim command line" (-t, -i, -f, -F, -oe..., -bnq).
  */
 import type { ByteString } from '../../base/text.ts'
-import type { Envelope } from '../../mail/envelope.ts'
-import { receivedLine } from '../../mail/log-lines.ts'
 import { parseAddress } from '../../mail/parse-address.ts'
 import type { ConnectionFacts } from '../../ports.ts'
-import { type SpooledMessage, SpoolError } from '../../store/spool/api.ts'
+import type { SpooledMessage } from '../../store/spool/api.ts'
 import { LineReader, type ByteSource } from '../../wire/line-reader.ts'
 import { DataScanner } from '../../wire/smtp/data-scanner.ts'
 import { oneLine, runAclOption } from './acl.ts'
 import { addressOptions } from './address-options.ts'
 import { MessageReceiver } from './body.ts'
-import { makeEnvelope } from './envelope-of.ts'
+import { commitSubmission } from './commit-submission.ts'
 import { type LocalError, reportByMail } from './error-report.ts'
 import { type HeaderRecipients, recipientsFromHeaders, splitRecipients } from './local-recipients.ts'
 import { expandInteger } from './matching.ts'
 import { newMessage } from './message-facts.ts'
 import { originatorOf } from './pre-mail.ts'
-import { mergeAclHeaders, prepareHeaders } from './prepare.ts'
-import { deliverHow } from './queueing.ts'
+import { prepareHeaders } from './prepare.ts'
 import { rejectDetail } from './reject-detail.ts'
 import type { Accepted, ReceiveServices, SessionIo } from './services.ts'
 import { Session, type Transaction } from './session-state.ts'
@@ -212,12 +209,12 @@ async function finishLocal(work: Work): Promise<LocalOutcome> {
     const told = verdict.userMessage ?? reason ?? 'local configuration problem'
     return refuse(work, { is: 'acl', problem: told })
   }
-  const headers = mergeAclHeaders(session, transaction, prepared)
-  const envelope: Envelope = {
-    ...makeEnvelope(session, transaction, receiver, headers),
-    done: found.done,
-  }
-  return commit(work, envelope, prepared.messageIdCreated, verdict?.verdict === 'discard')
+  const discard = verdict?.verdict === 'discard'
+  const outcome = await commitSubmission(session, transaction, receiver, prepared, found.done, discard)
+  if (outcome.is === 'refused') return { exitCode: 1, problem: `exim: ${outcome.problem}` }
+  return outcome.is === 'discarded'
+    ? { exitCode: 0 }
+    : { exitCode: 0, message: outcome.message, how: outcome.how }
 }
 
 /** The name for a created From: line: `-F`, or none when `-f` chose another sender. */
@@ -371,64 +368,6 @@ async function tooMuch(work: Work): Promise<LocalOutcome> {
     exitCode: 1,
     problem: `exim: message header ${line ? 'line ' : ''}longer than ${most} characters received: message not accepted`,
   }
-}
-
-async function commit(
-  work: Work,
-  envelope: Envelope,
-  messageIdCreated: boolean,
-  discard: boolean,
-): Promise<LocalOutcome> {
-  const { session, services, receiver, transaction } = work
-  const { message } = transaction
-  const say = (): void => logLocal(work, envelope, messageIdCreated)
-  if (discard || envelope.recipients.length === 0) {
-    await receiver.abort()
-    say()
-    session.log.main(message.id, '=> blackhole (non-SMTP ACL discarded recipients)')
-    session.log.main(message.id, 'Completed')
-    return { exitCode: 0 }
-  }
-  try {
-    const spooled = await receiver.incoming?.commit(envelope)
-    say()
-    session.messagesAccepted++
-    const how = deliverHow(session, transaction)
-    if (spooled === undefined) return { exitCode: 0 }
-    services.accepted(spooled, how)
-    return { exitCode: 0, message: spooled, how }
-  } catch (error) {
-    if (!(error instanceof SpoolError)) throw error
-    session.log.panic(message.id, `spool: ${error.message}`)
-    return { exitCode: 1, problem: `exim: spool: ${error.message}` }
-  }
-}
-
-function logLocal(work: Work, envelope: Envelope, messageIdCreated: boolean): void {
-  const { session, transaction } = work
-  const line = receivedLine(
-    {
-      envelope,
-      // The own identity of a local caller is no authentication that the line would show.
-      connection: session.connection,
-      sizeBytes: transaction.message.size,
-      body8bitmime: 0,
-      chunking: false,
-      pipelining: undefined,
-      prdr: false,
-      rawSender: transaction.rawSender,
-      rawRecipients: transaction.recipients.map((one) => one.raw),
-      messageIdCreated,
-    },
-    session.log,
-  )
-  session.log.main(envelope.id, line, {
-    event: 'msg:received',
-    sender: envelope.sender,
-    recipients: envelope.recipients.map((one) => one.address),
-    size: transaction.message.size,
-    protocol: envelope.protocol,
-  })
 }
 
 /** Standard input without a dialogue: nobody to answer. */

@@ -1,0 +1,242 @@
+/**
+ * Batched SMTP on standard input: commands without answers, no ACLs, the first error ends the batch.
+ * Source: Exim manual, "Incoming batched SMTP".
+ */
+import type { ByteString } from '../../base/text.ts'
+import { parseAddress } from '../../mail/parse-address.ts'
+import type { ConnectionFacts } from '../../ports.ts'
+import { type ByteSource, LineReader } from '../../wire/line-reader.ts'
+import { DataScanner } from '../../wire/smtp/data-scanner.ts'
+import { recognise, splitParameters, type VerbForm } from '../../wire/smtp/grammar.ts'
+import { addressOptions } from './address-options.ts'
+import { MessageReceiver } from './body.ts'
+import { commitSubmission } from './commit-submission.ts'
+import { expandInteger } from './matching.ts'
+import { newMessage } from './message-facts.ts'
+import { originatorOf } from './pre-mail.ts'
+import { prepareHeaders } from './prepare.ts'
+import type { ReceiveServices } from './services.ts'
+import { Session } from './session-state.ts'
+import { maySetSender } from './trust.ts'
+import { uucpPattern } from './uucp.ts'
+
+export interface BatchOutcome {
+  /** 0; 1: an error after some messages were taken; 2: before any was. */
+  readonly exitCode: 0 | 1 | 2
+  /** For standard error and standard output, when something was wrong. */
+  readonly stderr: ByteString
+  readonly stdout: ByteString
+}
+
+type Problem = { readonly is: 'problem'; readonly text: ByteString }
+
+const forms: readonly VerbForm[] = [
+  { verb: 'MAIL', colon: 'FROM:' },
+  { verb: 'RCPT', colon: 'TO:' },
+  { verb: 'DATA' },
+  { verb: 'HELO' },
+  { verb: 'EHLO' },
+  { verb: 'RSET' },
+  { verb: 'NOOP' },
+  { verb: 'VRFY' },
+  { verb: 'EXPN' },
+  { verb: 'ETRN' },
+  { verb: 'HELP' },
+  { verb: 'QUIT' },
+]
+const lineLimitBytes = 16_384
+/** A batch comes from a file or a pipe: no answer is awaited, so no time is set. */
+const waitMs = 2_147_483_647
+
+/** Reads a whole batch. The connection's protocol becomes `local-bsmtp`. */
+export async function receiveBatch(
+  source: ByteSource,
+  connection: ConnectionFacts,
+  services: ReceiveServices,
+): Promise<BatchOutcome> {
+  connection.protocol = connection.hostAddress === undefined ? 'local-bsmtp' : 'bsmtp'
+  const batch = new Batch(source, connection, services)
+  return batch.run()
+}
+
+class Batch {
+  readonly #session: Session
+  readonly #reader: LineReader
+  #line = 0
+  #startedAt = 0
+  #command = ''
+  #taken = 0
+
+  constructor(source: ByteSource, connection: ConnectionFacts, services: ReceiveServices) {
+    this.#reader = new LineReader(source)
+    this.#session = new Session(
+      { reader: this.#reader, write() {}, flush() {}, end: () => Promise.resolve(), destroy() {} },
+      connection,
+      services,
+    )
+  }
+
+  async run(): Promise<BatchOutcome> {
+    for (;;) {
+      const input = await this.#reader.line(lineLimitBytes, waitMs)
+      if (input.is === 'end') break
+      this.#line++
+      this.#command = input.text
+      const found = input.is === 'line' ? recognise(input.text, forms) : undefined
+      if (found?.form.verb === 'QUIT') break
+      const problem =
+        found === undefined
+          ? this.#problem('500 unrecognized command')
+          : await this.#perform(found.form.verb, found.argument)
+      if (problem !== undefined) return this.#failed(problem.text)
+    }
+    return { exitCode: 0, stderr: '', stdout: '' }
+  }
+
+  #problem(text: ByteString): Problem {
+    return { is: 'problem', text }
+  }
+
+  async #perform(verb: string, argument: ByteString): Promise<Problem | undefined> {
+    switch (verb) {
+      case 'MAIL':
+        return this.#mail(argument)
+      case 'RCPT':
+        return this.#rcpt(argument)
+      case 'DATA':
+        return this.#data()
+      case 'HELO':
+      case 'EHLO':
+        this.#session.connection.helo = argument
+        this.#session.reset()
+        return undefined
+      case 'RSET':
+        this.#session.reset()
+        return undefined
+      default:
+        // NOOP, HELP and the questions ask nothing of a batch.
+        return undefined
+    }
+  }
+
+  async #mail(argument: ByteString): Promise<Problem | undefined> {
+    const session = this.#session
+    const { context, settings, connection } = session
+    if (session.transaction !== undefined) return this.#problem('503 sender already given')
+    const { address } = splitParameters(argument, { SIZE: 'value', BODY: 'value' })
+    const parsed = parseAddress(address, { ...addressOptions(settings, false), allowNull: true })
+    if (parsed.is === 'error') return this.#problem(`501 ${parsed.message}`)
+    const given =
+      parsed.address === '' || parsed.domain !== ''
+        ? parsed.address
+        : `${parsed.address}@${context.server.qualifyDomain}`
+    const message = newMessage({
+      receivedAt: context.ports.now(),
+      local: true,
+      originator: originatorOf(session),
+    })
+    const own = `${connection.caller?.login ?? 'unknown'}@${context.server.qualifyDomain}`
+    const sender = (await maySetSender(connection, given, context)) ? given : own
+    message.rawSender = sender
+    message.sender = (await session.services.rewriting?.sender(sender, { ...context, message })) ?? sender
+    session.transaction = {
+      message,
+      context: { ...context, message },
+      recipients: [],
+      rawSender: sender,
+      body8bitmime: 0,
+      dsnRet: undefined,
+      dsnEnvid: undefined,
+      discarded: undefined,
+    }
+    return undefined
+  }
+
+  async #rcpt(argument: ByteString): Promise<Problem | undefined> {
+    const session = this.#session
+    const transaction = session.transaction
+    if (transaction === undefined) return this.#problem('503 sender not yet given')
+    const parsed = parseAddress(argument, addressOptions(session.settings, false))
+    if (parsed.is === 'error') return this.#problem(`501 ${parsed.message}`)
+    const raw =
+      parsed.domain === '' ? `${parsed.address}@${session.context.server.qualifyRecipient}` : parsed.address
+    const address = (await session.services.rewriting?.recipient(raw, transaction.context)) ?? raw
+    transaction.recipients.push({ address, raw })
+    transaction.message.recipients = transaction.recipients
+    transaction.message.rcptCount++
+    return undefined
+  }
+
+  async #data(): Promise<Problem | undefined> {
+    const session = this.#session
+    const transaction = session.transaction
+    if (transaction === undefined || transaction.recipients.length === 0) {
+      return this.#problem('503 valid RCPT command must precede DATA')
+    }
+    const { settings, services } = session
+    const receiver = new MessageReceiver(
+      services.spool,
+      {
+        headerBytes: settings.header_maxsize,
+        headerLineBytes: settings.header_line_maxsize,
+        messageBytes: (await expandInteger(settings.message_size_limit, session.context)) ?? 0,
+      },
+      settings.ignore_fromline_local ? uucpPattern(settings) : undefined,
+    )
+    const scanner = new DataScanner({ dots: 'stuffed', lenient: true })
+    for (;;) {
+      const piece = await this.#reader.piece(waitMs)
+      if (typeof piece === 'string') {
+        await receiver.abort()
+        return this.#problem('421 unexpected end of the batch in a message')
+      }
+      const scanned = scanner.push(piece)
+      await receiver.add(scanned)
+      if (!scanned.done) continue
+      this.#reader.unread(scanned.rest)
+      break
+    }
+    await receiver.finish('')
+    this.#line += receiver.bodyLines + receiver.headerText.split('\n').length + 1
+    return this.#finish(receiver)
+  }
+
+  async #finish(receiver: MessageReceiver): Promise<Problem | undefined> {
+    const session = this.#session
+    const transaction = session.transaction
+    if (transaction === undefined) return undefined
+    if (receiver.problem !== undefined) {
+      await receiver.abort()
+      return this.#problem(
+        receiver.problem.is === 'too-big'
+          ? '552 Message size exceeds maximum permitted'
+          : '552 Message cannot be taken',
+      )
+    }
+    transaction.message.id = receiver.incoming?.id ?? ''
+    const prepared = await prepareHeaders(session, transaction, receiver)
+    if (prepared.is === 'problem') {
+      await receiver.abort()
+      return this.#problem('451 Temporary local problem - please try later')
+    }
+    const outcome = await commitSubmission(session, transaction, receiver, prepared, [])
+    session.messageOver()
+    if (outcome.is === 'refused') return this.#problem(`451 ${outcome.problem}`)
+    this.#taken++
+    this.#startedAt = this.#line + 1
+    return undefined
+  }
+
+  #failed(text: ByteString): BatchOutcome {
+    const stderr =
+      `${text}\nTransaction started in line ${this.#startedAt}\n` +
+      `Error detected in line ${this.#line}\n${this.#command}\n`
+    const stdout =
+      'An error was detected while processing a file of BSMTP input.\nThe error message was:\n\n' +
+      `  ${text}\n\nThe SMTP transaction started in line ${this.#startedAt}.\n` +
+      `The error was detected in line ${this.#line}.\nThe SMTP command at fault was:\n\n   ${this.#command}\n\n` +
+      `${this.#taken} previous message${this.#taken === 1 ? ' was' : 's were'} successfully processed.\n` +
+      'The rest of the batch was abandoned.\n'
+    return { exitCode: this.#taken > 0 ? 1 : 2, stderr, stdout }
+  }
+}
