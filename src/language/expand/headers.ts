@@ -23,14 +23,7 @@ export function headerValue(form: HeaderForm, name: ByteString, context: Context
   if (headers.length === 0) return ''
   const origin = `$${form === 'h' ? 'h' : form}_${name}:`
   const bodies = headers.map((header) => headerBody(header))
-  if (form === 'rh')
-    return taint(
-      bodies
-        .map((body) => body.replace(/\n$/, ''))
-        .join('\n')
-        .slice(0, longest),
-      origin,
-    )
+  if (form === 'rh') return taint(bodies.join('').slice(0, longest), origin)
   if (form === 'lh') {
     const items = bodies.map((body) => quoteItem(body.trim(), ':'))
     return taint(items.join(':').slice(0, longest), origin)

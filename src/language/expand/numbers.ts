@@ -11,7 +11,9 @@ export function readInteger(text: string): bigint | Failure {
   const match = /^\s*([+-]?\d+)([kmgKMG]?)\s*$/.exec(text)
   if (match === null) {
     if (/^\s*$/.test(text)) return 0n
-    return failure(`integer expected but "${text}" found`)
+    return failure(
+      /^\s*[+-]?\d/.test(text) ? `invalid integer "${text}"` : `integer expected but "${text}" found`,
+    )
   }
   const value = BigInt(match[1] ?? '0') * (multipliers[(match[2] ?? '').toLowerCase()] ?? 1n)
   if (value > most || value < least)

@@ -24,11 +24,18 @@ export function parse(text: ByteString): Parsed {
   const reader = new Reader(text, { template, condition, raw })
   const nodes: Node[] = []
   readNodes(reader, false, nodes)
-  const fault = reader.fault
+  // What stands before the first fault is evaluated; the fault counts even in a branch that is not taken.
+  const fault = [reader.fault, ...reader.minor.filter((one) => one.stops === true)]
+    .filter((one) => one !== undefined)
+    .reduce<Fault | undefined>(
+      (first, one) => (first === undefined || one.start < first.start ? one : first),
+      undefined,
+    )
+  const kept = fault === undefined ? nodes : nodes.filter((node) => node.end <= fault.start)
   if (fault !== undefined) {
-    nodes.push({ kind: 'fault', message: fault.message, start: fault.start, end: fault.end })
+    kept.push({ kind: 'fault', message: fault.message, start: fault.start, end: fault.end })
   }
-  return { template: { nodes, start: 0, end: text.length }, fault, minor: reader.minor }
+  return { template: { nodes: kept, start: 0, end: text.length }, fault: reader.fault, minor: reader.minor }
 }
 
 function template(reader: Reader, inBraces: boolean): Template | undefined {
@@ -192,7 +199,10 @@ function unknownVariable(
   nameStart: number,
   nameEnd: number,
 ): Node {
-  reader.minor.push(reader.unknown('variable', message, nameStart, nameEnd, variables.keys()))
+  reader.minor.push({
+    ...reader.unknown('variable', message, nameStart, nameEnd, variables.keys()),
+    stops: true,
+  })
   return { kind: 'fault', message, start, end: reader.position }
 }
 
@@ -288,7 +298,7 @@ function condition(reader: Reader): ConditionNode | undefined {
   if (symbol !== undefined) reader.position += symbol.length
   const name = symbol ?? reader.word()
   if (name === '') {
-    return reader.syntax(`condition name expected, but found "${reader.rest().slice(0, 10)}"`, nameStart)
+    return reader.syntax(`condition name expected, but found "${reader.rest().slice(0, 32)}"`, nameStart)
   }
   const row = conditions.get(name)
   if (row === undefined) {

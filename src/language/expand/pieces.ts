@@ -1,9 +1,9 @@
 /** Parts and hashes of strings, shared by items (`${hash{..}`) and operators (`${hash_5:..}`). */
 import type { Outcome } from '../../base/outcome.ts'
-import { retaint, slice, textOf, type Text } from '../../base/text.ts'
+import { retaint, slice, textOf, toBytes, type Text } from '../../base/text.ts'
 import { failure } from './environment.ts'
 
-const hashLetters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQWRSTUVWXYZ0123456789'
+const hashLetters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 
 /** The offset may be negative: from the end; without a length it then gives what stands before it. */
 export function substring(start: number, length: number | undefined, subject: Text): Text {
@@ -15,20 +15,27 @@ export function substring(start: number, length: number | undefined, subject: Te
 }
 
 /**
- * The textual hash. The manual gives results only; the rule behind them: characters beyond the wanted length are
- * folded into the first ones, place by place, and each is mapped to a letter.
+ * The textual hash, found by watching results: characters beyond the wanted length are turned left by some bits,
+ * which depend on the character and its place, and mixed into the first ones; each of these picks a letter.
  */
 export function hashText(length: number, letters: number | undefined, subject: Text): Outcome {
   const range = letters ?? 26
   if (range > hashLetters.length) return failure(`hash count "${range}" too big`)
   const text = textOf(subject)
-  if (length >= text.length || range === 0) return subject
-  return retaint(text.slice(0, length), subject)
+  if (length >= text.length || range < 1 || length < 1) return subject
+  const bytes = toBytes(text.slice(0, length))
+  for (let i = length; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    const turn = (code + i) & 7
+    const place = i % length
+    bytes[place] = (bytes[place] ?? 0) ^ (((code << turn) | (code >> (8 - turn))) & 255)
+  }
+  return retaint([...bytes].map((byte) => hashLetters.charAt(byte % range)).join(''), subject)
 }
 
 const primes = [
-  3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107,
-  109, 113,
+  113, 109, 107, 103, 101, 97, 89, 83, 79, 73, 71, 67, 61, 59, 53, 47, 43, 41, 37, 31, 29, 23, 19, 17, 13, 11,
+  7, 5, 3,
 ]
 
 /** The numeric hash: each byte times a prime that depends on its place, summed. */
@@ -37,7 +44,7 @@ export function numericHash(first: number, second: number | undefined, subject: 
   let total = 0n
   let place = 0
   for (const char of textOf(subject)) {
-    total += BigInt((primes[place % primes.length] ?? 3) * char.charCodeAt(0))
+    total += BigInt((primes[place % primes.length] ?? 0) * char.charCodeAt(0))
     place++
   }
   if (second === undefined) return String(total % BigInt(first))

@@ -25,6 +25,8 @@ export class Reader {
   depth = 0
   /** The fault that ended the reading. */
   fault: Fault | undefined
+  /** A header's name took in a closing brace, maybe because its colon is missing. */
+  braceInHeaderName = false
   /** Faults after which reading went on: unknown variables. */
   readonly minor: Fault[] = []
 
@@ -88,12 +90,7 @@ export class Reader {
     if (template === undefined) return undefined
     this.depth--
     if (this.peek() !== '}') {
-      return this.fail({
-        code: 'expansion-brace',
-        message: 'missing } at end of string',
-        start: Math.max(0, this.text.length - 1),
-        also: [{ start: open, end: open + 1, says: 'this brace is not closed' }],
-      })
+      return this.unclosed(open)
     }
     this.position++
     return template
@@ -157,7 +154,7 @@ export class Reader {
         })
       : this.fail({
           code: 'expansion-brace',
-          message: `missing '}' closing arguments for '${name}'`,
+          message: `missing '}' after '${name}'`,
           also: [{ start: open, end: open + 2, says: 'the item begins here' }],
         })
   }
@@ -177,15 +174,20 @@ export class Reader {
     const raw = this.grammar.raw(this)
     if (raw === undefined) return undefined
     if (this.peek() !== '}') {
-      return this.fail({
-        code: 'expansion-brace',
-        message: 'missing } at end of string',
-        start: Math.max(0, this.text.length - 1),
-        also: [{ start: open, end: open + 1, says: 'this brace is not closed' }],
-      })
+      return this.unclosed(open)
     }
     this.position++
     return raw
+  }
+
+  private unclosed(open: number): undefined {
+    const hint = this.braceInHeaderName ? ' - could be header name not terminated by colon' : ''
+    return this.fail({
+      code: 'expansion-brace',
+      message: `missing } at end of string${hint}`,
+      start: Math.max(0, this.text.length - 1),
+      also: [{ start: open, end: open + 1, says: 'this brace is not closed' }],
+    })
   }
 
   /** `{yes}{no}}`, `{yes}fail}`, `{yes}}` or just `}`. */
@@ -209,9 +211,6 @@ export class Reader {
       const start = this.position
       const word = this.word()
       if (word !== 'fail') {
-        if (word === '' && this.position >= this.text.length) {
-          return this.yesNo("did not close with '}'", open)
-        }
         return this.syntax(`syntax error in "${name}" item - "fail" expected`, start, this.position)
       }
       no = 'fail'

@@ -17,6 +17,8 @@ export interface Fault extends Stretch {
   /** Exim's sentence. */
   readonly message: string
   readonly help?: string | undefined
+  /** The whole string cannot be expanded, wherever in it this stands. */
+  readonly stops?: boolean
   readonly also?: readonly { readonly start: number; readonly end: number; readonly says: string }[]
 }
 

@@ -22,7 +22,10 @@ export const def: ConditionRow = {
     const variable = findVariable(name)
     if (variable === undefined) {
       const message = `unknown variable "${name}" after "def:"`
-      reader.minor.push(reader.unknown('variable', message, start, reader.position, variables.keys()))
+      reader.minor.push({
+        ...reader.unknown('variable', message, start, reader.position, variables.keys()),
+        stops: true,
+      })
     } else if (variable.get === undefined) {
       reader.minor.push({
         code: 'variable-not-working',

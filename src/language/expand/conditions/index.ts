@@ -1,11 +1,27 @@
 /** All conditions by name. Source: Exim manual, "Expansion conditions". */
 import type { ConditionRow } from '../rows.ts'
+import { acl } from './acl.ts'
 import { comparisons } from './compare.ts'
+import { crypteq } from './crypteq.ts'
 import { def } from './def.ts'
+import { jsonLoops } from './json.ts'
 import { logic } from './logic.ts'
 import { matching } from './match.ts'
+import { pendingConditions } from './pending.ts'
 import { simple } from './simple.ts'
+import { inboundSrs } from './srs.ts'
 
-export const conditions: ReadonlyMap<string, ConditionRow> = new Map(
-  [...comparisons, def, ...logic, ...matching, ...simple].map((row) => [row.name, row]),
-)
+const rows: readonly ConditionRow[] = [
+  acl,
+  ...comparisons,
+  crypteq,
+  def,
+  inboundSrs,
+  ...jsonLoops,
+  ...logic,
+  ...matching,
+  ...pendingConditions,
+  ...simple,
+]
+
+export const conditions: ReadonlyMap<string, ConditionRow> = new Map(rows.map((row) => [row.name, row]))

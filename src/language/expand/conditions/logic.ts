@@ -111,7 +111,7 @@ export function loopRow(
       if (list === undefined) return undefined
       reader.skipSpace()
       const open = reader.position
-      if (reader.peek() !== '{') return reader.syntax(`missing { for second argument of "${name}"`)
+      if (reader.peek() !== '{') return reader.syntax(`missing { after "${name}"`)
       reader.position++
       const condition = reader.conditionInside(`"${name}" condition`)
       if (condition === undefined) return undefined

@@ -52,7 +52,7 @@ const inlists = (['inlist', 'inlisti'] as const).map((name) =>
   }),
 )
 
-/** The second argument is a list of its own kind: it is expanded by the list, not by the condition. */
+/** The second argument is taken as it stands; only `match_ip` expands it, as lists of hosts do. */
 function listCondition(
   name: string,
   doc: string,
@@ -102,10 +102,10 @@ function listCondition(
 
 const lists: readonly ConditionRow[] = [
   listCondition('match_address', 'True when the address matches the address list.', (subject, list, env) =>
-    env.context.ports.matchList('address', list, subject, env.scope()),
+    env.context.ports.matchListText('address', list.text, subject, env.scope()),
   ),
   listCondition('match_domain', 'True when the domain matches the domain list.', (subject, list, env) =>
-    env.context.ports.matchList('domain', list, subject, env.scope()),
+    env.context.ports.matchListText('domain', list.text, subject, env.scope()),
   ),
   listCondition(
     'match_ip',
@@ -125,7 +125,7 @@ const lists: readonly ConditionRow[] = [
   listCondition(
     'match_local_part',
     'True when the local part matches the local part list.',
-    (subject, list, env) => env.context.ports.matchList('localpart', list, subject, env.scope()),
+    (subject, list, env) => env.context.ports.matchListText('localpart', list.text, subject, env.scope()),
   ),
 ]
 

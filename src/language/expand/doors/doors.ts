@@ -1,5 +1,7 @@
 /** What an expansion asks of the machine beside files: commands and sockets. The doors beside this file answer. */
+import type { Awaitable } from '../../../base/outcome.ts'
 import type { ByteString } from '../../../base/text.ts'
+import type { Context } from '../../../ports.ts'
 
 export interface CommandRequest {
   readonly program: string
@@ -34,5 +36,7 @@ export interface Doors {
   runCommand(request: CommandRequest): Promise<CommandResult>
   askSocket(request: SocketRequest): Promise<SocketResult>
   /** A variable of the environment as `keep_environment` and `add_environment` left it. */
-  environmentVariable(name: string): ByteString | undefined
+  environmentVariable(name: string, context: Context): ByteString | undefined
+  /** crypt(3): the coded form, undefined when the setting is none. Left out where the system has no such function. */
+  readonly crypt?: (secret: ByteString, setting: ByteString) => Awaitable<ByteString | undefined>
 }

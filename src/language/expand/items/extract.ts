@@ -43,7 +43,11 @@ export const extract: ItemRow = {
     if (list.length < least) return reader.syntax(`missing '{' for arg ${list.length + 1} of extract`)
     const branches = reader.ending('extract', start, list.length > least)
     if (branches === undefined) return undefined
-    if (form !== undefined && list.length > least + 2) return reader.yesNo("did not close with '}'", start)
+    const extra = list[least + 2]
+    if (form !== undefined && extra !== undefined) {
+      reader.position = extra.start - 1
+      return reader.yesNo("did not close with '}'", start)
+    }
     return {
       arguments: list,
       branches: branches === 'fail' ? { yes: undefined, no: 'fail' } : undefined,

@@ -1,11 +1,31 @@
 /** All items by name. Source: Exim manual, "Expansion items". */
 import type { ItemRow } from '../rows.ts'
+import { acl } from './acl.ts'
 import { extract } from './extract.ts'
+import { fileItems } from './files.ts'
 import { ifItem } from './if.ts'
+import { imapfolder } from './imapfolder.ts'
 import { listItems } from './lists.ts'
 import { lookup } from './lookup.ts'
+import { pendingItems } from './pending.ts'
+import { prvsItems } from './prvs.ts'
+import { run } from './run.ts'
+import { srsEncode } from './srs.ts'
 import { stringItems } from './strings.ts'
 
-export const items: ReadonlyMap<string, ItemRow> = new Map(
-  [extract, ifItem, ...listItems, lookup, ...stringItems].map((row) => [row.name, row]),
-)
+const rows: readonly ItemRow[] = [
+  acl,
+  extract,
+  ...fileItems,
+  ifItem,
+  imapfolder,
+  ...listItems,
+  lookup,
+  ...pendingItems,
+  ...prvsItems,
+  run,
+  srsEncode,
+  ...stringItems,
+]
+
+export const items: ReadonlyMap<string, ItemRow> = new Map(rows.map((row) => [row.name, row]))

@@ -236,20 +236,12 @@ function sorted(
   compare: Comparator,
   separator: string,
 ): Outcome {
-  let problem: Failure | undefined
-  const holds = (a: Text, b: Text): boolean => {
-    const answer = compare(a, b)
-    if (!isFailure(answer)) return answer
-    problem ??= answer
-    return false
-  }
+  // A comparison that fails counts as false, as in Exim.
+  const holds = (a: Text, b: Text) => compare(a, b) === true
   const result = [...keyed].sort((a, b) => (holds(a.key, b.key) ? -1 : holds(b.key, a.key) ? 1 : 0))
-  return (
-    problem ??
-    joinList(
-      result.map((one) => one.item),
-      separator,
-    )
+  return joinList(
+    result.map((one) => one.item),
+    separator,
   )
 }
 

@@ -13,7 +13,8 @@ const manual = 'Expansion items'
 function counted(text: Text | undefined, name: string, negative: boolean): number | Failure {
   const digits = textOf(text ?? '').trim()
   if (!/^[+-]?\d{1,10}$/.test(digits)) {
-    return failure(`"${textOf(text ?? '')}" is not a number (in "${name}" expansion)`)
+    const wanted = name === 'length' ? 'positive number' : 'number'
+    return failure(`"${textOf(text ?? '')}" is not a ${wanted} (in "${name}" expansion)`)
   }
   const value = Number(digits)
   if (value < 0 && !negative) return failure(`"${digits}" is not a positive number (in "${name}" expansion)`)
@@ -122,7 +123,8 @@ const listquote = plainItem({
   apply([separator = '', subject = '']) {
     const text = textOf(subject)
     if (text === '') return ' '
-    return retaint(quoteItem(text, textOf(separator).charAt(0) || ':'), subject)
+    const mark = textOf(separator).charAt(0)
+    return mark === '' ? subject : retaint(quoteItem(text, mark), subject)
   },
 })
 

@@ -1,5 +1,5 @@
 import { textOf } from '../../../base/text.ts'
-import { failure, refuseTainted } from '../environment.ts'
+import { failure } from '../environment.ts'
 import type { OperatorRow } from '../rows.ts'
 
 const letters: Readonly<Record<string, string>> = {
@@ -35,8 +35,6 @@ export const stat: OperatorRow = {
   manual: 'Expansion operators',
   apply(text, environment) {
     const path = textOf(text)
-    const refused = refuseTainted(text, 'stat')
-    if (refused !== undefined) return refused
     const found = environment.context.ports.files.stat(path)
     if ('error' in found) return failure(`stat(${path}) failed: ${found.error}`)
     const mode = (found.mode & 0o7777).toString(8).padStart(4, '0')

@@ -45,7 +45,7 @@ export const aclVariables: readonly VariableRow[] = [
 
 /** `$acl_c_name`, `$acl_m5`: set by ACLs; `$r_name`: set by routers; `$regex1`: groups of the regex condition. */
 export function userVariable(name: string): VariableRow | undefined {
-  const acl = /^acl_([cm])([0-9_].*)$/.exec(name)
+  const acl = /^acl_[cm](?:[0-9_].*)?$/.exec(name)
   if (acl !== null) return aclVariable(name)
   if (/^r_/.test(name)) {
     return trusted(name, 'A variable that a router set.', ({ context }) =>

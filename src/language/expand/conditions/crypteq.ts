@@ -1,0 +1,50 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { textOf, toBytes } from '../../../base/text.ts'
+import { failure } from '../environment.ts'
+import { stringCondition } from './kinds.ts'
+
+/** Compares without telling by time where the difference is. */
+function same(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(toBytes(a), toBytes(b))
+}
+
+function digestEquals(algorithm: 'md5' | 'sha1', secret: string, coded: string): boolean {
+  const digest = createHash(algorithm).update(toBytes(secret)).digest()
+  const base64 = digest.toString('base64')
+  if (coded.length === base64.length) return same(coded, base64)
+  const hex = digest.toString('hex')
+  return coded.length === hex.length && same(coded.toLowerCase(), hex)
+}
+
+/** Source: Exim manual, "Expansion conditions", crypteq. */
+export const crypteq = stringCondition({
+  name: 'crypteq',
+  doc: 'True when the first string, encrypted, gives the second.',
+  since: '0.1',
+  manual: 'Expansion conditions',
+  count: 2,
+  test([secret = '', stored = ''], environment) {
+    const match = /^\{([^}]*)\}([\s\S]*)$/.exec(textOf(stored))
+    const mechanism = match?.[1]?.toLowerCase() ?? 'crypt'
+    const coded = match?.[2] ?? textOf(stored)
+    switch (mechanism) {
+      case 'md5':
+      case 'sha1':
+        return digestEquals(mechanism, textOf(secret), coded)
+      case 'crypt':
+      case 'crypt16': {
+        if (coded === '') return false
+        const { crypt } = environment.engine.doors
+        if (crypt === undefined || mechanism === 'crypt16') {
+          return failure(`{${mechanism}} is not available on this system`)
+        }
+        const computed = crypt(textOf(secret), coded)
+        const compare = (value: string | undefined) =>
+          value === undefined ? failure('crypt error: Invalid argument') : same(value, coded)
+        return computed instanceof Promise ? computed.then(compare) : compare(computed)
+      }
+      default:
+        return failure(`unknown encryption mechanism in "${textOf(stored)}"`)
+    }
+  },
+})

@@ -1,0 +1,31 @@
+/** Items whose names are known, but that do not work; `check` names each use, and what to use instead. */
+import type { ItemRow } from '../rows.ts'
+import type { Template } from '../tree.ts'
+
+function pending(name: string, doc: string): ItemRow {
+  return {
+    name,
+    doc,
+    manual: 'Expansion items',
+    read(reader, start) {
+      const list: Template[] = []
+      for (;;) {
+        reader.skipSpace()
+        if (reader.peek() !== '{') break
+        const one = reader.braced(reader.position)
+        if (one === undefined) return undefined
+        list.push(one)
+      }
+      if (/^fail\b/.test(reader.rest())) reader.position += 4
+      return reader.close(`missing '}' after '${name}'`, start) ? { arguments: list } : undefined
+    },
+    compile: () => () => '',
+  }
+}
+
+export const pendingItems: readonly ItemRow[] = [
+  pending('authresults', 'results of checks as a header come with the checks themselves'),
+  pending('certextract', 'certificates as variables do not work yet'),
+  pending('dlfunc', 'C functions cannot be loaded; use ${run or a lookup'),
+  pending('perl', 'there is no Perl interpreter inside; use ${run{/usr/bin/perl ...}} or a lookup'),
+]
