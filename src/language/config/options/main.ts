@@ -168,12 +168,14 @@ export const mainOptions = {
     type: 'stringList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Variables, as NAME=value, put into the environment of everything the program runs.',
   },
   admin_groups: {
     type: 'expandList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: "Groups whose members may give administrator's commands.",
   },
   allow_domain_literals: {
@@ -216,6 +218,7 @@ export const mainOptions = {
     type: 'string',
     default: undefined,
     tier: 'C',
+    since: '0.1',
     doc: 'Program that the command line option -bi runs.',
   },
   bounce_message_file: {
@@ -355,6 +358,7 @@ export const mainOptions = {
     default: ['smtp'],
     tier: 'A',
     aliases: { daemon_smtp_port: undefined },
+    since: '0.1',
     doc: 'Ports, by number or name, on which the daemon listens when an interface names none.',
   },
   daemon_startup_retries: {
@@ -434,6 +438,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'A',
+    since: '0.1',
     doc: 'Makes the program work as if the machine had no IPv6.',
   },
   dkim_verify_hashes: {
@@ -488,6 +493,7 @@ export const mainOptions = {
     type: 'domainList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Domains for which a temporary DNS error counts as "does not exist".',
   },
   dns_check_names_pattern: {
@@ -590,24 +596,28 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'String expanded at each event of a delivery; its result may change what happens.',
   },
   exim_group: {
     type: 'group',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Group the program runs as when it needs no special power.',
   },
   exim_path: {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Path of the program, for calling itself.',
   },
   exim_user: {
     type: 'user',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'User the program runs as when it needs no special power.',
   },
   exim_version: {
@@ -729,6 +739,7 @@ export const mainOptions = {
     type: 'stringList',
     default: ['bydns', 'byaddr'],
     tier: 'A',
+    since: '0.1',
     doc: "Ways to find a client's name, in the order to try.",
   },
   host_reject_connection: {
@@ -801,6 +812,7 @@ export const mainOptions = {
     type: 'stringList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Names of the environment variables that are kept; all others are removed at start.',
   },
   keep_malformed: {
@@ -887,6 +899,7 @@ export const mainOptions = {
     type: 'expandList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Addresses, with ports if wanted, on which the daemon listens.',
   },
   local_scan_path: {
@@ -917,12 +930,14 @@ export const mainOptions = {
     type: 'expandList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Where logs go: files with %s for the kind, or syslog.',
   },
   log_format_json: {
     type: 'string',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: "Absolute path of a file that gets each log line a second time as JSON; Postern's own option.",
   },
   log_ports: {
@@ -935,9 +950,16 @@ export const mainOptions = {
     type: 'string',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'What is logged beyond or below the usual, as +name and -name.',
   },
-  log_timezone: { type: 'boolean', default: false, tier: 'B', doc: 'Whether times in logs tell their zone.' },
+  log_timezone: {
+    type: 'boolean',
+    default: false,
+    tier: 'B',
+    since: '0.1',
+    doc: 'Whether times in logs tell their zone.',
+  },
   lookup_open_max: {
     type: 'integer',
     default: 25,
@@ -967,6 +989,7 @@ export const mainOptions = {
     type: 'string',
     default: 'long',
     tier: 'B',
+    since: '0.1',
     doc: "Form of message ids: `long` has 23 characters, `short` the 16 of Exim before 4.97; Postern's own option.",
   },
   message_id_header_domain: {
@@ -1017,6 +1040,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Users as whom no delivery is ever run.',
   },
   notifier_socket: {
@@ -1072,6 +1096,7 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'File into which the daemon writes its process id.',
   },
   pipelining_advertise_hosts: {
@@ -1102,6 +1127,7 @@ export const mainOptions = {
     type: 'string',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Name of this host, for HELO, banner, headers and message ids.',
   },
   print_topbitchars: {
@@ -1114,12 +1140,14 @@ export const mainOptions = {
     type: 'string',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'File in which a process tells what it is doing when asked.',
   },
   prod_requires_admin: {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether starting a delivery or queue run from the command line is for administrators.',
   },
   proxy_protocol_timeout: {
@@ -1132,12 +1160,14 @@ export const mainOptions = {
     type: 'string',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Domain added to sender addresses without one, and to recipients unless qualify_recipient says otherwise.',
   },
   qualify_recipient: {
     type: 'string',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Domain added to recipient addresses without one.',
   },
   queue_domains: {
@@ -1156,6 +1186,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether showing the queue is for administrators.',
   },
   queue_only: {
@@ -1174,6 +1205,7 @@ export const mainOptions = {
     type: 'fixed',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'System load above which messages stay on the queue.',
   },
   queue_only_load_latch: {
@@ -1192,12 +1224,14 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether a queue run goes by age instead of chance.',
   },
   queue_run_max: {
     type: 'expandInteger',
     default: '5',
     tier: 'A',
+    since: '0.1',
     doc: 'How many queue runs the daemon has going at once.',
   },
   queue_smtp_domains: {
@@ -1308,12 +1342,14 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether TCP asks clients from time to time whether they still live.',
   },
   smtp_accept_max: {
     type: 'integer',
     default: 20,
     tier: 'A',
+    since: '0.1',
     doc: 'Most SMTP connections at once; zero means any.',
   },
   smtp_accept_max_nonmail: {
@@ -1338,12 +1374,14 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Most connections of one client address at once.',
   },
   smtp_accept_queue: {
     type: 'integer',
     default: 0,
     tier: 'A',
+    since: '0.1',
     doc: 'Number of connections beyond which messages stay on the queue; zero means any.',
   },
   smtp_accept_queue_per_connection: {
@@ -1356,12 +1394,14 @@ export const mainOptions = {
     type: 'integer',
     default: 0,
     tier: 'A',
+    since: '0.1',
     doc: 'Connections kept free for the clients in smtp_reserve_hosts.',
   },
   smtp_active_hostname: {
     type: 'expand',
     default: '$primary_hostname',
     tier: 'B',
+    since: '0.1',
     doc: 'Name this host uses in the present connection.',
   },
   smtp_backlog_monitor: {
@@ -1386,6 +1426,7 @@ export const mainOptions = {
     type: 'integer',
     default: 20,
     tier: 'A',
+    since: '0.1',
     doc: 'How many connections the system holds waiting for us.',
   },
   smtp_enforce_sync: {
@@ -1410,6 +1451,7 @@ export const mainOptions = {
     type: 'fixed',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'System load above which only the clients in smtp_reserve_hosts are served.',
   },
   smtp_max_synprot_errors: {
@@ -1455,6 +1497,7 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Clients for whom connections are kept free.',
   },
   smtp_return_error_details: {
@@ -1498,6 +1541,7 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Folder of the queue and of what is remembered between deliveries.',
   },
   spool_wireformat: {
@@ -1613,6 +1657,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether replies go out without waiting for more to send.',
   },
   timeout_frozen_after: {
@@ -1621,7 +1666,13 @@ export const mainOptions = {
     tier: 'A',
     doc: 'Age after which a frozen message is removed; zero means never.',
   },
-  timezone: { type: 'string', default: undefined, tier: 'B', doc: 'Zone of the times in logs and headers.' },
+  timezone: {
+    type: 'string',
+    default: undefined,
+    tier: 'B',
+    since: '0.1',
+    doc: 'Zone of the times in logs and headers.',
+  },
   tls_advertise_hosts: {
     type: 'hostList',
     default: '*',
@@ -1684,6 +1735,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Ports on which TLS begins at once.',
   },
   tls_privatekey: {
@@ -1737,12 +1789,14 @@ export const mainOptions = {
     type: 'expandList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Groups whose members may set the sender of a message.',
   },
   trusted_users: {
     type: 'expandList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Users who may set the sender of a message.',
   },
   unknown_login: {
@@ -1791,6 +1845,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether refused messages go to a reject log.',
   },
 } as const satisfies OptionTable
