@@ -80,7 +80,13 @@ export function createAclEngine(): AclEngine {
     return acl
   }
 
-  function run(text: Text, place: AclPlace, context: Context, args: readonly Text[]): Awaitable<AclResult> {
+  function run(
+    text: Text,
+    place: AclPlace,
+    context: Context,
+    args: readonly Text[],
+    memory: Map<string, unknown>,
+  ): Awaitable<AclResult> {
     const depth = context.aclDepth ?? 0
     if (depth > DEEPEST) {
       return errorResult('ACL nested too deep: possible loop', { logReject: undefined })
@@ -96,7 +102,8 @@ export function createAclEngine(): AclEngine {
     const call: AclCall = {
       place,
       context: inner,
-      runNested: (name, values) => run(name, place, inner, values),
+      runNested: (name, values) => run(name, place, inner, values, memory),
+      memory,
       logReject: undefined,
     }
     if (acl.name !== undefined) inner.debug?.('acl', `using ACL "${acl.name}"`)
@@ -121,7 +128,7 @@ export function createAclEngine(): AclEngine {
     },
     runAcl(acl, place, context, args = []) {
       lowerLocalPart(place, context)
-      return run(acl, place, context, args)
+      return run(acl, place, context, args, new Map())
     },
     rows,
   }

@@ -30,6 +30,8 @@ export interface AclCall {
   readonly context: Context
   /** Runs another ACL from this one. */
   runNested(acl: Text, argumentsOfCall: readonly Text[]): Awaitable<AclResult>
+  /** What is remembered for one command: one run of an ACL with all that it calls. */
+  readonly memory: Map<string, unknown>
   /** Set by `log_reject_target`, for the rest of the ACL. */
   logReject: AclResult['logReject']
 }

@@ -187,7 +187,8 @@ function expandWords(
   return after(call.context.ports.expand(word, call.context), (text) => {
     if (text instanceof Failure) {
       if (text.kind === 'forced') return TRUE_IGNORED
-      const logMessage = `failed to expand ACL string "${word.text}": ${text.message}`
+      // Exim names the first word whichever failed.
+      const logMessage = `failed to expand ACL string "${clause.words[0]?.text ?? ''}": ${text.message}`
       const tested: Tested = { is: text.kind === 'defer' ? 'defer' : 'error', logMessage }
       return tested
     }
@@ -198,9 +199,14 @@ function expandWords(
 function showClause(clause: Clause, expanded: Text | undefined, context: Context): void {
   if (context.debug === undefined) return
   const raw = clause.argument.text
+  // An ACL that another one called stands further right; its second lines keep their column.
+  const depth = (context.aclDepth ?? 1) - 1
   context.debug('acl', `check ${clause.shown} = ${raw}`)
   if (expanded !== undefined && textOf(expanded) !== raw) {
-    context.debug('acl', `${' '.repeat(`check ${clause.shown} `.length)}= ${textOf(expanded)}`)
+    context.debug(
+      'acl',
+      `${' '.repeat(Math.max(0, `check ${clause.shown} `.length - depth))}= ${textOf(expanded)}`,
+    )
   }
 }
 
@@ -210,7 +216,8 @@ function wantsMessages(statement: Statement, progress: Progress, is: Tested['is'
   switch (statement.verb) {
     case 'accept':
     case 'discard':
-      return progress.endpass ? failed : is === 'true' || is === 'discard'
+      // Before endpass a failure shows only when it was the last statement: then its text goes with the refusal.
+      return failed || !progress.endpass
     case 'require':
       return failed
     default:
@@ -244,7 +251,8 @@ function takeMessages(
     if (own !== undefined) progress.user = own
     return after(expandMessage(progress.logMessage, call), (log) => {
       variables.delete('acl_verify_message')
-      if (log !== undefined) progress.log = progress.log === undefined ? log : `${log}: ${progress.log}`
+      const joins = progress.log !== undefined && statement.verb !== 'warn'
+      if (log !== undefined) progress.log = joins ? `${log}: ${progress.log ?? ''}` : log
       else progress.log ??= progress.user
       return own
     })
@@ -285,17 +293,19 @@ function conclude(
 ): AclResult | undefined {
   const { verb } = statement
   const { debug } = call.context
-  debug?.('acl', `${verb}: condition test ${outcomeWords[is]} in ${nameOf(acl)}`)
   const wrongDiscard = is === 'discard' && verb !== 'accept' && verb !== 'discard'
   if (wrongDiscard) {
     progress.log = `nested ACL returned "discard" for "${verb}" command (only allowed with "accept" or "discard")`
     progress.user = undefined
   }
-  if (verb === 'warn') {
-    warn(statement, call, progress, wrongDiscard ? 'error' : is)
+  debug?.('acl', `${verb}: condition test ${outcomeWords[wrongDiscard ? 'error' : is]} in ${nameOf(acl)}`)
+  if (verb === 'warn' && !wrongDiscard && is !== 'error') {
+    warn(statement, call, progress, is)
+    progress.user = undefined
+    progress.log = undefined
     return undefined
   }
-  const decision = wrongDiscard ? broken('error') : decide(verb, is, progress)
+  const decision = wrongDiscard || verb === 'warn' ? broken('error') : decide(verb, is, progress)
   if (decision === undefined) return undefined
   if (decision.debug !== undefined) {
     debug?.(
@@ -346,11 +356,13 @@ function decide(
 function warn(statement: Statement, call: AclCall, progress: Progress, is: Tested['is']): void {
   const { context } = call
   const { log } = context.ports
-  if (is === 'defer' || is === 'error') {
+  if (is === 'defer') {
     if (!log.selects('acl_warn_skipped')) return
-    const what = is === 'defer' ? 'condition test deferred' : 'condition test error'
     const why = progress.log === undefined || progress.log === '' ? '' : `: ${firstLine(progress.log) ?? ''}`
-    log.main(messageId(context), `${who(context)}Warning: ACL "warn" statement skipped: ${what}${why}`)
+    log.main(
+      messageId(context),
+      `${who(context)}Warning: ACL "warn" statement skipped: condition test deferred${why}`,
+    )
     return
   }
   if (is !== 'true') return

@@ -3,12 +3,15 @@ import type { ConditionRow } from '../row.ts'
 import { acl } from './acl.ts'
 import { authenticated } from './authenticated.ts'
 import { condition } from './condition.ts'
+import { dnslists } from './dnslists.ts'
 import { domains } from './domains.ts'
 import { encrypted } from './encrypted.ts'
 import { hosts } from './hosts.ts'
 import { localParts } from './local_parts.ts'
 import { missingConditions } from './missing.ts'
+import { ratelimit } from './ratelimit.ts'
 import { recipients } from './recipients.ts'
+import { seen } from './seen.ts'
 import { senderDomains } from './sender_domains.ts'
 import { senders } from './senders.ts'
 import { verify } from './verify.ts'
@@ -17,11 +20,14 @@ export const conditions: readonly ConditionRow[] = [
   acl,
   authenticated,
   condition,
+  dnslists,
   domains,
   encrypted,
   hosts,
   localParts,
+  ratelimit,
   recipients,
+  seen,
   senderDomains,
   senders,
   verify,

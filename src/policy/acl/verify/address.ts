@@ -84,10 +84,11 @@ function setFailure(call: AclCall, name: string, result: VerifyResult): void {
   else call.context.variables.set(name, result.failure)
 }
 
-function asTested(_call: AclCall, result: VerifyResult, argument: VerifyArgument): Tested {
+function asTested(call: AclCall, result: VerifyResult, argument: VerifyArgument): Tested {
   const { userMessage, logMessage } = result
   if (result.is === 'ok') return { is: 'true' }
   if (result.is === 'defer' && argument.options.includes('defer_ok')) {
+    call.context.debug?.('acl', 'verify defer overridden by defer_ok')
     return { is: 'true', verifyMessage: userMessage }
   }
   return { is: result.is === 'fail' ? 'false' : 'defer', userMessage, logMessage }

@@ -1,7 +1,14 @@
 /** Options of `verify =`: checked here, obeyed by whoever verifies. */
 import { parseInterval } from '../../../base/interval.ts'
 
-const words = new Set(['defer_ok', 'callout', 'success_on_redirect', 'quota', 'case_insensitive'])
+const words = new Set([
+  'defer_ok',
+  'callout',
+  'success_on_redirect',
+  'quota',
+  'case_insensitive',
+  'no_details',
+])
 const calloutWords = new Set([
   'connect',
   'defer_ok',
@@ -44,7 +51,11 @@ export function splitOptions(text: string): string[] {
 }
 
 /** Exim's sentence for the first wrong option of an address verification; undefined when all are right. */
-export function badOption(options: readonly string[], text: string): string | undefined {
+export function badOption(
+  options: readonly string[],
+  text: string,
+  ofHeader: boolean = false,
+): string | undefined {
   for (const option of options) {
     const equals = option.indexOf('=')
     const name = (equals < 0 ? option : option.slice(0, equals)).trim()
@@ -52,19 +63,22 @@ export function badOption(options: readonly string[], text: string): string | un
     if (equals < 0) continue
     if (name !== 'callout' && name !== 'quota')
       return `unknown option "${option}" in ACL condition "verify ${text}"`
-    const bad = name === 'callout' ? badCallout(option.slice(equals + 1), text) : undefined
+    const bad = name === 'callout' ? badCallout(option.slice(equals + 1), text, ofHeader) : undefined
     if (bad !== undefined) return bad
   }
   return undefined
 }
 
-function badCallout(value: string, text: string): string | undefined {
+function badCallout(value: string, text: string, ofHeader: boolean): string | undefined {
   for (const piece of value.split(',').map((word) => word.trim())) {
     const equals = piece.indexOf('=')
     const name = (equals < 0 ? piece : piece.slice(0, equals)).trim()
     if (!calloutWords.has(name)) {
-      if (parseInterval(piece) !== undefined) continue
+      if (piece === '' || parseInterval(piece) !== undefined) continue
       return `bad time value in ACL condition "verify ${text}"`
+    }
+    if (name === 'mailfrom' && equals >= 0 && !ofHeader) {
+      return `"mailfrom" is allowed as a callout option only for verify=header_sender (detected in ACL condition "${text}")`
     }
     const kind = withValue.get(name)
     if (kind !== undefined && equals < 0) {

@@ -1,0 +1,42 @@
+import { textOf } from '../../../base/text.ts'
+import { placeNames } from '../place.ts'
+import type { ActingModifier } from '../row.ts'
+
+const logNames = new Set(['main', 'reject', 'panic'])
+
+export const logwrite: ActingModifier = {
+  kind: 'modifier',
+  name: 'logwrite',
+  doc: 'Writes a line to the main log at once, or to the logs named between colons before it.',
+  since: '0.1',
+  tier: 'A',
+  argument: 'text',
+  phases: 'all',
+  run({ context, place }, argument) {
+    const text = textOf(argument)
+    const { log } = context.ports
+    const id = context.message === undefined || context.message.id === '' ? undefined : context.message.id
+    if (!text.startsWith(':')) {
+      log.main(id, text)
+      return undefined
+    }
+    const end = text.indexOf(':', 1)
+    const names =
+      end < 0
+        ? [text]
+        : text
+            .slice(1, end)
+            .split(',')
+            .map((name) => name.trim())
+    if (names.some((name) => !logNames.has(name))) {
+      log.panic(id, `unknown log name in "${text}" in "logwrite" in ${placeNames[place]} ACL`)
+      return undefined
+    }
+    const line = text.slice(end + 1).trimStart()
+    const main = names.includes('main')
+    if (names.includes('reject')) log.reject(id, line, { main, reject: true, panic: false })
+    else if (main) log.main(id, line)
+    if (names.includes('panic')) log.panic(id, line)
+    return undefined
+  },
+}

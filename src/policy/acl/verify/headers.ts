@@ -1,0 +1,188 @@
+/** `verify = header_...` and `verify = not_blind`: what stands in the headers of the message. */
+import { splitAddressList } from '../../../mail/address-list.ts'
+import type { Header } from '../../../mail/envelope.ts'
+import { headerBody, headerName, unfold } from '../../../mail/header.ts'
+import { parseAddress } from '../../../mail/parse-address.ts'
+import type { Context, VerifyResult } from '../../../ports.ts'
+import { asciiLower } from '../case.ts'
+import type { Phases } from '../place.ts'
+import { errorOf, type Tested, TRUE } from '../row.ts'
+import { noOptions } from './helo.ts'
+import { badOption } from './options.ts'
+import type { VerifyRow } from './row.ts'
+
+const withMessage: Phases = { only: ['data', 'prdr', 'mime', 'dkim', 'notsmtp'] }
+/** Addresses looked at in one message. */
+const MOST_ADDRESSES = 10_000
+
+/** One address of a header, as it stands there. */
+interface HeaderAddress {
+  readonly header: string
+  readonly text: string
+}
+
+function* addressesIn(headers: readonly Header[], names: readonly string[]): Generator<HeaderAddress> {
+  let left = MOST_ADDRESSES
+  for (const header of headers) {
+    const name = headerName(header.text)
+    if (header.type === '*' || name === undefined || !names.includes(asciiLower(name))) continue
+    for (const item of splitAddressList(unfold(headerBody(header)))) {
+      if (--left < 0) return
+      yield { header: name, text: item.text }
+    }
+  }
+}
+
+export const headerSyntax: VerifyRow = {
+  name: 'header_syntax',
+  doc: 'Headers that hold addresses (From, Reply-To, Sender, To, Cc, Bcc) are well formed.',
+  since: '0.1',
+  tier: 'A',
+  phases: withMessage,
+  takesAddress: false,
+  async run({ context }, argument) {
+    if (argument.options.length > 0) return noOptions(argument.text)
+    const names = ['from', 'reply-to', 'sender', 'to', 'cc', 'bcc']
+    const unqualified = await unqualifiedAllowed(context)
+    for (const { header, text } of addressesIn(context.message?.headers ?? [], names)) {
+      const problem = problemOf(text, header, unqualified, context)
+      if (problem === undefined) continue
+      const logMessage = `${problem}: failing address in "${header}:" header is: ${text.slice(0, 1024)}`
+      return { is: 'false', logMessage }
+    }
+    return TRUE
+  },
+}
+
+interface Unqualified {
+  readonly sender: boolean
+  readonly recipient: boolean
+}
+
+/** Locally written messages and listed hosts may leave the domain out. */
+async function unqualifiedAllowed(context: Context): Promise<Unqualified> {
+  const { connection, ports, settings } = context
+  if (connection?.hostAddress === undefined) return { sender: true, recipient: true }
+  const subject = { address: connection.hostAddress }
+  const allowed = async (list: typeof settings.sender_unqualified_hosts): Promise<boolean> =>
+    list !== undefined && (await ports.matchList('host', list, subject, context)).is === 'match'
+  return {
+    sender: await allowed(settings.sender_unqualified_hosts),
+    recipient: await allowed(settings.recipient_unqualified_hosts),
+  }
+}
+
+function problemOf(
+  text: string,
+  header: string,
+  unqualified: Unqualified,
+  { settings }: Context,
+): string | undefined {
+  const parsed = parseAddress(text, {
+    allowDomainLiterals: true,
+    allowUtf8Domains: settings.allow_utf8_domains,
+    stripTrailingDot: settings.strip_trailing_dot,
+  })
+  if (parsed.is === 'error') return parsed.message === 'empty address' ? undefined : parsed.message
+  if (parsed.domain !== '') return undefined
+  const isSender = /^(?:from|sender|reply-to)$/i.test(header)
+  if (isSender ? unqualified.sender : unqualified.recipient) return undefined
+  return 'unqualified address not permitted'
+}
+
+export const headerNamesAscii: VerifyRow = {
+  name: 'header_names_ascii',
+  doc: 'The names of all headers are printable ASCII.',
+  since: '0.1',
+  tier: 'A',
+  phases: withMessage,
+  takesAddress: false,
+  run({ context }, argument) {
+    if (argument.options.length > 0) return noOptions(argument.text)
+    for (const { text, type } of context.message?.headers ?? []) {
+      if (type === '*') continue
+      const colon = text.indexOf(':')
+      const name = colon < 0 ? text.trimEnd() : text.slice(0, colon)
+      if (!/[^!-~]/.test(name.trimEnd())) continue
+      return {
+        is: 'false',
+        logMessage: `Invalid character in header "${name.replace(/[^ -~]/g, '?')}" found`,
+      }
+    }
+    return TRUE
+  },
+}
+
+export const headerSender: VerifyRow = {
+  name: 'header_sender',
+  doc: 'An address in Sender, Reply-To or From can be verified as a sender.',
+  since: '0.1',
+  tier: 'A',
+  phases: withMessage,
+  takesAddress: false,
+  async run(call, argument) {
+    const bad = badOption(argument.options, argument.text, true)
+    if (bad !== undefined) return errorOf(bad)
+    const { context } = call
+    const headers = context.message?.headers ?? []
+    let deferred = false
+    for (const name of ['sender', 'reply-to', 'from']) {
+      for (const { header, text } of addressesIn(headers, [name])) {
+        const parsed = parseAddress(text)
+        if (parsed.is === 'error') continue
+        context.debug?.('acl', `verifying ${header}: header address ${parsed.address}`)
+        if (parsed.domain === '') continue
+        const result = await verifySender(parsed.address, argument.options, context)
+        if (result.is === 'ok') return TRUE
+        if (result.is === 'defer') {
+          if (argument.options.includes('defer_ok')) return TRUE
+          deferred = true
+        }
+      }
+    }
+    return noSender(deferred)
+  },
+}
+
+function verifySender(address: string, options: readonly string[], context: Context): Promise<VerifyResult> {
+  return context.ports.verify({ address, kind: 'sender', options }, { ...context, verifyMode: 'S' })
+}
+
+function noSender(deferred: boolean): Tested {
+  if (deferred) {
+    return { is: 'defer', logMessage: 'all attempts to verify a sender in a header line deferred' }
+  }
+  return { is: 'false', logMessage: 'there is no valid sender in any header line' }
+}
+
+export const notBlind: VerifyRow = {
+  name: 'not_blind',
+  doc: 'Every recipient stands in a To or Cc header.',
+  since: '0.1',
+  tier: 'A',
+  phases: { only: ['data', 'prdr', 'mime', 'notsmtp'] },
+  takesAddress: false,
+  run({ context }, argument) {
+    const wrong = argument.options.find((option) => option !== 'case_insensitive')
+    if (wrong !== undefined)
+      return errorOf(`unknown option "${wrong}" in ACL condition "verify ${argument.text}"`)
+    const caseless = argument.options.includes('case_insensitive')
+    const names = ['to', 'cc', 'resent-to', 'resent-cc']
+    const shown = new Set<string>()
+    for (const { text } of addressesIn(context.message?.headers ?? [], names)) {
+      const parsed = parseAddress(text)
+      if (parsed.is === 'address') shown.add(comparable(parsed.address, context, caseless))
+    }
+    const blind = (context.message?.recipients ?? []).some(
+      ({ address }) => !shown.has(comparable(address, context, caseless)),
+    )
+    return blind ? { is: 'false', logMessage: 'bcc recipient detected' } : TRUE
+  },
+}
+
+function comparable(address: string, { server }: Context, caseless: boolean): string {
+  const at = address.lastIndexOf('@')
+  const localPart = at < 0 ? address : address.slice(0, at)
+  const domain = at < 0 ? server.qualifyRecipient : address.slice(at + 1)
+  return `${caseless ? asciiLower(localPart) : localPart}@${asciiLower(domain)}`
+}
