@@ -25,8 +25,10 @@ export interface DaemonOptions {
   reload(): Promise<
     { readonly is: 'server'; readonly server: Server } | { readonly is: 'kept'; readonly why: string }
   >
-  /** Called once it listens. */
-  onStarted?(addresses: readonly ListenAddress[]): void
+  /** A worker behind a privileged parent: the parent tells of the start, obeys SIGHUP and says when to end. */
+  readonly worker?: { readonly stop: AbortSignal } | undefined
+  /** Called once it listens, with the line of the main log. */
+  onStarted?(addresses: readonly ListenAddress[], line: string): void
 }
 
 export type DaemonResult = { readonly is: 'ended' } | { readonly is: 'failed'; readonly message: string }
@@ -82,7 +84,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   }
   announce()
   service.startQueueRuns()
-  options.onStarted?.(service.addresses)
+  options.onStarted?.(service.addresses, startLine(service.addresses.map(withTls), options))
 
   await new Promise<void>((resolve) => {
     let ending = false
@@ -99,7 +101,10 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
     }
     process.on('SIGTERM', end)
     process.on('SIGINT', end)
-    process.on('SIGHUP', () => void reload())
+    process.on('SIGHUP', () => {
+      if (options.worker === undefined) void reload()
+    })
+    options.worker?.stop.addEventListener('abort', end)
   })
   if (pidFile !== undefined) removePidFile(pidFile, process.pid)
   await server.close()
@@ -107,7 +112,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
 
   function announce(): void {
     const line = startLine(service.addresses.map(withTls), options)
-    server.log.main(undefined, `exim ${eximVersion} daemon started: pid=${process.pid}, ${line}`)
+    if (options.worker === undefined) server.log.main(undefined, startedLine(line))
     options.state.describe(`daemon(${eximVersion}): ${line}`)
   }
 
@@ -136,6 +141,11 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
     service.replace(server)
     announce()
   }
+}
+
+/** Log tools know the daemon's first line by these words. */
+export function startedLine(line: string): string {
+  return `exim ${eximVersion} daemon started: pid=${process.pid}, ${line}`
 }
 
 /** Why an address cannot be had, and what to do. */

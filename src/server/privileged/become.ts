@@ -6,7 +6,7 @@ interface WithInitgroups {
 
 /** @param user login name for the supplementary groups; undefined: none but `gid` */
 export function becomeUser(uid: number, gid: number, user: string | undefined): void {
-  if (process.getuid?.() !== 0) return
+  if (process.geteuid?.() !== 0) return
   if (user !== undefined && knowsInitgroups(process)) process.initgroups(user, gid)
   else process.setgroups?.([gid])
   process.setgid?.(gid)

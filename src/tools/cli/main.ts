@@ -7,6 +7,8 @@ import { basename } from 'node:path'
 import { commands } from './commands/index.ts'
 import { modes } from './modes/index.ts'
 import { parseCommandLine } from './parse.ts'
+import type { Lowered } from '../../server/privileged/helper.ts'
+import type { Server } from '../../server/server.ts'
 import { refuseWhenPrivileged } from './privilege.ts'
 import { ProcessState } from '../../server/process-state.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
@@ -58,8 +60,8 @@ async function run({ path: programPath, words, calledAs, terminal, state }: Run)
       terminal.err(`postern: there is no command "${command}"; "postern --help" lists them\n`)
       return 1
     }
-    const { run: runCommand } = await row.load()
-    return runCommand(words.slice(1), terminal, state)
+    const chosen = await row.load()
+    return chosen.run(words.slice(1), terminal, state)
   }
   const parsed = parseCommandLine(calledAs, words)
   if (parsed.is === 'refused') {
@@ -69,18 +71,35 @@ async function run({ path: programPath, words, calledAs, terminal, state }: Run)
   const { invocation } = parsed
   const mode = modes[invocation.mode]
   if (mode.needs === 'nothing') {
-    const { run: runMode } = await mode.load()
-    return runMode(invocation, terminal)
+    const chosen = await mode.load()
+    return chosen.run(invocation, terminal)
   }
   const { prepareServer } = await import('./prepare-server.ts')
   const prepared = await prepareServer(invocation, terminal, programPath, state)
   if (prepared.is === 'ended') return prepared.exitCode
-  const { run: runMode } = await mode.load()
-  try {
-    return await runMode({ invocation, terminal, ...prepared.call })
-  } finally {
-    await prepared.call.server.close()
+  const { server } = prepared.call
+  const lowered = mode.as === 'itself' ? undefined : await lower(server, mode.as === 'delivering')
+  if (lowered !== undefined && 'wrong' in lowered) {
+    terminal.err(`${calledAs}: ${lowered.wrong}\n`)
+    return 1
   }
+  const chosen = await mode.load()
+  try {
+    return await chosen.run({ invocation, terminal, ...prepared.call })
+  } finally {
+    await server.close()
+    lowered?.end()
+  }
+}
+
+/** Root's power is needed to read the configuration, and for deliveries under other uids; not for the rest. */
+async function lower(
+  server: Server,
+  delivers: boolean,
+): Promise<Lowered | { readonly wrong: string } | undefined> {
+  if (process.geteuid?.() !== 0) return undefined
+  const { lowerPrivilege } = await import('../../server/privileged/helper.ts')
+  return lowerPrivilege(server, delivers)
 }
 
 function unexpected(terminal: Terminal, calledAs: string, error: unknown): void {

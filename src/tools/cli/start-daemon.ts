@@ -3,10 +3,14 @@
  * in the background unless that is not wanted.
  */
 import { spawn } from 'node:child_process'
+import cluster from 'node:cluster'
 import { encodeUtf8 } from '../../base/text.ts'
 import { renderDiagnostic } from '../../base/diagnostic-frame.ts'
 import { checkTexts } from '../../server/check-configuration.ts'
-import { runDaemon } from '../../server/daemon.ts'
+import { type DaemonOptions, type DaemonResult, runDaemon, startedLine } from '../../server/daemon.ts'
+import { becomeUser } from '../../server/privileged/become.ts'
+import { type FromWorker, runPrivilegedParent } from '../../server/privileged/parent.ts'
+import { createRunAs } from '../../server/privileged/run-as.ts'
 import type { ServerCall } from './call.ts'
 import { has, valueOf } from './parse.ts'
 import type { QueueRunFlags } from './queue-flags.ts'
@@ -20,30 +24,99 @@ export interface StartDaemon {
 
 export async function startDaemon(call: ServerCall, how: StartDaemon): Promise<number> {
   const { invocation, server, terminal, state } = call
+  if (workerNumber() === undefined) warn(call)
+  if (!how.foreground && process.env['POSTERN_IN_BACKGROUND'] !== '1') return goToBackground(call)
+  const override = valueOf(invocation, '-oX')
+  const pidFile = pidFileOf(call, how, override)
+  const result = await (workerNumber() !== undefined
+    ? runWorker(call, how, override)
+    : process.geteuid?.() === 0 && server.user.uid !== 0
+      ? runPrivilegedParent(server, {
+          workers: 1,
+          pidFile,
+          state,
+          startedLine,
+          onStarted: () => process.send?.('started'),
+        })
+      : runDaemon(server, {
+          ...daemonOptions(call, how, override),
+          pidFile,
+          onStarted: () => process.send?.('started'),
+        }))
+  if (result.is === 'ended') return 0
+  if (workerNumber() === undefined) {
+    terminal.err(`${invocation.calledAs}: ${encodeUtf8(result.message)}\n`)
+    server.log.panic(undefined, encodeUtf8(result.message))
+  }
+  return 1
+}
+
+/** What does not stop the start, with its place. */
+function warn({ server, terminal }: ServerCall): void {
   for (const each of [...server.configuration.diagnostics, ...checkTexts(server.configuration)]) {
     terminal.err(`${encodeUtf8(renderDiagnostic({ ...each, severity: 'warning' }))}\n`)
   }
-  if (!how.foreground && process.env['POSTERN_IN_BACKGROUND'] !== '1') return goToBackground(call)
-  const override = valueOf(invocation, '-oX')
+}
+
+function daemonOptions(
+  call: ServerCall,
+  how: StartDaemon,
+  override: string | undefined,
+): Omit<DaemonOptions, 'pidFile'> {
+  const { invocation, state } = call
   const queueing = has(invocation, '-odq')
     ? 'queue'
     : has(invocation, '-odb', '-odf', '-odi')
       ? 'deliver'
       : undefined
-  const result = await runDaemon(server, {
+  return {
     listen: how.listen,
     override,
-    pidFile: pidFileOf(call, how, override),
     ...(queueing === undefined ? {} : { queueing }),
     queueRuns: how.queueRuns,
     state,
     reload: () => reloadFor(call),
-    onStarted: () => process.send?.('started'),
+  }
+}
+
+/** Set by the privileged parent in the environment of its workers, which hold a channel to it. */
+function workerNumber(): number | undefined {
+  const number = process.env['POSTERN_WORKER']
+  return cluster.isWorker && number !== undefined ? Number(number) : undefined
+}
+
+/** A worker: its configuration was read with root's power; from here on it has none. */
+async function runWorker(
+  call: ServerCall,
+  how: StartDaemon,
+  override: string | undefined,
+): Promise<DaemonResult> {
+  const { server } = call
+  const { user } = server
+  const tell = (message: FromWorker): void => void process.send?.(message)
+  becomeUser(user.uid, user.gid, user.name)
+  server.setRunAs(
+    createRunAs({
+      send: (message) => process.connected && (process.send?.(message) ?? false),
+      on: (event: 'message' | 'disconnect', listener: (message: unknown) => void) =>
+        process.on(event, listener),
+    }),
+  )
+  const stop = new AbortController()
+  process.on('disconnect', () => stop.abort())
+  process.on('message', (raw: unknown) => {
+    if (typeof raw === 'object' && raw !== null && 'type' in raw && raw.type === 'stop') stop.abort()
   })
-  if (result.is === 'ended') return 0
-  terminal.err(`${invocation.calledAs}: ${encodeUtf8(result.message)}\n`)
-  server.log.panic(undefined, encodeUtf8(result.message))
-  return 1
+  const first = workerNumber() === 0
+  const result = await runDaemon(server, {
+    ...daemonOptions(call, { ...how, queueRuns: first ? how.queueRuns : undefined }, override),
+    pidFile: undefined,
+    worker: { stop: stop.signal },
+    onStarted: (addresses, line) => tell({ type: 'started', addresses, line }),
+  })
+  if (result.is === 'failed') tell({ type: 'failed', message: result.message })
+  process.disconnect()
+  return result
 }
 
 /** With -oX the usual pid file is left alone; a queue runner alone writes none. */

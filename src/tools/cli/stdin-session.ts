@@ -32,7 +32,7 @@ export function describedConnection(
     connectionId: randomBytes(6).toString('hex'),
     startedAt: Date.now(),
     countAtStart: 1,
-    hostChecking: known.hostChecking,
+    hostChecking: known.hostChecking ?? false,
     ident: trusted('-oMt') ?? (host === undefined ? caller.login : undefined),
     ...(host === undefined || known.kind !== 'smtp'
       ? { caller: { uid: caller.uid, gid: caller.gid, login: caller.login, trusted: rights.trusted } }

@@ -26,6 +26,8 @@ export async function run(call: ServerCall): Promise<number> {
     ...base,
     context: {
       ...context,
+      // The dialogue may come from a file: there is no client who could wait for replies.
+      settings: { ...context.settings, smtp_enforce_sync: false },
       ports: { ...context.ports, log: loggedOnStderr(terminal, server.log) },
       debug: (_category, line) => terminal.err(`>>> ${line}\n`),
     },

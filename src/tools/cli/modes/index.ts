@@ -2,29 +2,37 @@
 import type { PlainMode, ServerMode } from '../call.ts'
 import type { ModeName } from '../flag.ts'
 
+/**
+ * `as`: with whose rights a call of root's goes on once its configuration is read. `delivering` keeps a privileged
+ * helper for deliveries under other uids; `itself` sees to it in its own way.
+ */
 type ModeRow =
   | { readonly needs: 'nothing'; load(): Promise<PlainMode> }
-  | { readonly needs: 'server'; load(): Promise<ServerMode> }
+  | {
+      readonly needs: 'server'
+      readonly as: 'run-time user' | 'delivering' | 'itself'
+      load(): Promise<ServerMode>
+    }
 
 export const modes: Readonly<Record<ModeName, ModeRow>> = {
-  'accept-message': { needs: 'server', load: () => import('./accept-message.ts') },
-  'address-test': { needs: 'server', load: () => import('./address-test.ts') },
-  'address-verify': { needs: 'server', load: () => import('./address-verify.ts') },
-  'batch-smtp': { needs: 'server', load: () => import('./batch-smtp.ts') },
-  'build-information': { needs: 'server', load: () => import('./build-information.ts') },
-  'count-queue': { needs: 'server', load: () => import('./count-queue.ts') },
-  daemon: { needs: 'server', load: () => import('./daemon.ts') },
-  expand: { needs: 'server', load: () => import('./expand.ts') },
+  'accept-message': { needs: 'server', as: 'delivering', load: () => import('./accept-message.ts') },
+  'address-test': { needs: 'server', as: 'run-time user', load: () => import('./address-test.ts') },
+  'address-verify': { needs: 'server', as: 'run-time user', load: () => import('./address-verify.ts') },
+  'batch-smtp': { needs: 'server', as: 'delivering', load: () => import('./batch-smtp.ts') },
+  'build-information': { needs: 'server', as: 'itself', load: () => import('./build-information.ts') },
+  'count-queue': { needs: 'server', as: 'run-time user', load: () => import('./count-queue.ts') },
+  daemon: { needs: 'server', as: 'itself', load: () => import('./daemon.ts') },
+  expand: { needs: 'server', as: 'run-time user', load: () => import('./expand.ts') },
   help: { needs: 'nothing', load: () => import('./help.ts') },
-  'host-check': { needs: 'server', load: () => import('./host-check.ts') },
+  'host-check': { needs: 'server', as: 'run-time user', load: () => import('./host-check.ts') },
   information: { needs: 'nothing', load: () => import('./information.ts') },
-  'message-action': { needs: 'server', load: () => import('./message-action.ts') },
-  'message-show': { needs: 'server', load: () => import('./message-show.ts') },
-  newaliases: { needs: 'server', load: () => import('./newaliases.ts') },
-  'print-options': { needs: 'server', load: () => import('./print-options.ts') },
-  'queue-list': { needs: 'server', load: () => import('./queue-list.ts') },
-  'queue-run': { needs: 'server', load: () => import('./queue-run.ts') },
-  'retry-test': { needs: 'server', load: () => import('./retry-test.ts') },
-  'rewrite-test': { needs: 'server', load: () => import('./rewrite-test.ts') },
-  'smtp-on-stdin': { needs: 'server', load: () => import('./smtp-on-stdin.ts') },
+  'message-action': { needs: 'server', as: 'delivering', load: () => import('./message-action.ts') },
+  'message-show': { needs: 'server', as: 'run-time user', load: () => import('./message-show.ts') },
+  newaliases: { needs: 'server', as: 'itself', load: () => import('./newaliases.ts') },
+  'print-options': { needs: 'server', as: 'itself', load: () => import('./print-options.ts') },
+  'queue-list': { needs: 'server', as: 'run-time user', load: () => import('./queue-list.ts') },
+  'queue-run': { needs: 'server', as: 'delivering', load: () => import('./queue-run.ts') },
+  'retry-test': { needs: 'server', as: 'run-time user', load: () => import('./retry-test.ts') },
+  'rewrite-test': { needs: 'server', as: 'run-time user', load: () => import('./rewrite-test.ts') },
+  'smtp-on-stdin': { needs: 'server', as: 'delivering', load: () => import('./smtp-on-stdin.ts') },
 }

@@ -1,0 +1,60 @@
+/** Starts the privileged helper of one call, then gives root up. A door: it starts a process. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Server } from '../server.ts'
+import { becomeUser } from './become.ts'
+import { neverUids } from './never-users.ts'
+import { prepareFolders } from './prepare-folders.ts'
+import { createRunAs } from './run-as.ts'
+
+const helperProgram = join(dirname(fileURLToPath(import.meta.url)), 'helper-main.js')
+
+export interface Lowered {
+  /** Lets the helper go. */
+  end(): void
+}
+
+/**
+ * Goes on as the run-time user when this process is root's.
+ * @param delivers local deliveries under other uids will be wanted
+ */
+export async function lowerPrivilege(
+  server: Server,
+  delivers: boolean,
+): Promise<Lowered | { readonly wrong: string }> {
+  const { user } = server
+  if (process.geteuid?.() !== 0 || user.uid === 0) return { end: () => undefined }
+  const wrong = prepareFolders({
+    spoolDirectory: server.facts.spoolDirectory,
+    logPaths: server.logPaths,
+    user,
+  })
+  if (wrong !== undefined) return { wrong }
+  let helper: ChildProcess | undefined
+  if (delivers) {
+    const never = await neverUids(server)
+    helper = fork(helperProgram, [[...never].join(',')], {
+      cwd: '/',
+      env: {},
+      execArgv: [],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    const channel = helper
+    channel.on('error', () => undefined)
+    server.setRunAs(
+      createRunAs({
+        send: (message) => channel.connected && channel.send(message as object),
+        on: (event: 'message' | 'disconnect', listener: (message: unknown) => void) =>
+          channel.on(event, listener),
+      }),
+    )
+  }
+  becomeUser(user.uid, user.gid, user.name)
+  return {
+    end() {
+      if (helper?.connected === true) helper.disconnect()
+    },
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The privileged parent of a daemon that root started: hands listening handles to its workers, starts local
+ * deliveries under other uids for them, replaces a worker that dies, and obeys signals. It reads nothing from the
+ * network. A door: it starts processes.
+ * Source: Exim manual, "Security considerations"; SECURITY.md, promise 13.
+ */
+import cluster, { type Worker } from 'node:cluster'
+import type { ListenAddress } from '../listen-addresses.ts'
+import { removePidFile, writePidFile } from '../pid-file.ts'
+import type { ProcessState } from '../process-state.ts'
+import type { Server } from '../server.ts'
+import { JobRunner } from './job-runner.ts'
+import { neverUids } from './never-users.ts'
+import { prepareFolders } from './prepare-folders.ts'
+
+/** What a worker tells its parent beside jobs. */
+export type FromWorker =
+  | { readonly type: 'started'; readonly addresses: readonly ListenAddress[]; readonly line: string }
+  | { readonly type: 'failed'; readonly message: string }
+
+export interface ParentOptions {
+  readonly workers: number
+  readonly pidFile: string | undefined
+  readonly state: ProcessState
+  /** First line of the log, without what the workers tell. */
+  startedLine(line: string): string
+  onStarted(): void
+}
+
+export type ParentResult = { readonly is: 'ended' } | { readonly is: 'failed'; readonly message: string }
+
+/** A worker that dies is started again after so long at first, twice as long each time it dies young. */
+const firstRestartMs = 500
+const longestRestartMs = 30_000
+const youngMs = 10_000
+
+export async function runPrivilegedParent(server: Server, options: ParentOptions): Promise<ParentResult> {
+  const { log, user, facts, accounts } = server
+  const wrong = prepareFolders({ spoolDirectory: facts.spoolDirectory, logPaths: server.logPaths, user })
+  if (wrong !== undefined) return { is: 'failed', message: wrong }
+  const never = await neverUids(server)
+  const runner = new JobRunner({ neverUids: () => never, loginOf: (uid) => accounts.byUid(uid)?.name })
+  cluster.schedulingPolicy = cluster.SCHED_NONE
+  cluster.setupPrimary({ args: process.argv.slice(2), serialization: 'advanced' })
+
+  return new Promise((resolve) => {
+    let ending = false
+    let started = false
+    let restartMs = firstRestartMs
+    let generation: Worker[] = []
+    let lastFailure = ''
+
+    const start = (number: number): Worker => {
+      const worker = cluster.fork({ POSTERN_WORKER: String(number) })
+      const since = Date.now()
+      runner.attach({
+        send: (message) => worker.isConnected() && worker.send(message as object),
+        on: (event: 'message' | 'disconnect', listener: (message: unknown) => void) =>
+          worker.on(event, listener as () => void),
+      })
+      worker.on('message', (raw: unknown) => heard(worker, raw))
+      worker.on('exit', (code, signal) =>
+        gone(worker, number, Date.now() - since, signal ?? `exit code ${code}`),
+      )
+      return worker
+    }
+    const startAll = (): Worker[] => Array.from({ length: options.workers }, (_, number) => start(number))
+
+    function heard(worker: Worker, raw: unknown): void {
+      // Jobs are the runner's business; it looks at them itself.
+      if (typeof raw !== 'object' || raw === null || !('type' in raw)) return
+      const message = raw as FromWorker
+      if (message.type === 'failed') lastFailure = message.message
+      if (message.type !== 'started' || !generation.includes(worker)) return
+      if (started) return
+      started = true
+      restartMs = firstRestartMs
+      if (options.pidFile !== undefined) {
+        const problem = writePidFile(options.pidFile, process.pid)
+        if (problem !== undefined) log.panic(undefined, problem)
+      }
+      log.main(undefined, options.startedLine(message.line))
+      options.state.describe(`daemon: ${message.line}`)
+      options.onStarted()
+    }
+
+    function gone(worker: Worker, number: number, lived: number, how: string): void {
+      const ours = generation.includes(worker)
+      generation = generation.filter((each) => each !== worker)
+      if (ending) {
+        if (Object.keys(cluster.workers ?? {}).length === 0) finish({ is: 'ended' })
+        return
+      }
+      if (!started)
+        return finish({ is: 'failed', message: lastFailure === '' ? `worker ended: ${how}` : lastFailure })
+      if (!ours) return
+      log.panic(undefined, `worker ${worker.process.pid} ended: ${how}; another one takes its place`)
+      restartMs = lived < youngMs ? Math.min(restartMs * 2, longestRestartMs) : firstRestartMs
+      setTimeout(() => {
+        if (!ending) generation.push(start(number))
+      }, restartMs)
+    }
+
+    /** New workers read the configuration; only when they serve do the old ones end. */
+    function reload(): void {
+      log.main(undefined, `pid ${process.pid}: SIGHUP received: re-exec daemon`)
+      log.reopen()
+      const old = generation
+      const fresh = startAll()
+      let waiting = fresh.length
+      const settle = (worker: Worker): void => {
+        worker.once('message', function ready(raw: unknown) {
+          const message = raw as FromWorker
+          if (message.type === 'started') {
+            waiting--
+            if (waiting > 0) return
+            generation = fresh
+            for (const each of old) each.send({ type: 'stop' })
+            log.main(undefined, options.startedLine(message.line))
+          } else if (message.type === 'failed') {
+            log.panic(undefined, `the configuration in force is kept: ${message.message}`)
+            for (const each of fresh) if (each.isConnected()) each.send({ type: 'stop' })
+          } else worker.once('message', ready)
+        })
+      }
+      for (const worker of fresh) settle(worker)
+    }
+
+    function end(): void {
+      const again = ending
+      ending = true
+      for (const worker of Object.values(cluster.workers ?? {})) {
+        if (worker === undefined) continue
+        if (again) worker.process.kill('SIGTERM')
+        else if (worker.isConnected()) worker.send({ type: 'stop' })
+      }
+      if (Object.keys(cluster.workers ?? {}).length === 0) finish({ is: 'ended' })
+    }
+
+    function finish(result: ParentResult): void {
+      ending = true
+      runner.close()
+      if (options.pidFile !== undefined) removePidFile(options.pidFile, process.pid)
+      resolve(result)
+    }
+
+    process.on('SIGTERM', end)
+    process.on('SIGINT', end)
+    process.on('SIGHUP', reload)
+    generation = startAll()
+  })
+}
