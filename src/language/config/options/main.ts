@@ -6,6 +6,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'A',
+    since: '0.1',
     doc: 'Offers 8BITMIME and takes messages whose body holds bytes above 127.',
   },
   acl_not_smtp: {
@@ -13,6 +14,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'The ACL for a message that comes without SMTP, run when all of it is there.',
   },
   acl_not_smtp_mime: {
@@ -27,6 +29,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'B',
     secures: true,
+    since: '0.1',
     doc: 'The ACL run before the body of a message that comes without SMTP is read.',
   },
   acl_smtp_atrn: {
@@ -48,6 +51,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'The ACL run for each SMTP connection before the banner is sent.',
   },
   acl_smtp_data: {
@@ -77,6 +81,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'The ACL that decides about the ETRN command.',
   },
   acl_smtp_expn: {
@@ -84,6 +89,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'The ACL that decides about the EXPN command.',
   },
   acl_smtp_helo: {
@@ -91,6 +97,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'The ACL run for HELO and EHLO.',
   },
   acl_smtp_mail: {
@@ -98,6 +105,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'The ACL run for MAIL.',
   },
   acl_smtp_mailauth: {
@@ -119,6 +127,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'The ACL run when a session ends without QUIT; its verdict changes nothing.',
   },
   acl_smtp_predata: {
@@ -126,6 +135,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'The ACL run for DATA, before the message is sent.',
   },
   acl_smtp_quit: {
@@ -133,6 +143,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'The ACL run for QUIT; its verdict changes nothing.',
   },
   acl_smtp_rcpt: {
@@ -155,6 +166,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'The ACL that decides about VRFY.',
   },
   acl_smtp_wellknown: {
@@ -182,6 +194,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'A',
+    since: '0.1',
     doc: 'Takes addresses whose domain is an IP address in brackets.',
   },
   allow_mx_to_ip: {
@@ -194,6 +207,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Takes domain names with UTF-8 letters and looks them up as they are.',
   },
   auth_advertise_hosts: {
@@ -319,6 +333,7 @@ export const mainOptions = {
     type: 'integer',
     default: 100,
     tier: 'A',
+    since: '0.1',
     doc: "Fewest free inodes on the spool's file system for a message to be accepted.",
   },
   check_spool_space: {
@@ -326,12 +341,14 @@ export const mainOptions = {
     size: 'kilobytes',
     default: 10485760,
     tier: 'A',
+    since: '0.1',
     doc: "Least free space on the spool's file system for a message to be accepted.",
   },
   chunking_advertise_hosts: {
     type: 'hostList',
     default: '*',
     tier: 'A',
+    since: '0.1',
     doc: 'Clients to whom CHUNKING, and so BDAT, is offered.',
   },
   commandline_checks_require_admin: {
@@ -426,6 +443,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether Delivery-date headers of arriving messages are taken out.',
   },
   disable_fsync: {
@@ -566,6 +584,7 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Clients to whom DSN, the parameters for delivery reports, is offered.',
   },
   dsn_from: {
@@ -578,6 +597,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether Envelope-to headers of arriving messages are taken out.',
   },
   errors_copy: {
@@ -636,6 +656,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether, with -t, addresses on the command line are removed from the recipients.',
   },
   finduser_retries: {
@@ -654,12 +675,14 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'What becomes the real name of a user when gecos_pattern matches.',
   },
   gecos_pattern: {
     type: 'string',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: "Pattern that takes the real name out of a user's entry in the password file.",
   },
   gnutls_allow_auto_pkcs11: {
@@ -678,12 +701,14 @@ export const mainOptions = {
     type: 'integer',
     default: 0,
     tier: 'A',
+    since: '0.1',
     doc: 'Longest header line accepted, all its continuations counted; zero means any.',
   },
   header_maxsize: {
     type: 'integer',
     default: 1048576,
     tier: 'A',
+    since: '0.1',
     doc: 'Most bytes that the headers of a message may have together.',
   },
   headers_charset: {
@@ -696,24 +721,28 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Clients whose HELO or EHLO name may have any form.',
   },
   helo_allow_chars: {
     type: 'string',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Characters accepted in a HELO or EHLO name besides letters, digits, dots and hyphens.',
   },
   helo_lookup_domains: {
     type: 'domainList',
     default: '@ : @[]',
     tier: 'A',
+    since: '0.1',
     doc: 'Names for which, when a client claims one of them, its true name is looked up.',
   },
   helo_try_verify_hosts: {
     type: 'hostList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Clients whose HELO or EHLO name is checked, with no effect but for the ACLs.',
   },
   helo_verify_hosts: {
@@ -721,6 +750,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Clients that are turned away when their HELO or EHLO name cannot be verified.',
   },
   hold_domains: {
@@ -733,6 +763,7 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Clients whose name is looked up as soon as they connect.',
   },
   host_lookup_order: {
@@ -747,12 +778,14 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Clients that are refused as soon as they connect.',
   },
   hosts_connection_nolog: {
     type: 'hostList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Clients whose connections are not logged.',
   },
   hosts_proxy: {
@@ -775,6 +808,7 @@ export const mainOptions = {
     default: '*',
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Clients that must send HELO or EHLO before MAIL.',
   },
   hosts_treat_as_local: {
@@ -800,12 +834,14 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Clients that may send a UUCP From line before the headers.',
   },
   ignore_fromline_local: {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether a UUCP From line from a local batch is dropped.',
   },
   keep_environment: {
@@ -881,18 +917,21 @@ export const mainOptions = {
     default: true,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Whether a local message with a foreign From header gets a Sender header.',
   },
   local_from_prefix: {
     type: 'string',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Text that may stand before the login name in a From header without making it foreign.',
   },
   local_from_suffix: {
     type: 'string',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Text that may stand after the login name in a From header without making it foreign.',
   },
   local_interfaces: {
@@ -918,6 +957,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether a Sender header that a local user wrote stays.',
   },
   localhost_number: {
@@ -983,6 +1023,7 @@ export const mainOptions = {
     size: 'bytes',
     default: 500,
     tier: 'B',
+    since: '0.1',
     doc: 'How many bytes of a body $message_body and $message_body_end show.',
   },
   message_id_form: {
@@ -996,12 +1037,14 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Domain of the Message-ID header that is added when there is none.',
   },
   message_id_header_text: {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Text put into the Message-ID header that is added when there is none.',
   },
   message_logs: {
@@ -1015,6 +1058,7 @@ export const mainOptions = {
     default: '50M',
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Largest message accepted; zero means any.',
   },
   move_frozen_messages: {
@@ -1103,12 +1147,14 @@ export const mainOptions = {
     type: 'hostList',
     default: '*',
     tier: 'A',
+    since: '0.1',
     doc: 'Clients to whom PIPELINING is offered.',
   },
   pipelining_connect_advertise_hosts: {
     type: 'hostList',
     default: '*',
     tier: 'B',
+    since: '0.1',
     doc: 'Clients to whom sending commands before the banner is offered.',
   },
   prdr_enable: {
@@ -1193,6 +1239,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether messages are only put on the queue, not delivered at once.',
   },
   queue_only_file: {
@@ -1218,6 +1265,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether the command line may ask for delivery although queue_only is set.',
   },
   queue_run_in_order: {
@@ -1244,6 +1292,7 @@ export const mainOptions = {
     type: 'time',
     default: 0,
     tier: 'A',
+    since: '0.1',
     doc: 'Longest time to wait for a message that comes without SMTP; zero means any.',
   },
   received_header_text: {
@@ -1251,6 +1300,7 @@ export const mainOptions = {
     default:
       'Received: ${if def:sender_rcvhost {from $sender_rcvhost\\n\\t}{${if def:sender_ident {from ${quote_local_part:$sender_ident} }}${if def:sender_helo_name {(helo=$sender_helo_name)\\n\\t}}}}by $primary_hostname ${if def:received_protocol {with $received_protocol }}${if def:tls_in_ver        { ($tls_in_ver)}}${if def:tls_in_cipher_std { tls $tls_in_cipher_std\\n\\t}}(Postern $version_number)\\n\\t${if def:sender_address {(envelope-from <$sender_address>)\\n\\t}}id $message_exim_id${if def:received_for {\\n\\tfor $received_for}}',
     tier: 'A',
+    since: '0.1',
     doc: 'Text of the Received header added to each message.',
   },
   received_headers_max: {
@@ -1263,18 +1313,21 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Clients that may give recipients without a domain.',
   },
   recipients_max: {
     type: 'expandInteger',
     default: '50000',
     tier: 'A',
+    since: '0.1',
     doc: 'Most recipients of one message; zero means any.',
   },
   recipients_max_reject: {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether a message with too many recipients is refused whole.',
   },
   redis_servers: {
@@ -1311,6 +1364,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether Return-path headers of arriving messages are taken out.',
   },
   rfc1413_hosts: {
@@ -1330,6 +1384,7 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Clients that may give a sender without a domain.',
   },
   slow_lookup_log: {
@@ -1356,18 +1411,21 @@ export const mainOptions = {
     type: 'integer',
     default: 10,
     tier: 'A',
+    since: '0.1',
     doc: 'How many commands that bring no mail a client may give before it is cut off.',
   },
   smtp_accept_max_nonmail_hosts: {
     type: 'hostList',
     default: '*',
     tier: 'A',
+    since: '0.1',
     doc: 'Clients for whom commands that bring no mail are counted.',
   },
   smtp_accept_max_per_connection: {
     type: 'expandInteger',
     default: '1000',
     tier: 'A',
+    since: '0.1',
     doc: 'Most messages in one connection.',
   },
   smtp_accept_max_per_host: {
@@ -1388,6 +1446,7 @@ export const mainOptions = {
     type: 'integer',
     default: 10,
     tier: 'A',
+    since: '0.1',
     doc: 'Number of messages in a connection beyond which they stay on the queue.',
   },
   smtp_accept_reserve: {
@@ -1414,12 +1473,14 @@ export const mainOptions = {
     type: 'expand',
     default: '$smtp_active_hostname ESMTP Postern $version_number $tod_full',
     tier: 'A',
+    since: '0.1',
     doc: 'Text of the greeting after 220.',
   },
   smtp_check_spool_space: {
     type: 'boolean',
     default: true,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether the SIZE a client names is held against the free space.',
   },
   smtp_connect_backlog: {
@@ -1433,6 +1494,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether clients that send before they may are cut off.',
   },
   smtp_etrn_command: {
@@ -1458,12 +1520,14 @@ export const mainOptions = {
     type: 'integer',
     default: 3,
     tier: 'A',
+    since: '0.1',
     doc: 'How many syntax or protocol errors a client may make before it is cut off.',
   },
   smtp_max_unknown_commands: {
     type: 'integer',
     default: 3,
     tier: 'A',
+    since: '0.1',
     doc: 'How many unknown commands a client may give before it is cut off.',
   },
   smtp_ratelimit_hosts: {
@@ -1491,6 +1555,7 @@ export const mainOptions = {
     type: 'expandTime',
     default: '5m',
     tier: 'A',
+    since: '0.1',
     doc: "Longest wait for a client's next line.",
   },
   smtp_reserve_hosts: {
@@ -1578,6 +1643,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Takes domains that end in a dot, without the dot.',
   },
   syslog_duplication: {
@@ -1809,24 +1875,28 @@ export const mainOptions = {
     type: 'string',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Real name that goes with unknown_login.',
   },
   untrusted_set_sender: {
     type: 'addressList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Sender addresses that any local user may set with -f.',
   },
   uucp_from_pattern: {
     type: 'string',
     default: undefined,
     tier: 'C',
+    since: '0.1',
     doc: 'Pattern of a UUCP From line before the headers.',
   },
   uucp_from_sender: {
     type: 'expand',
     default: '$1',
     tier: 'C',
+    since: '0.1',
     doc: 'How the sender is made from what uucp_from_pattern matched.',
   },
   warn_message_file: {
