@@ -117,6 +117,7 @@ function answer(session: Session, transaction: Transaction, acceptance: Acceptan
     return session.reply(250, `${acceptance.before}${own.replace(/^2\d\d /, '')}`)
   }
   session.reply(250, `${acceptance.before}OK id=${message.id}`)
+  if (session.connection.hostChecking) session.remark('**** SMTP testing: that is not a real message id!')
 }
 
 function textOfControl(text: string | { readonly text: string }): ByteString {

@@ -125,6 +125,11 @@ export class Session {
     this.#replies += formatReply(code, text)
   }
 
+  /** A word to the person who plays a session with `-bh`. */
+  remark(text: ByteString): void {
+    this.#replies += `\r\n${text}\r\n\r\n`
+  }
+
   /** Sends what has been noted, with what comes next on this connection. */
   send(): void {
     if (this.#replies !== '') this.io.write(this.#replies)
@@ -139,6 +144,11 @@ export class Session {
   /** True for a client on the network, as against a local process. */
   get remote(): boolean {
     return this.connection.hostAddress !== undefined
+  }
+
+  /** Local programs may end lines with LF alone; the network may not. */
+  get lenientLines(): boolean {
+    return this.connection.kind !== 'smtp' || this.connection.hostChecking
   }
 
   mainLog(text: ByteString, facts?: LogFacts): void {

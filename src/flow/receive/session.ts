@@ -188,7 +188,7 @@ function inputEnded(session: Session, input: Extract<LineResult, { is: 'end' }>)
     return session.reply(421, `${connection.activeHostname}: Service not available - closing connection`)
   }
   connection.notQuitReason = 'connection-lost'
-  if (connection.kind !== 'smtp') session.reply(421, `${connection.activeHostname} lost input connection`)
+  if (session.lenientLines) session.reply(421, `${connection.activeHostname} lost input connection`)
   const lasted = duration(session.context.ports.now() - connection.startedAt, log)
   if (session.transaction !== undefined) {
     session.reset('connection lost')

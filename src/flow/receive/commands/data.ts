@@ -34,7 +34,7 @@ export const data: Command = {
     session.io.flush()
     session.bodyRead = true
     const receiver = await newReceiver(session)
-    const scanner = new DataScanner({ dots: 'stuffed', lenient: session.connection.kind !== 'smtp' })
+    const scanner = new DataScanner({ dots: 'stuffed', lenient: session.lenientLines })
     const end = await readToDot(session, receiver, scanner)
     if (end !== 'done') {
       await receiver.abort()
@@ -155,7 +155,7 @@ async function takeChunk(session: Session, size: number, last: boolean): Promise
   if (transaction === undefined) return noRecipients(session, 'BDAT')
   session.chunks ??= {
     receiver: await newReceiver(session),
-    scanner: new DataScanner({ dots: 'none', lenient: session.connection.kind !== 'smtp' }),
+    scanner: new DataScanner({ dots: 'none', lenient: session.lenientLines }),
     bytes: 0,
     failed: false,
   }
