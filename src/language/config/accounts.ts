@@ -73,8 +73,8 @@ function checkSettings(
 function namesIn(value: unknown, isList: boolean): string[] {
   const text = value instanceof Expandable ? value.text : Array.isArray(value) ? value.join(':') : ''
   if (text.includes('$')) return []
-  const names = isList ? splitList(text) : [text]
-  return names.filter((name) => name !== '' && !/^\d+$/.test(name))
+  const names = isList ? splitList(text).filter((name) => name !== '') : [text]
+  return names.filter((name) => !/^-?\d+$/.test(name))
 }
 
 function placeOf(name: string, value: Expandable) {

@@ -9,9 +9,16 @@ export class AclSection {
   readonly #report: Report
   readonly #acls = new Map<string, AclSource & { readonly lines: SectionLine[] }>()
   #current: SectionLine[] | undefined
+  #complained = false
+  #name = ''
 
   constructor(report: Report) {
     this.#report = report
+  }
+
+  /** Ends the ACL: a macro has been defined, which is done between ACLs only. */
+  close(): void {
+    this.#current = undefined
   }
 
   take(line: MappedText): void {
@@ -23,7 +30,9 @@ export class AclSection {
       if (rest < line.text.length) this.#add(line.slice(rest))
     } else if (this.#current !== undefined) {
       this.#add(line)
-    } else {
+    } else if (!this.#complained) {
+      // One word about it is enough, however many lines follow.
+      this.#complained = true
       const help = 'an ACL begins with a line "name:"'
       error(this.#report, 'acl-name-missing', 'missing or malformed ACL name', line.span(), help)
     }
@@ -35,6 +44,8 @@ export class AclSection {
 
   #begin(name: string, line: MappedText): void {
     const at = line.span(0, name.length)
+    this.#complained = false
+    this.#name = name
     const first = this.#acls.get(name)
     if (first !== undefined) {
       this.#report({
@@ -54,6 +65,6 @@ export class AclSection {
   }
 
   #add(line: MappedText): void {
-    this.#current?.push({ text: new Expandable(line.text, line, 'acl') })
+    this.#current?.push({ text: new Expandable(line.text, line, this.#name) })
   }
 }

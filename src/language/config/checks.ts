@@ -58,7 +58,7 @@ function checkLogSelector({ main, mainSetAt }: Configuration, report: Report): v
   const names = [...Object.keys(logSelectors), 'all']
   for (const word of words) {
     if (!/^[+-]/.test(word)) {
-      const message = `malformed log_selector setting: + or - expected but found "${word}"`
+      const message = `malformed log_selector setting: + or - expected but found "${text.slice(text.indexOf(word))}"`
       error(report, 'log-selector', message, wordSpan(at, word), 'each word is +name or -name')
       return
     }

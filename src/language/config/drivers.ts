@@ -30,6 +30,8 @@ export class DriverSection {
   readonly #drivers: DriverTable
   readonly #report: Report
   readonly #drafts: Draft[] = []
+  #open: Draft | undefined
+  #complained = false
   /** `KIND.option` or `KIND.DRIVER.option` for each option written with `hide`. */
   readonly hidden = new Set<string>()
 
@@ -43,6 +45,11 @@ export class DriverSection {
   /** Names of all instances in the file, also of those that could not be read. */
   names(): string[] {
     return this.#drafts.map((draft) => draft.name)
+  }
+
+  /** Ends the instance: a macro has been defined, which is done between instances only. */
+  close(): void {
+    this.#open = undefined
   }
 
   take(line: MappedText): void {
@@ -73,14 +80,18 @@ export class DriverSection {
           also: [{ at: before.header.span(), says: 'the first one' }],
         })
       }
-      this.#drafts.push({ name, header, lines: [] })
+      this.#open = { name, header, lines: [] }
+      this.#drafts.push(this.#open)
+      this.#complained = false
       return
     }
-    const draft = this.#drafts.at(-1)
-    if (draft !== undefined) {
-      draft.lines.push(line)
+    if (this.#open !== undefined) {
+      this.#open.lines.push(line)
       return
     }
+    // One word about it is enough, however many lines follow.
+    if (this.#complained) return
+    this.#complained = true
     const help = `a ${this.#kind} begins with a line "name:"`
     error(this.#report, 'instance-name-missing', `${this.#kind} name missing`, line.span(), help)
   }
@@ -97,12 +108,13 @@ export class DriverSection {
     const tables = privateOptions === undefined ? [this.#generic] : [this.#generic, privateOptions]
     const read = newSettings()
     let driverSeen = false
+    const named = settings.some((setting) => setting.name === 'driver')
     for (const setting of settings) {
       if (setting.name === 'driver') driverSeen = true
       const found = findOption(setting.name, tables)
       if (found === undefined) {
-        // The options of an unknown driver cannot be judged.
-        if (privateOptions !== undefined || !driverSeen) this.#unknown(setting, tables, driverSeen)
+        // The options of a driver that is unknown, or not named, cannot be judged.
+        if (privateOptions !== undefined || (named && !driverSeen)) this.#unknown(setting, tables, driverSeen)
         continue
       }
       if (!driverSeen && findOption(setting.name, [this.#generic]) === undefined)

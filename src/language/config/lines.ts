@@ -90,7 +90,7 @@ export class LineReader {
         return undefined
       }
       if (raw.text.startsWith('#')) continue
-      const directive = /^\.(?:ifdef|ifndef|elifdef|elifndef|else|endif)(?![A-Za-z0-9_])/.exec(raw.text)?.[0]
+      const directive = /^\.(?:ifdef|ifndef|elifdef|elifndef|else|endif)(?=[ \t]|$)/.exec(raw.text)?.[0]
       if (directive !== undefined) {
         this.#conditional(directive, raw)
         continue
@@ -98,7 +98,7 @@ export class LineReader {
       if (this.#conditionals.some((c) => c.state !== 'taking')) continue
       const line = this.#replaced(raw, continued)
       if (line.text.startsWith('#') || (line.text === '' && raw.text !== '')) continue
-      const include = /^\.include(?:_if_exists)?(?![A-Za-z0-9_])/.exec(line.text)?.[0]
+      const include = /^\.include(?:_if_exists)?(?=[ \t]|$)/.exec(line.text)?.[0]
       if (include === undefined) return line
       this.#include(include, line)
     }

@@ -80,7 +80,7 @@ export class MainSection {
     const name = /^[A-Za-z0-9_]*/.exec(line.text.slice(start))?.[0] ?? ''
     const at = line.span(start, start + Math.max(1, name.length))
     const equals = skipSpace(line.text, start + name.length)
-    if (name === '' || line.text[equals] !== '=') {
+    if (line.text[equals] !== '=') {
       const help = `write ${word} name = items`
       error(this.#report, 'equals-missing', `missing '=' after "${name}"`, at, help)
       return

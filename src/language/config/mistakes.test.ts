@@ -62,9 +62,9 @@ const planted: readonly Planted[] = [
   ],
   ['.endif', 1, '.endif without matching .ifdef', 'no .ifdef or .ifndef is open here'],
   [
-    'begin transport',
+    'begin tranports',
     7,
-    '"transport" is not a known configuration section name',
+    '"tranports" is not a known configuration section name',
     'did you mean "transports"?',
   ],
   ['begin routers', undefined],

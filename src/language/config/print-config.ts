@@ -13,7 +13,7 @@ export function configText(
     const shown = shownLine(text, hide, admin)
     if (nameless === true || text.startsWith('# ')) {
       lines.push(shown)
-    } else if (/^begin[ \t]/i.test(text)) {
+    } else if (/^begin /i.test(text)) {
       indent = '  '
       lines.push('', shown)
     } else if (indent !== '' && /^\w+[ \t]*:$/.test(text)) {

@@ -309,7 +309,7 @@ a: accept hosts = *
   deny
 b:
   accept
-BEGIN Routers
+BEGIN Router
 r:
   driver = redirect
   data = \${lookup{x}}

@@ -98,9 +98,11 @@ export function readConfiguration(request: ReadRequest): Configuration {
   let section: SectionName | 'main' | 'unknown' = 'main'
   for (let line = reader.next(); line !== undefined; line = reader.next()) {
     normalizedLines.push({ text: line.text, hide: /^hide[ \t]/.test(line.text) })
-    if (/^begin[ \t]/i.test(line.text)) section = beginSection(line, seen, report)
-    else if (definesMacro(section, line)) macros.define(line, report)
-    else takers[section](line)
+    if (/^begin /i.test(line.text)) section = beginSection(line, seen, report)
+    else if (definesMacro(section, line)) {
+      macros.define(line, report)
+      for (const part of [acls, routers, transports, authenticators]) part.close()
+    } else takers[section](line)
   }
 
   // Each driver's settings were read through its own table and the generic one, whose types these are.
@@ -156,7 +158,9 @@ function beginSection(
 ): SectionName | 'unknown' {
   const start = skipSpace(line.text, 'begin'.length)
   const written = line.text.slice(start)
-  const name = sectionNames.find((known) => known === written.toLowerCase())
+  // `begin router` and `begin acls` will do, as in Exim 4.96.
+  const bare = written.toLowerCase().replace(/s$/, '')
+  const name = sectionNames.find((known) => known.replace(/s$/, '') === bare)
   if (name === undefined) {
     const near = nearest(written.toLowerCase(), sectionNames)
     const help = near === undefined ? `sections are ${sectionNames.join(', ')}` : `did you mean "${near}"?`

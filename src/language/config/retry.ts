@@ -146,26 +146,32 @@ const intervalForms = {
 
 function readInterval(line: MappedText, start: number, end: number): RetryInterval | IntervalFault {
   const rule = line.text.slice(start, end)
-  const letter = /^[A-Za-z]?/.exec(rule)?.[0].toUpperCase()
-  if (letter !== 'F' && letter !== 'G' && letter !== 'H') {
-    return { message: 'unknown retry rule letter', start, help: 'the letters are F, G and H' }
-  }
-  const help = intervalForms[letter]
-  const wanted = letter === 'F' ? 2 : 3
+  const letter = rule.charAt(0).toUpperCase()
+  const known = letter === 'F' || letter === 'G' || letter === 'H'
+  const help = known ? intervalForms[letter] : 'the letters are F, G and H'
+  // The comma is looked for before the letter is judged, as in Exim 4.96.
+  if (!/^[ \t]*,/.test(rule.slice(1))) return { message: 'comma expected', start: start + 1, help }
+  if (!known) return { message: 'unknown retry rule letter', start, help }
   const fields: string[] = []
   let at = 1
-  for (let i = 0; i < wanted; i++) {
-    const field = /^[ \t]*,[ \t]*([^ \t,]*)/.exec(rule.slice(at))
-    if (field === null) return { message: 'comma expected', start: start + at, help }
-    fields.push(field[1] ?? '')
-    at += field[0].length
+  for (let i = 0; i < (letter === 'F' ? 2 : 3); i++) {
+    const comma = /^[ \t]*,[ \t]*/.exec(rule.slice(at))
+    if (comma === null) return { message: 'comma expected', start: start + at, help }
+    at += comma[0].length
+    const pattern = i < 2 ? /^[A-Za-z0-9]*/ : /^[^ \t,]*/
+    const field = pattern.exec(rule.slice(at))?.[0] ?? ''
+    at += field.length
+    if (i < 2 && !/^(?:[ \t,]|$)/.test(rule.slice(at))) {
+      return { message: 'comma or semicolon expected', start: start + at, help }
+    }
+    fields.push(field)
   }
   const rest = skipSpace(rule, at)
   if (rest < rule.length)
     return { message: 'semicolon expected', start: start + rest, help: 'intervals are parted by ;' }
   const cutoff = parseTime(fields[0] ?? '')
   const interval = parseTime(fields[1] ?? '')
-  const factor = wanted === 2 ? 1 : Number(/^\d+(?:\.\d+)?$/.exec(fields[2] ?? '')?.[0] ?? 0)
+  const factor = letter === 'F' ? 1 : Number(/^\d+(?:\.\d+)?$/.exec(fields[2] ?? '')?.[0] ?? 0)
   if (cutoff === undefined || interval === undefined || cutoff <= 0 || interval <= 0 || factor < 1) {
     return { message: 'bad parameters for retry rule', start, help }
   }

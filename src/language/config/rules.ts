@@ -127,13 +127,16 @@ export const rules: readonly Rule[] = [
     says: (t) => `${t.name} transport: body_only and headers_only are mutually exclusive`,
     help: 'remove one of them',
   },
-  {
-    kind: 'transport',
-    option: 'user',
-    broken: (t) => /^\d+$/.test(t.text('user')) && !t.has('group'),
-    says: (t) => `user set without group for the ${t.name} transport`,
-    help: 'a user given by number brings no group: add "group = name"',
-  },
+  ...['appendfile', 'autoreply', 'lmtp', 'pipe'].map((driver): Rule => {
+    return {
+      kind: 'transport',
+      driver,
+      option: 'user',
+      broken: (t) => /^\d+$/.test(t.text('user')) && !t.has('group'),
+      says: (t) => `user set without group for the ${t.name} transport`,
+      help: 'a user given by number brings no group: add "group = name"',
+    }
+  }),
   {
     kind: 'transport',
     driver: 'smtp',

@@ -171,13 +171,15 @@ function settingValue(setting: SettingLine, found: FoundOption): { value: Settin
     return { value: new Expandable(found.negated ? 'false' : 'true', line, found.name) }
   }
   // A switch with nothing behind its equals sign is on, as Exim 4.96 has it.
-  if (type === 'boolean' && line.text[at] === '=' && at + 1 === end) return { value: true }
+  if (isSwitch && line.text[at] === '=' && at + 1 === end) {
+    return { value: type === 'boolean' ? true : new Expandable('true', line, found.name) }
+  }
   if (at === end) {
     const message = `unexpected end of line (data missing) after ${name}`
     return fault('value-missing', message, nameStart, `write ${name} = value`)
   }
   if (line.text[at] !== '=') {
-    if (type === 'boolean')
+    if (isSwitch)
       return fault('value-extra', `extra characters follow boolean option ${name}`, at, `write ${name} = yes`)
     return fault('equals-missing', `missing "=" after ${name}`, at, `write ${name} = value`)
   }

@@ -27,7 +27,7 @@ const readers: Readonly<Record<OptionType, Reader>> = {
   string: (source) => withString(source, (text) => ({ value: text.text })),
   stringList: (source) => withString(source, (text) => ({ value: splitList(text.text) })),
   expand: readExpandable,
-  expandBoolean: readExpandable,
+  expandBoolean: (source, row) => literalOr(readBoolean, source, row),
   expandInteger: (source, row) => literalOr(readInteger, source, row),
   expandTime: (source, row) => literalOr(readTime, source, row),
   expandList: readExpandable,
@@ -48,11 +48,17 @@ export function readValue(row: OptionRow, source: ValueSource): ReadValue {
 const switchWords: Readonly<Record<string, boolean>> = { yes: true, true: true, no: false, false: false }
 
 function readBoolean({ line, start, name }: ValueSource): ReadValue {
-  const word = line.text.slice(start).toLowerCase()
-  const value = Object.hasOwn(switchWords, word) ? switchWords[word] : undefined
-  if (value !== undefined) return { value }
-  const message = `"${line.text.slice(start)}" is not a valid value for the "${name}" option`
-  return fault('value-not-boolean', message, start, line.text.length, 'write yes, no, true or false')
+  const word = /^(?:[A-Za-z][A-Za-z0-9_]*)?/.exec(line.text.slice(start))?.[0] ?? ''
+  const lower = word.toLowerCase()
+  const value = Object.hasOwn(switchWords, lower) ? switchWords[lower] : undefined
+  if (value === undefined) {
+    const message = `"${word}" is not a valid value for the "${name}" option`
+    return fault('value-not-boolean', message, start, line.text.length, 'write yes, no, true or false')
+  }
+  const rest = skipSpace(line.text, start + word.length)
+  if (rest === line.text.length) return { value }
+  const message = `extra characters follow boolean option ${name}`
+  return fault('value-extra', message, rest, line.text.length, `${name} = ${word} is enough`)
 }
 
 const multipliers: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }
@@ -87,22 +93,19 @@ function readInteger({ line, start, name }: ValueSource, row: OptionRow): ReadVa
 }
 
 function readOctal({ line, start, name }: ValueSource): ReadValue {
-  const digits = /^[0-7]+/.exec(line.text.slice(start))?.[0]
-  if (digits === undefined) {
+  const match = /^([+-]?)([0-7]+)([KMG]?)/i.exec(line.text.slice(start))
+  if (match === null) {
     const message = `octal integer expected for ${name}`
     return fault('value-not-octal', message, start, line.text.length, 'only the digits 0 to 7 stand in it')
   }
-  if (start + digits.length < line.text.length) {
+  const [whole, sign, digits = '', suffix = ''] = match
+  const rest = skipSpace(line.text, start + whole.length)
+  if (rest < line.text.length) {
     const message = `extra characters follow octal integer value for ${name}`
-    return fault(
-      'value-extra',
-      message,
-      start + digits.length,
-      line.text.length,
-      'only the digits 0 to 7 stand in it',
-    )
+    return fault('value-extra', message, rest, line.text.length, 'only the digits 0 to 7 stand in it')
   }
-  return { value: Number.parseInt(digits, 8) }
+  const value = Number.parseInt(digits, 8) * (multipliers[suffix.toUpperCase()] ?? 1)
+  return { value: sign === '-' ? -value : value }
 }
 
 function readFixed({ line, start, name }: ValueSource): ReadValue {
@@ -160,7 +163,7 @@ function readExpandable(source: ValueSource): ReadValue {
 /** A value that is expanded when used; one without a dollar sign must already be right. */
 function literalOr(read: Reader, source: ValueSource, row: OptionRow): ReadValue {
   const value = readExpandable(source)
-  if (source.line.text.includes('$', source.start) || source.line.text[source.start] === '"') return value
+  if (source.line.text.includes('$', source.start)) return value
   const literal = read(source, row)
   return 'fault' in literal ? literal : value
 }
