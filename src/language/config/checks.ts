@@ -51,9 +51,8 @@ function checkMain({ main, mainSetAt }: Configuration, report: Report): void {
 /** Source: Exim manual, "Reducing or increasing what is logged". */
 function checkLogSelector({ main, mainSetAt }: Configuration, report: Report): void {
   const at = mainSetAt.get('log_selector')
-  const words = (main.log_selector ?? '')
-    .split(/[ \t]+/)
-    .filter((part) => part !== '' && !part.startsWith('='))
+  const text = main.log_selector ?? ''
+  const words = text.split(/[ \t]+/).filter((part) => part !== '' && !part.startsWith('='))
   if (at === undefined) return
   const names = [...Object.keys(logSelectors), 'all']
   for (const word of words) {
