@@ -3,7 +3,17 @@ import { after, type Awaitable } from '../../base/outcome.ts'
 import { concat, slice, textOf, type Text } from '../../base/text.ts'
 import { domainItem, textSubject } from './domain.ts'
 import { failing, regexItem, signOf } from './item.ts'
-import type { AddressSubject, CompileOptions, ItemIndex, ItemResult, Match, Run } from './list.ts'
+import type {
+  AddressSubject,
+  CompiledList,
+  CompileOptions,
+  ItemIndex,
+  ItemResult,
+  Match,
+  Run,
+  Subject,
+} from './list.ts'
+import type { Context } from '../../ports.ts'
 import { type LookupItem, parseLookupItem, performLookup } from './lookup.ts'
 import { asItemResult } from './lookup.ts'
 import { splitList } from './split.ts'
@@ -214,4 +224,36 @@ function matchByDomain(
 /** A list from items; each colon inside one is doubled. */
 function joinItems(items: readonly Text[]): string {
   return items.map((item) => textOf(item).replaceAll(':', '::')).join(' : ')
+}
+
+/**
+ * Tells, for debugging, how the domain parts of plain items compared: Exim matches each as a list of its own.
+ * @param until the item that decided
+ */
+export function traceDomains(
+  list: CompiledList<AddressSubject>,
+  subject: Subject,
+  until: object | undefined,
+  debug: NonNullable<Context['debug']>,
+): void {
+  const { raw, localPart, domain } = addressSubject(subject.label)
+  if (raw === '') return
+  for (const item of list.items) {
+    const pattern = item.negated ? item.shown.slice(1).trimStart() : item.shown
+    if (!/^[\^+/]/.test(pattern) && !/^[^@]*;/.test(pattern)) {
+      const wanted = splitPattern(pattern)
+      const local = asciiLower(wanted.localPart ?? '*')
+      const ours = asciiLower(localPart)
+      const goesOn = local.startsWith('*') ? ours.endsWith(local.slice(1)) : ours === local
+      const special = /^[\^+@]|;/.test(wanted.domain)
+      if (goesOn && !special) {
+        const same = wanted.domain !== '' && samePlainDomain(wanted.domain, domain)
+        debug(
+          'lists',
+          `${domain} in "${wanted.domain}"? ${same ? `yes (matched "${wanted.domain}")` : 'no (end of list)'}`,
+        )
+      }
+    }
+    if (item === until) return
+  }
 }

@@ -5,7 +5,7 @@ import { Recent } from '../../base/recent.ts'
 import { Tainted, type Text, textOf } from '../../base/text.ts'
 import type { Context, HostSubject, ListResult } from '../../ports.ts'
 import type { ListKind } from '../config/configuration.ts'
-import { addressSubject } from './address.ts'
+import { addressSubject, traceDomains } from './address.ts'
 import { type AnyKind, compileAddresses, compileHosts, compileTexts } from './compile.ts'
 import { textSubject } from './domain.ts'
 import { FileCache } from './file.ts'
@@ -44,10 +44,17 @@ type Ready =
   | { readonly kind: 'address'; readonly list: CompiledList<AddressSubject> }
   | { readonly kind: 'host'; readonly list: CompiledList<HostListSubject> }
 
-/** What is kept with an Expandable: the last text it expanded to, compiled in each way it was asked for. */
+/**
+ * What is kept with an Expandable: the last text it expanded to, compiled in each way it was asked for. A text
+ * without `$` expands to the same each time: Exim manual, "Named list caching".
+ */
 class Slot {
+  readonly constant: boolean
   text: Text | undefined
   readonly ready = new Map<string, Ready>()
+  constructor(list: Expandable) {
+    this.constant = !list.text.includes('$')
+  }
 }
 
 export class Engine implements ListEngine {
@@ -63,7 +70,7 @@ export class Engine implements ListEngine {
     options: MatchOptions,
   ): Awaitable<ListResult> {
     const run: Run = { context, engine: this, depth: context.listDepth ?? 0 }
-    const name = list.name === '' ? undefined : list.name
+    const name = mainOptionName(list, context)
     return after(
       this.#matchExpandable(kind, list, makeSubject(kind, subject), run, fullOptions(options), name),
       resultOf,
@@ -109,7 +116,7 @@ export class Engine implements ListEngine {
       context.ports.log.panic(undefined, message)
       return { is: 'failure', message }
     }
-    const cache = named.cached || isConstant(named.value) ? this.#cache.of(kind, context) : undefined
+    const cache = named.cached || slotOf(named.value).constant ? this.#cache.of(kind, context) : undefined
     const known = cache?.get(named, subject.cacheKey)
     if (known !== undefined) return known.is === 'match' ? { ...known, how: '- cached' } : undefined
     return after(
@@ -161,10 +168,9 @@ export class Engine implements ListEngine {
     if (run.depth > DEEPEST) {
       return refused(`lists refer to each other more than ${DEEPEST} deep while checking "${list.text}"`)
     }
-    const slot = list.compiledList instanceof Slot ? list.compiledList : new Slot()
-    list.compiledList = slot
+    const slot = slotOf(list)
     const { context } = run
-    if (slot.text !== undefined && isConstant(list)) {
+    if (slot.text !== undefined && slot.constant) {
       return this.#walk(readyOf(slot, slot.text, kind, options), slot.text, subject, run, name)
     }
     const inner = { ...context, listDepth: run.depth + 1 }
@@ -181,6 +187,7 @@ export class Engine implements ListEngine {
     if (debug === undefined) return verdict
     return after(verdict, (done) => {
       const { is } = done.result
+      if (ready.kind === 'address') traceDomains(ready.list, subject, done.item, debug)
       if (is === 'match' || is === 'no') {
         const where = name ?? `"${textOf(list)}"`
         debug('lists', `${subject.label} in ${where}? ${is === 'match' ? 'yes' : 'no'} (${done.why})`)
@@ -204,14 +211,23 @@ export class Engine implements ListEngine {
 
 const plainOptions: CompileOptions = { caseful: false, addressesOnly: false, inFile: false }
 
+/** Debugging names a list that a main option holds by the option, any other by its text. */
+function mainOptionName(list: Expandable, { debug, settings }: Context): string | undefined {
+  if (debug === undefined || list.name === '') return undefined
+  const own = Object.getOwnPropertyDescriptor(settings, list.name)
+  return own?.value === list ? list.name : undefined
+}
+
 function fullOptions(options: MatchOptions): CompileOptions {
   if (options.caseful !== true && options.addressesOnly !== true) return plainOptions
   return { ...plainOptions, ...options }
 }
 
-/** A text without `$` expands to the same each time: Exim manual, "Named list caching". */
-function isConstant(list: Expandable): boolean {
-  return !list.text.includes('$')
+function slotOf(list: Expandable): Slot {
+  if (list.compiledList instanceof Slot) return list.compiledList
+  const slot = new Slot(list)
+  list.compiledList = slot
+  return slot
 }
 
 function variantOf(kind: string, options: CompileOptions): string {

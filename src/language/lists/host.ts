@@ -1,5 +1,5 @@
 /** Items of host lists. Source: Exim manual, "Host lists" and the sections after it. */
-import { type IpAddress, maskIp, parseIp, parseNetwork } from '../../base/ip.ts'
+import { type IpAddress, maskIp, parseIp } from '../../base/ip.ts'
 import { after, type Awaitable } from '../../base/outcome.ts'
 import { slice, textOf, type Text } from '../../base/text.ts'
 import { type HostNames, matchByName, namesOf, normal } from './host-name.ts'
@@ -30,11 +30,7 @@ export class HostIndex implements ItemIndex<HostListSubject> {
   add(item: string, position: number): boolean {
     if (item === '*') this.#any = Math.min(this.#any, position)
     else if (item === '') this.#local = Math.min(this.#local, position)
-    else {
-      const network = parseNetwork(item)
-      if (network === undefined) return false
-      this.#networks.add(network, position)
-    }
+    else return this.#networks.add(item, position)
     return true
   }
 

@@ -133,6 +133,8 @@ export interface Verdict {
   /** A positive item decided or the end was reached after a positive one. */
   readonly endsNegated: boolean
   readonly atEnd: boolean
+  /** The item that decided; undefined: the end of the list did. */
+  readonly item?: object
   /** What the item that decided gives as data, a negated one too. */
   readonly data?: Text | undefined
 }
@@ -249,6 +251,7 @@ function decided<S>(
     why: `matched "${item.shown}"${how === undefined ? '' : ` ${how}`}`,
     endsNegated: false,
     atEnd: false,
+    item,
     data,
   }
 }

@@ -70,9 +70,13 @@ function splitPlain(list: string): string[] {
 function trimSpace(text: string): string {
   let start = 0
   let end = text.length
-  while (start < end && SPACE.test(text.charAt(start))) start++
-  while (end > start && SPACE.test(text.charAt(end - 1))) end--
+  while (start < end && isSpace(text.charCodeAt(start))) start++
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--
   return text.slice(start, end)
+}
+
+function isSpace(code: number): boolean {
+  return code === 32 || (code >= 9 && code <= 13)
 }
 
 function trimEnd(text: Text): Text {

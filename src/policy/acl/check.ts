@@ -4,6 +4,7 @@ import type { Expandable } from '../../base/expandable.ts'
 import type { AclSource, Configuration } from '../../language/config/configuration.ts'
 import type { AclPlace } from '../../ports.ts'
 import { findControl } from './controls/index.ts'
+import { verifyItems } from './verify/index.ts'
 import { isAllowed, placeNames } from './place.ts'
 import type { Acl, Clause } from './statement.ts'
 
@@ -40,6 +41,7 @@ export function checkAcls(configuration: Configuration, parse: Parse, report: Re
   for (const source of configuration.acls.values()) {
     const acl = parse(source)
     reportUnreached(acl, report)
+    reportVerify(acl, report)
     calls.set(source.name, reportCalls(acl, configuration, report))
   }
   for (const source of configuration.acls.values()) reportLoop(source, calls, report)
@@ -133,6 +135,27 @@ function reportLoop(source: AclSource, calls: ReadonlyMap<string, readonly strin
   })
 }
 
+/** Items of `verify` that do not work stop the start: what they guard would stay open. */
+function reportVerify(acl: Acl, report: Report): void {
+  for (const clause of clausesOf(acl)) {
+    if (clause.row.name !== 'verify' || !isConstant(clause.argument)) continue
+    const word = /^[\w]*/.exec(clause.argument.text)?.[0].toLowerCase() ?? ''
+    const row = verifyItems.find((item) => item.name === word)
+    if (row !== undefined && row.run !== undefined) continue
+    report({
+      code: row === undefined ? 'acl-verify-unknown' : 'acl-not-working',
+      severity: 'error',
+      message:
+        row === undefined
+          ? `unknown item "${word}" in ACL condition "verify ${clause.argument.text}"`
+          : `ACL condition "verify = ${word}" does not work in this version of Postern`,
+      at: clause.argument.span(),
+      help: helpFor(word),
+      fatal: row !== undefined,
+    })
+  }
+}
+
 /** A statement without conditions that always ends the ACL hides what follows. */
 function reportUnreached(acl: Acl, report: Report): void {
   const last = acl.statements.findIndex(
@@ -193,4 +216,12 @@ function reportControl(clause: Clause, place: AclPlace, report: Report): void {
       at: clause.argument.span(),
     })
   }
+}
+
+function helpFor(word: string): string | undefined {
+  const near = nearest(
+    word,
+    verifyItems.map((item) => item.name),
+  )
+  return near === undefined || near === word ? undefined : `did you mean "${near}"?`
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { policyBench } from '../../../test/support/policy-world.ts'
-import { textOf } from '../../base/text.ts'
+import { encodeUtf8, textOf } from '../../base/text.ts'
 import type { AclResult, VerifyRequest, VerifyResult } from '../../ports.ts'
 import { observedAcls } from './observed.ts'
 
@@ -45,7 +45,7 @@ for (const row of observedAcls) {
   test(`Exim 4.96: ${JSON.stringify(row.acl)} for ${row.rcpt}`, async () => {
     const [localPart = '', domain = ''] = row.rcpt.split('@')
     const bench = policyBench({
-      acls: `r:\n${row.acl}`.replace('r:\n', 'r:\n'),
+      acls: `r:\n${row.acl}`,
       lists: [
         ['domain', 'local', 'a.example : *.l.example'],
         ['host', 'friends', '192.0.2.0/24 : !10.0.0.1'],
@@ -61,7 +61,7 @@ for (const row of observedAcls) {
       bench.debug.map((line) =>
         textOf(line).replace(/\(exim\.conf (\d+)\)/, (_all, n) => `(exim.conf ${Number(n) - 1})`),
       ),
-      row.debug,
+      row.debug.map(encodeUtf8),
     )
   })
 }

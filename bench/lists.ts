@@ -1,0 +1,56 @@
+/** Lists of 100,000 items: compiling them once, and asking them. */
+import { policyBench } from '../test/support/policy-world.ts'
+import { Expandable } from '../src/base/expandable.ts'
+import type { ListKind } from '../src/language/config/configuration.ts'
+import type { HostSubject } from '../src/ports.ts'
+
+const ITEMS = 100_000
+const QUESTIONS = 200_000
+
+interface Row {
+  readonly name: string
+  readonly value: number
+  readonly unit: string
+}
+
+/** Measures and gives one row for each figure. */
+export async function run(): Promise<Row[]> {
+  const rows: Row[] = []
+  const names = Array.from({ length: ITEMS }, (_, i) => (i % 10 === 0 ? `*.d${i}.example` : `d${i}.example`))
+  const networks = Array.from(
+    { length: ITEMS },
+    (_, i) => `${(i >> 16) + 11}.${(i >> 8) & 255}.${i & 255}.0/${i % 3 === 0 ? 24 : 28}`,
+  )
+  rows.push(...(await measure('domains', 'domain', names, (i) => `x.d${i % (2 * ITEMS)}.example`)))
+  rows.push(
+    ...(await measure('networks', 'host', networks, (i) => ({
+      address: `${((i >> 16) % 9) + 11}.${(i >> 8) & 255}.${i & 255}.7`,
+    }))),
+  )
+  return rows
+}
+
+async function measure<K extends ListKind>(
+  what: string,
+  kind: K,
+  items: readonly string[],
+  subject: (i: number) => K extends 'host' ? HostSubject : string,
+): Promise<Row[]> {
+  const { context: traced } = policyBench()
+  const context = { ...traced, debug: undefined }
+  const list = new Expandable(items.join(' : '))
+  const before = performance.now()
+  await context.ports.matchList<ListKind>(kind, list, subject(0), context)
+  const compiled = performance.now()
+  let found = 0
+  for (let i = 0; i < QUESTIONS; i++) {
+    const result = context.ports.matchList<ListKind>(kind, list, subject(i * 7919), context)
+    if (!(result instanceof Promise) && result.is === 'match') found++
+  }
+  const asked = performance.now()
+  return [
+    { name: `${what}: compile ${ITEMS} items`, value: compiled - before, unit: 'ms' },
+    { name: `${what}: one question`, value: ((asked - compiled) * 1000) / QUESTIONS, unit: 'us' },
+    { name: `${what}: questions found`, value: found / QUESTIONS, unit: 'share' },
+  ]
+}
