@@ -49,7 +49,11 @@ export function createWorld(text: string, options: WorldOptions = {}): World {
   if (wrong.length > 0) throw new Error(wrong.map(({ message }) => message).join('\n'))
   const logged: string[] = []
   const context = contextOf(configuration, logged, options)
-  const routing = createRouting({ routers: configuration.routers, transports: configuration.transports })
+  const routing = createRouting({
+    routers: configuration.routers,
+    transports: configuration.transports,
+    ...(options.resolver && { searchDomains: () => options.resolver?.searchDomains() ?? [] }),
+  })
   const contextFor = (mode: 'bt' | 'bv' | 'bvs'): Context =>
     mode === 'bvs' ? context : { ...context, message: messageFrom(options.sender ?? '') }
   return { routing, context, contextFor, configuration, logged }

@@ -133,20 +133,28 @@ function tellTaken(taken: TakenAddress, repeated: boolean): ByteString[] {
     `${taken.address}${mark}`,
     ...parents(taken.ancestors),
     `  router = ${taken.router.name}, transport = ${transport}`,
-    ...tellHosts(taken.hosts),
+    ...tellHosts(taken.shown ?? taken.hosts),
   ]
 }
 
 /** Names and addresses in columns. */
-function tellHosts(hosts: readonly RouteHost[]): ByteString[] {
+function tellHosts(hosts: readonly (RouteHost & { readonly unusable?: true })[]): ByteString[] {
+  const shownAddress = ({ address, unusable }: (typeof hosts)[number]): string | undefined =>
+    unusable === true ? 'unknown' : address
   const nameWidth = Math.max(...hosts.map(({ name }) => name.length))
-  const addressWidth = Math.max(...hosts.map(({ address }) => address?.length ?? 7))
-  return hosts.map(({ name, address, port, mx }) => {
-    const shown =
+  const addressWidth = Math.max(...hosts.map((host) => shownAddress(host)?.length ?? 7))
+  return hosts.map((host) => {
+    const { name, port, mx, unusable } = host
+    const address = shownAddress(host)
+    const column =
       address === undefined
         ? ' '.repeat(addressWidth + 3)
         : ` [${address}]${' '.repeat(addressWidth - address.length)}`
-    const details = `${mx === undefined ? '' : ` MX=${mx}`}${port === undefined ? '' : ` port=${port}`}`
-    return `  host ${name.padEnd(nameWidth)}${shown}${details}`
+    const details = [
+      mx === undefined ? '' : ` MX=${mx}`,
+      port === undefined ? '' : ` port=${port}`,
+      unusable === true ? ' ** unusable **' : '',
+    ]
+    return `  host ${name.padEnd(nameWidth)}${column}${details.join('')}`
   })
 }

@@ -41,7 +41,9 @@ export async function findHost(question: HostQuestion, work: RouterWork): Promis
     const ignored = await isIgnored(address, work)
     if (typeof ignored === 'string') return { is: 'defer', message: ignored }
     if (ignored) continue
-    const { name, port, mx } = question
+    const { port, mx } = question
+    // Names that are aliases give way to what they stand for.
+    const name = parseIp(question.name) === undefined ? answer.canonicalName : question.name
     hosts.push({ name, address, port, mx, dnssec: answer.dnssec })
   }
   if (hosts.length === 0) return { is: 'ignored' }

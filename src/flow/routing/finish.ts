@@ -14,6 +14,8 @@ export type TakenAddress = Omit<RoutedAddress, 'transport'> & {
   readonly candidate: Candidate
   /** Why its transport cannot be told: `-bt` says so, delivery defers it. */
   readonly problem?: ByteString
+  /** Hosts as `-bt` shows them, where that is more than those to be tried. */
+  readonly shown?: readonly (RouteHost & { readonly unusable?: true })[]
   /** A pipe or file that the router forbids: delivery fails. */
   readonly forbidden?: true
 }
@@ -75,6 +77,7 @@ async function assign(
     transport,
     hosts,
     fallbackHosts: fallbackHosts(work),
+    ...(verdict.shown && { shown: verdict.shown }),
   }
   return { is: 'taken', address }
 }

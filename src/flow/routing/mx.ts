@@ -9,15 +9,22 @@ import { findHost, type HostFound, type HostQuestion } from './find-hosts.ts'
 import type { RouterWork } from './types.ts'
 
 export type MxFound =
-  | (HostFound & { readonly is: 'found' } & {
+  | (Extract<HostFound, { readonly is: 'found' }> & {
       /** This host was among them and is left out, with all that come after it. */
       readonly secondary: boolean
+      /** All hosts, those that cannot be used among them, as `-bt` shows them. */
+      readonly shown?: readonly ShownHost[]
     })
   | Exclude<HostFound, { readonly is: 'found' }>
   /** There are no such records. */
   | { readonly is: 'absent'; readonly domainExists: boolean }
   /** The domain says that it takes no mail. */
   | { readonly is: 'null' }
+  /** There are records, and none of them leads to a host. */
+  | { readonly is: 'useless'; readonly toAddresses: boolean }
+
+/** A host as `-bt` shows it. */
+export type ShownHost = RouteHost & { readonly unusable?: true }
 
 interface Exchange {
   readonly name: string
@@ -31,7 +38,7 @@ const recordLimit = 50
 /** For `name/MX` in a host list: absence counts as a host that is not found. */
 export async function hostsOfMx(question: HostQuestion, work: RouterWork): Promise<HostFound> {
   const found = await findMx(question.name, question, work)
-  return found.is === 'absent' || found.is === 'null' ? { is: 'none' } : found
+  return found.is === 'absent' || found.is === 'null' || found.is === 'useless' ? { is: 'none' } : found
 }
 
 export async function findMx(
@@ -100,46 +107,59 @@ async function collect(
   options: Pick<HostQuestion, 'ipv4Only' | 'ipv4Prefer'>,
   work: RouterWork,
 ): Promise<MxFound> {
-  const hosts: RouteHost[] = []
-  let localPreference = Number.POSITIVE_INFINITY
-  let localName: string | undefined
-  const misses = new Set<HostFound['is']>()
+  const hosts: ShownHost[] = []
+  const local = { preference: Number.POSITIVE_INFINITY, name: '' }
+  const misses = new Set<HostFound['is'] | 'address'>()
   for (const exchange of exchanges) {
-    if (exchange.preference > localPreference) break
     const found = await findExchange(exchange, options, work)
     if (found.is === 'defer') return found
     if (found.is !== 'found') {
       misses.add(found.is)
+      if (found.is === 'ignored') continue
+      const { name, port, preference } = exchange
+      const shownName = name === '.' ? '' : name
+      hosts.push({ name: shownName, address: undefined, port, mx: preference, dnssec: false, unusable: true })
       continue
     }
-    if (found.localAt !== undefined) {
-      localPreference = exchange.preference
-      localName ??= exchange.name
+    if (found.localAt !== undefined && exchange.preference < local.preference) {
+      local.preference = exchange.preference
+      local.name = found.hosts[0]?.name ?? exchange.name
     }
     hosts.push(...found.hosts)
   }
-  if (hosts.length === 0) {
-    if (misses.has('again')) return { is: 'again' }
-    if (misses.has('insecure')) return { is: 'insecure' }
-    return misses.has('ignored') ? { is: 'ignored' } : { is: 'none' }
-  }
-  const better = hosts.filter((host) => (host.mx ?? 0) < localPreference)
-  if (localName === undefined) return { is: 'found', hosts, localAt: undefined, secondary: false }
-  if (better.length > 0) return { is: 'found', hosts: better, localAt: undefined, secondary: true }
+  if (!hosts.some(isUsable)) return missed(misses)
+  const better = hosts.filter((host) => (host.mx ?? 0) < local.preference)
+  if (local.name === '') return foundHosts(hosts, undefined, false)
+  if (better.some(isUsable)) return foundHosts(better, undefined, true)
   // `$self_hostname` is the name under which this host was found.
-  const mine = hosts.filter((host) => host.name === localName)
-  const others = hosts.filter((host) => host.name !== localName)
-  return { is: 'found', hosts: [...mine, ...others], localAt: 0, secondary: true }
+  const mine = hosts.filter((host) => host.name === local.name)
+  const others = hosts.filter((host) => host.name !== local.name)
+  return foundHosts([...mine, ...others], 0, true)
+}
+
+function isUsable({ unusable }: ShownHost): boolean {
+  return unusable !== true
+}
+
+function foundHosts(shown: readonly ShownHost[], localAt: number | undefined, secondary: boolean): MxFound {
+  return { is: 'found', hosts: shown.filter(isUsable), shown, localAt, secondary }
+}
+
+function missed(misses: ReadonlySet<HostFound['is'] | 'address'>): MxFound {
+  if (misses.has('again')) return { is: 'again' }
+  if (misses.has('insecure')) return { is: 'insecure' }
+  if (misses.has('ignored')) return { is: 'ignored' }
+  return { is: 'useless', toAddresses: misses.has('address') }
 }
 
 function findExchange(
   { name, port, preference }: Exchange,
   options: Pick<HostQuestion, 'ipv4Only' | 'ipv4Prefer'>,
   work: RouterWork,
-): Promise<HostFound> {
+): Promise<HostFound | { readonly is: 'address' }> {
   // An MX record that holds an address is a mistake of the domain: RFC 5321 section 5.1.
   if (parseIp(name) !== undefined && !work.context.settings.allow_mx_to_ip)
-    return Promise.resolve({ is: 'none' })
+    return Promise.resolve({ is: 'address' })
   const { ipv4Only, ipv4Prefer } = options
   return findHost({ name, port, mx: preference, method: 'bydns', ipv4Only, ipv4Prefer }, work)
 }

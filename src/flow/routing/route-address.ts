@@ -29,6 +29,7 @@ export interface AddressRun {
 export async function routeAddress(candidate: Candidate, setup: RouterSetup): Promise<AddressRun> {
   const { routers } = setup.services
   let last: RouterInstance | undefined
+  let why: ByteString | undefined
   let index = startIndex(candidate, routers)
   while (index < routers.length) {
     const router = routers[index]
@@ -39,10 +40,11 @@ export async function routeAddress(candidate: Candidate, setup: RouterSetup): Pr
     const step = await afterRun(run, router, candidate, setup)
     setup.context.debug?.('route', told(run, router))
     if (step.is === 'end') return { candidate, result: step.result, clone: step.clone }
+    why = declineMessage(run) ?? why
     if (step.is === 'no more') break
     index = step.jumpTo === undefined ? index + 1 : routerIndex(step.jumpTo, routers, index + 1)
   }
-  const result = await unrouteable(last, candidate, setup)
+  const result = await unrouteable(last, why, candidate, setup)
   return { candidate, result, clone: undefined }
 }
 
@@ -132,12 +134,19 @@ function routerIndex(name: string, routers: readonly RouterInstance[], otherwise
   return index < 0 ? otherwise : index
 }
 
+/** A router that declines may say why: that goes with the address to the end. */
+function declineMessage(run: RouterRun): ByteString | undefined {
+  return run.is === 'ran' && run.verdict.is === 'decline' ? run.verdict.message : undefined
+}
+
 /** No router took it: the text of the router considered last. Source: Exim manual, "cannot_route_message". */
 async function unrouteable(
   last: RouterInstance | undefined,
+  why: ByteString | undefined,
   candidate: Candidate,
   setup: RouterSetup,
 ): Promise<Unrouted> {
+  if (why !== undefined) return { is: 'failed', message: why, router: undefined }
   const standard = 'Unrouteable address'
   const option = last?.settings.cannot_route_message
   if (last === undefined || option === undefined)

@@ -1,14 +1,19 @@
 /** What happens when the first host turns out to be this one. Source: Exim manual, router option "self". */
-import type { ByteString } from '../../base/text.ts'
+import type { RouteHost } from '../routed.ts'
 import type { RouterVerdict, RouterWork } from './types.ts'
 
-const message = 'remote host address is the local host'
-
 /** @returns undefined when the hosts are to be used all the same (`self = send`) */
-export function selfVerdict(hostName: ByteString, work: RouterWork): RouterVerdict | undefined {
+export function selfVerdict(
+  host: Pick<RouteHost, 'name' | 'mx'>,
+  work: RouterWork,
+): RouterVerdict | undefined {
   const { self } = work.router.settings
   if (self === 'send') return undefined
-  if (self === 'pass') return { is: 'pass', selfHostname: hostName }
+  if (self === 'pass') return { is: 'pass', selfHostname: host.name }
+  const message =
+    host.mx === undefined
+      ? 'remote host address is the local host'
+      : 'lowest numbered MX record points to local host'
   if (self === 'fail') return { is: 'fail', message }
   const reroute = /^reroute:\s*(rewrite:)?\s*(\S+)$/.exec(self)
   if (reroute !== null) {

@@ -84,6 +84,8 @@ export type RouterVerdict =
   | {
       readonly is: 'assign'
       readonly hosts: readonly RouteHost[]
+      /** For `-bt`: hosts that cannot be used stand among them. */
+      readonly shown?: readonly (RouteHost & { readonly unusable?: true })[]
       /** Of a routing rule; undefined: the router's own. */
       readonly transport?: TransportInstance
     }

@@ -22,15 +22,22 @@ export const dnslookup: RouterDriver = {
     const preferences = await readPreferences(settings, work)
     if (isTrouble(preferences)) return preferences
     const { domain } = work.facts
+    if (!isDomainName(domain))
+      return { is: 'decline', message: `mail domain "${domain}" is syntactically invalid` }
+    let useless: { readonly toAddresses: boolean } | undefined
     for (const name of namesToTry(domain, settings, work)) {
       const found = await lookUp(name, settings, preferences, work)
       if (found.is === 'absent' || found.is === 'none') continue
+      if (found.is === 'useless') {
+        useless = found
+        continue
+      }
       if (name !== domain && found.is === 'found') {
         return { is: 'reroute', domain: name, rewriteHeaders: settings.rewrite_headers }
       }
       return verdictOf(found, settings, work)
     }
-    return notFound(settings, work)
+    return notFound(settings, work, useless)
   },
 }
 
@@ -116,7 +123,7 @@ async function covers(list: Expandable | undefined, domain: string, work: Router
 }
 
 async function verdictOf(
-  found: Exclude<MxFound, { readonly is: 'absent' | 'none' }>,
+  found: Exclude<MxFound, { readonly is: 'absent' } | { readonly is: 'none' } | { readonly is: 'useless' }>,
   settings: DnslookupSettings,
   work: RouterWork,
 ): Promise<RouterVerdict> {
@@ -134,18 +141,31 @@ async function verdictOf(
       return notFound(settings, work)
     case 'found': {
       if (settings.check_secondary_mx && !found.secondary) return { is: 'decline' }
-      if (found.localAt === undefined) return { is: 'assign', hosts: found.hosts }
+      if (found.localAt === undefined)
+        return { is: 'assign', hosts: found.hosts, ...(found.shown && { shown: found.shown }) }
       const before = found.hosts.slice(0, found.localAt)
       if (before.length > 0) return { is: 'assign', hosts: before }
-      const self = selfVerdict(found.hosts[0]?.name ?? work.facts.domain, work)
+      const self = selfVerdict(found.hosts[0] ?? { name: work.facts.domain, mx: undefined }, work)
       return self ?? { is: 'assign', hosts: found.hosts }
     }
   }
 }
 
-async function notFound(settings: DnslookupSettings, work: RouterWork): Promise<RouterVerdict> {
+async function notFound(
+  settings: DnslookupSettings,
+  work: RouterWork,
+  useless?: { readonly toAddresses: boolean },
+): Promise<RouterVerdict> {
   if (await covers(settings.fail_defer_domains, work.facts.domain, work)) {
-    return { is: 'defer', message: 'host lookup failed (fail_defer_domains)' }
+    const message = 'missing MX, or all MXs point to missing A records, and defer requested'
+    return { is: 'defer', message }
   }
-  return { is: 'decline' }
+  if (useless === undefined) return { is: 'decline' }
+  const toAddresses = useless.toAddresses ? ' or (invalidly) to IP addresses' : ''
+  return { is: 'decline', message: `all relevant MX records point to non-existent hosts${toAddresses}` }
+}
+
+/** What can be asked of the DNS at all; the resolver goes by `dns_check_names_pattern` besides. */
+function isDomainName(domain: string): boolean {
+  return /^[^\s[\]]+$/.test(domain)
 }

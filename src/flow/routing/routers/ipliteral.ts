@@ -21,6 +21,6 @@ export const ipliteral: RouterDriver = {
     if (found.is !== 'found') return { is: 'decline' }
     const hosts = found.hosts.map((host) => ({ ...host, name: domain }))
     if (found.localAt === undefined) return { is: 'assign', hosts }
-    return selfVerdict(domain, work) ?? { is: 'assign', hosts }
+    return selfVerdict({ name: domain, mx: undefined }, work) ?? { is: 'assign', hosts }
   },
 }

@@ -208,7 +208,7 @@ async function findHosts(
     switch (found.is) {
       case 'again':
         if (work.router.settings.pass_on_timeout) return { is: 'pass' }
-        return { is: 'defer', message: `host lookup for "${item.name}" did not complete (DNS timeout?)` }
+        return { is: 'defer', message: `host lookup for ${item.name} did not complete (DNS timeout?)` }
       case 'defer':
         return found
       case 'insecure':
@@ -230,7 +230,7 @@ async function findHosts(
     // This host and what follows it are left out, unless it comes first of all.
     const before = found.hosts.slice(0, found.localAt)
     if (hosts.length + before.length > 0) return { is: 'assign', hosts: [...hosts, ...before], ...assigned }
-    const self = selfVerdict(found.hosts[0]?.name ?? item.name, work)
+    const self = selfVerdict(found.hosts[0] ?? { name: item.name, mx: undefined }, work)
     if (self !== undefined) return self
     hosts.push(...found.hosts)
   }
@@ -244,7 +244,7 @@ async function findHosts(
 function notFound(setting: string, message: string): RouterVerdict {
   switch (setting) {
     case 'decline':
-      return { is: 'decline', message }
+      return { is: 'decline' }
     case 'pass':
       return { is: 'pass' }
     case 'fail':
