@@ -13,6 +13,14 @@ import { splitList } from './values.ts'
 
 type AccountKind = 'user' | 'group'
 
+/** Options of type string that hold one name. */
+const singleNames: Readonly<Record<string, AccountKind>> = {
+  command_group: 'group',
+  command_user: 'user',
+  system_filter_group: 'group',
+  system_filter_user: 'user',
+}
+
 /** Options that hold a list of names. */
 const nameLists: Readonly<Record<string, AccountKind>> = {
   never_users: 'user',
@@ -52,9 +60,10 @@ function checkSettings(
   for (const [option, at] of setAt) {
     const value = values.get(option)
     const type = tables.find((table) => Object.hasOwn(table, option))?.[option]?.type
-    const kind = type === 'user' || type === 'group' ? type : nameLists[option]
+    const single = type === 'user' || type === 'group' ? type : singleNames[option]
+    const kind = single ?? nameLists[option]
     if (kind === undefined) continue
-    for (const name of namesIn(value, type !== kind)) {
+    for (const name of namesIn(value, single === undefined)) {
       const exists = kind === 'user' ? accounts.userExists(name) : accounts.groupExists(name)
       if (exists !== false) continue
       const span = value instanceof Expandable ? placeOf(name, value) : at
@@ -71,7 +80,8 @@ function checkSettings(
 
 /** What is expanded when used cannot be judged here; a number needs no account. */
 function namesIn(value: unknown, isList: boolean): string[] {
-  const text = value instanceof Expandable ? value.text : Array.isArray(value) ? value.join(':') : ''
+  const written = value instanceof Expandable ? value.text : value
+  const text = Array.isArray(written) ? written.join(':') : typeof written === 'string' ? written : ''
   if (text.includes('$')) return []
   const names = isList ? splitList(text).filter((name) => name !== '') : [text]
   return names.filter((name) => !/^-?\d+$/.test(name))

@@ -349,3 +349,30 @@ test('what has no effect yet is told once for each option, what secures stops th
     ],
   )
 })
+
+test('a switch turned off asks nothing of what does not work yet', () => {
+  const options = { guard: { type: 'boolean', default: true, tier: 'A', secures: true, doc: 'x' } } as const
+  const registries = { ...tableRegistries, transports: { made: { options } } }
+  const { diagnostics } = readText('begin transports\na:\n driver = made\n no_guard\n', { registries })
+  assert.deepEqual(
+    diagnostics.filter((d) => d.message.includes('guard')).map((d) => [d.code, d.severity]),
+    [['option-pending', 'warning']],
+  )
+})
+
+test('config_strict makes everything that is told stop the start', () => {
+  const text =
+    'begin transports\na:\n driver = made\n later = b\nbegin routers\nr:\n driver = accept\n transport = b\n'
+  const options = { later: { type: 'string', default: undefined, tier: 'A', doc: 'x' } } as const
+  const registries = { ...tableRegistries, transports: { made: { options } } }
+  const fatal = (before: string): string[] =>
+    readText(before + text, { registries })
+      .diagnostics.filter((d) => d.severity === 'error' && d.fatal === true)
+      .map((d) => d.message)
+      .filter((message) => /later|not defined/.test(message))
+  assert.deepEqual(fatal(''), [])
+  assert.deepEqual(fatal('config_strict\n'), [
+    'made transport option "later" is read but has no effect yet',
+    'r router: transport "b" is not defined',
+  ])
+})

@@ -138,6 +138,8 @@ export function readConfiguration(request: ReadRequest): Configuration {
   checkRules(configuration, report)
   checkAccounts(configuration, registries, report)
   pendingOptions(configuration, registries, report)
+  if (configuration.main.config_strict)
+    diagnostics.splice(0, Number.POSITIVE_INFINITY, ...diagnostics.map(strictly))
   sortByPlace(diagnostics, reader.files)
   return configuration
 }
@@ -194,6 +196,12 @@ function definesMacro(section: SectionName | 'main' | 'unknown', line: MappedTex
   if (section === 'main') return /^[A-Z]/.test(line.text)
   if (section === 'retry' || section === 'rewrite' || section === 'local_scan') return false
   return /^[A-Z][A-Za-z0-9_]*[ \t]*=/.test(line.text)
+}
+
+/** With `config_strict`, what else would only be told stops the start too. */
+function strictly(diagnostic: Diagnostic): Diagnostic {
+  const stops = diagnostic.severity === 'error' || diagnostic.code.startsWith('option-pending')
+  return stops ? { ...diagnostic, severity: 'error', fatal: true } : diagnostic
 }
 
 /** In the order in which a person reads the files. */

@@ -368,6 +368,7 @@ export const mainOptions = {
     type: 'stringList',
     default: undefined,
     tier: 'C',
+    noEffect: 'everything is built in',
     doc: 'Loadable modules that the daemon brings in when it starts.',
   },
   daemon_smtp_ports: {
@@ -412,6 +413,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'C',
+    noEffect: 'memory is kept by the runtime',
     doc: 'Turns on checks of memory handling in Exim.',
   },
   delay_warning: {
@@ -578,6 +580,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'C',
+    noEffect: 'line ends are put right whatever came',
     doc: 'Has no effect any more; it once removed carriage returns from local messages.',
   },
   dsn_advertise_hosts: {
@@ -689,12 +692,14 @@ export const mainOptions = {
     type: 'boolean',
     default: undefined,
     tier: 'C',
+    noEffect: 'TLS here is OpenSSL',
     doc: 'Lets GnuTLS load PKCS#11 modules by itself.',
   },
   gnutls_compat_mode: {
     type: 'boolean',
     default: undefined,
     tier: 'C',
+    noEffect: 'TLS here is OpenSSL',
     doc: 'Turns on work-arounds in GnuTLS for old clients.',
   },
   header_line_maxsize: {
@@ -1109,6 +1114,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'C',
+    noEffect: 'the runtime writes no core files',
     doc: 'Whether a fatal error leaves a core file.',
   },
   percent_hack_domains: {
