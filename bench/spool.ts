@@ -24,10 +24,13 @@ export async function run(): Promise<Row[]> {
       [4096, 50],
       [65_000, 50],
     ] as const) {
-      rows.push(await measure(`commit ${bytes} bytes, ${writers} writers`, writers, () => commit(spool, bytes)))
+      rows.push(
+        await measure(`commit ${bytes} bytes, ${writers} writers`, writers, () => commit(spool, bytes)),
+      )
     }
     rows.push(await measure('commit 4096 bytes and complete, 50 writers', 50, () => pass(spool)))
     await spool.close()
+    rows.push(...(await measureOpening(directory)))
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
@@ -45,6 +48,44 @@ async function measure(name: string, writers: number, step: () => Promise<void>)
   }
   await Promise.all(Array.from({ length: writers }, writer))
   return { name, value: Math.round(count / seconds), unit: 'messages/s' }
+}
+
+const queued = 20_000
+
+/** How long it takes to open a queue with its index, and without. */
+async function measureOpening(directory: string): Promise<Row[]> {
+  const options = { directory, now: Date.now, log: () => {} }
+  const first = await openSpool(options)
+  const writer = async (): Promise<void> => {
+    while (first.count() < queued) await queue(first)
+  }
+  await Promise.all(Array.from({ length: 100 }, writer))
+  await first.close()
+  const rows: Row[] = []
+  for (const lost of [false, true]) {
+    if (lost) rmSync(`${directory}/index`, { recursive: true })
+    const started = performance.now()
+    const spool = await openSpool(options)
+    const name = `open ${queued} queued messages, ${lost ? 'index lost' : 'index there'}`
+    rows.push({ name, value: Math.round(performance.now() - started), unit: 'ms' })
+    if (!lost) {
+      const before = performance.now()
+      for (const entry of spool.list()) if (entry.id === '') break
+      rows.push({
+        name: `list ${queued} messages`,
+        value: Math.round(performance.now() - before),
+        unit: 'ms',
+      })
+    }
+    await spool.close()
+  }
+  return rows
+}
+
+async function queue(spool: Spool): Promise<void> {
+  const message = spool.begin()
+  await message.write(small)
+  await message.commit(envelope(message.id, small.length))
 }
 
 async function commit(spool: Spool, bytes: number): Promise<void> {
@@ -74,7 +115,10 @@ function envelope(id: string, bodySize: number): Envelope {
     sender: 'alice@example.org',
     recipients: [{ address: 'bob@example.net' }],
     headers: [
-      { type: 'P', text: 'Received: from client.example ([192.0.2.1])\n\tby mail.example with esmtp\n\tid 1\n' },
+      {
+        type: 'P',
+        text: 'Received: from client.example ([192.0.2.1])\n\tby mail.example with esmtp\n\tid 1\n',
+      },
       { type: 'F', text: 'From: alice@example.org\n' },
       { type: 'T', text: 'To: bob@example.net\n' },
       { type: ' ', text: 'Subject: a subject of usual length\n' },
