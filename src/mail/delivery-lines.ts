@@ -2,6 +2,7 @@
  * The lines that tell what became of an address: `=>`, `->`, `*>`, `**`, `==` and `Completed`, in Exim's form and
  * order of fields. Source: Exim manual, "Log files", sections "Logging deliveries" and "Summary of fields".
  */
+import { formatInterval } from '../base/interval.ts'
 import type { ByteString } from '../base/text.ts'
 
 /** Says whether a `log_selector` is on. */
@@ -66,6 +67,8 @@ export interface FailedLine extends AddressLine {
 export interface DeferredLine extends AddressLine {
   readonly host?: HostLine | undefined
   readonly errno: number
+  /** Its routing waits: no router was run. */
+  readonly routing?: boolean
   /** The system's sentence, for numbers above 0. */
   readonly errorText?: ByteString | undefined
   readonly message: ByteString | undefined
@@ -76,29 +79,9 @@ export interface DeferredLine extends AddressLine {
 export function logDuration(milliseconds: number, selects: Selects): string {
   const ms = Math.max(0, milliseconds)
   const seconds = Math.floor(ms / 1000)
-  if (seconds >= 60 || !selects('millisec')) return secondsAsTime(seconds)
+  if (seconds >= 60 || !selects('millisec')) return formatInterval(seconds)
   return `${seconds}.${String(Math.floor(ms % 1000)).padStart(3, '0')}s`
 }
-
-/** Exim's way to write a time: `1d2h3m4s`, `0s`. */
-export function secondsAsTime(seconds: number): string {
-  let rest = Math.max(0, Math.floor(seconds))
-  let text = ''
-  for (const [unit, size] of timeUnits) {
-    const n = Math.floor(rest / size)
-    if (n > 0) text += `${n}${unit}`
-    rest -= n * size
-  }
-  return text === '' ? '0s' : text
-}
-
-const timeUnits = [
-  ['w', 604_800],
-  ['d', 86_400],
-  ['h', 3600],
-  ['m', 60],
-  ['s', 1],
-] as const
 
 function addressPart(line: AddressLine, selects: Selects): string {
   let text = line.shown
@@ -183,7 +166,7 @@ export function deferredLine(line: DeferredLine, selects: Selects): ByteString {
 
 /** The same without the flag: what the message log keeps. */
 export function deferredBody(line: DeferredLine, selects: Selects): ByteString {
-  let text = `${addressPart(line, selects)}${routerPart(line)} defer (${line.errno})`
+  let text = `${addressPart(line, selects)}${routerPart(line)}${line.routing === true ? ' routing' : ''} defer (${line.errno})`
   if (line.errno > 0 && line.errorText !== undefined) text += `: ${line.errorText}`
   if (line.host !== undefined) text += hostPart(line.host, selects)
   if (selects('deliver_time')) text += ` DT=${logDuration(line.deliveryMs, selects)}`

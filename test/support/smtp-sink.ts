@@ -8,8 +8,8 @@ export interface SinkMessage {
   readonly data: string
 }
 
-/** What to do at a stage: a reply, `drop` the connection, or `hang`. */
-export type SinkAnswer = string | 'drop' | 'hang'
+/** What to do at a stage: a reply, or `drop` the connection, or `hang`. */
+export type SinkAnswer = string
 
 export interface SinkScript {
   readonly extensions?: readonly string[]

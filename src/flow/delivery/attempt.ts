@@ -7,6 +7,7 @@ import type { RoutedAddress } from '../routed.ts'
 import type { DeliveryDeps } from './deps.ts'
 import { Marks } from './marks.ts'
 import type { ConnectionPool } from './pool.ts'
+import type { UniqueClock } from './unique-clock.ts'
 import type { DeliveryError, RemoteDiagnostic } from './results.ts'
 
 export interface DeliveryOptions {
@@ -20,8 +21,10 @@ export interface DeliveryOptions {
   readonly queueRun?: boolean
   /** `-N`: everything but the delivery itself. */
   readonly pretend?: boolean
-  /** A first run that routes only (`-qq`, `queue_smtp_domains`): remote addresses are left. */
-  readonly routeOnly?: boolean
+  /** A first run of two (`-qq`) or `-ql`: what goes to other hosts is left for later. */
+  readonly localOnly?: boolean
+  /** `-Mg`: what is left fails now. */
+  readonly giveUp?: boolean
 }
 
 /** An address that is given up. */
@@ -56,10 +59,16 @@ export interface ReportedSuccess {
   readonly remote: { readonly host: ByteString; readonly reply: ByteString | undefined } | undefined
 }
 
+/** What all deliveries of a process share. */
+export interface SharedState {
+  readonly pool: ConnectionPool
+  readonly clock: UniqueClock
+}
+
 export class Attempt {
   readonly claim: Claim
   readonly deps: DeliveryDeps
-  readonly pool: ConnectionPool
+  readonly shared: SharedState
   readonly context: Context
   readonly options: DeliveryOptions
   readonly marks: Marks
@@ -77,13 +86,13 @@ export class Attempt {
   constructor(
     claim: Claim,
     deps: DeliveryDeps,
-    pool: ConnectionPool,
+    shared: SharedState,
     context: Context,
     options: DeliveryOptions,
   ) {
     this.claim = claim
     this.deps = deps
-    this.pool = pool
+    this.shared = shared
     this.context = context
     this.options = options
     this.marks = new Marks(claim.message.envelope)

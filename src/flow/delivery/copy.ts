@@ -6,9 +6,9 @@ import type { Expandable } from '../../base/expandable.ts'
 import { Failure } from '../../base/outcome.ts'
 import { textOf, type ByteString, type Text } from '../../base/text.ts'
 import type { TransportSettings } from '../../language/config/options/transport.ts'
+import { headerDate } from '../../mail/date.ts'
 import type { Header } from '../../mail/envelope.ts'
 import type { Context } from '../../ports.ts'
-import { rfc2822Date } from './date.ts'
 import { expanded } from './expanding.ts'
 import type { RoutedAddress } from '../routed.ts'
 
@@ -34,7 +34,7 @@ export async function headerSection(
   let text = ''
   if (settings.return_path_add) text += `Return-path: <${request.returnPath}>\n`
   if (settings.envelope_to_add) text += `Envelope-to: ${envelopeTo(addresses)}\n`
-  if (settings.delivery_date_add) text += `Delivery-date: ${rfc2822Date(request.now)}\n`
+  if (settings.delivery_date_add) text += `Delivery-date: ${headerDate(request.now)}\n`
   for (const header of request.headers) {
     if (header.type === '*') continue
     if (removed.names !== undefined && isRemoved(header.text, removed.names)) continue

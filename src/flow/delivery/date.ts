@@ -1,27 +1,12 @@
-/** Dates as mail writes them, in the time zone of the process. */
+/** Dates in mbox files and records, in the time zone of the process. */
 
 const days = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
-
-/** `Tue, 24 Nov 2026 02:40:13 +0000`. Source: RFC 5322 section 3.3. */
-export function rfc2822Date(at: number): string {
-  const d = new Date(at)
-  const offset = -d.getTimezoneOffset()
-  const size = Math.abs(offset)
-  const zone = `${offset < 0 ? '-' : '+'}${two(Math.floor(size / 60))}${two(size % 60)}`
-  return `${days[d.getDay()]}, ${two(d.getDate())} ${months[d.getMonth()]} ${d.getFullYear()} ${clock(d)} ${zone}`
-}
 
 /** `Tue Nov 24 02:40:13 2026`: the date in an mbox From line (`$tod_bsdinbox`). */
 export function mboxDate(at: number): string {
   const d = new Date(at)
   return `${days[d.getDay()]} ${months[d.getMonth()]} ${two(d.getDate())} ${clock(d)} ${d.getFullYear()}`
-}
-
-/** `2026-11-24 02:40:13`. */
-export function logDate(at: number): string {
-  const d = new Date(at)
-  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${clock(d)}`
 }
 
 function clock(d: Date): string {
@@ -30,4 +15,10 @@ function clock(d: Date): string {
 
 function two(n: number): string {
   return n < 10 ? `0${n}` : `${n}`
+}
+
+/** `2026-11-24 02:40:13`. */
+export function logDate(at: number): string {
+  const d = new Date(at)
+  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${clock(d)}`
 }

@@ -1,18 +1,19 @@
 /** One delivery attempt of one message, from routing to its end. Source: ARCHITECTURE, steps 10 to 15. */
+import type { ByteString } from '../../base/text.ts'
 import type { Context } from '../../ports.ts'
 import type { Claim } from '../../store/spool/api.ts'
 import type { RoutedAddress } from '../routed.ts'
-import { Attempt, type DeliveryOptions } from './attempt.ts'
+import { Attempt, type DeliveryOptions, type SharedState } from './attempt.ts'
 import type { DeliveryDeps } from './deps.ts'
 import { finish } from './finish.ts'
 import { frozenVerdict } from './frozen.ts'
 import { batches, type BatchLimits } from './group.ts'
+import { markKey } from './marks.ts'
 import { deliveryContext } from './message-facts.ts'
-import type { ConnectionPool } from './pool.ts'
 import { addressContext } from './raise.ts'
 import { recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
 import { type DeliverySummary, errorNumbers, type TransportResult } from './results.ts'
-import { readRetry } from './retry/record.ts'
+import { readRetry, recipientRetryKey, routingRetryKey } from './retry/record.ts'
 import type { Batch, TransportDriver } from './transports/driver.ts'
 import { transportDrivers } from './transports/index.ts'
 import { localKey } from './transports/local.ts'
@@ -21,11 +22,11 @@ import { refuseAll } from './transports/shared.ts'
 export async function deliverMessage(
   claim: Claim,
   deps: DeliveryDeps,
-  pool: ConnectionPool,
+  shared: SharedState,
   options: DeliveryOptions,
 ): Promise<DeliverySummary> {
   const context = await deliveryContext(deps, claim.message)
-  const attempt = new Attempt(claim, deps, pool, context, options)
+  const attempt = new Attempt(claim, deps, shared, context, options)
   const frozen = await frozenVerdict(attempt)
   if (frozen !== undefined) return frozen
   const routed = await route(attempt)
@@ -41,12 +42,14 @@ async function route(attempt: Attempt): Promise<RoutedAddress[]> {
   const result = await deps.route(pending, attempt.context, {
     force: attempt.options.force ?? false,
     queueRun: attempt.options.queueRun ?? false,
+    mustWait: (address, domain) => mustWait(attempt, address, domain),
   })
   if (result.oneTime.length > 0) await replaceOneTime(attempt, result.oneTime)
   const todo: RoutedAddress[] = []
   for (const routed of result.routed) {
-    if (marks.has(routed.uniqueKey) && routed.uniqueKey !== routed.recipient.address) continue
-    marks.expect(routed.recipient, routed.uniqueKey)
+    const key = markKey(routed)
+    if (key !== routed.recipient.address && marks.has(key)) continue
+    marks.expect(routed.recipient, key)
     todo.push(routed)
   }
   for (const discarded of result.discarded) recordDiscarded(attempt, discarded)
@@ -67,6 +70,29 @@ function settleIfEmpty(
   if (attempt.deferred.some((one) => one.recipient === recipient)) return
   if (attempt.failed.some((one) => one.recipient === recipient)) return
   attempt.marks.markAddress(recipient.address)
+}
+
+/** In queue runs an address waits for the retry time of its domain, of itself, or of it and this sender. */
+function mustWait(
+  attempt: Attempt,
+  address: ByteString,
+  domain: ByteString,
+): { readonly message: ByteString } | undefined {
+  if (attempt.options.queueRun !== true || attempt.options.force === true) return undefined
+  const { ports, settings } = attempt.context
+  const now = ports.now()
+  const keys = [
+    routingRetryKey(domain),
+    routingRetryKey(address),
+    recipientRetryKey(address.toLowerCase(), attempt.envelope.sender),
+  ]
+  for (const key of keys) {
+    const record = readRetry(ports.hints, key, now, settings.retry_data_expire)
+    if (record !== undefined && now < record.nextTryAt && !record.expired) {
+      return { message: 'retry time not reached' }
+    }
+  }
+  return undefined
 }
 
 /** `one_time`: the new recipients take the place of the old one, for good. */
@@ -94,6 +120,10 @@ async function deliverAll(attempt: Attempt, routed: readonly RoutedAddress[]): P
     if (i < localBatches.length - 1 || remote.length > 0) await attempt.save()
   }
   if (remote.length === 0) return
+  if (attempt.options.localOnly === true) {
+    for (const one of remote) leaveForLater(attempt, one)
+    return
+  }
   const remoteBatches = await grouped(attempt, remote)
   if (remoteBatches.length === 1) {
     // The usual case: one place, one transaction.
@@ -114,6 +144,21 @@ async function deliverAll(attempt: Attempt, routed: readonly RoutedAddress[]): P
   }
   const lanes = Math.max(1, Math.min(attempt.context.settings.remote_max_parallel, remoteBatches.length))
   await Promise.all(Array.from({ length: lanes }, lane))
+}
+
+/** Not tried in this run: no line, no retry time. */
+function leaveForLater(attempt: Attempt, routed: RoutedAddress): void {
+  attempt.deferred.push({
+    address: routed.address,
+    recipient: routed.recipient,
+    ancestors: routed.ancestors,
+    key: markKey(routed),
+    error: { errno: 0, more: 0, message: 'remote deliveries are left for a later run' },
+    diagnostic: undefined,
+    nextTryAt: undefined,
+    freeze: false,
+    errorsTo: routed.errorsTo,
+  })
 }
 
 async function grouped(attempt: Attempt, addresses: readonly RoutedAddress[]): Promise<RoutedAddress[][]> {
@@ -156,7 +201,7 @@ async function runBatch(
   const early = await beforeBatch(attempt, batch, local)
   const result =
     early ??
-    (await driver.run(batch, context, { deps: attempt.deps, claim: attempt.claim, pool: attempt.pool }))
+    (await driver.run(batch, context, { deps: attempt.deps, claim: attempt.claim, ...attempt.shared }))
   await recordBatch(attempt, result, local)
 }
 

@@ -40,6 +40,7 @@ export interface DeliveryDeps {
 export interface RouteOptions {
   /** Routing retry times are not consulted. */
   readonly force: boolean
-  /** In a queue run: retry times of routing count. */
   readonly queueRun: boolean
+  /** Why an address must wait: its retry time of routing is not reached. */
+  mustWait(address: ByteString, domain: ByteString): { readonly message: ByteString } | undefined
 }

@@ -4,6 +4,7 @@ import type { DeliveryOptions } from './attempt.ts'
 import { deliverMessage } from './deliver.ts'
 import type { DeliveryDeps } from './deps.ts'
 import { ConnectionPool } from './pool.ts'
+import { UniqueClock } from './unique-clock.ts'
 import type { DeliverySummary } from './results.ts'
 
 export type { DeliveryOptions } from './attempt.ts'
@@ -22,9 +23,9 @@ export interface Delivery {
 }
 
 export function createDelivery(deps: DeliveryDeps): Delivery {
-  const pool = new ConnectionPool()
+  const shared = { pool: new ConnectionPool(), clock: new UniqueClock() }
   return {
-    deliver: (claim, options = {}) => deliverMessage(claim, deps, pool, options),
-    close: () => pool.close(),
+    deliver: (claim, options = {}) => deliverMessage(claim, deps, shared, options),
+    close: () => shared.pool.close(),
   }
 }

@@ -3,8 +3,12 @@
  * Everything in a job is resolved already: no expansion happens where it runs.
  */
 import type { ByteString } from '../../base/text.ts'
-import type { MaildirJob } from './local/maildir.ts'
-import { deliverToMaildir } from './local/maildir.ts'
+import { deliverToLmtp, type LmtpJob } from './local/lmtp.ts'
+import { deliverToMaildir, type MaildirJob } from './local/maildir.ts'
+import { deliverToMbox, type MboxJob } from './local/mbox.ts'
+import { appendNote, type NoteJob } from './local/note.ts'
+import { deliverToPipe, type PipeJob } from './local/pipe.ts'
+import type { RecipientVerdict } from './transports/smtp-transaction.ts'
 
 /** What every local job has. JSON-able. */
 export interface LocalJobCommon {
@@ -12,15 +16,25 @@ export interface LocalJobCommon {
   readonly head: ByteString
   /** What comes after it. */
   readonly tail: ByteString
+  /** Lines of the body that begin with `check` begin with `put` instead. */
+  readonly escape: { readonly check: ByteString; readonly put: ByteString } | undefined
+  readonly useCrlf: boolean
   readonly currentDirectory: string
   readonly umask: number
   readonly initgroups: boolean
 }
 
-export type LocalJob = LocalJobCommon & MaildirJob
+export type LocalJob = LocalJobCommon & (MaildirJob | MboxJob | NoteJob | PipeJob | LmtpJob)
 
 export type LocalResult =
-  | { readonly is: 'done'; readonly sizeBytes: number; readonly output?: ByteString }
+  | {
+      readonly is: 'done'
+      readonly sizeBytes: number
+      readonly output?: ByteString
+      readonly mailboxSize?: { readonly before: number; readonly after: number }
+      /** Where recipients fare differently (LMTP): one for each, in order. */
+      readonly verdicts?: readonly RecipientVerdict[]
+    }
   | {
       readonly is: 'failed' | 'deferred'
       readonly errno: number
@@ -28,6 +42,8 @@ export type LocalResult =
       readonly errorText?: string
       readonly message: ByteString
       readonly output?: ByteString
+      /** What the bounce says in place of the message. */
+      readonly bounceText?: ByteString
       readonly freeze?: boolean
     }
 
@@ -36,5 +52,13 @@ export async function runLocalJob(job: LocalJob, body: AsyncIterable<Uint8Array>
   switch (job.kind) {
     case 'maildir':
       return deliverToMaildir(job, body)
+    case 'mbox':
+      return deliverToMbox(job, body)
+    case 'note':
+      return appendNote(job)
+    case 'pipe':
+      return deliverToPipe(job, body)
+    case 'lmtp':
+      return deliverToLmtp(job, body)
   }
 }

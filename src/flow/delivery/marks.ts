@@ -2,6 +2,19 @@
 import type { ByteString } from '../../base/text.ts'
 import type { Envelope, Recipient } from '../../mail/envelope.ts'
 
+/**
+ * Under which key an address is remembered. A redirection may lead to the recipient itself and to others
+ * (`root: root, admin`): that child has a key of its own, or the recipient would count as done too early.
+ */
+export function markKey(routed: {
+  readonly uniqueKey: ByteString
+  readonly recipient: Recipient
+  readonly ancestors: readonly ByteString[]
+}): ByteString {
+  const homonym = routed.uniqueKey === routed.recipient.address && routed.ancestors.length > 0
+  return homonym ? `\\0\\${routed.uniqueKey}` : routed.uniqueKey
+}
+
 export class Marks {
   readonly #done: Set<ByteString>
   readonly #fresh: ByteString[] = []

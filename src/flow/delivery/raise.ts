@@ -11,7 +11,7 @@ import type { HostOutcome } from './results.ts'
 export function addressContext(
   context: Context,
   routed: RoutedAddress,
-  host?: { readonly name: ByteString; readonly address: string; readonly port: number } | undefined,
+  host?: { readonly name: ByteString; readonly address: string; readonly port: number },
 ): Context {
   return {
     ...context,

@@ -9,6 +9,7 @@ import {
 } from '../../mail/delivery-lines.ts'
 import type { DiscardedAddress, RoutedAddress, UnroutedAddress } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
+import { markKey } from './marks.ts'
 import { raiseForAddress, raiseForHost } from './raise.ts'
 import { type AddressOutcome, type AddressResult, errorNumbers, type TransportResult } from './results.ts'
 import { forgetFailure, rememberFailure } from './retry/remember.ts'
@@ -64,7 +65,7 @@ async function recordDelivered(
   const { routed } = result
   const now = attempt.context.ports.now()
   attempt.delivered++
-  attempt.marks.settle(routed.recipient, routed.uniqueKey)
+  attempt.marks.settle(routed.recipient, markKey(routed))
   forgetAddress(attempt, routed, local)
   if (!routed.disableLogging && !routed.transport.settings.disable_logging) {
     const flag = attempt.options.pretend === true ? '*>' : first ? '=>' : '->'
@@ -72,7 +73,7 @@ async function recordDelivered(
       deliveredLine(
         {
           ...addressLine(attempt, routed, local),
-          ...(outcome.shown === undefined ? {} : { shown: outcome.shown }),
+          ...(outcome.bypassed === true ? { transport: '**bypassed**', returnPath: undefined } : {}),
           flag,
           sizeBytes: outcome.sizeBytes,
           host: outcome.host,
@@ -157,7 +158,7 @@ async function recordUndelivered(
     address: routed.address,
     recipient: routed.recipient,
     ancestors: routed.ancestors,
-    key: routed.uniqueKey,
+    key: markKey(routed),
     error: outcome.error,
     diagnostic: outcome.diagnostic,
     nextTryAt,
@@ -189,9 +190,9 @@ function giveUp(
     address: routed.address,
     recipient: routed.recipient,
     ancestors: routed.ancestors,
-    key: routed.uniqueKey,
+    key: markKey(routed),
     errorsTo: routed.errorsTo,
-    message,
+    message: outcome.bounceText ?? message,
     diagnostic: outcome.diagnostic,
     returnedOutput: outcome.returnedOutput,
     hidden: false,
@@ -233,7 +234,7 @@ function timeOut(
     address: routed.address,
     recipient: routed.recipient,
     ancestors: routed.ancestors,
-    key: routed.uniqueKey,
+    key: markKey(routed),
     errorsTo: routed.errorsTo,
     message: `${whole(outcome.error)}: retry timeout exceeded`,
     diagnostic: outcome.diagnostic,
@@ -328,7 +329,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     more: 0,
     message: unrouted.message,
   }
-  const deferral = { ...line, errno: error.errno }
+  const deferral = { ...line, errno: error.errno, routing: unrouted.retryDefer === true }
   if (unrouted.retryDefer !== true || attempt.selects('retry_defer')) {
     attempt.log(deferredLine(deferral, attempt.selects), { event: 'deferral' })
   }

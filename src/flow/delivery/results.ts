@@ -9,6 +9,10 @@ import type { RoutedAddress } from '../routed.ts'
  */
 export const errorNumbers = {
   unknown: -1,
+  badOwner: -3,
+  badMode: -4,
+  notRegular: -5,
+  mailboxLocked: -9,
   lostConnection: -18,
   malformedReply: -19,
   mailboxFull: -22,
@@ -56,8 +60,8 @@ export type AddressOutcome =
       readonly chunked?: boolean
       readonly authenticator?: ByteString | undefined
       readonly shadow?: ByteString | undefined
-      /** A file name or a remark to show in place of the address. */
-      readonly shown?: ByteString | undefined
+      /** Delivery to /dev/null: nothing was run. */
+      readonly bypassed?: boolean
       /** The next hop offered DSN, so it answers for success reports. */
       readonly dsnPassedOn?: boolean
       /** Output of a pipe that goes to the sender although the delivery succeeded. */
@@ -69,6 +73,8 @@ export type AddressOutcome =
       readonly host?: HostLine | undefined
       readonly diagnostic?: RemoteDiagnostic | undefined
       readonly returnedOutput?: ByteString | undefined
+      /** What the bounce says in place of the message. */
+      readonly bounceText?: ByteString | undefined
       readonly freeze?: boolean
     }
   | {

@@ -6,7 +6,10 @@ import { mkdir, open, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ByteString } from '../../../base/text.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
+import { localContent } from './content.ts'
+import { errorNumbers } from '../results.ts'
 import { deferredByFile, fileError } from './file-error.ts'
+import { maildirUse } from './maildir-use.ts'
 
 export interface MaildirJob {
   readonly kind: 'maildir'
@@ -18,13 +21,24 @@ export interface MaildirJob {
   readonly name: string
   /** Appended to the name in `new`. */
   readonly tag: string
+  /** Bytes; 0: none. */
+  readonly quota: number
+  readonly quotaFileCount: number
+  readonly quotaDirectory: string
+  readonly quotaInclusive: boolean
+  /** Finds the size of a message in its file name. */
+  readonly quotaSizeRegex: string | undefined
+  readonly messageSize: number
 }
 
 export async function deliverToMaildir(
   job: LocalJobCommon & MaildirJob,
   body: AsyncIterable<Uint8Array>,
 ): Promise<LocalResult> {
-  for (let attempt = 0; ; attempt++) {
+  const full = await overQuota(job)
+  if (full !== undefined) return full
+  let made = false
+  for (let attempt = 0; ; ) {
     const name = attempt === 0 ? job.name : job.name.replace('.', `.A${attempt}`)
     const temporary = join(job.directory, 'tmp', name)
     try {
@@ -36,9 +50,7 @@ export async function deliverToMaildir(
           await handle.writeFile(bytes)
           size += bytes.length
         }
-        await write(Buffer.from(job.head, 'latin1'))
-        for await (const piece of body) await write(piece)
-        if (job.tail !== '') await write(Buffer.from(job.tail, 'latin1'))
+        for await (const piece of localContent(job, body)) await write(piece)
         await handle.datasync()
       } catch (error) {
         await handle.close()
@@ -51,10 +63,14 @@ export async function deliverToMaildir(
       return { is: 'done', sizeBytes: size }
     } catch (error) {
       const { code, errno, text } = fileError(error)
-      if (code === 'EEXIST' && attempt < 10) continue
-      if (code === 'ENOENT' && attempt === 0) {
-        const made = await makeMaildir(job)
-        if (made !== undefined) return made
+      if (code === 'EEXIST' && attempt < 10) {
+        attempt++
+        continue
+      }
+      if (code === 'ENOENT' && !made) {
+        made = true
+        const problem = await makeMaildir(job)
+        if (problem !== undefined) return problem
         continue
       }
       return {
@@ -65,6 +81,21 @@ export async function deliverToMaildir(
         message: `failed to deliver into maildir ${job.directory}: ${text}`,
       }
     }
+  }
+}
+
+async function overQuota(job: MaildirJob): Promise<LocalResult | undefined> {
+  if (job.quota <= 0 && job.quotaFileCount <= 0) return undefined
+  const used = await maildirUse(job.quotaDirectory, job.quotaSizeRegex)
+  const size = used.bytes + (job.quotaInclusive ? job.messageSize : 0)
+  const tooBig = job.quota > 0 && size > job.quota
+  const tooMany = job.quotaFileCount > 0 && used.files + (job.quotaInclusive ? 1 : 0) > job.quotaFileCount
+  if (!tooBig && !tooMany) return undefined
+  return {
+    is: 'deferred',
+    errno: errorNumbers.mailboxFull,
+    more: 0,
+    message: `mailbox is full (MTA-imposed quota exceeded while writing to tmp/${job.name})`,
   }
 }
 

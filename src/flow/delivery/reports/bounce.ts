@@ -46,8 +46,10 @@ export async function bounceMessage(
   for (const one of failed) text += `${shownAddress(one)}${explainError(one.message, one.diagnostic)}`
   text += '\n'
   text += returnedOutputs(failed, items[2])
-  text += statusPart(attempt, boundary, [
-    ...failed.map((one) =>
+  text += statusPart(
+    attempt,
+    boundary,
+    failed.map((one) =>
       statusBlock({
         action: 'failed',
         recipient: one.recipient.address,
@@ -55,7 +57,7 @@ export async function bounceMessage(
         diagnostic: one.diagnostic,
       }),
     ),
-  ])
+  )
   if (settings.bounce_return_message) {
     text += await returnedPart(attempt, boundary, returnsWhole(attempt))
   } else {

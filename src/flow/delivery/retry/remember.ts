@@ -47,7 +47,7 @@ export async function rememberFailure(
       now,
       receivedAt: failing.ofMessage ? envelope.receivedAt : undefined,
       intervalMaxSeconds: settings.retry_interval_max,
-      random: ports.random,
+      random: (limit) => ports.random(limit),
     },
   )
   // A message that has waited longer than its rules allow times out even if the host worked in between.

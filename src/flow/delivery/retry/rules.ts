@@ -105,7 +105,7 @@ export const connectTimeout = 67
 function replyMatches(pattern: string | undefined, digits: number): boolean {
   if (pattern === undefined) return false
   const text = `4${String(digits).padStart(2, '0')}`
-  return pattern.length === 3 && [...pattern].every((c, i) => c === 'x' || c === text[i])
+  return pattern.length === 3 && Array.from(pattern).every((c, i) => c === 'x' || c === text[i])
 }
 
 function kindMatches(kind: string | undefined, mx: boolean): boolean {

@@ -10,6 +10,7 @@ import type { RoutedAddress } from '../../routed.ts'
 import type { DeliveryDeps } from '../deps.ts'
 import type { BatchLimits } from '../group.ts'
 import type { ConnectionPool } from '../pool.ts'
+import type { UniqueClock } from '../unique-clock.ts'
 import type { TransportResult } from '../results.ts'
 
 /** Addresses that are delivered together. */
@@ -27,6 +28,7 @@ export interface DeliveryEnvironment {
   readonly deps: DeliveryDeps
   readonly claim: Claim
   readonly pool: ConnectionPool
+  readonly clock: UniqueClock
 }
 
 export interface TransportDriver {

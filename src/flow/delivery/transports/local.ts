@@ -5,9 +5,11 @@ import type { Context } from '../../../ports.ts'
 import { headerSection } from '../copy.ts'
 import { localIdentity, type LocalIdentity } from '../local-identity.ts'
 import { type LocalJob, type LocalResult, runLocalJob } from '../local-job.ts'
-import { type AddressOutcome, errorNumbers, type TransportResult } from '../results.ts'
+import { type AddressOutcome, type AddressResult, errorNumbers, type TransportResult } from '../results.ts'
 import { localRetryKey } from '../retry/record.ts'
+import type { RoutedAddress } from '../../routed.ts'
 import type { Batch, DeliveryEnvironment } from './driver.ts'
+import type { RecipientVerdict } from './smtp-transaction.ts'
 import { refuseAll, sharedOutcome } from './shared.ts'
 
 /** What a local transport makes of the options, or why it cannot. */
@@ -28,7 +30,17 @@ export async function runLocal(
 ): Promise<TransportResult> {
   const startedAt = context.ports.now()
   const outcome = await deliver(batch, context, environment, prepare)
-  return refuseAll(batch.addresses, outcome, context.ports.now() - startedAt)
+  const deliveryMs = context.ports.now() - startedAt
+  if (!Array.isArray(outcome)) return refuseAll(batch.addresses, outcome, deliveryMs)
+  return { hosts: [], addresses: batch.addresses.map((routed, i) => oneOf(routed, outcome[i], deliveryMs)) }
+}
+
+function oneOf(
+  routed: RoutedAddress,
+  outcome: AddressOutcome | undefined,
+  deliveryMs: number,
+): AddressResult {
+  return { routed, deliveryMs, outcome: outcome ?? deferral('no answer', errorNumbers.unknown) }
 }
 
 async function deliver(
@@ -36,7 +48,7 @@ async function deliver(
   base: Context,
   environment: DeliveryEnvironment,
   prepare: (frame: LocalFrame, context: Context) => Promise<JobOrOutcome>,
-): Promise<AddressOutcome> {
+): Promise<AddressOutcome | AddressOutcome[]> {
   const first = batch.addresses[0]
   if (first === undefined) return deferral('no address to deliver to', errorNumbers.unknown)
   const identity = await localIdentity(batch.transport.settings, batch.transport.name, first, base)
@@ -63,7 +75,11 @@ async function deliver(
   const head = batch.transport.settings.body_only ? '' : `${section.text}\n`
   const made = await prepare({ identity, head }, context)
   if ('outcome' in made) return made.outcome
-  return asOutcome(await runJob(made.job, identity, batch, environment), first.address, batch)
+  const result = await runJob(made.job, identity, batch, environment)
+  if (result.is === 'done' && result.verdicts !== undefined) {
+    return result.verdicts.map((verdict, i) => ofVerdict(verdict, result.sizeBytes, batch, i))
+  }
+  return asOutcome(result, first.address, batch)
 }
 
 async function runJob(
@@ -103,6 +119,19 @@ async function neverUser(
   return undefined
 }
 
+/** LMTP: each recipient has its own answer. */
+function ofVerdict(
+  verdict: RecipientVerdict,
+  sizeBytes: number,
+  batch: Batch,
+  index: number,
+): AddressOutcome {
+  if (verdict.is === 'delivered') return { is: 'delivered', sizeBytes, confirmation: verdict.confirmation }
+  if (verdict.is === 'failed') return { is: 'failed', error: verdict.error }
+  const address = batch.addresses[index]?.address ?? ''
+  return { is: 'deferred', error: verdict.error, retryKey: localKey(address, batch) }
+}
+
 function asOutcome(result: LocalResult, address: ByteString, batch: Batch): AddressOutcome {
   if (result.is === 'done') {
     return { is: 'delivered', sizeBytes: result.sizeBytes, returnedOutput: result.output }
@@ -115,7 +144,7 @@ function asOutcome(result: LocalResult, address: ByteString, batch: Batch): Addr
   }
   const common = { error, returnedOutput: result.output, freeze: result.freeze ?? false }
   return result.is === 'failed'
-    ? { is: 'failed', ...common }
+    ? { is: 'failed', ...common, bounceText: result.bounceText }
     : { is: 'deferred', ...common, retryKey: localKey(address, batch) }
 }
 

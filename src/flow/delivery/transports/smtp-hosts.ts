@@ -32,7 +32,7 @@ export async function hostsOfOption(
     if (text === '+') groups.push([])
     else if (text !== '') groups.at(-1)?.push(readHost(text))
   }
-  if (shuffle) for (const group of groups) shuffleInPlace(group, context.ports.random)
+  if (shuffle) for (const group of groups) shuffleInPlace(group, (limit) => context.ports.random(limit))
   return groups.flat()
 }
 

@@ -1,0 +1,128 @@
+/** Speaks LMTP to a Unix socket or to a command. Source: RFC 2033; Exim manual, "The lmtp transport". */
+import { spawn } from 'node:child_process'
+import { Duplex } from 'node:stream'
+import type { ByteString } from '../../../base/text.ts'
+import type { Recipient } from '../../../mail/envelope.ts'
+import { connectToPath } from '../../../wire/outbound.ts'
+import { SmtpClient } from '../../../wire/smtp/client.ts'
+import { errorNumbers } from '../results.ts'
+import type { LocalJobCommon, LocalResult } from '../local-job.ts'
+import { greet } from '../transports/smtp-session.ts'
+import { type RecipientVerdict, transaction } from '../transports/smtp-transaction.ts'
+
+export interface LmtpJob {
+  readonly kind: 'lmtp'
+  readonly over: { readonly socket: string } | { readonly argv: readonly ByteString[] }
+  readonly environment: Readonly<Record<string, ByteString>>
+  readonly helo: ByteString
+  readonly sender: ByteString
+  readonly recipients: readonly { readonly address: ByteString; readonly recipient: Recipient }[]
+  readonly timeoutMs: number
+}
+
+export async function deliverToLmtp(
+  job: LocalJobCommon & LmtpJob,
+  body: AsyncIterable<Uint8Array>,
+): Promise<LocalResult> {
+  const stream = await openStream(job)
+  if ('is' in stream) return stream
+  const client = new SmtpClient(stream)
+  try {
+    const offers = await greet(
+      client,
+      {
+        lmtp: true,
+        helo: job.helo,
+        avoidEsmtp: false,
+        localAddress: undefined,
+        connectMs: job.timeoutMs,
+        commandMs: job.timeoutMs,
+        keepalive: false,
+        signal: undefined,
+      },
+      65,
+    )
+    if ('is' in offers) {
+      return {
+        is: offers.permanent ? 'failed' : 'deferred',
+        ...resultOf(offers.error),
+      }
+    }
+    const result = await transaction(client, offers, {
+      lmtp: true,
+      pipelining: offers.pipelining,
+      chunking: false,
+      sender: job.sender,
+      recipients: job.recipients,
+      sizeBytes: undefined,
+      body8bit: false,
+      smtputf8: false,
+      dsnRet: undefined,
+      dsnEnvid: undefined,
+      head: job.head,
+      body: () => body,
+      commandMs: job.timeoutMs,
+      dataMs: job.timeoutMs,
+      finalMs: job.timeoutMs,
+      mark: 65,
+    })
+    if (result.is === 'done') return { is: 'done', sizeBytes: result.wireBytes, verdicts: result.verdicts }
+    const whole: RecipientVerdict = {
+      is: result.permanent ? 'failed' : 'deferred',
+      error: result.error,
+      reply: result.reply,
+    }
+    return { is: 'done', sizeBytes: 0, verdicts: result.verdicts.map((verdict) => verdict ?? whole) }
+  } finally {
+    client.quit()
+  }
+}
+
+function resultOf(error: {
+  readonly errno: number
+  readonly more: number
+  readonly errorText?: string | undefined
+  readonly message: ByteString | undefined
+}): { errno: number; more: number; errorText?: string; message: ByteString } {
+  return {
+    errno: error.errno,
+    more: error.more,
+    ...(error.errorText === undefined ? {} : { errorText: error.errorText }),
+    message: error.message ?? error.errorText ?? '',
+  }
+}
+
+async function openStream(job: LocalJobCommon & LmtpJob): Promise<Duplex | LocalResult> {
+  if ('socket' in job.over) {
+    const connected = await connectToPath(job.over.socket, job.timeoutMs)
+    if (connected.is === 'connected') return connected.socket
+    return {
+      is: 'deferred',
+      errno: connected.errno,
+      more: 65,
+      errorText: connected.message,
+      message: `failed to connect to socket ${job.over.socket}: ${connected.message}`,
+    }
+  }
+  const [command = '', ...args] = job.over.argv
+  const child = spawn(command, args, {
+    cwd: job.currentDirectory,
+    env: { ...job.environment },
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  const started = await new Promise<boolean>((resolve) => {
+    child.on('spawn', () => resolve(true))
+    child.on('error', () => resolve(false))
+  })
+  if (!started) {
+    return {
+      is: 'deferred',
+      errno: errorNumbers.unknown,
+      more: 0,
+      message: `failed to create child process for ${command}`,
+    }
+  }
+  const stream = Duplex.from({ readable: child.stdout, writable: child.stdin })
+  stream.on('close', () => child.kill())
+  return stream
+}

@@ -1,0 +1,50 @@
+/** How much a maildir holds, for quotas. Source: Exim manual, "The appendfile transport", options quota*. */
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+
+export interface MaildirUse {
+  readonly bytes: number
+  readonly files: number
+}
+
+/** Folders below folders that are counted, and files looked at: a mailbox beyond is full anyhow. */
+const depthLimit = 4
+const fileLimit = 1_000_000
+
+/** Sums `cur`, `new` and the folders of a maildir++ (`.Name`). */
+export async function maildirUse(directory: string, sizeInName: string | undefined): Promise<MaildirUse> {
+  const pattern = sizeInName === undefined ? undefined : new RegExp(sizeInName)
+  const total = { bytes: 0, files: 0 }
+  await addFolder(directory, pattern, total, 0)
+  return total
+}
+
+async function addFolder(
+  directory: string,
+  pattern: RegExp | undefined,
+  total: { bytes: number; files: number },
+  depth: number,
+): Promise<void> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => [])
+  for (const entry of entries) {
+    if (total.files >= fileLimit) return
+    const path = join(directory, entry.name)
+    if (entry.isDirectory()) {
+      const counted = entry.name === 'cur' || entry.name === 'new' || entry.name.startsWith('.')
+      if (counted && depth < depthLimit) await addFolder(path, pattern, total, depth + 1)
+      continue
+    }
+    // Files beside the folders (subscriptions, indexes) are no mail.
+    if (depth === 0 || !/\/(cur|new)$/.test(directory)) continue
+    total.files++
+    const told = pattern?.exec(entry.name)?.[1]
+    total.bytes += told === undefined ? await sizeOf(path) : Number(told)
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    (found) => found.size,
+    () => 0,
+  )
+}

@@ -1,0 +1,200 @@
+/**
+ * Appends a message to a mailbox file, under locks; a failed write leaves the file as it was.
+ * Source: Exim manual, "The appendfile transport", "Operational details for appending".
+ */
+import { constants } from 'node:fs'
+import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { errorNumbers } from '../results.ts'
+import type { LocalJobCommon, LocalResult } from '../local-job.ts'
+import { localContent } from './content.ts'
+import { deferredByFile, fileError } from './file-error.ts'
+import { type LockOutcome, lockOpenFile, type LockPlan, takeLockFile } from './lock.ts'
+
+export interface MboxJob {
+  readonly kind: 'mbox'
+  readonly file: string
+  readonly mode: number
+  readonly modeFailNarrower: boolean
+  readonly createFile: boolean
+  readonly createDirectory: boolean
+  readonly directoryMode: number
+  readonly allowSymlink: boolean
+  readonly allowFifo: boolean
+  /** Undefined: not checked. */
+  readonly owner: number | undefined
+  readonly group: number | undefined
+  readonly locks: LockPlan
+  /** Bytes; 0: none. */
+  readonly quota: number
+  /** The message counts too. */
+  readonly quotaInclusive: boolean
+  readonly messageSize: number
+}
+
+type Job = LocalJobCommon & MboxJob
+
+export async function deliverToMbox(job: Job, body: AsyncIterable<Uint8Array>): Promise<LocalResult> {
+  if (job.createDirectory) {
+    const problem = await makeFolder(job)
+    if (problem !== undefined) return problem
+  }
+  if (!job.locks.lockFile) return appendTo(job, body)
+  const lock = await takeLockFile(job.file, job.locks)
+  if (lock.is !== 'locked') return notLocked(lock, job, 'lock file')
+  try {
+    return await appendTo(job, body)
+  } finally {
+    await lock.unlock()
+  }
+}
+
+async function makeFolder(job: Job): Promise<LocalResult | undefined> {
+  try {
+    await mkdir(dirname(job.file), { recursive: true, mode: job.directoryMode })
+    return undefined
+  } catch (error) {
+    return deferredByFile(error, `failed to create directories for ${job.file}`)
+  }
+}
+
+function notLocked(lock: LockOutcome, job: Job, how: string): LocalResult {
+  if (lock.is === 'failed') return deferredByFile(lock.error, `failed to lock mailbox ${job.file} (${how})`)
+  return {
+    is: 'deferred',
+    errno: errorNumbers.mailboxLocked,
+    more: 0,
+    message: `failed to lock mailbox ${job.file} (${how})`,
+  }
+}
+
+async function appendTo(job: Job, body: AsyncIterable<Uint8Array>): Promise<LocalResult> {
+  const opened = await openMailbox(job)
+  if ('is' in opened) return opened
+  const { handle } = opened
+  try {
+    const lock = await lockOpenFile(handle.fd, job.locks)
+    if (lock.is !== 'locked') return notLocked(lock, job, 'fcntl/flock')
+    const before = (await handle.stat()).size
+    const full = overQuota(job, before)
+    if (full !== undefined) return full
+    return await write(handle, before, job, body)
+  } catch (error) {
+    return deferredByFile(error, `error while delivering to ${job.file}`)
+  } finally {
+    await handle.close()
+  }
+}
+
+function overQuota(job: Job, before: number): LocalResult | undefined {
+  if (job.quota <= 0) return undefined
+  if (before + (job.quotaInclusive ? job.messageSize : 0) <= job.quota) return undefined
+  return {
+    is: 'deferred',
+    errno: errorNumbers.mailboxFull,
+    more: 0,
+    message: `mailbox is full (MTA-imposed quota exceeded while writing to ${job.file})`,
+  }
+}
+
+/** Opens an existing mailbox after looking at it, or makes it; never follows a link unless that is allowed. */
+async function openMailbox(job: Job): Promise<{ readonly handle: FileHandle } | LocalResult> {
+  const noFollow = job.allowSymlink ? 0 : constants.O_NOFOLLOW
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const found = await lstat(job.file).catch((error: unknown) => {
+        if (fileError(error).code === 'ENOENT') return undefined
+        throw error
+      })
+      if (found === undefined) {
+        if (!job.createFile) {
+          return refused(`mailbox ${job.file} does not exist, but file_must_exist is set`, 2)
+        }
+        const handle = await open(
+          job.file,
+          constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL | noFollow,
+          job.mode,
+        )
+        await handle.chmod(job.mode)
+        return { handle }
+      }
+      const handle = await open(job.file, constants.O_RDWR | constants.O_APPEND | noFollow)
+      const problem = await unfit(handle, job)
+      if (problem === undefined) return { handle }
+      await handle.close()
+      return problem
+    } catch (error) {
+      const { code } = fileError(error)
+      // Made or removed by another between the look and the opening.
+      if ((code === 'EEXIST' || code === 'ENOENT') && attempt < 10) continue
+      if (code === 'ELOOP')
+        return refused(`mailbox ${job.file} is a symlink (not allowed)`, errorNumbers.notRegular)
+      return deferredByFile(error, `error while opening mailbox ${job.file}`)
+    }
+  }
+}
+
+/** What is wrong with an existing mailbox: its kind, its links, its owner, its mode. */
+async function unfit(handle: FileHandle, job: Job): Promise<LocalResult | undefined> {
+  const found = await handle.stat()
+  const fifo = job.allowFifo && found.isFIFO()
+  if (!found.isFile() && !fifo) {
+    return refused(`mailbox ${job.file} is not a regular file`, errorNumbers.notRegular)
+  }
+  if (found.nlink !== 1) {
+    return refused(`mailbox ${job.file} has too many links (${found.nlink})`, errorNumbers.notRegular)
+  }
+  if (job.owner !== undefined && found.uid !== job.owner) {
+    return refused(`mailbox ${job.file} has wrong uid (${found.uid} != ${job.owner})`, errorNumbers.badOwner)
+  }
+  if (job.group !== undefined && found.gid !== job.group) {
+    return refused(`mailbox ${job.file} has wrong gid (${found.gid} != ${job.group})`, errorNumbers.badOwner)
+  }
+  const mode = found.mode & 0o7777
+  if (mode === job.mode || fifo) return undefined
+  if ((mode & job.mode) === mode && job.modeFailNarrower) {
+    return refused(
+      `mailbox ${job.file} has the wrong mode ${octal(mode)} (${octal(job.mode)} expected)`,
+      errorNumbers.badMode,
+    )
+  }
+  // A mode that gives more than it should is narrowed.
+  if ((mode & job.mode) !== mode) await handle.chmod(job.mode)
+  return undefined
+}
+
+function octal(mode: number): string {
+  return mode.toString(8).padStart(4, '0')
+}
+
+function refused(message: string, errno: number): LocalResult {
+  return { is: 'deferred', errno, more: 0, message }
+}
+
+async function write(
+  handle: FileHandle,
+  before: number,
+  job: Job,
+  body: AsyncIterable<Uint8Array>,
+): Promise<LocalResult> {
+  let size = 0
+  try {
+    for await (const piece of localContent(job, body)) {
+      await handle.appendFile(piece)
+      size += piece.length
+    }
+    await handle.datasync()
+    return { is: 'done', sizeBytes: size, mailboxSize: { before, after: before + size } }
+  } catch (error) {
+    await handle.truncate(before).catch(() => undefined)
+    const { code, text } = fileError(error)
+    if (code !== 'ENOSPC' && code !== 'EDQUOT')
+      return deferredByFile(error, `error while writing to ${job.file}`)
+    return {
+      is: 'deferred',
+      errno: errorNumbers.mailboxFull,
+      more: 0,
+      message: `mailbox is full (${text} while writing to ${job.file})`,
+    }
+  }
+}

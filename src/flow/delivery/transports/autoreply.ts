@@ -1,0 +1,333 @@
+/** The autoreply transport: answers a message with another one. Source: Exim manual, "The autoreply transport". */
+import { isFailure } from '../../../base/outcome.ts'
+import { taint, textOf, type ByteString } from '../../../base/text.ts'
+import type { TransportInstance } from '../../../language/config/configuration.ts'
+import { parseAddressList } from '../../../mail/address.ts'
+import { headerBody } from '../../../mail/header.ts'
+import type { Context } from '../../../ports.ts'
+import type { RoutedAddress } from '../../routed.ts'
+import { headerSection } from '../copy.ts'
+import { expanded, readTime } from '../expanding.ts'
+import { localIdentity } from '../local-identity.ts'
+import { type LocalJob, runLocalJob } from '../local-job.ts'
+import { logDate } from '../date.ts'
+import { type AddressOutcome, errorNumbers } from '../results.ts'
+import { autoreplyOptions, type AutoreplySettings } from './autoreply.options.ts'
+import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
+import { deferral } from './local.ts'
+import { refuseAll } from './shared.ts'
+
+type Settings = TransportInstance<AutoreplySettings>['settings']
+
+export const autoreply: TransportDriver = {
+  name: 'autoreply',
+  doc: 'Answers a message with a message of its own.',
+  options: autoreplyOptions,
+  local: true,
+  check(instance, report) {
+    const settings = settingsOf(instance)
+    if (settings.once_file_size === 0) return
+    report({
+      code: 'autoreply-once-file-size',
+      severity: 'warning',
+      message: `${instance.name} transport: once_file_size has no effect`,
+      at: instance.setAt.get('once_file_size') ?? instance.at,
+      help: 'who was answered is remembered in the hints of the spool, and forgotten after once_repeat',
+    })
+  },
+  limits: () => ({ most: 1, multiDomain: true }),
+  async run(batch, context, environment) {
+    const startedAt = context.ports.now()
+    const outcome = await reply(batch, context, environment)
+    return refuseAll(batch.addresses, outcome, context.ports.now() - startedAt)
+  },
+}
+
+/** The driver of the instance is autoreply, so its settings were read through that table. */
+function settingsOf(instance: TransportInstance): Settings {
+  return (instance as TransportInstance<AutoreplySettings>).settings
+}
+
+const fields = [
+  'from',
+  'reply_to',
+  'to',
+  'cc',
+  'bcc',
+  'subject',
+  'headers',
+  'text',
+  'file',
+  'log',
+  'once',
+] as const
+type Fields = Partial<Record<(typeof fields)[number] | 'once_repeat', ByteString>>
+
+async function reply(
+  batch: Batch,
+  context: Context,
+  environment: DeliveryEnvironment,
+): Promise<AddressOutcome> {
+  const settings = settingsOf(batch.transport)
+  // The batch holds one address: limits say so.
+  const routed = batch.addresses[0] as RoutedAddress
+  const said =
+    routed.reply === undefined
+      ? await fieldsOf(settings, batch.transport.name, context)
+      : { fields: routed.reply }
+  if ('problem' in said) return said.problem
+  const parts = said.fields
+  const kept = await withoutNever(parts, settings, context)
+  const recipients = [...addressesOf(kept.to), ...addressesOf(kept.cc), ...addressesOf(kept.bcc)]
+  const once = onceKey(parts, kept.to)
+  const repeatSeconds = readTime(parts.once_repeat ?? '0s') ?? 0
+  if (once !== undefined && wasAnswered(once, repeatSeconds, context)) {
+    await writeLog(parts.log, `previously sent to ${kept.to ?? ''}`, batch, routed, context, environment)
+    return { is: 'delivered', sizeBytes: 0 }
+  }
+  const text = await composed(kept, settings, batch, context, environment)
+  if (typeof text !== 'string') return text
+  // Nobody to answer, as for a bounce: that is no error.
+  if (recipients.length > 0) {
+    const submitted = await environment.deps.submit({
+      sender: '',
+      recipients,
+      text,
+      about: environment.claim.id,
+      isReport: false,
+    })
+    if (submitted.is === 'refused') {
+      return deferral(
+        `Failed to send message from ${batch.transport.name} transport (${submitted.message})`,
+        errorNumbers.unknown,
+      )
+    }
+  }
+  if (once !== undefined) context.ports.hints.put('misc', once, { answeredAt: context.ports.now() })
+  const lines = [
+    kept.from === undefined ? undefined : `From: ${kept.from}`,
+    `To: ${kept.to ?? ''}`,
+    kept.cc === undefined ? undefined : `Cc: ${kept.cc}`,
+    kept.bcc === undefined ? undefined : `Bcc: ${kept.bcc}`,
+    kept.subject === undefined ? undefined : `Subject: ${kept.subject}`,
+  ]
+  const record = lines.filter((line) => line !== undefined).join('\n  ')
+  await writeLog(parts.log, record, batch, routed, context, environment)
+  return { is: 'delivered', sizeBytes: text.length }
+}
+
+/** All options that make up the message, expanded. */
+async function fieldsOf(
+  settings: Settings,
+  transport: string,
+  context: Context,
+): Promise<{ readonly fields: Fields } | { readonly problem: AddressOutcome }> {
+  const result: Fields = {}
+  for (const name of [...fields, 'once_repeat'] as const) {
+    const option = settings[name]
+    const value = await expanded(option, context)
+    if (value === undefined) continue
+    if (isFailure(value)) {
+      return {
+        problem: deferral(
+          `Expansion of "${option?.text ?? ''}" in ${transport} transport failed: ${value.message}`,
+          errorNumbers.unknown,
+        ),
+      }
+    }
+    const text = textOf(value)
+    // A header must not end early: only line ends followed by white space may stand in it.
+    if (isHeader(name) && /[\0-\x08\x0b-\x1f\x7f]|\n(?![ \t])/.test(text)) {
+      return {
+        problem: deferral(
+          `non-printing character in header line in message from ${transport} transport: ${name}`,
+          errorNumbers.unknown,
+        ),
+      }
+    }
+    result[name] = text
+  }
+  return { fields: result }
+}
+
+function isHeader(name: string): boolean {
+  return ['from', 'reply_to', 'to', 'cc', 'bcc', 'subject'].includes(name)
+}
+
+/** Takes recipients of `never_mail` out. */
+async function withoutNever(parts: Fields, settings: Settings, context: Context): Promise<Fields> {
+  const never = settings.never_mail
+  if (never === undefined) return parts
+  const result: Fields = { ...parts }
+  for (const name of ['to', 'cc', 'bcc'] as const) {
+    const kept: ByteString[] = []
+    for (const address of addressesOf(parts[name])) {
+      const match = await context.ports.matchList('address', never, taint(address, '$recipients'), context)
+      if (match.is !== 'match') kept.push(address)
+    }
+    if (parts[name] === undefined) continue
+    if (kept.length === 0) delete result[name]
+    else if (kept.length < addressesOf(parts[name]).length) result[name] = kept.join(', ')
+  }
+  return result
+}
+
+function addressesOf(list: ByteString | undefined): ByteString[] {
+  if (list === undefined || list.trim() === '') return []
+  return parseAddressList(list).flatMap((one) => ('address' in one ? [one.address] : []))
+}
+
+function onceKey(parts: Fields, to: ByteString | undefined): string | undefined {
+  if (parts.once === undefined || parts.once === '' || to === undefined) return undefined
+  return `once:${parts.once}:${to.toLowerCase()}`
+}
+
+function wasAnswered(key: string, repeatSeconds: number, context: Context): boolean {
+  const value = context.ports.hints.get('misc', key)
+  if (typeof value !== 'object' || value === null) return false
+  const at: unknown = Reflect.get(value, 'answeredAt')
+  if (typeof at !== 'number') return false
+  return repeatSeconds === 0 || context.ports.now() - at < repeatSeconds * 1000
+}
+
+/** Headers in Exim's order, text, file, and the original message when it is asked for. */
+async function composed(
+  parts: Fields,
+  settings: Settings,
+  batch: Batch,
+  context: Context,
+  environment: DeliveryEnvironment,
+): Promise<ByteString | AddressOutcome> {
+  const { headers } = environment.claim.message.envelope
+  const id = headers.find((header) => header.type === 'I')
+  const references = headers.find((header) => /^references:/i.test(header.text))
+  const before = references === undefined ? '' : headerBody(references).trim()
+  const messageId = id === undefined ? '' : headerBody(id).trim()
+  let text = ''
+  const add = (name: string, value: ByteString | undefined): void => {
+    if (value !== undefined && value.trim() !== '') text += `${name}: ${value.trim()}\n`
+  }
+  add('From', parts.from)
+  add('Reply-To', parts.reply_to)
+  add('To', parts.to)
+  add('Cc', parts.cc)
+  add('Bcc', parts.bcc)
+  add('Subject', parts.subject)
+  if (messageId !== '') {
+    add('In-Reply-To', messageId)
+    add('References', before === '' ? messageId : `${before}\n ${messageId}`)
+  }
+  text += 'Auto-Submitted: auto-replied\n'
+  if (parts.headers !== undefined) text += `${parts.headers.replace(/\n+$/, '')}\n`
+  text += '\n'
+  if (parts.text !== undefined) text += parts.text.endsWith('\n') ? parts.text : `${parts.text}\n`
+  const file = await fileText(parts.file, settings, batch, context)
+  if (typeof file !== 'string') return file
+  text += file
+  if (!settings.return_message) return text
+  return text + (await original(batch, context, environment))
+}
+
+/** Most bytes of a file that is sent as the answer. */
+const fileLimitBytes = 1024 * 1024
+
+async function fileText(
+  path: ByteString | undefined,
+  settings: Settings,
+  batch: Batch,
+  context: Context,
+): Promise<ByteString | AddressOutcome> {
+  if (path === undefined || path === '') return ''
+  const file = context.ports.files.read(path, fileLimitBytes)
+  if ('error' in file) {
+    if (settings.file_optional) return ''
+    return deferral(
+      `Failed to open file ${path} when sending message from ${batch.transport.name} transport: ${file.error}`,
+      errorNumbers.unknown,
+    )
+  }
+  if (!settings.file_expand) return file.bytes
+  const value = await context.ports.expandText(file.bytes, context)
+  if (isFailure(value)) {
+    return deferral(
+      `Expansion of "${path}" in ${batch.transport.name} transport failed: ${value.message}`,
+      errorNumbers.unknown,
+    )
+  }
+  return textOf(value)
+}
+
+/** The message that is answered, as much of it as return_size_limit allows. */
+async function original(
+  batch: Batch,
+  context: Context,
+  environment: DeliveryEnvironment,
+): Promise<ByteString> {
+  const limit = context.settings.bounce_return_size_limit
+  const section = await headerSection(
+    {
+      settings: batch.transport.settings,
+      headers: environment.claim.message.envelope.headers,
+      addresses: batch.addresses,
+      returnPath: batch.returnPath,
+      now: context.ports.now(),
+    },
+    context,
+  )
+  const head = 'failure' in section ? '' : section.text
+  const size = context.message?.size ?? 0
+  const whole = limit <= 0 || size <= limit
+  let text = '\n------ This is a copy of the message, including all the headers.\n'
+  if (!whole) {
+    text += `------ The body of the message is ${environment.claim.message.bodySize} characters long; only the first\n------ ${limit} or so are included here.\n`
+  }
+  text += `\n${head}\n`
+  let body = ''
+  for await (const piece of environment.claim.message.body()) {
+    body += Buffer.from(piece).toString('latin1')
+    if (!whole && body.length >= limit) break
+  }
+  return text + (whole ? body : `${body.slice(0, limit)}\n`)
+}
+
+/** A record of what was sent, in a file of the user. */
+async function writeLog(
+  file: ByteString | undefined,
+  record: ByteString,
+  batch: Batch,
+  routed: RoutedAddress,
+  context: Context,
+  environment: DeliveryEnvironment,
+): Promise<void> {
+  if (file === undefined || file === '') return
+  const settings = settingsOf(batch.transport)
+  const identity = await localIdentity(batch.transport.settings, batch.transport.name, routed, context)
+  if ('failure' in identity) return
+  const job: LocalJob = {
+    kind: 'note',
+    file,
+    mode: settings.mode,
+    text: `${logDate(context.ports.now())}\n  ${record}\n`,
+    head: '',
+    tail: '',
+    escape: undefined,
+    useCrlf: false,
+    currentDirectory: '/',
+    umask: 0,
+    initgroups: identity.initgroups,
+  }
+  const { deps } = environment
+  const mine = process.getuid?.() === identity.uid && process.getgid?.() === identity.gid
+  const result =
+    deps.runAs === undefined || mine
+      ? await runLocalJob(job, noBody())
+      : await deps.runAs(identity.uid, identity.gid, job, noBody())
+  if (result.is !== 'done') {
+    context.ports.log.main(
+      environment.claim.id,
+      `Failed to write to ${file} when sending message from ${batch.transport.name} transport: ${result.message}`,
+    )
+  }
+}
+
+async function* noBody(): AsyncIterable<Uint8Array> {}

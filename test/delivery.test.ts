@@ -1,0 +1,505 @@
+/** Delivery over real sockets and into real folders: what arrives, what is logged, what is kept. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { type DeliveryWorld, deliveryWorld, type DeliveryWorldOptions } from './support/delivery-world.ts'
+import { repository } from './support/server.ts'
+import { type Sink, type SinkScript, startSink } from './support/smtp-sink.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'postern-delivery-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+/** A configuration with one of everything; the sink listens on the port. */
+function configuration(port: number, more: { smtp?: string; main?: string; retry?: string } = {}): string {
+  return `
+primary_hostname = mta.example
+qualify_domain = mta.example
+delay_warning = 0s
+${more.main ?? ''}
+begin routers
+maildir:
+  driver = accept
+  domains = local.test
+  transport = t_maildir
+fail:
+  driver = redirect
+  domains = fail.test
+  allow_fail
+  data = :fail: no such thing here
+defer:
+  driver = redirect
+  domains = defer.test
+  allow_defer
+  data = :defer: come back later
+hole:
+  driver = redirect
+  domains = hole.test
+  data = :blackhole:
+alias:
+  driver = redirect
+  domains = alias.test
+  data = one@sink.test, two@sink.test, three@local.test
+down:
+  driver = manualroute
+  domains = down.test
+  route_list = * 127.0.0.1::1:127.0.0.2::1
+  self = send
+  transport = t_smtp
+half:
+  driver = manualroute
+  domains = half.test
+  route_list = * 127.0.0.2::1:127.0.0.1
+  self = send
+  transport = t_smtp
+remote:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  self = send
+  transport = t_smtp
+begin transports
+t_smtp:
+  driver = smtp
+  port = ${port}
+  allow_localhost
+  command_timeout = 1s
+  data_timeout = 1s
+  final_timeout = 1s
+  ${(more.smtp ?? '').replaceAll('\n', '\n  ')}
+t_maildir:
+  driver = appendfile
+  maildir_format
+  directory = ${folder}/md
+  delivery_date_add
+  envelope_to_add
+  return_path_add
+begin retry
+${more.retry ?? '* * F,2h,15m; G,16h,1h,1.5; F,4d,6h'}
+`
+}
+
+async function withSink(
+  script: SinkScript,
+  run: (world: DeliveryWorld, sink: Sink) => Promise<void>,
+  more: { smtp?: string; main?: string; retry?: string } = {},
+  options: DeliveryWorldOptions = {},
+): Promise<void> {
+  const sink = await startSink(script)
+  const world = deliveryWorld(configuration(sink.port, more), options)
+  try {
+    await run(world, sink)
+  } finally {
+    world.close()
+    await sink.close()
+  }
+}
+
+void test('a message reaches another host whole, dots doubled on the way', async () => {
+  await withSink({}, async (world, sink) => {
+    const claim = world.claim(['one@sink.test', 'two@sink.test'])
+    const summary = await world.deliver(claim)
+    assert.equal(summary.is, 'completed')
+    assert.equal(claim.state, 'completed')
+    assert.deepEqual(claim.updates, [])
+    assert.equal(sink.messages.length, 1)
+    assert.match(sink.messages[0]?.data ?? '', /^Received: [^]*\r\n\r\nbody line\r\n\.dot\r\n$/)
+    assert.deepEqual(world.log, [
+      '=> one@sink.test R=remote T=t_smtp H=127.0.0.1 [127.0.0.1] C="250 2.0.0 taken"',
+      '-> two@sink.test R=remote T=t_smtp H=127.0.0.1 [127.0.0.1] C="250 2.0.0 taken"',
+      'Completed',
+    ])
+    assert.deepEqual(
+      sink.commands.map(({ line }) => line),
+      [
+        'EHLO mta.example',
+        'MAIL FROM:<a@send.test> SIZE=1222',
+        'RCPT TO:<one@sink.test>',
+        'RCPT TO:<two@sink.test>',
+        'DATA',
+      ],
+    )
+  })
+})
+
+void test('a message arrives in a maildir, synced and named as it should be', async () => {
+  await withSink({}, async (world) => {
+    const claim = world.claim(['ok@local.test'])
+    assert.equal((await world.deliver(claim)).is, 'completed')
+    const names = readdirSync(join(folder, 'md', 'new'))
+    assert.equal(names.length, 1)
+    assert.match(names[0] ?? '', /^\d+\.M\d+P\d+\.mta\.example$/)
+    const text = readFileSync(join(folder, 'md', 'new', names[0] ?? ''), 'latin1')
+    assert.match(
+      text,
+      /^Return-path: <a@send\.test>\nEnvelope-to: ok@local\.test\nDelivery-date: .*\nReceived: [^]*\n\nbody line\n\.dot\n$/,
+    )
+    assert.deepEqual(readdirSync(join(folder, 'md', 'tmp')), [])
+    assert.deepEqual(world.log, ['=> ok <ok@local.test> R=maildir T=t_maildir', 'Completed'])
+  })
+})
+
+void test('an alias to three: one line for each, the recipient in angle brackets', async () => {
+  await withSink({}, async (world) => {
+    const claim = world.claim(['z@alias.test'])
+    assert.equal((await world.deliver(claim)).is, 'completed')
+    assert.deepEqual(world.log, [
+      '=> three <z@alias.test> R=maildir T=t_maildir',
+      '=> one@sink.test <z@alias.test> R=remote T=t_smtp H=127.0.0.1 [127.0.0.1] C="250 2.0.0 taken"',
+      '-> two@sink.test <z@alias.test> R=remote T=t_smtp H=127.0.0.1 [127.0.0.1] C="250 2.0.0 taken"',
+      'Completed',
+    ])
+    assert.deepEqual(claim.updates, [{ done: ['three@local.test'] }])
+  })
+})
+
+const host = 'H=127.0.0.1 [127.0.0.1]'
+const remote = 'R=remote T=t_smtp'
+/** What a server may do, and the lines Exim 4.96 writes for it. */
+const refusals: readonly {
+  readonly says: string
+  readonly script: SinkScript
+  readonly sender?: string
+  readonly log: readonly string[]
+  readonly left?: 'completed' | 'released'
+}[] = [
+  {
+    says: 'a recipient refused for good is bounced, the other delivered',
+    script: { rcpt: (line) => (line.includes('x@') ? '550-5.1.1 no such\n550 5.1.1 user' : '250 ok') },
+    log: [
+      `** x@sink.test ${remote} ${host}: SMTP error from remote mail server after RCPT TO:<x@sink.test>: 550-5.1.1 no such\\n550 5.1.1 user`,
+      `=> y@sink.test ${remote} ${host} C="250 2.0.0 taken"`,
+      'Completed',
+    ],
+    left: 'completed',
+  },
+  {
+    says: 'a recipient refused for now is kept, the other delivered',
+    script: { rcpt: (line) => (line.includes('x@') ? '450 4.2.1 later <x>' : '250 ok') },
+    log: [
+      `== x@sink.test ${remote} defer (-44) ${host}: SMTP error from remote mail server after RCPT TO:<x@sink.test>: 450 4.2.1 later <x>`,
+      `=> y@sink.test ${remote} ${host} C="250 2.0.0 taken"`,
+    ],
+  },
+  {
+    says: 'MAIL refused for now: an error of the message',
+    script: { mail: () => '451 4.3.0 mail no' },
+    log: [
+      `${host}: SMTP error from remote mail server after pipelined MAIL FROM:<a@send.test> SIZE=1222: 451 4.3.0 mail no`,
+      `== x@sink.test ${remote} defer (-45) ${host}: SMTP error from remote mail server after pipelined MAIL FROM:<a@send.test> SIZE=1222: 451 4.3.0 mail no`,
+      `== y@sink.test ${remote} defer (-45) ${host}: SMTP error from remote mail server after pipelined MAIL FROM:<a@send.test> SIZE=1222: 451 4.3.0 mail no`,
+    ],
+  },
+  {
+    says: 'DATA refused for good',
+    script: { data: '554 data never' },
+    log: [
+      `${host}: SMTP error from remote mail server after pipelined DATA: 554 data never`,
+      `** x@sink.test ${remote} ${host}: SMTP error from remote mail server after pipelined DATA: 554 data never`,
+      `** y@sink.test ${remote} ${host}: SMTP error from remote mail server after pipelined DATA: 554 data never`,
+      'Completed',
+    ],
+    left: 'completed',
+  },
+  {
+    says: 'the message refused for now at its end',
+    script: { end: () => '452 4.3.1 full' },
+    log: [
+      `${host}: SMTP error from remote mail server after end of data: 452 4.3.1 full`,
+      `== x@sink.test ${remote} defer (-46) ${host}: SMTP error from remote mail server after end of data: 452 4.3.1 full`,
+      `== y@sink.test ${remote} defer (-46) ${host}: SMTP error from remote mail server after end of data: 452 4.3.1 full`,
+    ],
+  },
+  {
+    says: 'a greeting of 421',
+    script: { greeting: '421 busy' },
+    log: [
+      `${host}: SMTP error from remote mail server after initial connection: 421 busy`,
+      `== x@sink.test ${remote} defer (0) ${host}: SMTP error from remote mail server after initial connection: 421 busy`,
+      `== y@sink.test ${remote} defer (0) ${host}: SMTP error from remote mail server after initial connection: 421 busy`,
+    ],
+  },
+  {
+    says: 'a greeting of 554 fails what goes there',
+    script: { greeting: '554 go away' },
+    log: [
+      `${host}: SMTP error from remote mail server after initial connection: 554 go away`,
+      `** x@sink.test ${remote} ${host}: SMTP error from remote mail server after initial connection: 554 go away`,
+      `** y@sink.test ${remote} ${host}: SMTP error from remote mail server after initial connection: 554 go away`,
+      'Completed',
+    ],
+    left: 'completed',
+  },
+  {
+    says: 'something that is no SMTP greeting',
+    script: { greeting: 'garbage here' },
+    log: [
+      `${host}: Malformed SMTP reply in response to initial connection: garbage here`,
+      `== x@sink.test ${remote} defer (-19) ${host}: Malformed SMTP reply in response to initial connection: garbage here`,
+      `== y@sink.test ${remote} defer (-19) ${host}: Malformed SMTP reply in response to initial connection: garbage here`,
+    ],
+  },
+  {
+    says: 'no greeting at all',
+    script: { greeting: 'hang' },
+    log: [
+      `${host}: SMTP timeout after initial connection: Connection timed out`,
+      `== x@sink.test ${remote} defer (110): Connection timed out ${host}: SMTP timeout after initial connection`,
+      `== y@sink.test ${remote} defer (110): Connection timed out ${host}: SMTP timeout after initial connection`,
+    ],
+  },
+  {
+    says: 'EHLO and HELO refused',
+    script: { ehlo: '550 ehlo no', helo: '550 helo no' },
+    log: [
+      `${host}: SMTP error from remote mail server after HELO mta.example: 550 helo no`,
+      `** x@sink.test ${remote} ${host}: SMTP error from remote mail server after HELO mta.example: 550 helo no`,
+      `** y@sink.test ${remote} ${host}: SMTP error from remote mail server after HELO mta.example: 550 helo no`,
+      'Completed',
+    ],
+    left: 'completed',
+  },
+  {
+    says: 'the connection dropped at RCPT',
+    script: { rcpt: () => 'drop' },
+    log: [
+      `${host}: Remote host closed connection in response to pipelined RCPT TO:<x@sink.test>`,
+      `== x@sink.test ${remote} defer (-18) ${host}: Remote host closed connection in response to pipelined RCPT TO:<x@sink.test>`,
+      `== y@sink.test ${remote} defer (-18) ${host}: Remote host closed connection in response to pipelined RCPT TO:<x@sink.test>`,
+    ],
+  },
+  {
+    says: 'no answer to RCPT: the recipients wait, not the host',
+    script: { rcpt: () => 'hang' },
+    log: [
+      `== x@sink.test ${remote} defer (110): Connection timed out ${host}: SMTP timeout after RCPT TO:<x@sink.test>`,
+      `== y@sink.test ${remote} defer (110): Connection timed out ${host}: SMTP timeout after RCPT TO:<x@sink.test>`,
+    ],
+  },
+  {
+    says: 'no answer to the final dot',
+    script: { end: () => 'hang' },
+    log: [
+      `${host}: SMTP timeout after end of data (202 bytes written): Connection timed out`,
+      `== x@sink.test ${remote} defer (110): Connection timed out ${host}: SMTP timeout after end of data (202 bytes written)`,
+      `== y@sink.test ${remote} defer (110): Connection timed out ${host}: SMTP timeout after end of data (202 bytes written)`,
+    ],
+  },
+  {
+    says: 'the connection dropped after the final dot',
+    script: { end: () => 'drop' },
+    log: [
+      `${host}: Remote host closed connection in response to end of data`,
+      `== x@sink.test ${remote} defer (-18) ${host}: Remote host closed connection in response to end of data`,
+      `== y@sink.test ${remote} defer (-18) ${host}: Remote host closed connection in response to end of data`,
+    ],
+  },
+]
+for (const c of refusals) {
+  void test(`smtp: ${c.says}`, async () => {
+    await withSink(c.script, async (world) => {
+      const claim = world.claim(['x@sink.test', 'y@sink.test'])
+      await world.deliver(claim)
+      assert.deepEqual(world.log, c.log)
+      assert.equal(claim.state, c.left ?? 'released')
+    })
+  })
+}
+
+void test('smtp: a server without EHLO is spoken to with HELO, one command at a time', async () => {
+  await withSink({ ehlo: '502 what' }, async (world, sink) => {
+    await world.deliver(world.claim(['x@sink.test']))
+    assert.deepEqual(
+      sink.commands.map(({ line }) => line),
+      ['EHLO mta.example', 'HELO mta.example', 'MAIL FROM:<a@send.test>', 'RCPT TO:<x@sink.test>', 'DATA'],
+    )
+    assert.equal(sink.messages.length, 1)
+  })
+})
+
+void test('smtp: BDAT where the server offers CHUNKING, whole and in chunks', async () => {
+  const extensions = ['PIPELINING', 'CHUNKING']
+  await withSink({ extensions }, async (world, sink) => {
+    await world.deliver(world.claim(['x@sink.test']))
+    const big = 'a line of some length, again and again\n.dot\n'.repeat(5000)
+    await world.deliver(world.claim(['x@sink.test'], {}, big))
+    assert.equal(sink.messages.length, 2)
+    assert.match(sink.messages[0]?.data ?? '', /\r\n\r\nbody line\r\n\.dot\r\n$/)
+    assert.equal((sink.messages[1]?.data ?? '').split('\r\n\r\n')[1], big.replaceAll('\n', '\r\n'))
+    assert.match(sink.commands.map(({ line }) => line).join('\n'), /BDAT \d+\nBDAT \d+\n/)
+  })
+})
+
+void test('smtp: a big message is streamed, dots doubled across pieces', async () => {
+  await withSink({}, async (world, sink) => {
+    const big = `${'.'.repeat(70)}\n`.repeat(4000)
+    await world.deliver(world.claim(['x@sink.test'], {}, big))
+    assert.equal((sink.messages[0]?.data ?? '').split('\r\n\r\n')[1], big.replaceAll('\n', '\r\n'))
+  })
+})
+
+void test('smtp: nothing bare passes on: CR and LF alone become line ends', async () => {
+  await withSink({}, async (world, sink) => {
+    await world.deliver(world.claim(['x@sink.test'], {}, 'one\rtwo\r\nthree\n\r.\n.\r.\rend'))
+    assert.equal(
+      (sink.messages[0]?.data ?? '').split('\r\n\r\n').slice(1).join('\r\n\r\n'),
+      'one\r\ntwo\r\nthree\r\n\r\n.\r\n.\r\n.\r\nend\r\n',
+    )
+  })
+})
+
+void test('smtp: the next message goes down the same connection', async () => {
+  await withSink({}, async (world, sink) => {
+    await world.deliver(world.claim(['x@sink.test']))
+    await world.deliver(world.claim(['y@sink.test']))
+    assert.equal(sink.connections, 1)
+    assert.match(world.log.at(-2) ?? '', /^=> y@sink\.test .* H=127\.0\.0\.1 \[127\.0\.0\.1\]\* C=/)
+  })
+})
+
+void test('smtp: connection_max_messages = 1 takes a connection for each', async () => {
+  const more = { smtp: 'connection_max_messages = 1' }
+  await withSink(
+    {},
+    async (world, sink) => {
+      await world.deliver(world.claim(['x@sink.test']))
+      await world.deliver(world.claim(['y@sink.test']))
+      assert.equal(sink.connections, 2)
+    },
+    more,
+  )
+})
+
+void test('smtp: a host that is down is passed over for the next', async () => {
+  await withSink({}, async (world, sink) => {
+    await world.deliver(world.claim(['x@half.test']))
+    assert.equal(sink.messages.length, 1, world.log.join('\n'))
+    assert.match(world.log[0] ?? '', /^H=127\.0\.0\.2 \[127\.0\.0\.2\] Connection refused$/)
+    assert.match(world.log[1] ?? '', /^=> x@half\.test R=half T=t_smtp H=/)
+  })
+})
+
+void test('smtp: all hosts down: deferred, then not tried before the retry time', async () => {
+  await withSink({}, async (world) => {
+    const claim = world.claim(['x@down.test'])
+    const summary = await world.deliver(claim)
+    assert.deepEqual(world.log, [
+      `${host} Connection refused`,
+      'H=127.0.0.2 [127.0.0.2] Connection refused',
+      '== x@down.test R=down T=t_smtp defer (111): Connection refused',
+    ])
+    assert.equal(summary.is, 'kept')
+    world.log.length = 0
+    await world.deliver(claim, { queueRun: true })
+    assert.deepEqual(world.log, [
+      "== x@down.test R=down T=t_smtp defer (-54): retry time not reached for any host for 'down.test'",
+    ])
+    world.log.length = 0
+    world.pass(901)
+    await world.deliver(claim, { queueRun: true })
+    assert.equal(world.log.length, 3)
+  })
+})
+
+void test('retry: past the last rule the address fails and is bounced', async () => {
+  await withSink(
+    {},
+    async (world) => {
+      const claim = world.claim(['x@down.test'])
+      await world.deliver(claim)
+      world.pass(3600)
+      world.log.length = 0
+      const summary = await world.deliver(claim)
+      assert.deepEqual(world.log, [
+        `${host} Connection refused`,
+        'H=127.0.0.2 [127.0.0.2] Connection refused',
+        '== x@down.test R=down T=t_smtp defer (111): Connection refused',
+        '** x@down.test: retry timeout exceeded',
+        'Completed',
+      ])
+      assert.equal(summary.is, 'completed')
+      assert.match(
+        world.submitted[0]?.text ?? '',
+        /  x@down\.test\n(.*\n)?    Connection refused: retry timeout exceeded\n/,
+      )
+    },
+    { retry: '* * F,1m,10s' },
+  )
+})
+
+void test('routing: failures and deferrals have their lines', async () => {
+  await withSink({}, async (world) => {
+    const claim = world.claim(['z@fail.test', 'z@defer.test', 'z@hole.test'])
+    await world.deliver(claim)
+    assert.deepEqual(world.log.toSorted(), [
+      '** z@fail.test R=fail: no such thing here',
+      '== z@defer.test R=defer defer (-1): come back later',
+      '=> :blackhole: <z@hole.test> R=hole',
+    ])
+    assert.deepEqual(claim.envelope.done.toSorted(), ['z@fail.test', 'z@hole.test'])
+    world.log.length = 0
+    await world.deliver(claim, { queueRun: true })
+    assert.deepEqual(world.log, ['== z@defer.test routing defer (-52): retry time not reached'])
+  })
+})
+
+void test('a bounce is laid out as Exim lays it out', async () => {
+  await withSink(
+    { rcpt: (line) => (line.includes('x@') ? '550-5.1.1 no such\n550 5.1.1 user' : '250 ok') },
+    async (world) => {
+      await world.deliver(world.claim(['x@sink.test']))
+      const bounce = world.submitted[0]
+      assert.equal(bounce?.sender, '')
+      assert.deepEqual(bounce?.recipients, ['a@send.test'])
+      const boundary = /boundary=(\d+-eximdsn-\d+)/.exec(bounce?.text ?? '')?.[1] ?? ''
+      assert.equal(
+        bounce?.text.replaceAll(boundary, 'BOUNDARY'),
+        readFileSync(join(repository, 'test', 'testdata', 'bounce.txt'), 'latin1'),
+      )
+    },
+  )
+})
+
+void test('no bounce goes to a null sender: the message is frozen', async () => {
+  await withSink({ rcpt: () => '550 no' }, async (world) => {
+    const claim = world.claim(['x@sink.test'], { sender: '' })
+    const summary = await world.deliver(claim)
+    assert.equal(summary.is, 'frozen')
+    assert.equal(world.submitted.length, 0)
+    assert.equal(world.log.at(-1), 'Frozen (delivery error message)')
+    assert.notEqual(claim.envelope.frozenAt, undefined)
+    world.log.length = 0
+    assert.equal((await world.deliver(claim)).is, 'skipped')
+    assert.deepEqual(world.log, ['Message is frozen'])
+  })
+})
+
+void test('all selectors: every field in its place', async () => {
+  const selectors = [
+    'sender_on_delivery',
+    'return_path_on_delivery',
+    'delivery_size',
+    'outgoing_port',
+    'outgoing_interface',
+    'pipelining',
+    'queue_time',
+    'queue_time_overall',
+    'deliver_time',
+    'millisec',
+  ]
+  await withSink(
+    {},
+    async (world, sink) => {
+      await world.deliver(world.claim(['x@sink.test']))
+      assert.match(
+        world.log[0] ?? '',
+        new RegExp(
+          `^=> x@sink\\.test F=<a@send\\.test> P=<a@send\\.test> R=remote T=t_smtp S=202 H=127\\.0\\.0\\.1 \\[127\\.0\\.0\\.1\\]:${sink.port} I=\\[127\\.0\\.0\\.1\\]:\\d+ L C="250 2\\.0\\.0 taken" QT=0\\.\\d{3}s DT=0\\.\\d{3}s$`,
+        ),
+      )
+      assert.match(world.log[1] ?? '', /^Completed QT=0\.\d{3}s$/)
+    },
+    {},
+    { selectors },
+  )
+})
