@@ -2,8 +2,20 @@
 import type { OptionTable, Settings } from '../../language/config/options/table.ts'
 
 export const dovecotOptions = {
-  server_socket: { type: 'string', default: undefined, tier: 'A', secures: true, doc: '' },
-  server_tls: { type: 'boolean', default: undefined, tier: 'A', secures: true, doc: '' },
+  server_socket: {
+    type: 'string',
+    default: undefined,
+    tier: 'A',
+    secures: true,
+    doc: "Socket of Dovecot's authentication service.",
+  },
+  server_tls: {
+    type: 'boolean',
+    default: undefined,
+    tier: 'A',
+    secures: true,
+    doc: 'Whether the connection to Dovecot uses TLS.',
+  },
 } as const satisfies OptionTable
 
 export type DovecotSettings = Settings<typeof dovecotOptions>

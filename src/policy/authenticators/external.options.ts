@@ -2,9 +2,21 @@
 import type { OptionTable, Settings } from '../../language/config/options/table.ts'
 
 export const externalOptions = {
-  client_send: { type: 'expand', default: undefined, tier: 'B', doc: '' },
-  server_param2: { type: 'expand', default: undefined, tier: 'B', secures: true, doc: '' },
-  server_param3: { type: 'expand', default: undefined, tier: 'B', secures: true, doc: '' },
+  client_send: { type: 'expand', default: undefined, tier: 'B', doc: 'Identity we claim as a client.' },
+  server_param2: {
+    type: 'expand',
+    default: undefined,
+    tier: 'B',
+    secures: true,
+    doc: 'Made into $auth2 before server_condition is asked.',
+  },
+  server_param3: {
+    type: 'expand',
+    default: undefined,
+    tier: 'B',
+    secures: true,
+    doc: 'Made into $auth3 before server_condition is asked.',
+  },
 } as const satisfies OptionTable
 
 export type ExternalSettings = Settings<typeof externalOptions>

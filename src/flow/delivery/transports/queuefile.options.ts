@@ -2,7 +2,12 @@
 import type { OptionTable, Settings } from '../../../language/config/options/table.ts'
 
 export const queuefileOptions = {
-  directory: { type: 'expand', default: undefined, tier: 'C', doc: '' },
+  directory: {
+    type: 'expand',
+    default: undefined,
+    tier: 'C',
+    doc: 'Folder into which the spool files of the message are copied.',
+  },
 } as const satisfies OptionTable
 
 export type QueuefileSettings = Settings<typeof queuefileOptions>

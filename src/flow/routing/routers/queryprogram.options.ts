@@ -2,11 +2,16 @@
 import type { OptionTable, Settings } from '../../../language/config/options/table.ts'
 
 export const queryprogramOptions = {
-  command: { type: 'expand', default: undefined, tier: 'C', doc: '' },
-  command_group: { type: 'string', default: undefined, tier: 'C', doc: '' },
-  command_user: { type: 'string', default: undefined, tier: 'C', doc: '' },
-  current_directory: { type: 'string', default: '/', tier: 'C', doc: '' },
-  timeout: { type: 'time', default: 3600, tier: 'C', doc: '' },
+  command: {
+    type: 'expand',
+    default: undefined,
+    tier: 'C',
+    doc: 'Command whose first line of output says what becomes of the address.',
+  },
+  command_group: { type: 'string', default: undefined, tier: 'C', doc: 'Group as which the command runs.' },
+  command_user: { type: 'string', default: undefined, tier: 'C', doc: 'User as whom the command runs.' },
+  current_directory: { type: 'string', default: '/', tier: 'C', doc: 'Working directory of the command.' },
+  timeout: { type: 'time', default: 3600, tier: 'C', doc: 'Longest time the command may take.' },
 } as const satisfies OptionTable
 
 export type QueryprogramSettings = Settings<typeof queryprogramOptions>
