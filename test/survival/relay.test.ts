@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { fetchDebian, fetchExim, wrapper } from '../support/debian.ts'
 import { connectSmtp } from '../support/smtp-client.ts'
 import { freePort, type StartedServer, startServer, temporaryFolder, until } from '../support/server.ts'
@@ -29,8 +29,12 @@ interface Sink {
   readonly port: number
   /** Message-Id: values, in the order of the files; a message that came twice is there twice. */
   received(): string[]
-  stop(): void
 }
+
+const cleanUp: (() => void)[] = []
+after(() => {
+  for (const each of cleanUp) each()
+})
 
 async function startSink(root: string, folder: string): Promise<Sink> {
   const port = await freePort()
@@ -43,6 +47,7 @@ async function startSink(root: string, folder: string): Promise<Sink> {
     [...user, '-d', user.length > 0 ? 'm.' : join(dump, 'm.'), `127.0.0.1:${port}`, '100'],
     { stdio: 'ignore' },
   )
+  cleanUp.push(() => child.kill('SIGKILL'))
   return {
     port,
     received: () =>
@@ -52,7 +57,6 @@ async function startSink(root: string, folder: string): Promise<Sink> {
         const id = /^Message-Id: <(.*)>/im.exec(text)?.[1]
         return id === undefined || !text.includes('\n\n') ? [] : [id]
       }),
-    stop: () => child.kill('SIGKILL'),
   }
 }
 
@@ -62,11 +66,10 @@ test(`the upstream default configuration relays ${messages} messages and survive
   const postfix = fetchDebian(['postfix'])
   if ('missing' in postfix) return t.skip(postfix.missing)
   const folder = temporaryFolder('relay')
+  cleanUp.push(folder.remove)
   const sink = await startSink(postfix.root, folder.path)
   const configuration = upstreamConfiguration(sink.port)
   if (configuration === undefined) {
-    sink.stop()
-    folder.remove()
     return t.skip("Exim's example.conf is not at hand")
   }
   const port = await freePort()
@@ -116,8 +119,6 @@ test(`the upstream default configuration relays ${messages} messages and survive
     assert.equal(server.log('panic'), '')
   } finally {
     await server.stop()
-    sink.stop()
-    folder.remove()
   }
 })
 
@@ -127,11 +128,10 @@ test('what a client was told is accepted survives a kill in the middle of recept
   const postfix = fetchDebian(['postfix'])
   if ('missing' in postfix) return t.skip(postfix.missing)
   const folder = temporaryFolder('kill')
+  cleanUp.push(folder.remove)
   const sink = await startSink(postfix.root, folder.path)
   const configuration = upstreamConfiguration(sink.port)
   if (configuration === undefined) {
-    sink.stop()
-    folder.remove()
     return t.skip("Exim's example.conf is not at hand")
   }
   const port = await freePort()
@@ -185,8 +185,6 @@ test('what a client was told is accepted survives a kill in the middle of recept
     assert.ok(twice <= 3 * 20, `${twice} of ${received.length} messages came twice`)
   } finally {
     await server.stop()
-    sink.stop()
-    folder.remove()
   }
 })
 
