@@ -14,7 +14,13 @@ export const authenticatorOptions = {
     tier: 'A',
     doc: 'What $authenticated_id is while we send after using this mechanism.',
   },
-  driver: { type: 'string', default: undefined, tier: 'A', doc: 'Which kind of authenticator this is.' },
+  driver: {
+    type: 'string',
+    default: undefined,
+    tier: 'A',
+    since: '0.1',
+    doc: 'Which kind of authenticator this is.',
+  },
   public_name: {
     type: 'string',
     default: undefined,

@@ -32,7 +32,13 @@ export const transportOptions = {
     tier: 'B',
     doc: 'Whether deliveries by this transport go unlogged.',
   },
-  driver: { type: 'string', default: undefined, tier: 'A', doc: 'Which kind of transport this is.' },
+  driver: {
+    type: 'string',
+    default: undefined,
+    tier: 'A',
+    since: '0.1',
+    doc: 'Which kind of transport this is.',
+  },
   envelope_to_add: {
     type: 'boolean',
     default: false,
