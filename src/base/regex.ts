@@ -1,26 +1,112 @@
-/** Regular expressions in Perl's syntax, as Exim's users write them. */
+/**
+ * Regular expressions in Perl's syntax, as Exim's users write them, with bounded effort.
+ *
+ * Most run as JavaScript's RegExp. V8 has a linear engine too, behind two flags that must be set before a RegExp is
+ * made, so this module sets them when it is loaded: one makes V8 go over to it when RegExp backtracks too much, the
+ * other allows to ask for it (flag `l`), which is done for long subjects, because some loops do not count as
+ * backtracking. What no RegExp can bound or say runs on a matcher of our own that counts its steps.
+ */
+import { setFlagsFromString } from 'node:v8'
+import { emitRegex, type Emitted } from './regex-emit.ts'
+import { compileProgram, runProgram, type Program } from './regex-machine.ts'
+import { parseRegex } from './regex-parse.ts'
 import type { ByteString } from './text.ts'
 
 export interface CompiledRegex {
   /** The groups, `[0]` the whole match; undefined: no match; an error when the effort got too big. */
   match(subject: ByteString, from?: number): RegexMatch | undefined | { readonly error: string }
 }
+/** `index`: where the match begins. */
 export type RegexMatch = (string | undefined)[] & { readonly index: number }
 
+/** Longest pattern. */
+const longestPattern = 64 * 1024
+/** Steps that a RegExp without a net may need, by our estimate. */
+const mostUnwatchedSteps = 2_000_000
+/** Longest subject for which V8's own change of engines is trusted. */
+const longestWatched = 2000
+
+const linear = enableLinearEngine()
+
+/** Compiles a pattern; an error has PCRE's sentence and the offset in the pattern. */
 export function compileRegex(
   pattern: ByteString,
   options: { readonly caseless?: boolean } = {},
 ): CompiledRegex | { readonly error: string; readonly at: number } {
+  if (pattern.length > longestPattern) return { error: 'regular expression is too large', at: longestPattern }
+  const tree = parseRegex(pattern, options.caseless === true)
+  if ('error' in tree) return tree
+  const emitted = emitRegex(tree)
+  const program = compileProgram(tree)
+  if (program === undefined) return { error: 'regular expression is too large', at: pattern.length }
+  const { groups } = tree
+  const regex = emitted && new RegExp(emitted.source, 'g')
+  let slow: RegExp | undefined
+  return {
+    match(subject, from = 0) {
+      const chosen =
+        regex === undefined || emitted === undefined || needsOwn(emitted, subject)
+          ? undefined
+          : harmless(emitted, subject)
+            ? regex
+            : (slow ??= linearForm(emitted))
+      if (chosen === undefined) return runOwn(program, groups, subject, from)
+      chosen.lastIndex = from
+      // The array of a match is its groups and its index.
+      return chosen.exec(subject) ?? undefined
+    },
+  }
+}
+
+/** RegExp's `$` knows no newline at the end. */
+function needsOwn(emitted: Emitted, subject: string): boolean {
+  return emitted.finals && subject.charCodeAt(subject.length - 1) === 10
+}
+
+/** Whether RegExp ends in bounded time for this subject. */
+function harmless(emitted: Emitted, subject: string): boolean {
+  if (subject.length <= longestWatched && linear.onBacktracks && !emitted.copies) return true
+  return subject.length ** (emitted.degree + (emitted.anchored ? 0 : 1)) <= mostUnwatchedSteps
+}
+
+function linearForm(emitted: Emitted): RegExp | undefined {
+  if (!linear.onDemand || emitted.copies) return undefined
   try {
-    const regex = new RegExp(pattern, `g${options.caseless === true ? 'i' : ''}`)
-    return {
-      match(subject, from = 0) {
-        regex.lastIndex = from
-        const found = regex.exec(subject)
-        return found === null ? undefined : Object.assign([...found], { index: found.index })
-      },
-    }
-  } catch (error) {
-    return { error: String(error), at: 0 }
+    return new RegExp(emitted.source, 'gl')
+  } catch {
+    // V8 says so when it cannot run a pattern in linear time.
+    return undefined
+  }
+}
+
+function runOwn(
+  program: Program,
+  groups: number,
+  subject: string,
+  from: number,
+): RegexMatch | undefined | { readonly error: string } {
+  const result = runProgram(program, subject, from)
+  if (result.is === 'limit') return { error: 'regular expression matching error: match limit exceeded' }
+  if (result.is === 'no') return undefined
+  const found: (string | undefined)[] = []
+  for (let i = 0; i <= groups; i++) {
+    const start = result.slots[i * 2] ?? -1
+    const end = result.slots[i * 2 + 1] ?? -1
+    found.push(start < 0 || end < 0 ? undefined : subject.slice(start, end))
+  }
+  return Object.assign(found, { index: result.slots[0] ?? 0 })
+}
+
+/** Sets V8's flags and looks whether they work: a pattern that would take far longer must end at once. */
+function enableLinearEngine(): { readonly onBacktracks: boolean; readonly onDemand: boolean } {
+  setFlagsFromString('--enable-experimental-regexp-engine')
+  setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
+  const start = performance.now()
+  const answer = new RegExp('([aA]+)+$', 'g').test(`${'a'.repeat(23)}!`)
+  const onBacktracks = !answer && performance.now() - start < 60
+  try {
+    return { onBacktracks, onDemand: !new RegExp('a$', 'gl').test('b') }
+  } catch {
+    return { onBacktracks, onDemand: false }
   }
 }

@@ -25,6 +25,6 @@ export const inboundSrs = stringCondition({
     // Without a secret only the form is tested.
     if (textOf(secret) === '') return true
     const age = (dayOf(srsStamp(environment.context.ports.now())) - dayOf(stamp) + 1024) % 1024
-    return age <= validDays && srsHash(textOf(secret), stamp, domain, local) === hash.toLowerCase()
+    return age <= validDays && srsHash(textOf(secret), domain, local) === hash.toLowerCase()
   },
 })

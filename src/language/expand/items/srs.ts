@@ -7,10 +7,10 @@ import { plainItem } from './kinds.ts'
 
 const base32 = 'abcdefghijklmnopqrstuvwxyz234567'
 
-/** Four digits of an HMAC over time stamp, domain and local part. */
-export function srsHash(secret: string, stamp: string, domain: string, localPart: string): string {
+/** Four digits of an HMAC over the address. */
+export function srsHash(secret: string, domain: string, localPart: string): string {
   return createHmac('md5', toBytes(secret))
-    .update(toBytes(stamp + domain + localPart))
+    .update(toBytes(`${localPart}@${domain}`))
     .digest('hex')
     .slice(0, 4)
 }
@@ -34,7 +34,7 @@ export const srsEncode = plainItem({
     const { localPart, domain } = splitAddress(path)
     const stamp = srsStamp(environment.context.ports.now())
     const plain = localPart.replace(/^"(.*)"$/s, '$1')
-    const hash = srsHash(textOf(secret), stamp, domain, plain)
+    const hash = srsHash(textOf(secret), domain, plain)
     const local = `SRS0=${hash}=${stamp}=${domain}=${plain}`
     return retaint(`${quoteLocalPart(local)}@${textOf(ours)}`, returnPath)
   },
