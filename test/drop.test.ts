@@ -50,10 +50,10 @@ function reader(seen: Seen[], lines: string[]) {
   return {
     now: Date.now,
     log: (line: string) => void lines.push(line),
-    async handle({ uid, submission, message }: DroppedMessage) {
+    async handle(dropped: DroppedMessage) {
       const pieces: Uint8Array[] = []
-      for await (const piece of message()) pieces.push(piece)
-      seen.push({ uid, args: submission.args, text: Buffer.concat(pieces).toString() })
+      for await (const piece of dropped.message()) pieces.push(piece)
+      seen.push({ uid: dropped.uid, args: dropped.submission.args, text: Buffer.concat(pieces).toString() })
       return 'taken' as const
     },
   }

@@ -205,7 +205,7 @@ test('strange files in the spool do no harm', async (t) => {
 const refused = [
   {
     says: 'an Exim spool is refused and the import command is named',
-    make(directory: string) {
+    make: (directory: string) => {
       mkdirSync(`${directory}/input`)
       writeFileSync(`${directory}/input/1xVgtD-0003n0-0l-H`, '')
     },
@@ -213,7 +213,7 @@ const refused = [
   },
   {
     says: 'a split Exim spool is refused too',
-    make(directory: string) {
+    make: (directory: string) => {
       mkdirSync(`${directory}/input/D`, { recursive: true })
       writeFileSync(`${directory}/input/D/1xVgtD-0003n0-0l-H`, '')
     },

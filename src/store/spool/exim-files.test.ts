@@ -51,7 +51,7 @@ a@test.example  0,0 owner@test.example 18,2#3
 
 test('a -H file of Exim gives an envelope, and the same file again', () => {
   const envelope = parseHeaderFile(good)
-  assert.ok(typeof envelope === 'object', String(envelope))
+  assert.ok(typeof envelope === 'object')
   assert.equal(envelope.receivedAt, 1_795_489_695_238)
   assert.equal(envelope.receiveMs, 1)
   assert.equal(envelope.warningCount, 2)
@@ -103,7 +103,10 @@ const wrong = [
   },
 ]
 for (const { says, text, why } of wrong) {
-  test(`${says} is refused with a reason`, () => assert.match(String(parseHeaderFile(text)), why))
+  test(`${says} is refused with a reason`, () => {
+    const problem = parseHeaderFile(text)
+    assert.match(typeof problem === 'string' ? problem : 'none', why)
+  })
 }
 
 test('a tree of any size is written so that it can be read', () => {

@@ -46,6 +46,9 @@ interface Held {
   nextAttemptAt: number
   reason: string
   logLines: string
+  /** Writes to its message log that are under way; the file goes when they have ended and it is complete. */
+  logWrites: number
+  complete: boolean
 }
 
 export class FileSpool implements Spool {
@@ -207,8 +210,14 @@ export class FileSpool implements Spool {
       this.#writeLog(held)
       if (held.indexed) this.#changed.add(held)
     }
-    if (!this.#open.readOnly) this.flushIndex(true)
-    await this.#open.close()
+    let clean = true
+    try {
+      if (!this.#open.readOnly) this.flushIndex(true)
+    } catch (error) {
+      clean = false
+      this.#open.log(spoolError(error, 'closing the spool').message)
+    }
+    await this.#open.close(clean)
   }
 
   /** True while a message of this process needs a segment that the index does not know of. */
@@ -284,6 +293,8 @@ export class FileSpool implements Spool {
       nextAttemptAt: envelope.receivedAt,
       reason: '',
       logLines: '',
+      logWrites: 0,
+      complete: false,
     }
     const location = await this.#journal().append({
       type: 'message',
@@ -345,6 +356,8 @@ export class FileSpool implements Spool {
       nextAttemptAt: entry.nextAttemptAt,
       reason: entry.reason,
       logLines: '',
+      logWrites: 0,
+      complete: false,
     }
     this.#held.set(id, held)
     return this.#claimOf(held)
@@ -395,6 +408,7 @@ export class FileSpool implements Spool {
     })
     this.#open.crashPoint('tombstone-recorded')
     held.claimed = false
+    held.complete = true
     const others = segments.filter((name) => name !== location.segment)
     if (others.length > 0) this.#journal().segment(location.segment)?.tombstones.set(held.id, others)
     this.#held.delete(held.id)
@@ -404,7 +418,7 @@ export class FileSpool implements Spool {
       this.#uncounted--
       return
     }
-    removeLater(`${this.directory}/msglog/${held.id}`)
+    if (held.logWrites === 0) removeLater(`${this.directory}/msglog/${held.id}`)
     this.#removals.set(held.id, { segment: location.segment, others })
     this.#schedule()
   }
@@ -431,7 +445,11 @@ export class FileSpool implements Spool {
     if (held.logLines === '') return
     const lines = held.logLines
     held.logLines = ''
-    appendLater(`${this.directory}/msglog/${held.id}`, lines, this.#open.owner, (error) => {
+    held.logWrites++
+    const path = `${this.directory}/msglog/${held.id}`
+    appendLater(path, lines, this.#open.owner, (error) => {
+      held.logWrites--
+      if (held.complete && held.logWrites === 0) removeLater(path)
       if (error !== null) this.#open.log(`message log of ${held.id}: ${error.message}`)
     })
   }

@@ -157,10 +157,10 @@ async function fillDisk(world: SpoolWorld): Promise<void> {
   assert.ok(ids.length > 3)
   assert.equal(spool.count(), ids.length)
   // A body file goes with its message; the tombstone of the first must find room, which a refused message left.
-  const claims = await Promise.all(ids.slice(0, 2).map((id) => spool.claim(id)))
-  rmSync(`${world.directory}/msglog`, { recursive: true, force: true })
-  const done = Promise.all(claims.map((claim) => claim?.complete()))
-  for (const name of readdirSync(`${world.directory}/bodies`).slice(0, 1)) {
+  // What happened must find room before anything new does.
+  const claims = [await spool.claim(ids[0] ?? ''), await spool.claim(ids[1] ?? '')]
+  const done = Promise.all(claims.map(async (claim) => claim?.complete()))
+  for (const name of readdirSync(`${world.directory}/bodies`)) {
     if (name.startsWith(ids[0] ?? '')) rmSync(`${world.directory}/bodies/${name}`)
   }
   await done

@@ -217,8 +217,9 @@ export class Journal {
     crashPoint('record-begun')
     writePieces(fd, pieces, segment.size, (writeError) => {
       if (writeError !== null) {
-        this.#unwrite(active)
-        return this.#refuse(batch, spoolError(writeError, 'writing to a segment'))
+        const error = spoolError(writeError, 'writing to a segment')
+        void this.#unwrite(active).then(() => this.#refuse(batch, error))
+        return
       }
       crashPoint('record-written')
       syncDataThen(fd, (syncError) => {
@@ -242,12 +243,14 @@ export class Journal {
   }
 
   /** Whole records may have reached the file before the disk was full: they were refused, so they must not count. */
-  #unwrite(active: { segment: Segment; fd: number }): void {
+  async #unwrite(active: { segment: Segment; fd: number }): Promise<void> {
     const { segment, fd } = active
-    writeAt(fd, new Uint8Array(segmentHeadBytes), segment.size).catch(() => {
+    try {
+      await writeAt(fd, new Uint8Array(segmentHeadBytes), segment.size)
+    } catch {
       // Then nothing of the batch is there either, or the disk is past helping: a new segment is begun.
       this.#seal()
-    })
+    }
   }
 
   /** Messages are refused at once; marks and tombstones tell of what has happened and wait for better times. */

@@ -109,7 +109,7 @@ export class OpenSpool {
       return new OpenSpool(options, '', QueueIndex.open(`${directory}/index`, true), true)
     }
     const process = ownProcessKey()
-    const unlock = await takeLock(directory, 'lock', process, lockWaitMs)
+    const unlock = await takeLock(directory, 'lock', process, lockWaitMs, options.owner)
     try {
       const others = listFolder(segments)
       const good = indexIsGood(directory)
@@ -174,19 +174,20 @@ export class OpenSpool {
     this.#tellDamaged(`message ${id}`, why)
   }
 
-  async close(): Promise<void> {
+  /** @param clean false: the index could not be brought up to date, so the next start must read the segments */
+  async close(clean: boolean): Promise<void> {
     const { journal } = this
     if (journal === undefined) return this.index.close()
     await journal.finish()
-    if (journal.failure === undefined) await this.#care?.dropDead()
+    if (clean && journal.failure === undefined) await this.#care?.dropDead()
     await journal.close()
     const folder = `${this.directory}/segments/${this.key}`
     const segments = `${this.directory}/segments`
-    const unlock = await takeLock(this.directory, 'lock', ownProcessKey(), lockWaitMs)
+    const unlock = await this.#lock()
     try {
       const left = journal.segments()
-      writeSmallFile(folder, 'clean', JSON.stringify(left.map(segmentFacts)), this.owner)
-      if (left.length === 0) removeQuietly(folder)
+      if (clean) writeSmallFile(folder, 'clean', JSON.stringify(left.map(segmentFacts)), this.owner)
+      if (clean && left.length === 0) removeQuietly(folder)
       const othersLive = listFolder(segments).some((name) => !isLeft(this.directory, name))
       const allClean = listFolder(segments).every((name) => fileExists(`${segments}/${name}/clean`))
       await this.index.close()
@@ -194,6 +195,10 @@ export class OpenSpool {
     } finally {
       unlock()
     }
+  }
+
+  #lock(): Promise<() => void> {
+    return takeLock(this.directory, 'lock', ownProcessKey(), lockWaitMs, this.owner)
   }
 
   async #markClean(): Promise<void> {
@@ -223,7 +228,7 @@ export class OpenSpool {
   }
 
   async #adoptUnderLock(): Promise<void> {
-    const unlock = await takeLock(this.directory, 'lock', ownProcessKey(), lockWaitMs)
+    const unlock = await this.#lock()
     try {
       await this.#adopt(
         listFolder(`${this.directory}/segments`).filter((name) => isLeft(this.directory, name)),

@@ -4,6 +4,7 @@
  */
 import {
   errorCode,
+  type FileOwner,
   linkFile,
   readProc,
   readSmallFile,
@@ -33,7 +34,20 @@ export function pidOf(key: ProcessKey): number {
 export function isAlive(key: ProcessKey): boolean {
   const [pid, start, boot] = key.split('.')
   if (boot !== bootId()) return false
-  return String(startTime(Number(pid)) ?? '-') === start
+  const now = startTime(Number(pid))
+  if (now !== undefined) return String(now) === start
+  return isHidden(Number(pid))
+}
+
+/** Where /proc shows only one's own processes (hidepid), another user's is there when no signal may reach it. */
+function isHidden(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    // A zombie of ours, or one that ended a moment ago.
+    return false
+  } catch (error) {
+    return errorCode(error) === 'EPERM'
+  }
 }
 
 /** Start of a process in clock ticks since boot; undefined when there is none or it is a zombie. */
@@ -65,12 +79,13 @@ export async function takeLock(
   name: string,
   key: ProcessKey,
   waitMs: number,
+  owner: FileOwner | undefined,
 ): Promise<() => void> {
   const lock = `${folder}/${name}`
   const mine = `${name}.${key}`
   const until = Date.now() + waitMs
   for (;;) {
-    writeSmallFile(folder, mine, key, undefined)
+    writeSmallFile(folder, mine, key, owner)
     try {
       linkFile(`${folder}/${mine}`, lock)
       unlinkFile(`${folder}/${mine}`)
