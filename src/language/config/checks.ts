@@ -9,27 +9,38 @@ import { mainRules } from './main-rules.ts'
 import { type Rule, rules, viewOf } from './rules.ts'
 import { error } from './settings.ts'
 
-export function checkRules(configuration: Configuration, report: Report): void {
+/** Instances that a rule has complained about; what their drivers would say of the same settings is left out. */
+export type Refused = ReadonlySet<Instance<object>>
+
+export function checkRules(configuration: Configuration, report: Report): Refused {
+  const refused = new Set<Instance<object>>()
   checkMain(configuration, report)
   checkLogSelector(configuration, report)
-  for (const router of configuration.routers) checkInstance('router', router, report)
+  for (const router of configuration.routers) checkInstance('router', router, refused, report)
   for (const transport of configuration.transports.values()) {
-    checkInstance('transport', transport, report)
+    checkInstance('transport', transport, refused, report)
     const { headers_rewrite } = transport.settings
     if (headers_rewrite !== undefined) checkRewrite(headers_rewrite, report)
   }
   const servers = new Map<string, Configuration['authenticators'][number]>()
   for (const authenticator of configuration.authenticators) {
-    checkInstance('authenticator', authenticator, report)
+    checkInstance('authenticator', authenticator, refused, report)
     checkPublicName(authenticator, servers, report)
   }
+  return refused
 }
 
-function checkInstance(kind: Rule['kind'], instance: Instance<object>, report: Report): void {
+function checkInstance(
+  kind: Rule['kind'],
+  instance: Instance<object>,
+  refused: Set<Instance<object>>,
+  report: Report,
+): void {
   const view = viewOf(instance.name, instance.settings)
   for (const rule of rules) {
     if (rule.kind !== kind || (rule.driver !== undefined && rule.driver !== instance.driver)) continue
     if (!rule.broken(view)) continue
+    refused.add(instance)
     const at = instance.setAt.get(rule.option) ?? instance.at
     error(report, 'settings-conflict', rule.says(view), at, rule.help)
   }

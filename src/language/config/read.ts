@@ -134,8 +134,8 @@ export function readConfiguration(request: ReadRequest): Configuration {
     diagnostics,
   }
   const declared = { routers: routers.names(), transports: transports.names() }
-  checkReferences(configuration, declared, registries, report)
-  checkRules(configuration, report)
+  const refused = checkRules(configuration, report)
+  checkReferences(configuration, declared, registries, refused, report)
   checkAccounts(configuration, registries, report)
   pendingOptions(configuration, registries, report)
   if (configuration.main.config_strict)

@@ -1,6 +1,7 @@
 /** Names that settings refer to must exist: transports, routers, users. */
 import { nearest, type Report, type Span } from '../../base/diagnostic.ts'
 import { Expandable } from '../../base/expandable.ts'
+import type { Refused } from './checks.ts'
 import type { Configuration } from './configuration.ts'
 import type { Registries } from './registries.ts'
 import { error } from './settings.ts'
@@ -15,6 +16,7 @@ export function checkReferences(
   configuration: Configuration,
   declared: DeclaredNames,
   registries: Registries,
+  refused: Refused,
   report: Report,
 ): void {
   for (const router of configuration.routers) {
@@ -31,7 +33,7 @@ export function checkReferences(
       if (!(value instanceof Expandable) || !router.setAt.has(option)) continue
       checkTransportName(`${router.name} router: transport`, value, declared, report)
     }
-    driver?.check?.(router, report)
+    if (!refused.has(router)) driver?.check?.(router, report)
   }
   const { main } = configuration
   for (const kind of ['directory', 'file', 'pipe', 'reply'] as const) {
@@ -51,10 +53,11 @@ export function checkReferences(
         true,
       )
     }
-    registries.transports[transport.driver]?.check?.(transport, report)
+    if (!refused.has(transport)) registries.transports[transport.driver]?.check?.(transport, report)
   }
   for (const authenticator of configuration.authenticators) {
-    registries.authenticators[authenticator.driver]?.check?.(authenticator, report)
+    if (!refused.has(authenticator))
+      registries.authenticators[authenticator.driver]?.check?.(authenticator, report)
   }
 }
 
