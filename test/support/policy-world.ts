@@ -30,8 +30,8 @@ export interface World {
   readonly settings?: Partial<MainSettings>
   /** Addresses of host names; `again` defers. */
   readonly hosts?: Readonly<Record<string, readonly string[] | 'again'>>
-  /** Host names of addresses. */
-  readonly names?: Readonly<Record<string, string | 'again'>>
+  /** Host names of addresses; `again` defers. */
+  readonly names?: Readonly<Record<string, string>>
   /** Answers by `name TYPE`; the rest is NXDOMAIN. */
   readonly dns?: Readonly<Record<string, Partial<DnsAnswer>>>
   readonly verify?: (request: VerifyRequest) => VerifyResult

@@ -94,7 +94,6 @@ export const observed: readonly Observed[] = [
   ['domain', 'x.y.b.example', 'partial-lsearch;{dir}/keys', 'wild'],
   ['domain', 'zzz', 'lsearch*;{dir}/keys', 'default'],
   ['domain', 'zzz', '!lsearch;{dir}/keys', ''],
-  ['domain', 'full.example', 'lsearch,ret=full;{dir}/keys', 'full.example: data here'],
   ['domain', 'full.example', 'lsearch,ret=key;{dir}/keys', 'full.example'],
   ['domain', 'a', '^', '^'],
   ['domain', '@foo', '@foo', '@foo'],
