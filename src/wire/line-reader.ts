@@ -9,8 +9,11 @@ export type InputEnd = 'closed' | 'reset' | 'timeout' | 'shutdown'
 
 /** Where bytes come from: a socket, standard input, a test. */
 export interface ByteSource {
-  /** The next piece. Waits at most `timeoutMs`; what was written before is sent first. */
-  pull(timeoutMs: number): Promise<Buffer | InputEnd>
+  /**
+   * The next piece. Waits at most `timeoutMs`; what was written before is sent first.
+   * @param insideMessage the end of the server is not heeded: a message on its way may still be finished
+   */
+  pull(timeoutMs: number, insideMessage?: boolean): Promise<Buffer | InputEnd>
   /** A piece that has arrived already, without waiting. */
   take(): Buffer | undefined
 }
@@ -62,7 +65,7 @@ export class LineReader {
       return pending
     }
     if (this.#ended !== undefined) return this.#ended
-    const more = await this.#source.pull(timeoutMs)
+    const more = await this.#source.pull(timeoutMs, true)
     if (typeof more === 'string') this.#ended = more
     return more
   }

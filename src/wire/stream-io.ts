@@ -68,12 +68,12 @@ export class StreamIo implements ByteSource, Waiter {
     return arrived
   }
 
-  async pull(timeoutMs: number): Promise<Buffer | InputEnd> {
+  async pull(timeoutMs: number, insideMessage: boolean = false): Promise<Buffer | InputEnd> {
     this.flush()
     const arrived = this.take()
     if (arrived !== undefined) return arrived
     if (this.#ended !== undefined) return this.#ended
-    if (this.#shutdown?.aborted === true) return 'shutdown'
+    if (!insideMessage && this.#shutdown?.aborted === true) return 'shutdown'
     if (this.#output.writableLength > outputHighWaterBytes) {
       const drained = await this.#drain(timeoutMs)
       if (drained !== undefined) return drained
@@ -81,7 +81,7 @@ export class StreamIo implements ByteSource, Waiter {
     return new Promise((resolve) => {
       this.#waiting = resolve
       this.#watch.watch(this, timeoutMs)
-      this.#shutdown?.addEventListener('abort', this.#onAbort)
+      if (!insideMessage) this.#shutdown?.addEventListener('abort', this.#onAbort)
       this.#input.resume()
     })
   }

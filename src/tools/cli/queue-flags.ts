@@ -31,7 +31,10 @@ export function queueRunFlags(invocation: Invocation): QueueFlagsResult {
     if (text !== '') {
       everySeconds = parseInterval(text)
       if (everySeconds === undefined || everySeconds <= 0) {
-        return { is: 'wrong', message: `${invocation.calledAs}: bad time value ${text}: abandoned` }
+        return {
+          is: 'wrong',
+          message: `${invocation.calledAs}: bad time value -q${value ?? text}: abandoned`,
+        }
       }
     }
     request = {

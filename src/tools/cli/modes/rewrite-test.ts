@@ -1,18 +1,7 @@
 /** `-brw`: how an address is rewritten in each place. Source: Exim manual, "-brw". */
-import { rewriteAddress, type RewritePlace } from '../../../flow/routing/rewrite/rewrite-address.ts'
+import { testRewrite } from '../../../flow/routing/rewrite/index.ts'
 import type { ServerCall } from '../call.ts'
 import { operands } from '../parse.ts'
-
-const places: readonly (readonly [string, RewritePlace])[] = [
-  ['  sender', 's'],
-  ['    from', 'f'],
-  ['      to', 't'],
-  ['      cc', 'c'],
-  ['     bcc', 'b'],
-  ['reply-to', 'r'],
-  ['env-from', 'F'],
-  ['  env-to', 'T'],
-]
 
 export async function run({ invocation, server, terminal }: ServerCall): Promise<number> {
   const [given] = operands(invocation)
@@ -20,11 +9,6 @@ export async function run({ invocation, server, terminal }: ServerCall): Promise
     terminal.err('-brw needs an address argument\n')
     return 1
   }
-  const { rewrite } = server.configuration
-  for (const [label, place] of places) {
-    const address = place === 'T' ? server.qualifyRecipient(given) : server.qualifySender(given)
-    const result = await rewriteAddress(address, place, rewrite, server.context())
-    terminal.out(`${label}: ${result.whole ?? result.address}\n`)
-  }
+  for (const line of await testRewrite(given, server.context())) terminal.out(`${line}\n`)
   return 0
 }
