@@ -53,6 +53,8 @@ export interface RoutedAddress {
   /** For transports that expand further router data. */
   readonly hostsOverride?: Expandable
   readonly disableLogging: boolean
+  /** `hide_child_in_errmsg`: reports speak of "an address generated from" the recipient instead. */
+  readonly hiddenInReports?: true
   readonly logAsLocal: boolean
   readonly retryUseLocalPart: boolean
 }
@@ -71,6 +73,8 @@ export interface UnroutedAddress {
   /** `:fail:` with forbid_smtp_code off: an own code. */
   readonly code?: string
   readonly freeze?: boolean
+  /** `hide_child_in_errmsg`: reports speak of "an address generated from" the recipient instead. */
+  readonly hiddenInReports?: true
   /** Exim's error number for the log line, `defer (-30)`; left out: -1. */
   readonly errno?: number
   /** A pipe or file that its router forbids is logged with the transport it would have had. */

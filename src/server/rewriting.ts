@@ -7,7 +7,8 @@ import type { RewriteRule } from '../language/config/configuration.ts'
 export function createRewriting(rules: readonly RewriteRule[]): Rewriting | undefined {
   if (rules.length === 0) return undefined
   return {
-    smtp: (text, context) => rewriteSmtp(text, context.message?.sender === undefined ? 'sender' : 'recipient', context),
+    smtp: (text, context) =>
+      rewriteSmtp(text, context.message?.sender === undefined ? 'sender' : 'recipient', context),
     sender: (address, context) => rewriteEnvelope(address, 'F', context),
     recipient: (address, context) => rewriteEnvelope(address, 'T', context),
     headers: (headers, context) => rewriteHeaders(headers, context, { rules }),

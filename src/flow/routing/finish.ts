@@ -18,6 +18,8 @@ export type TakenAddress = Omit<RoutedAddress, 'transport'> & {
   readonly shown?: readonly (RouteHost & { readonly unusable?: true })[]
   /** A pipe or file that the router forbids: delivery fails. */
   readonly forbidden?: true
+  /** A pipe or file whose text came from outside: delivery waits. */
+  readonly taint?: { readonly message: ByteString; readonly errno: number }
 }
 
 /** What a redirection made: an address to route, or a delivery to a pipe or file. */
@@ -104,6 +106,7 @@ type Details = Pick<
   | 'homeDirectory'
   | 'currentDirectory'
   | 'disableLogging'
+  | 'hiddenInReports'
   | 'logAsLocal'
   | 'retryUseLocalPart'
 >
@@ -130,6 +133,7 @@ async function settleDetails(work: RouterWork): Promise<Details | ExpansionTroub
     homeDirectory: home ?? transportHome(work),
     currentDirectory: current,
     disableLogging: settings.disable_logging,
+    ...(candidate.hidden && { hiddenInReports: true as const }),
     logAsLocal: settings.log_as_local ?? router.driver === 'accept',
     retryUseLocalPart: retryUsesLocalPart(work),
   }
@@ -247,7 +251,18 @@ async function specialAddress(
     fallbackHosts: [],
     ...(problem !== undefined && { problem }),
     ...(special.forbidden && { forbidden: true as const }),
+    ...(special.tainted && { taint: taintOf(special, isTrouble(transport) ? undefined : transport) }),
   }
+}
+
+function taintOf(
+  { kind, text }: SpecialDelivery,
+  transport: TransportInstance | undefined,
+): { readonly message: ByteString; readonly errno: number } {
+  const name = transport?.name ?? kind
+  return kind === 'pipe'
+    ? { message: `Tainted '${text.slice(1)}' (command for ${name} transport) not permitted`, errno: 0 }
+    : { message: `Tainted '${text}' (file or directory name for ${name} transport) not permitted`, errno: -1 }
 }
 
 function isExpandable(value: unknown): value is Parameters<typeof findTransport>[0] {

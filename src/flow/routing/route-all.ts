@@ -1,6 +1,6 @@
 /**
  * All addresses of a message through the routers, children of redirections included.
- * An address is followed down to its last child before its brother: that is the order of Exim's log.
+ * The order is Exim's, since its log shows it.
  */
 import type { ByteString } from '../../base/text.ts'
 import type { Recipient } from '../../mail/envelope.ts'
@@ -59,11 +59,37 @@ export async function routeAll(
   options: RouteAllOptions,
   engine: RouteEngine,
 ): Promise<RoutingResult> {
-  const walk = await walkAddresses(recipients.map(topCandidate), context, options, engine)
+  const walk = await walkRounds(recipients.map(topCandidate), context, options, engine)
   return { ...sortOut(walk), oneTime: oneTimeOf(walk, recipients) }
 }
 
-/** Takes from a stack, so that children come next. */
+/** For delivery: all addresses at hand, from the last to the first, then all that came of them. */
+async function walkRounds(
+  candidates: readonly Candidate[],
+  context: Context,
+  options: RouteAllOptions,
+  engine: RouteEngine,
+): Promise<WalkEvent[]> {
+  const walk: WalkEvent[] = []
+  const taken: WalkEvent[] = []
+  const budget = { generated: 0 }
+  let round: readonly Child[] = candidates.map((candidate) => ({ is: 'candidate', candidate }))
+  while (round.length > 0) {
+    const children: Child[][] = []
+    const routed: WalkEvent[] = []
+    for (const child of round.toReversed()) {
+      const step = await stepOf(child, context, options, engine, budget)
+      children.unshift([...step.next])
+      for (const event of step.events) (event.is === 'taken' ? routed : walk).push(event)
+    }
+    // What a later round routes is delivered first, within a round the first address.
+    taken.unshift(...routed.toReversed())
+    round = children.flat()
+  }
+  return [...walk, ...taken]
+}
+
+/** For tests of addresses: from a stack, so that children come next. */
 export async function walkAddresses(
   candidates: readonly Candidate[],
   context: Context,
@@ -71,56 +97,70 @@ export async function walkAddresses(
   engine: RouteEngine,
 ): Promise<WalkEvent[]> {
   const walk: WalkEvent[] = []
+  const budget = { generated: 0 }
   const stack: Child[] = candidates.map((candidate) => ({ is: 'candidate' as const, candidate })).reverse()
-  const purpose = options.purpose ?? 'deliver'
-  let generated = 0
   for (let child = stack.pop(); child !== undefined; child = stack.pop()) {
-    if (child.is === 'taken') {
-      if (options.isDone?.(child.address.uniqueKey) !== true) walk.push(child)
-      continue
-    }
-    const { candidate } = child
-    if (options.isDone?.(candidate.uniqueKey) === true) continue
-    const waits = await waitsFor(candidate, context, options)
-    if (waits !== undefined) {
-      walk.push({ is: 'unrouted', candidate, result: waits, waits: true })
-      continue
-    }
-    const run = await routeAddress(candidate, { ...engine, purpose, context })
-    generated += run.result.is === 'redirected' ? run.result.children.length : 0
-    const excess =
-      candidate.depth > depthLimit
-        ? 'too many redirections'
-        : generated > generatedLimit
-          ? 'too many generated addresses'
-          : undefined
-    if (excess !== undefined && run.result.is === 'redirected') {
-      const result: Unrouted = { is: 'deferred', message: excess, router: run.result.work.router }
-      walk.push({ is: 'unrouted', candidate, result, waits: false })
-      continue
-    }
-    record(run, walk, stack)
-    // The copy that goes on comes before the children.
-    if (run.clone !== undefined) stack.push({ is: 'candidate', candidate: run.clone })
+    const step = await stepOf(child, context, options, engine, budget)
+    walk.push(...step.events)
+    stack.push(...step.next.toReversed())
   }
   return walk
 }
 
-function record({ candidate, result }: AddressRun, walk: WalkEvent[], stack: Child[]): void {
+interface WalkStep {
+  readonly events: readonly WalkEvent[]
+  /** Addresses that it led to, in order. */
+  readonly next: readonly Child[]
+}
+
+const nothing: WalkStep = { events: [], next: [] }
+
+async function stepOf(
+  child: Child,
+  context: Context,
+  options: RouteAllOptions,
+  engine: RouteEngine,
+  budget: { generated: number },
+): Promise<WalkStep> {
+  if (child.is === 'taken') {
+    return options.isDone?.(child.address.uniqueKey) === true ? nothing : { events: [child], next: [] }
+  }
+  const { candidate } = child
+  if (options.isDone?.(candidate.uniqueKey) === true) return nothing
+  const waits = await waitsFor(candidate, context, options)
+  if (waits !== undefined) return unroutedStep(candidate, waits, true)
+  const purpose = options.purpose ?? 'deliver'
+  const run = await routeAddress(candidate, { ...engine, purpose, context })
+  // The copy that `unseen` sends on comes before the children.
+  const clone: readonly Child[] = run.clone === undefined ? [] : [{ is: 'candidate', candidate: run.clone }]
+  const { result } = run
+  if (result.is !== 'redirected') return { events: [eventOf(run)], next: clone }
+  budget.generated += result.children.length
+  const { router } = result.work
+  if (candidate.depth > depthLimit) {
+    return unroutedStep(candidate, { is: 'deferred', message: 'too many redirections', router }, false)
+  }
+  if (budget.generated > generatedLimit) {
+    return unroutedStep(candidate, { is: 'deferred', message: 'too many generated addresses', router }, false)
+  }
+  return { events: [], next: [...clone, ...result.children] }
+}
+
+function unroutedStep(candidate: Candidate, result: Unrouted, waits: boolean): WalkStep {
+  return { events: [{ is: 'unrouted', candidate, result, waits }], next: [] }
+}
+
+function eventOf({ candidate, result }: AddressRun): WalkEvent {
   switch (result.is) {
     case 'taken':
-      walk.push(result)
-      return
+      return result
     case 'discarded':
-      walk.push({ is: 'discarded', candidate, routerName: result.routerName, loggedAs: result.loggedAs })
-      return
-    case 'redirected':
-      // From the last to the first: the first is then on top of the stack.
-      stack.push(...result.children.toReversed())
-      return
+      return { is: 'discarded', candidate, routerName: result.routerName, loggedAs: result.loggedAs }
     case 'failed':
     case 'deferred':
-      walk.push({ is: 'unrouted', candidate, result, waits: false })
+      return { is: 'unrouted', candidate, result, waits: false }
+    case 'redirected':
+      throw new Error('a redirection has children in place of an event')
   }
 }
 
@@ -159,9 +199,9 @@ function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'oneTime'> {
       discarded.push({ address, recipient, ancestors: ancestorsOf(candidate), routerName, loggedAs })
       continue
     }
-    const { candidate: _, problem, forbidden, transport, ...rest } = event.address
-    if (forbidden === true || transport === undefined) {
-      unrouted.push(refusedSpecial(event.address, forbidden === true, problem))
+    const { candidate: _, shown: _s, problem: _p, forbidden, taint, transport, ...rest } = event.address
+    if (forbidden === true || taint !== undefined || transport === undefined) {
+      unrouted.push(refusedSpecial(event.address))
     } else if (seen.has(rest.uniqueKey)) {
       discarded.push(discardedBy(event.address))
     } else {
@@ -172,23 +212,23 @@ function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'oneTime'> {
   return { routed, unrouted, discarded }
 }
 
-function refusedSpecial(
-  taken: TakenAddress,
-  forbidden: boolean,
-  problem: ByteString | undefined,
-): UnroutedAddress {
-  const { address, recipient, ancestors, router, special, transport } = taken
+/** A pipe or file that must not or cannot be written to. */
+function refusedSpecial(taken: TakenAddress): UnroutedAddress {
+  const { address, recipient, ancestors, router, special, transport, taint } = taken
+  const forbidden = taken.forbidden === true
   const kind = special === 'pipe' ? 'pipe' : 'file'
+  const trouble = taint ?? { message: taken.problem ?? 'no transport', errno: -30 }
   return {
     address,
     recipient,
     ancestors,
     routerName: router.name,
     is: forbidden ? 'failed' : 'deferred',
-    message: forbidden ? `delivery to ${kind} forbidden` : (problem ?? 'no transport'),
+    message: forbidden ? `delivery to ${kind} forbidden` : trouble.message,
     ...(transport && { transportName: transport.name }),
-    ...(!forbidden && { errno: -30 }),
+    ...(!forbidden && { errno: trouble.errno }),
     ...(taken.errorsTo !== undefined && { errorsTo: taken.errorsTo }),
+    ...(taken.hiddenInReports && { hiddenInReports: true as const }),
   }
 }
 
@@ -210,6 +250,7 @@ function toUnrouted(candidate: Candidate, result: Unrouted, waits: boolean): Unr
     ...(result.errno !== undefined && { errno: result.errno }),
     ...(result.freeze === true && { freeze: true }),
     ...(waits && { retryDefer: true }),
+    ...(candidate.hidden && { hiddenInReports: true as const }),
     ...(candidate.errorsTo !== undefined && { errorsTo: candidate.errorsTo }),
   }
 }

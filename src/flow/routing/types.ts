@@ -69,6 +69,8 @@ export interface SpecialDelivery {
   readonly kind: 'pipe' | 'file' | 'directory'
   /** `|command`, `/path` or `/path/`. */
   readonly text: ByteString
+  /** Part of it came from outside: no transport may use it. */
+  readonly tainted: boolean
   /** A `forbid_...` option of the router: the delivery fails. */
   readonly forbidden: boolean
 }

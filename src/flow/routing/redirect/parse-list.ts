@@ -2,7 +2,7 @@
  * Reads a redirection list: addresses, pipes, files and the special items between colons.
  * Source: Exim manual, "Items in a non-filter redirection list", "Special items in redirection lists".
  */
-import type { ByteString } from '../../../base/text.ts'
+import { type ByteString, slice, type Text, textOf, unquotedTaint } from '../../../base/text.ts'
 import { endOfAddress, parseAddress } from '../../../mail/parse-address.ts'
 
 export type ListItem =
@@ -13,7 +13,13 @@ export type ListItem =
       readonly domain: ByteString
       readonly backslash: boolean
     }
-  | { readonly is: 'special'; readonly kind: 'pipe' | 'file' | 'directory'; readonly text: ByteString }
+  | {
+      readonly is: 'special'
+      readonly kind: 'pipe' | 'file' | 'directory'
+      readonly text: ByteString
+      /** Part of it came from outside. */
+      readonly tainted: boolean
+    }
 
 export interface ItemError {
   readonly item: ByteString
@@ -52,14 +58,15 @@ interface Reading {
   readonly errors: ItemError[]
 }
 
-export function parseList(data: ByteString, rules: ListRules): ParsedList {
+export function parseList(data: Text, rules: ListRules): ParsedList {
   const reading: Reading = { rules, items: [], errors: [] }
   const stop = read(data, reading, 0)
   return stop ?? { is: 'items', items: reading.items, errors: reading.errors }
 }
 
 /** Undefined: read to the end. */
-function read(data: ByteString, reading: Reading, depth: number): ParsedList | undefined {
+function read(source: Text, reading: Reading, depth: number): ParsedList | undefined {
+  const data = textOf(source)
   let at = 0
   for (;;) {
     at = skipToItem(data, at)
@@ -73,12 +80,14 @@ function read(data: ByteString, reading: Reading, depth: number): ParsedList | u
       }
       return verdict
     }
+    const start = at
     const end = endOfAddress(data, at, true)
     const item = trimmed(data.slice(at, end))
     at = end
+    const tainted = unquotedTaint(slice(source, start, end)) !== undefined
     const stop = item.startsWith(':include:')
-      ? include(trimmed(item.slice(':include:'.length)), reading, depth)
-      : readItem(item, reading)
+      ? include(trimmed(item.slice(':include:'.length)), tainted, reading, depth)
+      : readItem(item, tainted, reading)
     if (stop !== undefined) return stop
   }
 }
@@ -115,9 +124,15 @@ function specialWord(
   return wrong(`"${trimmed(data.slice(at, endOfAddress(data, at, true)))}" is not permitted`)
 }
 
-function include(path: ByteString, reading: Reading, depth: number): ParsedList | undefined {
+function include(
+  path: ByteString,
+  tainted: boolean,
+  reading: Reading,
+  depth: number,
+): ParsedList | undefined {
   const { rules } = reading
   if (rules.forbidInclude) return wrong('included files not permitted')
+  if (tainted) return wrong(`Tainted name '${path}' for file read not permitted`)
   if (!path.startsWith('/')) return wrong(`included file "${path}" is not an absolute path`)
   const directory = rules.includeDirectory
   if (directory !== undefined && (!path.startsWith(`${directory}/`) || path.includes('/../'))) {
@@ -129,7 +144,7 @@ function include(path: ByteString, reading: Reading, depth: number): ParsedList 
   return read(file.bytes, reading, depth + 1)
 }
 
-function readItem(raw: ByteString, reading: Reading): ParsedList | undefined {
+function readItem(raw: ByteString, tainted: boolean, reading: Reading): ParsedList | undefined {
   const item = unquoted(raw)
   if (item === '') return undefined
   const backslash = item.startsWith('\\')
@@ -138,11 +153,16 @@ function readItem(raw: ByteString, reading: Reading): ParsedList | undefined {
   const parsed = parseAddress(text, options)
   const qualified = parsed.is === 'address' && parsed.domain !== ''
   if (item.startsWith('|') && !qualified) {
-    reading.items.push({ is: 'special', kind: 'pipe', text: item })
+    reading.items.push({ is: 'special', kind: 'pipe', text: item, tainted })
     return undefined
   }
   if (item.startsWith('/') && !qualified) {
-    reading.items.push({ is: 'special', kind: item.endsWith('/') ? 'directory' : 'file', text: item })
+    reading.items.push({
+      is: 'special',
+      kind: item.endsWith('/') ? 'directory' : 'file',
+      text: item,
+      tainted,
+    })
     return undefined
   }
   // Only an unqualified address may begin with the mark; else it belongs to the address.

@@ -206,6 +206,7 @@ export const redirectOptions = {
     type: 'boolean',
     default: false,
     tier: 'A',
+    since: '0.1',
     doc: 'Keeps generated addresses out of the reports made here.',
   },
   ignore_eacces: {

@@ -1,7 +1,7 @@
 /** The redirect router: aliases, forward files, special items. Source: Exim manual, chapter 22. */
 import type { Report } from '../../../base/diagnostic.ts'
 import { isFailure } from '../../../base/outcome.ts'
-import { type ByteString, textOf } from '../../../base/text.ts'
+import { type ByteString, type Text, textOf } from '../../../base/text.ts'
 import type { Instance, RouterInstance } from '../../../language/config/configuration.ts'
 import { type ItemError, type ListItem, parseList, type ParsedList } from '../redirect/parse-list.ts'
 import { readRedirectFile } from '../redirect/read-file.ts'
@@ -20,8 +20,8 @@ export const redirect: RouterDriver = {
     const settings = settingsOf(work.router)
     const data = await readData(settings, work)
     if (data === undefined) return { is: 'decline' }
-    if (typeof data !== 'string') return data
-    if (isFilter(data)) return filterVerdict(settings, work)
+    if (isVerdict(data)) return data
+    if (isFilter(textOf(data))) return filterVerdict(settings, work)
     return verdictOf(parseList(data, rulesOf(settings, work)), settings, work)
   },
 }
@@ -65,11 +65,9 @@ function check(instance: Instance<object>, report: Report): void {
 async function readData(
   settings: RedirectSettings,
   work: RouterWork,
-): Promise<ByteString | undefined | RouterVerdict> {
+): Promise<Text | undefined | RouterVerdict> {
   if (settings.file === undefined) {
-    const data = await expandOption(settings.data, work)
-    if (data === undefined || isTrouble(data)) return data
-    return textOf(data)
+    return expandOption(settings.data, work)
   }
   const name = await work.context.ports.expand(settings.file, work.context)
   if (isFailure(name)) {
@@ -80,6 +78,10 @@ async function readData(
   const file = readRedirectFile(name, settings, work)
   if (file.is === 'absent') return undefined
   return file.is === 'data' ? file.bytes : file
+}
+
+function isVerdict(data: Text | RouterVerdict): data is RouterVerdict {
+  return typeof data === 'object' && 'is' in data
 }
 
 /** Source: Exim manual, "Interpreting redirection data". */
@@ -196,7 +198,7 @@ async function toItem(
     // `one_time` is for addresses alone: pipes and files could not be put in the place of a recipient.
     const forbidden =
       settings.one_time || (item.kind === 'pipe' ? settings.forbid_pipe : settings.forbid_file)
-    return { is: 'special', special: { kind: item.kind, text: item.text, forbidden } }
+    return { is: 'special', special: { kind: item.kind, text: item.text, tainted: item.tainted, forbidden } }
   }
   const domain = item.domain === '' ? await qualify(item.backslash, settings, work) : item.domain
   if (typeof domain !== 'string') return domain

@@ -38,8 +38,9 @@ export const addressVariables: readonly VariableRow[] = [
     'What a router kept for the address.',
     ({ context }) => context.address?.addressData,
   ),
-  outside('address_file', 'The file a redirection named.', ({ context }) => context.address?.addressFile),
-  outside('address_pipe', 'The command a redirection named.', ({ context }) => context.address?.addressPipe),
+  // Routing lets no file or command through that came from outside.
+  trusted('address_file', 'The file a redirection named.', ({ context }) => context.address?.addressFile),
+  trusted('address_pipe', 'The command a redirection named.', ({ context }) => context.address?.addressPipe),
   stored('callout_address', 'Whom a callout asks.'),
   domain,
   trusted(
