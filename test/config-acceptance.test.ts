@@ -11,8 +11,15 @@ import { test } from 'node:test'
 import { renderDiagnostic } from '../src/base/diagnostic-frame.ts'
 import { fromBytes } from '../src/base/text.ts'
 import type { Configuration } from '../src/language/config/configuration.ts'
+import { authenticatorOptions } from '../src/language/config/options/authenticator.ts'
+import { mainOptions } from '../src/language/config/options/main.ts'
+import { routerOptions } from '../src/language/config/options/router.ts'
+import type { OptionTable } from '../src/language/config/options/table.ts'
+import { transportOptions } from '../src/language/config/options/transport.ts'
+import type { DriverTable } from '../src/language/config/registries.ts'
 import { fetchDebian } from './support/debian.ts'
 import { mistakes, readText } from './support/read.ts'
+import { tableRegistries } from './support/registries.ts'
 
 /** The root under which exim4-config and exim4-base are unpacked: the machine's own, else the cache's. */
 function debianRoot(): { readonly root: string } | { readonly missing: string } {
@@ -201,4 +208,42 @@ test('the PROXY examples of 2014 load without an error', { skip: skip2014 }, () 
   assert.deepEqual([renamed.severity, others], ['warning', []])
   assert.equal(configuration.main.hosts_proxy?.text, '192.0.2.1')
   assert.equal(configuration.acls.get('connect')?.lines.length, 9)
+})
+
+const names = join(repository(), '../shared/reference/exim-names.md')
+
+test('every option name of Exim is a row', {
+  skip: existsSync(names) ? false : 'the list of names is not here',
+}, () => {
+  const { routers, transports, authenticators } = tableRegistries
+  const generic = { router: routerOptions, transport: transportOptions, authenticator: authenticatorOptions }
+  const drivers: Readonly<Record<string, DriverTable>> = {
+    router: routers,
+    transport: transports,
+    authenticator: authenticators,
+  }
+  const tableOf = (heading: string): OptionTable | undefined => {
+    if (heading.startsWith('Main options')) return mainOptions
+    const [, kind, driver] = /^(?:Generic )?(router|transport|authenticator)(?: (\w+))?/.exec(heading) ?? []
+    if (kind === undefined) return undefined
+    return heading.startsWith('Generic')
+      ? generic[kind as keyof typeof generic]
+      : drivers[kind]?.[driver ?? '']?.options
+  }
+  let table: OptionTable | undefined
+  let counted = 0
+  const missing: string[] = []
+  for (const line of readFileSync(names, 'utf8').split('\n')) {
+    if (line.startsWith('#')) table = line.startsWith('### ') ? tableOf(line.slice(4)) : undefined
+    // Names of other things that were renamed since stand in a table of their own.
+    if (line.startsWith('| 2014 name')) table = undefined
+    const name = /^\| `(\w+)`/.exec(line)?.[1]
+    if (name === undefined || table === undefined) continue
+    counted++
+    const known =
+      Object.hasOwn(table, name) || Object.values(table).some((row) => Object.hasOwn(row.aliases ?? {}, name))
+    if (!known) missing.push(name)
+  }
+  assert.deepEqual(missing, [])
+  assert.ok(counted > 600, String(counted))
 })

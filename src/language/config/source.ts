@@ -37,7 +37,8 @@ export class SourceFile {
       file: this.name,
       line: index + 1,
       column,
-      length: Math.max(1, Math.min(length, lineText.length - column + 1)),
+      // A stretch that goes on in the next line ends before the backslash.
+      length: Math.max(1, Math.min(length, lineText.replace(/[ \t]*\\?[ \t]*$/, '').length - column + 1)),
       lineText,
       through,
     }

@@ -6,6 +6,7 @@ export const tlsOptions = {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    aliases: { server_param: undefined },
     secures: true,
     doc: 'Made into $auth1 before server_condition is asked.',
   },

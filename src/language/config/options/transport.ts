@@ -49,6 +49,7 @@ export const transportOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    aliases: { tpda_event_action: 'tpda_event_action is the name of 2014; today it is event_action' },
     doc: 'String expanded at each event of a delivery; its result may change what happens.',
   },
   group: { type: 'group', default: undefined, tier: 'A', doc: 'Group as which the delivery runs.' },
