@@ -51,18 +51,23 @@ export class Care {
     await this.#compact()
   }
 
-  /** Drops segments that no message and no tombstone needs. */
-  async dropDead(): Promise<void> {
+  /** Drops segments that no message and no tombstone needs, and tells how many. */
+  async dropDead(): Promise<number> {
     this.#spool.flushIndex(false)
     this.#open.index.refresh()
-    for (const segment of this.#journal.sealed()) {
+    let dropped = 0
+    // Those with the fewest tombstones first: then others need not keep theirs for them.
+    const segments = this.#journal.sealed().toSorted((a, b) => a.tombstones.size - b.tombstones.size)
+    for (const segment of segments) {
       if (this.#open.index.segmentUse(segment.name).messages > 0) continue
       if (this.#spool.holdsSegment(segment.name)) continue
       await this.#keepTombstones(segment)
       this.#open.crashPoint('segment-dropping')
       await this.#journal.drop(segment)
       this.#forgetTombstones(segment)
+      dropped++
     }
+    return dropped
   }
 
   /** A tombstone stays until the segments that hold its message are gone. */

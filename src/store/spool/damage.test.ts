@@ -180,6 +180,7 @@ for (const indexed of [true, false]) {
     const spool = await world.open()
     assert.equal(await spool.claim(large), undefined)
     assert.match(spool.damaged[0]?.why ?? '', /^its body file \S+ is missing$/)
+    assert.match(readFileSync(`${world.directory}/damaged/${large}-0`, 'latin1'), /alice@example\.org/)
     assert.deepEqual(
       [...spool.list()].map(({ id }) => id),
       [small],

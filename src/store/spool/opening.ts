@@ -156,11 +156,7 @@ export class OpenSpool {
   }
 
   async setAsideMessage(id: string, entry: IndexEntry, why: string): Promise<void> {
-    let number = 0
-    for (const part of entry.parts) {
-      const bytes = await this.reader.readBytes(part)
-      if (bytes !== undefined) this.#keepDamaged(`${id}-${number++}`, bytes)
-    }
+    await this.#keepRecords(id, entry)
     await this.journal?.append({
       type: 'tombstone',
       id,
@@ -179,7 +175,11 @@ export class OpenSpool {
     const { journal } = this
     if (journal === undefined) return this.index.close()
     await journal.finish()
-    if (clean && journal.failure === undefined) await this.#care?.dropDead()
+    // Again, as tombstones kept for one segment may lie in a new one when that is gone.
+    for (let pass = 0; pass < 3 && clean && journal.failure === undefined; pass++) {
+      if ((await this.#care?.dropDead()) === 0) break
+      await journal.finish()
+    }
     await journal.close()
     const folder = `${this.directory}/segments/${this.key}`
     const segments = `${this.directory}/segments`
@@ -288,7 +288,10 @@ export class OpenSpool {
       index: this.index,
       log: (line) => this.log(line),
       setAsideBytes: (segment, damage, bytes) => this.#setAsideBytes(segment, damage, bytes),
-      setAsideEntry: (id, _entry, why) => this.#tellDamaged(`message ${id}`, why),
+      setAsideEntry: async (id, entry, why) => {
+        await this.#keepRecords(id, entry)
+        this.#tellDamaged(`message ${id}`, why)
+      },
     }
   }
 
@@ -304,6 +307,13 @@ export class OpenSpool {
       what,
       `${damage.length} bytes at ${damage.offset} of segment ${segment} are damaged; kept as damaged/${name}`,
     )
+  }
+
+  async #keepRecords(id: string, entry: IndexEntry): Promise<void> {
+    for (const [number, part] of entry.parts.entries()) {
+      const bytes = await this.reader.readBytes(part)
+      if (bytes !== undefined) this.#keepDamaged(`${id}-${number}`, bytes)
+    }
   }
 
   #keepDamaged(name: string, bytes: Uint8Array): void {

@@ -32,7 +32,7 @@ export interface RecoveryHost {
   log(line: string): void
   /** Keeps the bytes of a bad stretch and tells of it. */
   setAsideBytes(segment: string, damage: Damage, bytes: Uint8Array): void
-  setAsideEntry(id: string, entry: IndexEntry, why: string): void
+  setAsideEntry(id: string, entry: IndexEntry, why: string): Promise<void>
 }
 
 export interface Recovered {
@@ -155,9 +155,10 @@ async function mergeMessages(
         const of = found.get(id)
         if (of?.message === undefined) continue
         const entry = entryFromRecords(bytes, segment.name, of, of.message)
-        if (entry.bodyFile !== '' && !bodies.has(entry.bodyFile)) {
-          if (fresh || host.index.has(id))
-            host.setAsideEntry(id, entry, `its body file ${entry.bodyFile} is missing`)
+        // One that the index knows, or knew, may have been completed by another process a moment ago.
+        const known = !fresh && (host.index.has(id) || host.index.tombstone(id) !== undefined)
+        if (entry.bodyFile !== '' && !known && !bodies.has(entry.bodyFile)) {
+          await host.setAsideEntry(id, entry, `its body file ${entry.bodyFile} is missing`)
         } else made.push([id, entry, of])
       }
       count += putMessages(host, made, fresh)
