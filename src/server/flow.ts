@@ -31,7 +31,12 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
   await store.openHints()
   const { configuration } = server
   const { routers, transports } = configuration
-  const routing = createRouting({ routers, transports, searchDomains: options.searchDomains })
+  const routing = createRouting({
+    routers,
+    transports,
+    searchDomains: options.searchDomains,
+    submit: async (message) => submitGenerated(message, server, await receiving()),
+  })
   let delivery: Delivery | undefined
   let queue: Promise<DeliveryQueue> | undefined
 

@@ -122,7 +122,7 @@ export class DeliveryQueue {
     })
     const order: DeliveryOrder = {
       force: request.force,
-      forceFrozen: request.thaw,
+      thaw: request.thaw,
       queueRun: true,
       localOnly: request.localOnly || localFirst,
     }
