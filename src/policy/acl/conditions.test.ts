@@ -79,12 +79,37 @@ table('places (Exim 4.96)', [
     'connect',
     'cannot verify header_names_ascii in ACL for connection',
   ),
+  wrongPlace(
+    'accept control = caseful_local_part',
+    'mail',
+    'cannot use "control=caseful_local_part" in MAIL ACL',
+  ),
+  wrongPlace(
+    'accept control = caseful_local_part',
+    'predata',
+    'cannot use "control=caseful_local_part" in PREDATA ACL',
+  ),
+  wrongPlace(
+    'accept control = caseful_local_part',
+    'starttls',
+    'cannot use "control=caseful_local_part" in STARTTLS ACL',
+  ),
+  wrongPlace(
+    'accept control = caseful_local_part',
+    'mailauth',
+    'cannot use "control=caseful_local_part" in MAILAUTH ACL',
+  ),
+  wrongPlace(
+    'accept control = caseful_local_part',
+    'notsmtp',
+    'cannot use "control=caseful_local_part" in non-SMTP ACL',
+  ),
   wrongPlace('accept domains = x', 'data', 'cannot test domains condition in DATA ACL'),
   wrongPlace('accept queue = x', 'data', 'cannot use queue condition in DATA ACL'),
 ])
 
 table('discard', [
-  { says: 'belongs to receiving', acl: 'discard', place: 'connect', verdict: 'error' },
+  { says: 'is no answer to a connection', acl: 'discard', place: 'connect', verdict: 'error' },
   { says: 'works at MAIL', acl: 'discard', place: 'mail', verdict: 'discard' },
   {
     says: 'works after DATA',
@@ -531,6 +556,11 @@ test('headers are added as they stand; what is no header becomes one', async () 
     'X-D: old\n',
   ])
   assert.deepEqual(bench.context.message?.headersRemoved, ['X-R', 'X-S'])
+})
+
+test('no_multiline_responses leaves one line of a refusal', async () => {
+  const bench = policyBench({ acls: 't:\nwarn control = no_multiline_responses\ndeny message = a\\nb' })
+  assert.equal((await bench.runAcl('t', 'rcpt', bench.context)).userMessage, 'a')
 })
 
 test('a verdict tells which statement decided', async () => {

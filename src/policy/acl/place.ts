@@ -16,9 +16,9 @@ export const placeNames: Readonly<Record<AclPlace, string>> = {
   starttls: 'STARTTLS',
   auth: 'AUTH',
   mail: 'MAIL',
-  mailauth: 'AUTH parameter of MAIL',
+  mailauth: 'MAILAUTH',
   rcpt: 'RCPT',
-  predata: 'DATA start',
+  predata: 'PREDATA',
   dkim: 'DKIM',
   mime: 'MIME',
   data: 'DATA',
@@ -37,10 +37,8 @@ export const placeNames: Readonly<Record<AclPlace, string>> = {
   unknown: 'unknown',
 }
 
-/** ACLs in which `discard` has a meaning: those that are concerned with receiving a message. */
-export const discarding: Phases = {
-  only: ['mail', 'rcpt', 'predata', 'mime', 'dkim', 'data', 'prdr', 'notsmtp'],
-}
+/** Where `discard` may stand. The manual allows it where messages are received; Exim 4.96 refuses it here alone. */
+export const discarding: Phases = { except: ['connect'] }
 
 /** Places in which a message with its sender is at hand. */
 export const withSender: Phases = {

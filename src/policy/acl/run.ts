@@ -69,10 +69,11 @@ function implicitDeny(acl: Acl, call: AclCall, last: Progress | undefined): AclR
   call.context.debug?.('acl', `end of ${nameOf(acl)}: implicit DENY`)
   return {
     verdict: 'deny',
-    userMessage: last?.user,
+    userMessage: forClient(last?.user, call),
     logMessage: firstLine(last?.log ?? last?.user),
     logReject: call.logReject,
-    decidedBy: { acl: acl.name ?? 'inline', file: '', line: 0 },
+    // The end of the ACL decided: the last statement is the nearest place.
+    decidedBy: placeOf(acl, acl.statements.at(-1)),
   }
 }
 
@@ -315,14 +316,23 @@ function conclude(
         : `end of ${nameOf(acl)}: ${decision.debug}`,
     )
   }
-  const user = decision.own === true ? ownMessage : progress.user
+  const user = decision.own === true ? ownMessage : forClient(progress.user, call)
   return {
     verdict: decision.verdict,
     userMessage: decision.verdict === 'error' ? undefined : user,
     logMessage: firstLine(decision.own === true && decision.verdict === 'accept' ? undefined : progress.log),
     logReject: call.logReject,
-    decidedBy: { acl: acl.name ?? 'inline', file: statement.file, line: statement.line },
+    decidedBy: placeOf(acl, statement),
   }
+}
+
+function placeOf(acl: Acl, statement: Statement | undefined): AclResult['decidedBy'] {
+  return { acl: acl.name ?? 'inline', file: statement?.file ?? '', line: statement?.line ?? 0 }
+}
+
+/** `control = no_multiline_responses` is for clients that cannot read more than one line. */
+function forClient(text: ByteString | undefined, { context }: AclCall): ByteString | undefined {
+  return context.message?.controls.noMultilineResponses === true ? firstLine(text) : text
 }
 
 function broken(verdict: 'defer' | 'error'): Decision {

@@ -820,6 +820,7 @@ export const mainOptions = {
     type: 'domainList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Domains of hosts that count as this host when MX records are sorted.',
   },
   hosts_xclient: {

@@ -61,7 +61,7 @@ function fake(name: string, doc: string, field: 'fakeReject' | 'fakeDefer'): Con
     takesOptions: true,
     apply(call, options) {
       const standard =
-        'Your message has been rejected but is being kept for evaluation.\nIf it was a legitimate message, it may still be delivered to the target recipient(s).'
+        'Your message has been rejected but is being\nkept for evaluation.\nIf it was a legitimate message, it may still be\ndelivered to the target recipient(s).'
       setFlags(call, { [field]: textOf(options) === '' ? standard : options })
       return undefined
     },

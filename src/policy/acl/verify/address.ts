@@ -1,6 +1,6 @@
 /** `verify = sender` and `verify = recipient`: through the routers, by the verify port. */
 import type { VerifyRequest, VerifyResult } from '../../../ports.ts'
-import { isAllowed, type Phases, withSender } from '../place.ts'
+import { isAllowed, placeNames, type Phases, withSender } from '../place.ts'
 import { type AclCall, errorOf, type Tested, TRUE } from '../row.ts'
 import { badOption } from './options.ts'
 import type { VerifyArgument, VerifyRow } from './row.ts'
@@ -44,7 +44,7 @@ export const sender: VerifyRow = {
     if (bad !== undefined) return errorOf(bad)
     const own = argument.value === undefined
     if (own && !isAllowed(senderPlaces, call.place)) {
-      return errorOf(`cannot verify sender in ACL for ${placeOf(call)}`)
+      return errorOf(`cannot verify sender in ACL for ${placeNames[call.place]}`)
     }
     const { message, variables } = call.context
     const address = argument.value ?? message?.sender ?? ''
@@ -65,10 +65,6 @@ export const sender: VerifyRow = {
 }
 
 const senderPlaces: Phases = withSender
-
-function placeOf(call: AclCall): string {
-  return call.place === 'connect' ? 'connection' : call.place.toUpperCase()
-}
 
 function isVerifyResult(value: unknown): value is VerifyResult {
   return typeof value === 'object' && value !== null && 'is' in value
