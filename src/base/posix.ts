@@ -133,7 +133,7 @@ function bind(koffi: Koffi): Posix {
   const getgrouplist = c.func('getgrouplist', 'int', ['str', 'uint32', 'void *', 'void *'])
   const socket = c.func('socket', 'int', ['int', 'int', 'int'])
   const connect = c.func('connect', 'int', ['int', 'void *', 'uint32'])
-  const send = c.func('send', 'ssize_t', ['int', 'void *', 'size_t', 'int'])
+  const send = c.func('send', 'long', ['int', 'void *', 'size_t', 'int'])
   const close = c.func('close', 'int', ['int'])
   const lastError = (): string => errorName(koffi, koffi.errno())
 
