@@ -178,7 +178,7 @@ export class LineReader {
       if (including !== undefined)
         this.#moved(including.source.name, including.source.lineAt(including.offset - 1))
       this.#push(new SourceFile(path, fromBytes(result.bytes)))
-    } else if (directive === '.include' || result.code !== 'ENOENT') {
+    } else if (directive === '.include' || !['ENOENT', 'ENOTDIR'].includes(result.code)) {
       const message = `failed to open included configuration file ${path}`
       this.#fault('include-failed', message, at, result.error)
     }

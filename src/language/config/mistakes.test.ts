@@ -176,6 +176,10 @@ const single: readonly { text: string; says: string }[] = [
   { text: '.include_if_exists rel\n', says: '1:20 .include specifies a non-absolute path "rel"' },
   { text: '.include rel/x\n', says: '1:10 failed to open included configuration file /c/rel/x' },
   { text: '.include /c/main\n', says: '1:10 included configuration files are nested too deeply at /c/main' },
+  {
+    text: 'begin local_scan\nfoo = 1\n',
+    says: '1:7 local_scan() options not supported: (LOCAL_SCAN_HAS_OPTIONS not defined in Local/Makefile)',
+  },
   { text: 'begin acl\nbegin acl\n', says: '2:7 "acl" section is repeated in the configuration file' },
   { text: 'begin acl\n accept\n', says: '2:2 missing or malformed ACL name' },
   { text: 'begin acl\na:\n accept\na:\n deny\n', says: '4:1 there are two ACLs called "a"' },

@@ -87,10 +87,7 @@ export function readConfiguration(request: ReadRequest): Configuration {
     authenticators: (line) => authenticators.take(line),
     retry: (line) => addTo(retry, readRetryRule(line, report)),
     rewrite: (line) => addTo(rewrite, readRewriteRule(line, report)),
-    local_scan: (line) => {
-      const help = 'this program runs no local_scan function'
-      error(report, 'local-scan', 'local_scan() options not supported', line.span(), help)
-    },
+    local_scan: () => undefined,
     unknown: () => undefined,
   }
 
@@ -186,6 +183,11 @@ function beginSection(
       help: 'put the two sections together',
       also: [{ at: before.span(), says: 'it first begins here' }],
     })
+  }
+  if (name === 'local_scan') {
+    const message =
+      'local_scan() options not supported: (LOCAL_SCAN_HAS_OPTIONS not defined in Local/Makefile)'
+    error(report, 'local-scan', message, line.span(start), 'this program runs no local_scan function')
   }
   seen.set(name, line)
   return name

@@ -220,6 +220,7 @@ export const mainOptions = {
     type: 'time',
     default: 0,
     tier: 'A',
+    since: '0.1',
     doc: 'Age after which a frozen message is tried again; zero means never.',
   },
   av_scanner: {
@@ -239,18 +240,21 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'File whose text takes the place of the standard words of a bounce.',
   },
   bounce_message_text: {
     type: 'string',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Text put into each bounce after its standard opening.',
   },
   bounce_return_body: {
     type: 'boolean',
     default: true,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether a bounce quotes the body of the message as well as its headers.',
   },
   bounce_return_linesize_limit: {
@@ -258,12 +262,14 @@ export const mainOptions = {
     size: 'bytes',
     default: 998,
     tier: 'B',
+    since: '0.1',
     doc: 'Longest line a bounce quotes; a message with a longer one is returned by its headers alone.',
   },
   bounce_return_message: {
     type: 'boolean',
     default: true,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether a bounce quotes the message at all.',
   },
   bounce_return_size_limit: {
@@ -271,6 +277,7 @@ export const mainOptions = {
     size: 'bytes',
     default: 102400,
     tier: 'A',
+    since: '0.1',
     aliases: { return_size_limit: undefined },
     doc: 'Most bytes of the message that a bounce quotes.',
   },
@@ -420,6 +427,7 @@ export const mainOptions = {
     type: 'timeList',
     default: [86400],
     tier: 'A',
+    since: '0.1',
     doc: 'Ages of a message at which its sender is told that it still waits.',
   },
   delay_warning_condition: {
@@ -427,6 +435,7 @@ export const mainOptions = {
     default:
       '${if or {{ !eq{$h_list-id:$h_list-post:$h_list-subscribe:}{} }{ match{$h_precedence:}{(?i)bulk|list|junk} }{ match{$h_auto-submitted:}{(?i)auto-generated|auto-replied} }} {no}{yes}}',
     tier: 'A',
+    since: '0.1',
     doc: 'Whether a delay warning is sent for this message; by default not for lists and automatic mail.',
   },
   deliver_drop_privilege: {
@@ -594,6 +603,7 @@ export const mainOptions = {
     type: 'expand',
     default: 'Mail Delivery System <Mailer-Daemon@$qualify_domain>',
     tier: 'A',
+    since: '0.1',
     doc: 'From header of bounces and warnings.',
   },
   envelope_to_remove: {
@@ -607,12 +617,14 @@ export const mainOptions = {
     type: 'expandList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Addresses that get copies of bounces, each with the bounce recipients it is for.',
   },
   errors_reply_to: {
     type: 'string',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Reply-To header of bounces and warnings.',
   },
   event_action: {
@@ -672,6 +684,7 @@ export const mainOptions = {
     type: 'string',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Addresses that are told when a message is frozen.',
   },
   gecos_name: {
@@ -834,6 +847,7 @@ export const mainOptions = {
     type: 'time',
     default: 6048000,
     tier: 'A',
+    since: '0.1',
     doc: 'Age after which a bounce that cannot be delivered is thrown away.',
   },
   ignore_fromline_hosts: {
@@ -1057,6 +1071,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether each message has a log of its own while it waits.',
   },
   message_size_limit: {
@@ -1347,6 +1362,7 @@ export const mainOptions = {
     type: 'integer',
     default: 6,
     tier: 'A',
+    since: '0.1',
     doc: 'How many remote deliveries of one message run at once.',
   },
   remote_sort_domains: {
@@ -1359,12 +1375,14 @@ export const mainOptions = {
     type: 'time',
     default: 604800,
     tier: 'A',
+    since: '0.1',
     doc: 'Age after which what is remembered for retries is forgotten.',
   },
   retry_interval_max: {
     type: 'time',
     default: 86400,
     tier: 'A',
+    since: '0.1',
     doc: 'Longest time between two tries, whatever a retry rule says.',
   },
   return_path_remove: {
@@ -1737,6 +1755,7 @@ export const mainOptions = {
     type: 'time',
     default: 0,
     tier: 'A',
+    since: '0.1',
     doc: 'Age after which a frozen message is removed; zero means never.',
   },
   timezone: {
@@ -1910,6 +1929,7 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'File whose text takes the place of the standard words of a delay warning.',
   },
   wellknown_advertise_hosts: {
