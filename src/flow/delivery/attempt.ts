@@ -13,9 +13,7 @@ import type { DeliveryError, RemoteDiagnostic } from './results.ts'
 export interface DeliveryOptions {
   /** Retry times do not count (`-qf`, `-M`). */
   readonly force?: boolean
-  /** Frozen messages are tried too (`-qff`, `-M`). */
-  readonly forceFrozen?: boolean
-  /** A frozen message is thawed first (`-M`, `-Mt` with delivery). */
+  /** A frozen message is thawed first (`-M`, `-qff`). */
   readonly thaw?: boolean
   /** In a queue run: retry times of addresses count. */
   readonly queueRun?: boolean
@@ -76,8 +74,6 @@ export class Attempt {
   readonly failed: FailedAddress[] = []
   readonly deferred: DeferredAddress[] = []
   readonly successes: ReportedSuccess[] = []
-  /** Outputs of pipes that succeeded and are to be sent back. */
-  readonly outputs: { readonly routed: RoutedAddress; readonly output: ByteString }[] = []
   delivered = 0
   freezeWanted: ByteString | undefined
   /** Lines for the message log; it dies with the message, so they are written only if it stays. */

@@ -29,9 +29,31 @@ export async function deliverMessage(
   const attempt = new Attempt(claim, deps, shared, context, options)
   const frozen = await frozenVerdict(attempt)
   if (frozen !== undefined) return frozen
+  if (options.giveUp === true) {
+    cancel(attempt)
+    return finish(attempt)
+  }
   const routed = await route(attempt)
   await deliverAll(attempt, routed)
   return finish(attempt)
+}
+
+/** `-Mg`: what is left fails without being tried; its bounce gives no reason, as Exim's. */
+function cancel(attempt: Attempt): void {
+  for (const recipient of attempt.marks.pending()) {
+    attempt.marks.expect(recipient, recipient.address)
+    attempt.failed.push({
+      address: recipient.address,
+      recipient,
+      ancestors: [],
+      key: recipient.address,
+      errorsTo: undefined,
+      message: '',
+      diagnostic: undefined,
+      returnedOutput: undefined,
+      hidden: false,
+    })
+  }
 }
 
 /** Runs what is pending through the routers; gives the addresses that transports get. */
@@ -53,7 +75,11 @@ async function route(attempt: Attempt): Promise<RoutedAddress[]> {
     todo.push(routed)
   }
   for (const discarded of result.discarded) recordDiscarded(attempt, discarded)
-  for (const unrouted of result.unrouted) await recordUnrouted(attempt, unrouted)
+  for (const unrouted of result.unrouted) {
+    // A child that failed in an attempt before has been reported: once is enough.
+    if (unrouted.ancestors.length > 0 && marks.has(unrouted.address)) continue
+    await recordUnrouted(attempt, unrouted)
+  }
   // All that came of a recipient may have been done before: then the recipient is, too.
   for (const recipient of pending) {
     if (result.routed.some((one) => one.recipient === recipient)) settleIfEmpty(attempt, recipient, todo)

@@ -2,11 +2,18 @@
 import type { ByteString } from '../../base/text.ts'
 import { completedLine } from '../../mail/delivery-lines.ts'
 import type { Attempt, FailedAddress } from './attempt.ts'
+import type { GeneratedMessage } from './deps.ts'
 import { bounceMessage } from './reports/bounce.ts'
+import { frozenNotice } from './reports/frozen-notice.ts'
+import { successReport } from './reports/success.ts'
+import { toWarnAbout, warningMessage, warningWanted } from './reports/warning.ts'
 import type { DeliverySummary } from './results.ts'
 
 export async function finish(attempt: Attempt): Promise<DeliverySummary> {
   if (attempt.failed.length > 0) await reportFailures(attempt)
+  if (attempt.successes.length > 0 && attempt.envelope.sender !== '') {
+    await submit(attempt, await successReport(attempt))
+  }
   if (attempt.marks.allDone) return complete(attempt)
   return keep(attempt)
 }
@@ -33,6 +40,7 @@ async function keep(attempt: Attempt): Promise<DeliverySummary> {
   const { claim, context } = attempt
   const now = context.ports.now()
   const frozen = attempt.freezeWanted
+  const warned = frozen === undefined && (await warn(attempt))
   const nextAttemptAt = attempt.deferred.reduce<number | undefined>((least, one) => {
     if (one.nextTryAt === undefined) return least
     return least === undefined ? one.nextTryAt : Math.min(least, one.nextTryAt)
@@ -41,17 +49,59 @@ async function keep(attempt: Attempt): Promise<DeliverySummary> {
   await claim.record({
     done: attempt.marks.takeFresh(),
     firstDelivery: false,
+    ...(warned ? { warningCount: (attempt.envelope.warningCount ?? 0) + 1 } : {}),
     ...(frozen === undefined ? {} : { frozenAt: now }),
     ...(nextAttemptAt === undefined ? {} : { nextAttemptAt }),
     ...reasonOf(attempt),
   })
   if (frozen !== undefined) {
+    await tellOfFreezing(attempt, frozen)
     const line = frozen === '' ? 'Frozen' : `Frozen (${frozen})`
     attempt.log(line, { event: 'frozen' })
     claim.log(line)
   }
   claim.release()
   return { is: frozen === undefined ? 'kept' : 'frozen', ...counts(attempt), nextAttemptAt }
+}
+
+/** One warning for each address that errors go to; true when one went out. */
+async function warn(attempt: Attempt): Promise<boolean> {
+  if (!(await warningWanted(attempt))) return false
+  const groups = byErrorsTo(toWarnAbout(attempt), attempt.envelope.sender)
+  let sent = false
+  for (const [to, group] of groups) {
+    if (to === '') continue
+    sent = (await submit(attempt, await warningMessage(attempt, to, group))) || sent
+  }
+  return sent
+}
+
+function byErrorsTo<T extends { readonly errorsTo: ByteString | undefined }>(
+  addresses: readonly T[],
+  sender: ByteString,
+): Map<ByteString, T[]> {
+  const groups = new Map<ByteString, T[]>()
+  for (const one of addresses) {
+    const to = one.errorsTo ?? sender
+    const group = groups.get(to)
+    if (group === undefined) groups.set(to, [one])
+    else group.push(one)
+  }
+  return groups
+}
+
+async function tellOfFreezing(attempt: Attempt, reason: ByteString): Promise<void> {
+  const to = attempt.context.settings.freeze_tell
+  if (to === undefined || to.trim() === '') return
+  await submit(attempt, await frozenNotice(attempt, to, reason))
+}
+
+/** Commits a report; a refusal is logged, for nobody else would learn of it. */
+async function submit(attempt: Attempt, message: GeneratedMessage): Promise<boolean> {
+  const submitted = await attempt.deps.submit(message)
+  if (submitted.is === 'accepted') return true
+  attempt.log(`failed to submit a report to ${message.recipients.join(', ')}: ${submitted.message}`)
+  return false
 }
 
 function reasonOf(attempt: Attempt): { readonly reason?: string } {
@@ -65,28 +115,20 @@ function reasonOf(attempt: Attempt): { readonly reason?: string } {
  * between may bounce twice, never not at all.
  */
 async function reportFailures(attempt: Attempt): Promise<void> {
-  const groups = new Map<ByteString, FailedAddress[]>()
-  for (const failed of attempt.failed) {
-    const to = failed.errorsTo ?? attempt.envelope.sender
-    const group = groups.get(to)
-    if (group === undefined) groups.set(to, [failed])
-    else group.push(failed)
-  }
+  const groups = byErrorsTo(attempt.failed, attempt.envelope.sender)
   for (const [to, group] of groups) {
     if (to === '') {
       failedBounce(attempt, group)
       continue
     }
     const wanted = group.filter((failed) => wantsFailure(failed))
-    if (wanted.length > 0) {
-      const message = await bounceMessage(attempt, to, wanted)
-      const submitted = await attempt.deps.submit(message)
-      if (submitted.is === 'refused') {
-        attempt.log(`failed to submit bounce message: ${submitted.message}`)
-        continue
+    if (wanted.length > 0 && !(await submit(attempt, await bounceMessage(attempt, to, wanted)))) continue
+    for (const failed of group) {
+      if (!wanted.includes(failed)) {
+        attempt.log(`${failed.address}: error ignored: RFC 3461 DSN, failure notify not requested`)
       }
+      attempt.marks.settle(failed.recipient, failed.key)
     }
-    for (const failed of group) attempt.marks.settle(failed.recipient, failed.key)
   }
 }
 

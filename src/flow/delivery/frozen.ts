@@ -29,7 +29,6 @@ export async function frozenVerdict(attempt: Attempt): Promise<DeliverySummary |
     attempt.log('Unfrozen by auto-thaw')
     return undefined
   }
-  if (options.forceFrozen === true) return undefined
   attempt.log('Message is frozen')
   claim.release()
   return { is: 'skipped', delivered: 0, failed: 0, deferred: 0 }

@@ -49,12 +49,9 @@ export class Marks {
   settle(recipient: Recipient, key: ByteString): void {
     const keys = this.#open.get(recipient.address)
     keys?.delete(key)
-    if (keys === undefined || keys.size === 0) {
-      this.#mark(recipient.address)
-      return
-    }
-    // The recipient waits for others: the descendant is remembered by itself, or it would be repeated.
+    // Remembered by itself: the recipient may wait for others, or `one_time` has put the descendant in its place.
     this.#mark(key)
+    if (keys === undefined || keys.size === 0) this.#mark(recipient.address)
   }
 
   /** Recipients put in the place of others by `one_time`. */

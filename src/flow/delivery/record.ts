@@ -91,9 +91,6 @@ async function recordDelivered(
     )
   }
   attempt.note(`${routed.address}: ${routed.transport.name} transport succeeded`)
-  if (outcome.returnedOutput !== undefined && outcome.returnedOutput !== '') {
-    attempt.outputs.push({ routed, output: outcome.returnedOutput })
-  }
   if (routed.recipient.dsn?.notify.includes('success') === true && outcome.dsnPassedOn !== true) {
     attempt.successes.push({
       routed,
@@ -153,7 +150,7 @@ async function recordUndelivered(
     timeOut(attempt, routed, outcome)
     return
   }
-  if (outcome.freeze === true) attempt.freezeWanted ??= outcome.error.message ?? ''
+  if (outcome.freeze === true) attempt.freezeWanted ??= ''
   attempt.deferred.push({
     address: routed.address,
     recipient: routed.recipient,
@@ -185,7 +182,7 @@ function giveUp(
   )
   attempt.log(line, routerFacts(routed, 'failure'))
   attempt.note(line)
-  if (outcome.freeze === true) attempt.freezeWanted ??= message
+  if (outcome.freeze === true) attempt.freezeWanted ??= ''
   attempt.failed.push({
     address: routed.address,
     recipient: routed.recipient,
@@ -195,7 +192,7 @@ function giveUp(
     message: outcome.bounceText ?? message,
     diagnostic: outcome.diagnostic,
     returnedOutput: outcome.returnedOutput,
-    hidden: false,
+    hidden: routed.hiddenInReports === true,
   })
 }
 
@@ -239,7 +236,7 @@ function timeOut(
     message: `${whole(outcome.error)}: retry timeout exceeded`,
     diagnostic: outcome.diagnostic,
     returnedOutput: outcome.returnedOutput,
-    hidden: false,
+    hidden: routed.hiddenInReports === true,
   })
 }
 
@@ -303,7 +300,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     sender: attempt.envelope.sender,
     returnPath: undefined,
     router: unrouted.routerName,
-    transport: undefined,
+    transport: unrouted.transportName,
     message: unrouted.message,
     deliveryMs: 0,
   }
@@ -320,12 +317,18 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     const text = failedLine(line, attempt.selects)
     attempt.log(text, { event: 'failure' })
     attempt.note(text)
-    if (unrouted.freeze === true) attempt.freezeWanted ??= unrouted.message
-    attempt.failed.push({ ...about, message: unrouted.message, returnedOutput: undefined, hidden: false })
+    if (unrouted.freeze === true) attempt.freezeWanted ??= ''
+    attempt.failed.push({
+      ...about,
+      message: unrouted.message,
+      returnedOutput: undefined,
+      hidden: unrouted.hiddenInReports === true,
+    })
     return
   }
   const error = {
-    errno: unrouted.retryDefer === true ? errorNumbers.localRetryTime : errorNumbers.unknown,
+    errno:
+      unrouted.retryDefer === true ? errorNumbers.localRetryTime : (unrouted.errno ?? errorNumbers.unknown),
     more: 0,
     message: unrouted.message,
   }
@@ -334,7 +337,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     attempt.log(deferredLine(deferral, attempt.selects), { event: 'deferral' })
   }
   attempt.note(deferredBody(deferral, attempt.selects))
-  if (unrouted.freeze === true) attempt.freezeWanted ??= unrouted.message
+  if (unrouted.freeze === true) attempt.freezeWanted ??= ''
   const domain = unrouted.address.slice(unrouted.address.lastIndexOf('@') + 1)
   const record =
     unrouted.retryDefer === true
@@ -356,7 +359,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
       ...about,
       message: `${unrouted.message}: retry timeout exceeded`,
       returnedOutput: undefined,
-      hidden: false,
+      hidden: unrouted.hiddenInReports === true,
     })
     return
   }

@@ -43,7 +43,10 @@ export async function bounceMessage(
   text += items[0] ?? `Subject: Mail delivery failed${toSender ? ': returning message to sender' : ''}\n`
   text += `\n--${boundary}\nContent-type: text/plain; charset=us-ascii\n\n`
   text += items[1] ?? introduction(attempt, toSender)
-  for (const one of failed) text += `${shownAddress(one)}${explainError(one.message, one.diagnostic)}`
+  for (const one of failed) {
+    text += shownAddress(one)
+    if (one.message !== '') text += explainError(one.message, one.diagnostic)
+  }
   text += '\n'
   text += returnedOutputs(failed, items[2])
   text += statusPart(
@@ -84,6 +87,7 @@ function introduction(attempt: Attempt, toSender: boolean): ByteString {
 
 /** The address, and from where it came when it is not the recipient itself. */
 function shownAddress(failed: FailedAddress): ByteString {
+  if (failed.hidden) return `  (address generated from ${failed.recipient.address})\n`
   if (failed.address === failed.recipient.address) return `  ${failed.address}\n`
   const shown = failed.address.startsWith('|')
     ? `pipe to ${failed.address}`
@@ -99,7 +103,9 @@ function shownAddress(failed: FailedAddress): ByteString {
 function returnedOutputs(failed: readonly FailedAddress[], introduction: ByteString | undefined): ByteString {
   const speaking = failed.filter((one) => (one.returnedOutput ?? '') !== '')
   if (speaking.length === 0) return ''
-  let text = introduction ?? 'The following text was generated during the delivery attempt(s):\n'
+  let text =
+    introduction ??
+    `The following text was generated during the delivery attempt${speaking.length === 1 ? '' : 's'}:\n`
   for (const one of speaking) {
     const output = one.returnedOutput ?? ''
     text += `\n------ ${one.address} ------\n\n${output}${output.endsWith('\n') ? '' : '\n'}`

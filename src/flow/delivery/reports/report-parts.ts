@@ -54,8 +54,9 @@ export function statusBlock(block: {
     relayed: '2.0.0',
     expanded: '2.0.0',
   }
-  let text = `Action: ${block.action}\n`
+  let text = ''
   if (block.orcpt !== undefined && block.orcpt !== '') text += `Original-Recipient: ${block.orcpt}\n`
+  text += `Action: ${block.action}\n`
   text += `Final-Recipient: rfc822;${block.recipient}\nStatus: ${status[block.action]}\n`
   if (block.diagnostic !== undefined) {
     text += `Remote-MTA: dns; ${block.diagnostic.host}\n`

@@ -1,0 +1,27 @@
+/** The note to whom `freeze_tell` names when a message is frozen. Source: observed of Exim 4.96. */
+import type { ByteString } from '../../../base/text.ts'
+import type { Attempt } from '../attempt.ts'
+import type { GeneratedMessage } from '../deps.ts'
+import { fromLine, referencesLine } from './report-parts.ts'
+
+export async function frozenNotice(
+  attempt: Attempt,
+  to: ByteString,
+  reason: ByteString,
+): Promise<GeneratedMessage> {
+  const { envelope } = attempt
+  let text = 'Auto-Submitted: auto-replied\n'
+  text += await fromLine(attempt)
+  text += `To: ${to}\n${referencesLine(attempt)}Subject: Message frozen\n\n`
+  text += `Message ${envelope.id} has been frozen${reason === '' ? '' : ` (${reason})`}.\n`
+  text += `The sender is <${envelope.sender}>.\n\nThe following address(es) have yet to be delivered:\n`
+  for (const one of attempt.deferred) {
+    text += `  ${one.address}: ${one.error.message ?? one.error.errorText ?? ''}\n`
+  }
+  for (const one of attempt.failed) text += `  ${one.address}: ${one.message}\n`
+  const recipients = to
+    .split(',')
+    .map((address) => address.trim())
+    .filter((address) => address !== '')
+  return { sender: '', recipients, text, about: envelope.id, isReport: true }
+}

@@ -1,0 +1,37 @@
+/** The report of success that a sender asked for with NOTIFY=SUCCESS. Source: RFC 3461, RFC 3464; observed of Exim 4.96. */
+import type { ByteString } from '../../../base/text.ts'
+import type { Attempt } from '../attempt.ts'
+import type { GeneratedMessage } from '../deps.ts'
+import { boundaryOf, fromLine, referencesLine, returnedPart, statusPart } from './report-parts.ts'
+
+export async function successReport(attempt: Attempt): Promise<GeneratedMessage> {
+  const { envelope } = attempt
+  const boundary = boundaryOf(attempt)
+  let text = await fromLine(attempt)
+  text += 'Auto-Submitted: auto-generated\n'
+  text += `To: ${envelope.sender}\nSubject: Delivery Status Notification\n`
+  text += referencesLine(attempt)
+  text += `Content-Type: multipart/report; report-type=delivery-status; boundary=${boundary}\nMIME-Version: 1.0\n`
+  text += `\n--${boundary}\nContent-type: text/plain; charset=us-ascii\n\n`
+  text += 'This message was created automatically by mail delivery software.\n'
+  text += ' ----- The following addresses had successful delivery notifications -----\n'
+  for (const { routed, remote } of attempt.successes) {
+    const how =
+      remote === undefined ? 'relayed via non "Remote SMTP" router' : 'relayed to non-DSN-aware mailer'
+    text += `<${routed.recipient.address}> (${how})\n\n`
+  }
+  text += statusPart(attempt, boundary, attempt.successes.map(block))
+  text += await returnedPart(attempt, boundary, false)
+  return { sender: '', recipients: [envelope.sender], text, about: envelope.id, isReport: true }
+}
+
+function block({ routed, remote }: Attempt['successes'][number]): ByteString {
+  const orcpt = routed.recipient.dsn?.orcpt
+  let text = orcpt === undefined || orcpt === '' ? '' : `Original-Recipient: ${orcpt}\n`
+  text += `Action: delivered\nFinal-Recipient: rfc822;${routed.recipient.address}\nStatus: 2.0.0\n`
+  text +=
+    remote === undefined
+      ? 'Diagnostic-Code: X-Exim; relayed via non SMTP router\n'
+      : `Remote-MTA: dns; ${remote.host}\nDiagnostic-Code: smtp; 250 Ok\n`
+  return text
+}
