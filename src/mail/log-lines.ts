@@ -4,8 +4,9 @@
  */
 import type { ByteString } from '../base/text.ts'
 import type { ConnectionFacts, Log } from '../ports.ts'
-import { headerBody, isNamed } from './header.ts'
 import type { Envelope, Header } from './envelope.ts'
+import { headerBody, isNamed } from './header.ts'
+import { decodeWords } from './rfc2047.ts'
 
 /** `name (helo) [address]:port` as `$sender_fullhost` has it; empty for local input without a host. */
 export function fullHost(connection: ConnectionFacts, withPort: boolean): ByteString {
@@ -49,8 +50,8 @@ export function tlsFields(connection: ConnectionFacts, log: Log): ByteString {
   if (log.selects('tls_cipher'))
     text += ` X=${tls.cipher}${tls.resumed && log.selects('tls_resumption') ? '*' : ''}`
   if (log.selects('tls_certificate_verified')) text += ` CV=${tls.certificateVerified ? 'yes' : 'no'}`
-  if (log.selects('tls_peerdn') && tls.peerDn !== '') text += ` DN="${quoted(tls.peerDn)}"`
-  if (log.selects('tls_sni') && tls.sni !== '') text += ` SNI=${quoted(tls.sni)}`
+  if (log.selects('tls_peerdn') && tls.peerDn !== '') text += ` DN="${quoted(printable(tls.peerDn))}"`
+  if (log.selects('tls_sni') && tls.sni !== '') text += ` SNI=${printable(tls.sni)}`
   return text
 }
 
@@ -158,16 +159,14 @@ function messageIdField(headers: readonly Header[], created: boolean, log: Log):
 function subjectField(headers: readonly Header[]): ByteString {
   const header = headers.find((one) => one.type !== '*' && isNamed(one, 'Subject'))
   if (header === undefined) return ''
-  return ` T="${quoted(unfold(headerBody(header.text)))}"`
+  const body = headerBody(header.text).trim()
+  const decoded = decodeWords(body, { charset: undefined, checkLength: true })
+  return ` T="${quoted(printable('text' in decoded ? decoded.text : body))}"`
 }
 
-/** One line: line ends dropped, the white space that follows them kept. */
-export function unfold(body: ByteString): ByteString {
-  return body.replaceAll('\n', '').trim()
-}
-
+/** Inside double quotes; backslashes have been doubled by `printable`. */
 function quoted(text: ByteString): ByteString {
-  return text.replace(/["\\]/g, '\\$&')
+  return text.replaceAll('"', '\\"')
 }
 
 /** Text on one line and in printing characters: line ends and the like as escapes, other bytes in octal. */

@@ -58,7 +58,7 @@ export function refusalOf(session: Session, result: AclResult, question: AclQues
       `configured error code starts with incorrect digit (expected ${temporary ? 4 : 5}) in "${message}"`,
     )
   }
-  logRefusal(session, result, question, temporary)
+  logRefusal(session, result, question, { temporary, code: chosen.code })
   return {
     code: chosen.code,
     text: chosen.text === '' ? prohibited : chosen.text,
@@ -66,8 +66,16 @@ export function refusalOf(session: Session, result: AclResult, question: AclQues
   }
 }
 
-function logRefusal(session: Session, result: AclResult, question: AclQuestion, temporary: boolean): void {
-  const reason = result.logMessage ?? result.userMessage
+function logRefusal(
+  session: Session,
+  result: AclResult,
+  question: AclQuestion,
+  reply: { readonly temporary: boolean; readonly code: number },
+): void {
+  const { temporary } = reply
+  // The words for the client, with the code that is really sent.
+  const told = result.userMessage?.replace(/^[2-5]\d\d(?= |$)/, String(reply.code))
+  const reason = result.logMessage === result.userMessage ? told : (result.logMessage ?? told)
   const sender = question.withSender === true ? `F=<${session.transaction?.message.sender ?? ''}> ` : ''
   const line =
     `${session.who()} ${sender}${temporary ? 'temporarily ' : ''}rejected ${question.what}` +

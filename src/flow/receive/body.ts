@@ -141,7 +141,7 @@ export class MessageReceiver {
       const end = this.#header.indexOf('\n', this.#searched)
       if (end < 0) break
       const line = this.#header.slice(this.#lineStart, end)
-      if (this.#lineTooLong(line.length)) return undefined
+      if (this.#lineTooLong(line.length, end)) return undefined
       if (this.#takeUucpLine(line)) continue
       if (line === '') return this.#endHeader(this.#lineStart, end + 1)
       if (!this.#belongsToHeader(line)) return this.#endHeader(this.#lineStart)
@@ -149,7 +149,7 @@ export class MessageReceiver {
       this.#searched = end + 1
     }
     this.#searched = this.#header.length
-    this.#lineTooLong(this.#header.length - this.#lineStart)
+    this.#lineTooLong(this.#header.length - this.#lineStart, this.#header.length)
     return undefined
   }
 
@@ -169,10 +169,10 @@ export class MessageReceiver {
     return true
   }
 
-  #lineTooLong(length: number): boolean {
+  #lineTooLong(length: number, sectionLength: number): boolean {
     const { headerBytes, headerLineBytes } = this.#limits
     if (headerLineBytes > 0 && length > headerLineBytes) this.#fail({ is: 'header-line-too-long' })
-    else if (this.#header.length > (headerBytes > 0 ? headerBytes : defaultHeaderBytes)) {
+    else if (sectionLength > (headerBytes > 0 ? headerBytes : defaultHeaderBytes)) {
       this.#fail({ is: 'header-too-long' })
     }
     return this.#problem !== undefined

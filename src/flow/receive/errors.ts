@@ -20,22 +20,20 @@ export function clientError(
       command,
     })
   }
-  if (tooMany(session)) {
-    session.reply(code, `${text}\nToo many syntax or protocol errors`)
-    logTooMany(session)
-    return 'close'
-  }
-  session.reply(code, text)
-  return 'continue'
+  const over = countError(session)
+  session.reply(code, over ? `${text}\nToo many syntax or protocol errors` : text)
+  return over ? 'close' : 'continue'
 }
 
-/** Counts an error whose line is logged elsewhere. */
-export function tooMany(session: Session): boolean {
+/** Counts an error; true, and logged, when it was one too many. */
+export function countError(session: Session): boolean {
   session.syntaxOrProtocolErrors++
-  return session.syntaxOrProtocolErrors > session.settings.smtp_max_synprot_errors
+  if (session.syntaxOrProtocolErrors <= session.settings.smtp_max_synprot_errors) return false
+  logTooMany(session)
+  return true
 }
 
-export function logTooMany(session: Session): void {
+function logTooMany(session: Session): void {
   session.ended = true
   session.connection.notQuitReason = 'bad-commands'
   session.rejectLog(
@@ -45,6 +43,6 @@ export function logTooMany(session: Session): void {
   )
 }
 
-export function commandShown(session: Session): ByteString {
+function commandShown(session: Session): ByteString {
   return session.connection.smtpCommand
 }

@@ -35,7 +35,7 @@ export async function welcome(session: Session): Promise<Next> {
   if (result !== undefined) {
     const refusal = refusalOf(session, result, { what: 'connection in "connect" ACL' })
     if (refusal !== undefined) {
-      answerRefusal(session, { ...refusal, drop: false })
+      answerRefusal(session, refusal)
       return turnAway(session)
     }
   }

@@ -91,8 +91,6 @@ export class Session {
   commandTimeoutMs = 300_000
   /** smtp_connection lines are written for this client. */
   logsConnection = true
-  /** The command was followed by the message: what comes after its end is in step. */
-  bodyRead = false
   /** An ending line has been logged. */
   ended = false
   /** `acl_smtp_quit` has run, so `acl_smtp_notquit` does not. */

@@ -63,10 +63,8 @@ async function perform(session: Session, input: Extract<LineResult, { is: 'line'
   }
   if (line.includes('\0')) return withNul(session, line)
   const found = recognise(line, commands)
-  session.bodyRead = false
-  const next = await step(session, found?.form, found?.argument ?? '')
-  if (next === 'close' || session.bodyRead || !outOfStep(session, found?.form)) return next
-  return tooSoon(session)
+  if (outOfStep(session, found?.form)) return tooSoon(session)
+  return step(session, found?.form, found?.argument ?? '')
 }
 
 async function step(session: Session, command: Command | undefined, argument: ByteString): Promise<Next> {
@@ -81,11 +79,11 @@ async function step(session: Session, command: Command | undefined, argument: By
   return command.proceed(session, argument)
 }
 
-/** Between the chunks of a message only BDAT, RSET and QUIT have a meaning. Source: RFC 3030 section 2. */
+/** Between the chunks of a message little else has a meaning. Source: RFC 3030 section 2. */
 function betweenChunks(session: Session, command: Command | undefined): Next | undefined {
   const chunks = session.chunks
   if (chunks === undefined || command?.name === 'RSET' || command?.name === 'QUIT') return undefined
-  if (!chunks.failed && command?.name === 'BDAT') return undefined
+  if (!chunks.failed && (command?.name === 'BDAT' || command?.name === 'NOOP')) return undefined
   const text = chunks.failed ? 'only RSET accepted now' : 'only BDAT permissible after non-LAST BDAT'
   chunks.failed = true
   return clientError(session, 'protocol', 503, text)

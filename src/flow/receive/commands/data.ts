@@ -32,7 +32,6 @@ export const data: Command = {
     if (outOfStep(session, data)) return tooSoon(session)
     session.send()
     session.io.flush()
-    session.bodyRead = true
     const receiver = await newReceiver(session)
     const scanner = new DataScanner({ dots: 'stuffed', lenient: session.lenientLines })
     const end = await readToDot(session, receiver, scanner)
@@ -166,6 +165,7 @@ async function takeChunk(session: Session, size: number, last: boolean): Promise
     await receiver.abort()
     return dataEnded(session, receiver, end)
   }
+  if (receiver.incoming !== undefined) transaction.message.id = receiver.incoming.id
   if (!last && receiver.problem === undefined) {
     session.reply(250, `${size} byte chunk received`)
     return 'continue'

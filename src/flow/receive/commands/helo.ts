@@ -2,7 +2,7 @@
 import type { ByteString } from '../../../base/text.ts'
 import { validHelo } from '../../../wire/smtp/grammar.ts'
 import { answerRefusal, refusalOf, runAclOption } from '../acl.ts'
-import { logTooMany, tooMany } from '../errors.ts'
+import { countError } from '../errors.ts'
 import { verifyHelo } from '../helo-verify.ts'
 import { clientMatches, expandOption } from '../matching.ts'
 import { offerExtensions } from '../offers.ts'
@@ -36,7 +36,7 @@ async function greet(session: Session, argument: ByteString, verb: 'HELO' | 'EHL
       return invalid(session, argument, verb)
     }
   }
-  session.reset(verb)
+  session.reset()
   connection.helo = argument
   connection.heloVerified = undefined
   session.heloSeen = false
@@ -105,14 +105,8 @@ function invalid(session: Session, argument: ByteString, verb: string): Next {
     `rejected ${verb} from ${session.who(false)}: syntactically invalid argument(s): ${shown}`,
     { event: 'smtp:rejected', what: verb },
   )
-  const text = `Syntactically invalid ${verb} argument(s)`
-  if (tooMany(session)) {
-    session.reply(501, `${text}\nToo many syntax or protocol errors`)
-    logTooMany(session)
-    return 'close'
-  }
-  session.reply(501, text)
-  return 'continue'
+  session.reply(501, `Syntactically invalid ${verb} argument(s)`)
+  return countError(session) ? 'close' : 'continue'
 }
 
 function mismatch(session: Session): Next {

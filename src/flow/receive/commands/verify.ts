@@ -66,7 +66,7 @@ export const expn: Command = {
       parsed.domain === '' ? `${parsed.address}@${context.server.qualifyRecipient}` : parsed.address
     const expansion = await session.services.expn?.(full, context)
     if (expansion === undefined) session.reply(250, `<${full}>`)
-    else if (expansion.is === 'ok') session.reply(250, expansion.lines.map((line) => `<${line}>`).join('\n'))
+    else if (expansion.is === 'ok') session.reply(250, addressesOf(expansion.lines, full))
     else session.reply(550, expansion.lines.join('\n') || `${full} cannot be expanded`)
     return 'continue'
   },
@@ -89,6 +89,12 @@ async function readAddress(session: Session, argument: ByteString): Promise<{ fu
   })
   session.reply(501, `${argument}: recipient address must contain a domain`)
   return 'continue'
+}
+
+/** Lines that begin with white space tell how an address came about: that is nobody's business. */
+function addressesOf(lines: readonly ByteString[], asked: ByteString): ByteString {
+  const addresses = lines.filter((line) => !/^\s|^$/.test(line)).map((line) => `<${line}>`)
+  return addresses.length === 0 ? `<${asked}>` : addresses.join('\n')
 }
 
 function withAddress(context: Context, address: ByteString): Context {

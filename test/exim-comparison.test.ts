@@ -1,0 +1,72 @@
+/**
+ * The same dialogues to a real Exim 4.96 and to Postern, with the same configuration: replies and log lines are
+ * the same but for what each row says. Needs root, since Exim gives up its rights for another's configuration.
+ */
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { Dialogue, Table } from './sessions/dialogue.ts'
+import { tables } from './sessions/index.ts'
+import { type Played, play } from './sessions/play.ts'
+import { type StartedServer, startServer, temporaryFolder } from './support/server.ts'
+
+const exim = process.env.POSTERN_TEST_EXIM4 ?? '/usr/sbin/exim4'
+const hindrance = !existsSync(exim)
+  ? `no Exim at ${exim}`
+  : process.getuid?.() !== 0
+    ? 'needs root, to start Exim with a configuration of its own'
+    : undefined
+
+for (const table of tables) {
+  test(`as Exim: ${table.name}`, { skip: hindrance }, async (t) => {
+    await compare(table, async (says, check) => {
+      await t.test(says, check)
+    })
+  })
+}
+
+async function compare(
+  table: Table,
+  each: (says: string, check: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const folder = temporaryFolder('comparison')
+  const servers: StartedServer[] = []
+  try {
+    const start = async (name: string, program?: string): Promise<StartedServer> => {
+      const started = await startServer({
+        configuration: table.configuration,
+        folder: await folderOf(folder.path, name),
+        ...(program === undefined ? {} : { program }),
+      })
+      servers.push(started)
+      return started
+    }
+    const real = await start('exim', exim)
+    const ours = await start('postern')
+    for (const dialogue of table.dialogues) {
+      await each(dialogue.says, async () => {
+        const [expected, found] = [await play(real, dialogue), await play(ours, dialogue)]
+        agree(dialogue, expected, found)
+      })
+    }
+  } finally {
+    for (const server of servers) await server.stop()
+    folder.remove()
+  }
+}
+
+async function folderOf(path: string, name: string): Promise<string> {
+  const { mkdir } = await import('node:fs/promises')
+  const folder = join(path, name)
+  await mkdir(folder, { mode: 0o755 })
+  return folder
+}
+
+function agree(dialogue: Dialogue, expected: Played, found: Played): void {
+  const { differs } = dialogue
+  assert.deepEqual(found.replies, differs?.replies ?? expected.replies, 'replies')
+  if (differs?.logs === true) return
+  assert.deepEqual(found.main.toSorted(), expected.main.toSorted(), 'main log')
+  assert.deepEqual(found.reject.toSorted(), expected.reject.toSorted(), 'reject log')
+}

@@ -1,0 +1,109 @@
+/** Clients that go too far. */
+import { acls, configuration } from './configuration.ts'
+import type { Table } from './dialogue.ts'
+
+const start = ['EHLO x', 'MAIL FROM:<a@b.example>', 'RCPT TO:<u@test.example>'] as const
+
+export const limits: Table = {
+  name: 'limits',
+  configuration: configuration(
+    `${acls}smtp_max_synprot_errors = 3
+smtp_max_unknown_commands = 3
+smtp_accept_max_nonmail = 4
+message_size_limit = 2000
+recipients_max = 2
+header_maxsize = 1000
+header_line_maxsize = 300
+smtp_accept_max_per_connection = 2
+`,
+  ),
+  dialogues: [
+    { says: 'too many unknown commands', steps: ['FOO', 'BAR', 'BAZ', 'QUX'] },
+    {
+      says: 'too many syntax errors',
+      steps: ['HELO x', 'MAIL FROM:', 'MAIL FROM:', 'MAIL FROM:', 'MAIL FROM:'],
+    },
+    { says: 'too many invalid HELO names', steps: ['HELO', 'HELO', 'HELO', 'HELO'] },
+    { says: 'too many nonmail commands', steps: ['NOOP', 'NOOP', 'NOOP', 'NOOP', 'NOOP'] },
+    {
+      says: 'too many nonmail commands in a transaction',
+      steps: ['EHLO x', 'EHLO x', 'RSET', 'RSET', 'NOOP', 'NOOP', 'MAIL FROM:<>', 'RSET'],
+    },
+    {
+      says: 'too many recipients',
+      steps: [
+        ...start,
+        'RCPT TO:<v@test.example>',
+        'RCPT TO:<w@test.example>',
+        'RCPT TO:<x@test.example>',
+        'DATA',
+        '\r\nx\r\n.',
+        'QUIT',
+      ],
+    },
+    {
+      says: 'too many messages',
+      steps: [
+        ...start,
+        'DATA',
+        '\r\n.',
+        'MAIL FROM:<>',
+        'RCPT TO:<u@test.example>',
+        'DATA',
+        '\r\n.',
+        'MAIL FROM:<>',
+        'QUIT',
+      ],
+    },
+    {
+      says: 'a message that says it is too big',
+      steps: ['EHLO x', 'MAIL FROM:<a@b.example> SIZE=3000', 'QUIT'],
+    },
+    {
+      says: 'a message that is too big',
+      steps: [...start, 'DATA', `S: a\r\n\r\n${`${'x'.repeat(70)}\r\n`.repeat(40)}.`, 'QUIT'],
+      differs: {
+        because: 'the number of bytes read when the limit is noticed depends on packets',
+        logs: true,
+      },
+    },
+    {
+      says: 'a header that is too long',
+      steps: [...start, 'DATA', `S: ${'x'.repeat(400)}\r\n\r\nx\r\n.`, 'QUIT'],
+    },
+    {
+      says: 'a header section that is too long',
+      steps: [...start, 'DATA', `${`S: ${'x'.repeat(97)}\r\n`.repeat(20)}\r\nx\r\n.`, 'QUIT'],
+    },
+  ],
+}
+
+export const synchronisation: Table = {
+  name: 'synchronisation',
+  configuration: configuration(`${acls}pipelining_connect_advertise_hosts =\n`),
+  dialogues: [
+    { says: 'EHLO and more in one packet', steps: [{ send: 'EHLO x\r\nNOOP', replies: 1 }] },
+    { says: 'NOOP and more in one packet', steps: ['EHLO x', { send: 'NOOP\r\nNOOP', replies: 1 }] },
+    { says: 'VRFY and more in one packet', steps: ['EHLO x', { send: 'VRFY a@b\r\nNOOP', replies: 1 }] },
+    {
+      says: 'an unknown command and more in one packet',
+      steps: ['EHLO x', { send: 'FOO\r\nNOOP', replies: 1 }],
+    },
+    {
+      says: 'RSET and MAIL in one packet',
+      steps: ['EHLO x', { send: 'RSET\r\nMAIL FROM:<a@b>', replies: 2 }, 'QUIT'],
+    },
+    {
+      says: 'MAIL and RCPT in one packet after HELO',
+      steps: ['HELO x', { send: 'MAIL FROM:<a@b.example>\r\nRCPT TO:<u@test.example>', replies: 1 }],
+    },
+    {
+      says: 'DATA and the message in one packet',
+      steps: [...start, { send: 'DATA\r\nS: x\r\n\r\nb\r\n.', replies: 1 }],
+    },
+    {
+      says: 'QUIT behind the end of the message',
+      steps: [...start, 'DATA', { send: 'S: x\r\n\r\nb\r\n.\r\nQUIT', replies: 2 }],
+    },
+  ],
+}
