@@ -1,14 +1,14 @@
 /** Intervals of time: `1w2d3h4m5s`. Source: Exim manual, "Time intervals". */
 
 const units = { w: 604800, d: 86400, h: 3600, m: 60, s: 1 } as const
+const unitSize: ReadonlyMap<string, number> = new Map(Object.entries(units))
 
 /** Seconds of an interval; undefined when it is none. */
 export function parseInterval(text: string): number | undefined {
-  if (!/^(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s?)?$/.test(text) || text === '') return undefined
+  if (!/^(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?$/.test(text) || text === '') return undefined
   let total = 0
-  for (const match of text.matchAll(/(\d+)([wdhms]?)/g)) {
-    const unit = match[2] === '' ? 's' : match[2]
-    total += Number(match[1]) * (units[unit as keyof typeof units] ?? 1)
+  for (const match of text.matchAll(/(\d+)([wdhms])/g)) {
+    total += Number(match[1]) * (unitSize.get(match[2] ?? '') ?? 0)
   }
   return total
 }

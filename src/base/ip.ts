@@ -21,7 +21,7 @@ export function parseIp(text: string): IpAddress | undefined {
 }
 
 function parseIpv4(text: string): Uint8Array | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)
+  const match = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/.exec(text)
   if (match === null) return undefined
   const bytes = Uint8Array.from(match.slice(1), Number)
   return match.slice(1).every((part) => Number(part) <= 255) ? bytes : undefined

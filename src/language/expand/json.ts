@@ -8,6 +8,7 @@ export function jsonField(key: string, subject: Text, unquote: boolean): Text | 
   const text = textOf(subject).trim()
   const numeric = /^-?\d+$/.test(key)
   if (key === '') return failure('first argument of "extract" must not be empty')
+  if (numeric && Number(key) <= 0) return failure('first argument of "extract" must be greater than zero')
   const [open, close, kind] = numeric ? ['[', ']', 'array'] : ['{', '}', 'object']
   if (!text.startsWith(open ?? '') || !text.endsWith(close ?? '')) {
     const missing = text.startsWith(open ?? '') ? close : open
@@ -22,8 +23,7 @@ export function jsonField(key: string, subject: Text, unquote: boolean): Text | 
 /** The elements of a JSON array, quotes removed when asked. */
 export function jsonArray(subject: Text, unquote: boolean): readonly Text[] | Failure {
   const text = textOf(subject).trim()
-  if (!text.startsWith('[')) return failure("missing '[' wrapping array for forall/any json")
-  if (!text.endsWith(']')) return failure("missing ']' wrapping array for forall/any json")
+  if (!text.startsWith('[') || !text.endsWith(']')) return []
   const inner = text.slice(1, -1)
   if (inner.trim() === '') return []
   const result: Text[] = []
@@ -36,14 +36,14 @@ export function jsonArray(subject: Text, unquote: boolean): readonly Text[] | Fa
 }
 
 function unquoted(part: string, subject: Text): Text | Failure {
-  if (!part.startsWith('"')) return failure('missing leading " char for string')
-  if (!part.endsWith('"') || part.length < 2) return failure('missing trailing " char for string')
+  if (!part.startsWith('"')) return failure(`missing '"' wrapping string result for extract jsons`)
+  if (!part.endsWith('"') || part.length < 2)
+    return failure(`missing '"' wrapping string result for extract jsons`)
   return retaint(part.slice(1, -1), subject)
 }
 
 function element(parts: readonly string[], number: number): string | undefined {
-  if (number === 0) return undefined
-  return parts[number > 0 ? number - 1 : parts.length + number]
+  return parts[number - 1]
 }
 
 function member(parts: readonly string[], key: string): string | undefined {

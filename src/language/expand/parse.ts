@@ -122,6 +122,10 @@ function readEscape(reader: Reader): string | undefined {
   if (char === 'n') return '\n'
   if (char === 'r') return '\r'
   if (char === 't') return '\t'
+  // Exim takes these too, though its manual does not list them.
+  if (char === 'b') return '\b'
+  if (char === 'f') return '\f'
+  if (char === 'v') return '\v'
   return char
 }
 
@@ -144,11 +148,11 @@ function readDollar(reader: Reader): Node | undefined {
   const first = text.charCodeAt(start + 2)
   if (isDigit(first)) {
     const node = readCapture(reader, start)
-    if (reader.peek() !== '}') return reader.syntax('} expected after ${number', start, reader.position + 1)
+    if (reader.peek() !== '}') return reader.syntax('} expected after number', start, reader.position + 1)
     reader.position++
     return node
   }
-  if (!isLetter(first) && first !== 95) {
+  if (!isLetter(first)) {
     const condition = conditions.get(/^\S/.exec(reader.rest())?.[0] ?? '')
     return reader.syntax(
       'letter or digit expected after ${',

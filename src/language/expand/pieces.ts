@@ -3,7 +3,8 @@ import type { Outcome } from '../../base/outcome.ts'
 import { retaint, slice, textOf, toBytes, type Text } from '../../base/text.ts'
 import { failure } from './environment.ts'
 
-const hashLetters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
+// Exim's table has t before s, whatever its manual says.
+const hashLetters = 'abcdefghijklmnopqrtsuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 
 /** The offset may be negative: from the end; without a length it then gives what stands before it. */
 export function substring(start: number, length: number | undefined, subject: Text): Text {
@@ -22,7 +23,8 @@ export function hashText(length: number, letters: number | undefined, subject: T
   const range = letters ?? 26
   if (range > hashLetters.length) return failure(`hash count "${range}" too big`)
   const text = textOf(subject)
-  if (length >= text.length || range < 1 || length < 1) return subject
+  if (length >= text.length) return subject
+  if (range < 1 || length < 1) return ''
   const bytes = toBytes(text.slice(0, length))
   for (let i = length; i < text.length; i++) {
     const code = text.charCodeAt(i)

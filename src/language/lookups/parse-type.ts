@@ -73,7 +73,7 @@ export function parseLookupType(
     const affix = match[2]
     partial = { least: digits === '' ? 2 : Number(digits), affix: affix ?? '*.' }
     rest = rest.slice(match[0].length)
-  }
+  } else if (rest.startsWith('partial')) return { error: `format error in lookup type "${text}"` }
   const comma = rest.indexOf(',')
   const options = comma < 0 ? '' : rest.slice(comma + 1)
   if (comma >= 0) rest = rest.slice(0, comma)

@@ -81,6 +81,8 @@ export function loopTest(
     if (isFailure(value)) return value
     const items = split(value, environment)
     if (isFailure(items)) return items
+    // Nothing holds for no items at all, not even forall.
+    if (items.length === 0) return false
     const decided = eachItem<boolean | Failure>(items, environment, () => {
       const answer = test(environment)
       const consider = (settled: boolean | Failure) =>

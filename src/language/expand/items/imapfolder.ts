@@ -20,6 +20,7 @@ export const imapfolder = plainItem({
   apply([folder = '', separator = '/', specials = '']) {
     const mark = textOf(separator)
     if (mark.length !== 1) return failure('IMAP folder separator must be exactly one character')
+    if (mark !== '.' && textOf(folder).includes('.')) return failure("imapfolder: illegal character '.'")
     const levels = toBytes(textOf(folder))
       .toString('utf8')
       .split(mark)

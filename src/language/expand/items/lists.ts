@@ -11,13 +11,13 @@ import { choosingItem } from './kinds.ts'
 
 const manual = 'Expansion items'
 
-/** Joins items to a list again: separators inside are doubled, an empty only item becomes a space. */
+/** Joins items to a list again: separators inside are doubled, an empty item but the first becomes a space. */
 export function joinList(items: readonly Text[], separator: string): Text {
   const parts: Text[] = []
   items.forEach((item, i) => {
     if (i > 0) parts.push(separator)
     const text = textOf(item)
-    const quoted = text === '' ? ' ' : quoteItem(text, separator)
+    const quoted = text === '' && i > 0 ? ' ' : quoteItem(text, separator)
     parts.push(quoted === text ? item : retaint(quoted, item))
   })
   return concat(parts)
@@ -194,7 +194,7 @@ const sort: ItemRow = {
   manual,
   read(reader, start) {
     const list = reader.argument("missing '{' for first arg of sort")
-    const comparator = list && reader.argument("missing '{' for second arg of sort")
+    const comparator = list && reader.argument("missing '{' for comparator arg of sort")
     const key = comparator && reader.argument("missing '{' for last arg of sort")
     if (list === undefined || comparator === undefined || key === undefined) return undefined
     return reader.close('missing } at end of "sort"', start)
@@ -253,6 +253,7 @@ const listextract = choosingItem({
   count: 2,
   choose([number = '', list = ''], environment) {
     const digits = textOf(number).trim()
+    if (digits === '') return failure('first argument of "listextract" must not be empty')
     if (!/^-?\d{1,9}$/.test(digits)) return failure('first argument of "listextract" must be numeric')
     const items = environment.context.ports.splitList(list)
     const index = Number(digits)

@@ -23,8 +23,9 @@ export const lookup: ItemRow = {
       reader.skipSpace()
     }
     const at = reader.position
-    const word = (/^[^{\s]*/.exec(reader.rest())?.[0] ?? '').slice(0, 256)
+    const word = (/^[A-Za-z0-9_][^{\s]*/.exec(reader.rest())?.[0] ?? '').slice(0, 256)
     reader.position += word.length
+    if (word === '') return reader.syntax('missing lookup type', start, at)
     const type = parseLookupType(word)
     if ('error' in type) {
       const name = word.replace(/^partial\d*(?:\([^)]*\)|-)/, '').replace(/[,*].*$/, '')

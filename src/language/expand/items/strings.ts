@@ -10,10 +10,15 @@ import { plainItem } from './kinds.ts'
 const manual = 'Expansion items'
 
 /** `hash`, `length`, `nhash` and `substr` take numbers first, then the string. */
-function counted(text: Text | undefined, name: string, negative: boolean): number | Failure {
+function counted(
+  text: Text | undefined,
+  name: string,
+  negative: boolean,
+  second: boolean = false,
+): number | Failure {
   const digits = textOf(text ?? '').trim()
   if (!/^[+-]?\d{1,10}$/.test(digits)) {
-    const wanted = name === 'length' ? 'positive number' : 'number'
+    const wanted = name === 'length' || (second && name === 'substr') ? 'positive number' : 'number'
     return failure(`"${textOf(text ?? '')}" is not a ${wanted} (in "${name}" expansion)`)
   }
   const value = Number(digits)
@@ -37,7 +42,7 @@ function numbersFirst(
     apply(values) {
       const first = counted(values[0], name, name === 'substr')
       if (isFailure(first)) return first
-      const second = values.length > 2 ? counted(values[1], name, false) : undefined
+      const second = values.length > 2 ? counted(values[1], name, false, true) : undefined
       if (isFailure(second)) return second
       return apply(first, second, values.at(-1) ?? '')
     },

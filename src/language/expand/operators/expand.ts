@@ -15,8 +15,8 @@ export const expand: OperatorRow = {
     }
     if (environment.depth >= deepestNesting) return failure('expansions nested too deeply')
     const conclude = (value: Outcome): Outcome =>
-      isFailure(value) && value.kind === 'failure'
-        ? new Failure('failure', `internal expansion of "${text}" failed: ${value.message}`)
+      isFailure(value)
+        ? new Failure(value.kind, `internal expansion of "${text}" failed: ${value.message}`)
         : value
     const value = environment.engine.expandWithin(text, environment)
     return value instanceof Promise ? value.then(conclude) : conclude(value)

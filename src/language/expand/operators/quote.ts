@@ -4,11 +4,12 @@ import { textOperator } from './kinds.ts'
 
 const manual = 'Expansion operators'
 
+const letters: Readonly<Record<string, string>> = { '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't', '\v': 'v' }
+
 /** A byte as an escape for people: `\n`, `\t`, `\303`. */
 export function octal(char: string): string {
-  if (char === '\n') return '\\n'
-  if (char === '\r') return '\\r'
-  if (char === '\t') return '\\t'
+  const letter = letters[char]
+  if (letter !== undefined) return `\\${letter}`
   return `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`
 }
 

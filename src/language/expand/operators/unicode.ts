@@ -24,7 +24,21 @@ export function cleanUtf8(text: string, replacement: string): string {
   return result
 }
 
+/** `=41` and `+` escapes of RFC 3461 section 4. */
+function decodeXtext(text: string): string {
+  return text.replace(/\+([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  )
+}
+
 export const unicodeOperators: readonly OperatorRow[] = [
+  textOperator({
+    name: 'xtextd',
+    doc: 'Decodes xtext.',
+    since: '0.1',
+    manual: 'Expansion operators',
+    convert: decodeXtext,
+  }),
   textOperator({
     name: 'from_utf8',
     doc: 'UTF-8 as ISO 8859-1; what it lacks becomes an underscore.',
@@ -55,6 +69,24 @@ export const unicodeOperators: readonly OperatorRow[] = [
     convert(text) {
       const ascii = domainToASCII(decodeUtf8(text))
       return ascii === '' && text !== '' ? failure(`${text}: not a domain that has an ASCII form`) : ascii
+    },
+  }),
+  textOperator({
+    name: 'utf8_localpart_from_alabel',
+    doc: 'A local part from its ASCII form (xn--) to UTF-8.',
+    since: '0.1',
+    manual,
+    convert: (text) => (text.startsWith('xn--') ? encodeUtf8(domainToUnicode(text)) : text),
+  }),
+  textOperator({
+    name: 'utf8_localpart_to_alabel',
+    doc: 'A local part in UTF-8 to its ASCII form (xn--).',
+    since: '0.1',
+    manual,
+    convert(text) {
+      if (!/[\x80-\xff]/.test(text)) return text
+      const ascii = /[.@/:?#\s]/.test(text) ? '' : domainToASCII(decodeUtf8(text))
+      return ascii === '' ? failure(`${text}: not a local part that has an ASCII form`) : ascii
     },
   }),
 ]

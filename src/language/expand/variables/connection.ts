@@ -120,7 +120,7 @@ export const connectionVariables: readonly VariableRow[] = [
   trusted(
     'interface_port',
     'Older name of $received_port.',
-    ({ context }) => context.connection?.interfacePort ?? 0,
+    ({ context }) => context.connection?.interfacePort ?? -1,
   ),
   proxyExternal,
   proxyExternalPort,
@@ -141,7 +141,7 @@ export const connectionVariables: readonly VariableRow[] = [
   trusted(
     'received_port',
     'Our port that was called.',
-    ({ context }) => context.connection?.interfacePort ?? 0,
+    ({ context }) => context.connection?.interfacePort ?? -1,
   ),
   outside(
     'received_protocol',
