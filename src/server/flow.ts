@@ -80,7 +80,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       context: server.context(),
       spool,
       accepted(message: SpooledMessage, how) {
-        if (how.then === 'deliver') waiting.accepted(message)
+        if (how.next === 'deliver') waiting.accepted(message)
       },
       shutdown: new AbortController().signal,
       connectionCount: () => 1,

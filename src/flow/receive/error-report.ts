@@ -122,7 +122,7 @@ async function send(
       log,
     )
     log.main(incoming.id, line, { event: 'msg:received', sender: '', recipients: [to], about })
-    services.accepted(spooled, { then: services.queueing === 'queue' ? 'queue' : 'deliver' })
+    services.accepted(spooled, { next: services.queueing === 'queue' ? 'queue' : 'deliver' })
     return true
   } catch (problem) {
     if (!(problem instanceof SpoolError)) throw problem

@@ -5,12 +5,12 @@ import type { Session, Transaction } from './session-state.ts'
 export function deliverHow(session: Session, transaction: Transaction): Accepted {
   const { settings, services, log } = session
   const { controls } = transaction.message
-  if (controls.queueOnly) return { then: 'queue', because: 'control = queue_only' }
-  if (controls.freeze) return { then: 'queue', because: 'frozen' }
-  if (services.queueing === 'queue') return { then: 'queue', because: '-odq' }
+  if (controls.queueOnly) return { next: 'queue', because: 'control = queue_only' }
+  if (controls.freeze) return { next: 'queue', because: 'frozen' }
+  if (services.queueing === 'queue') return { next: 'queue', because: '-odq' }
   const overridden = services.queueing === 'deliver' && settings.queue_only_override
-  if (settings.queue_only && !overridden) return { then: 'queue', because: 'queue_only' }
-  if (!session.remote) return { then: 'deliver' }
+  if (settings.queue_only && !overridden) return { next: 'queue', because: 'queue_only' }
+  if (!session.remote) return { next: 'deliver' }
   const perConnection = settings.smtp_accept_queue_per_connection
   const delays = log.selects('delay_delivery')
   if (perConnection > 0 && session.messagesAccepted > perConnection) {
@@ -21,7 +21,7 @@ export function deliverHow(session: Session, transaction: Transaction): Accepted
         { event: 'msg:queued' },
       )
     }
-    return { then: 'queue', because: 'smtp_accept_queue_per_connection' }
+    return { next: 'queue', because: 'smtp_accept_queue_per_connection' }
   }
   const most = settings.smtp_accept_queue
   if (most > 0 && services.connectionCount() > most) {
@@ -32,7 +32,7 @@ export function deliverHow(session: Session, transaction: Transaction): Accepted
         { event: 'msg:queued' },
       )
     }
-    return { then: 'queue', because: 'smtp_accept_queue' }
+    return { next: 'queue', because: 'smtp_accept_queue' }
   }
-  return { then: 'deliver' }
+  return { next: 'deliver' }
 }

@@ -21,7 +21,7 @@ export interface SessionIo {
 /** How a message that is safe on disk is to go on. */
 export interface Accepted {
   /** `queue`: it waits for a queue runner. */
-  readonly then: 'deliver' | 'queue'
+  readonly next: 'deliver' | 'queue'
   /** Why it waits, for the log: `queue_only`, `smtp_accept_queue_per_connection` ... */
   readonly because?: string | undefined
 }
