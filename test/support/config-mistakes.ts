@@ -44,7 +44,11 @@ export const singleMistakes: readonly {
   { text: '.else\n', says: '1:1 .else without matching .ifdef' },
   { text: '.include_if_exists rel\n', says: '1:20 .include specifies a non-absolute path "rel"' },
   { text: '.include rel/x\n', says: '1:10 failed to open included configuration file /c/rel/x', ours: true },
-  { text: '.include /c/main\n', says: '1:10 included configuration files are nested too deeply at /c/main' },
+  {
+    text: '.include /c/main\n',
+    says: '1:10 included configuration files are nested too deeply at /c/main',
+    ours: true,
+  },
   {
     text: 'begin local_scan\nfoo = 1\n',
     says: '1:7 local_scan() options not supported: (LOCAL_SCAN_HAS_OPTIONS not defined in Local/Makefile)',
