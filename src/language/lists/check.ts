@@ -1,19 +1,27 @@
 /** Mistakes in named lists that show without running anything: unknown names and loops. */
 import { nearest, type Report } from '../../base/diagnostic.ts'
-import type { Expandable } from '../../base/expandable.ts'
+import { Expandable } from '../../base/expandable.ts'
+import { parseIp, parseNetwork } from '../../base/ip.ts'
 import { textOf } from '../../base/text.ts'
 import type { Configuration, ListKind, NamedList } from '../config/configuration.ts'
+import { mainOptions } from '../config/options/main.ts'
+import { routerOptions } from '../config/options/router.ts'
+import type { OptionTable, OptionType } from '../config/options/table.ts'
 import { splitList } from './split.ts'
 
 const kinds: readonly ListKind[] = ['domain', 'host', 'address', 'localpart']
 const signs = new Set(['caseful', 'include_unknown', 'ignore_unknown', 'include_defer', 'ignore_defer'])
 
-/** Reports every `+name` that is not defined and every list that contains itself. */
+/** Reports every `+name` that is not defined, in named lists and in options, and every list that contains itself. */
 export function checkLists(configuration: Configuration, report: Report): void {
+  checkOptions(mainOptions, configuration.main, configuration, report)
+  for (const router of configuration.routers) {
+    checkOptions(routerOptions, router.settings, configuration, report)
+  }
   for (const kind of kinds) {
     const lists = configuration.namedLists[kind]
     for (const list of lists.values()) {
-      checkNames(kind, list.value, configuration, report)
+      checkList(kind, list.value, configuration, report)
       const loop = findLoop(list, lists)
       if (loop !== undefined) {
         report({
@@ -27,13 +35,54 @@ export function checkLists(configuration: Configuration, report: Report): void {
   }
 }
 
-/** Reports names of lists that a list uses and nobody defines. */
-export function checkNames(
+const kindsOfTypes = new Map<OptionType, ListKind>([
+  ['domainList', 'domain'],
+  ['hostList', 'host'],
+  ['addressList', 'address'],
+  ['localPartList', 'localpart'],
+])
+
+function checkOptions(
+  table: OptionTable,
+  settings: object,
+  configuration: Configuration,
+  report: Report,
+): void {
+  for (const [name, { type }] of Object.entries(table)) {
+    const kind = kindsOfTypes.get(type)
+    const value: unknown = Object.getOwnPropertyDescriptor(settings, name)?.value
+    if (kind !== undefined && value instanceof Expandable) checkList(kind, value, configuration, report)
+  }
+}
+
+/** Reports what shows to be wrong with one list. */
+export function checkList(
   kind: ListKind,
   list: Expandable,
   configuration: Configuration,
   report: Report,
 ): void {
+  checkNames(kind, list, configuration, report)
+  if (kind === 'host') checkMasks(list, report)
+}
+
+/** An address with a mask that cannot be never matches anything. */
+function checkMasks(list: Expandable, report: Report): void {
+  for (const item of constantItems(list)) {
+    const bare = item.replace(/^!\s*/, '')
+    const [address = '', mask] = bare.split('/')
+    if (mask === undefined || parseIp(address) === undefined || parseNetwork(bare) !== undefined) continue
+    report({
+      code: 'list-mask',
+      severity: 'warning',
+      message: `"${bare}" never matches: its mask is wrong`,
+      at: list.span(),
+      help: 'a mask is the number of bits that count: 192.0.2.0/24',
+    })
+  }
+}
+
+function checkNames(kind: ListKind, list: Expandable, configuration: Configuration, report: Report): void {
   const known = configuration.namedLists[kind]
   for (const name of namesIn(list)) {
     if (known.has(name) || signs.has(name)) continue
@@ -48,11 +97,16 @@ export function checkNames(
   }
 }
 
-/** Names after a plus sign; an expansion in the list hides its items, so only constant lists are read. */
-function namesIn(list: Expandable): string[] {
+/** An expansion in the list hides its items, so only constant lists are read. */
+function constantItems(list: Expandable): string[] {
   if (list.text.includes('$') || list.text.includes('\\')) return []
-  return splitList(list.text).flatMap((item) => {
-    const name = /^!?\s*\+(.+)$/.exec(textOf(item))?.[1]
+  return splitList(list.text).map(textOf)
+}
+
+/** Names after a plus sign. */
+function namesIn(list: Expandable): string[] {
+  return constantItems(list).flatMap((item) => {
+    const name = /^!?\s*\+(.+)$/.exec(item)?.[1]
     return name === undefined ? [] : [name]
   })
 }

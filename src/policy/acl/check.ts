@@ -2,6 +2,7 @@
 import { nearest, type Report } from '../../base/diagnostic.ts'
 import type { Expandable } from '../../base/expandable.ts'
 import type { AclSource, Configuration } from '../../language/config/configuration.ts'
+import { checkList } from '../../language/lists/check.ts'
 import type { AclPlace } from '../../ports.ts'
 import { findControl } from './controls/index.ts'
 import { verifyItems } from './verify/index.ts'
@@ -42,6 +43,7 @@ export function checkAcls(configuration: Configuration, parse: Parse, report: Re
     const acl = parse(source)
     reportUnreached(acl, report)
     reportVerify(acl, report)
+    reportLists(acl, configuration, report)
     calls.set(source.name, reportCalls(acl, configuration, report))
   }
   for (const source of configuration.acls.values()) reportLoop(source, calls, report)
@@ -133,6 +135,13 @@ function reportLoop(source: AclSource, calls: ReadonlyMap<string, readonly strin
     at: source.at,
     help: 'at the twentieth call Exim gives up: "ACL nested too deep: possible loop"',
   })
+}
+
+/** Named lists that a condition uses and nobody defines. */
+function reportLists(acl: Acl, configuration: Configuration, report: Report): void {
+  for (const { row, argument } of clausesOf(acl)) {
+    if (row.argument === 'list' && row.list !== 'string') checkList(row.list, argument, configuration, report)
+  }
 }
 
 /** Items of `verify` that do not work stop the start: what they guard would stay open. */

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { policyBench, type World } from '../../../test/support/policy-world.ts'
 import { textOf } from '../../base/text.ts'
@@ -586,4 +589,42 @@ test('text from outside is no ACL, but may name one', async () => {
   const refused = await bench.runAcl('v', 'rcpt', bench.context)
   assert.equal(refused.verdict, 'error')
   assert.match(textOf(refused.logMessage ?? ''), /^attempt to use tainted ACL text "xa.example"/)
+})
+
+test('an ACL called from an expansion gives its message', async () => {
+  const bench = policyBench({
+    acls: 'r:\naccept condition = ${acl{sub}{x}{y}}\n message = ${acl{no}{z}}\nsub:\naccept message = yes\n condition = ${if eq{$acl_arg2}{y}}\nno:\ndeny message = no $acl_arg1',
+  })
+  assert.equal((await bench.runAcl('r', 'rcpt', bench.context)).userMessage, 'no z')
+  assert.deepEqual(bench.debug.slice(1, 6), [
+    'processing "accept" (exim.conf 2)',
+    '  using ACL "sub"',
+    '  processing "accept" (exim.conf 5)',
+    '    message: yes',
+    '  check condition = ${if eq{$acl_arg2}{y}}',
+  ])
+})
+
+test('an ACL in a file is read once, and again when it changes', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'acl-'))
+  try {
+    const file = join(folder, 'acl')
+    writeFileSync(file, '# comment\n\naccept hosts = * : \\\n   10.0.0.0/8\n  message = first\n')
+    const { runAcl, context, debug } = policyBench({})
+    const first = await runAcl(file, 'rcpt', context)
+    assert.equal(first.userMessage, 'first')
+    assert.deepEqual(first.decidedBy, { acl: file, file, line: 3 })
+    assert.deepEqual(debug[0], `read ACL from file ${file}`)
+    writeFileSync(file, 'accept message = another text\n')
+    assert.equal((await runAcl(file, 'rcpt', context)).userMessage, 'another text')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('an expansion that defers makes the statement defer', async () => {
+  const bench = policyBench({ acls: 't:\naccept message = m\n domains = lsearch;/nosuch/file' })
+  const result = await bench.runAcl('t', 'rcpt', bench.context)
+  assert.equal(result.verdict, 'defer')
+  assert.notEqual(result.userMessage, 'm')
 })

@@ -75,6 +75,7 @@ export function createAclEngine(): AclEngine {
     if (kept?.stamp === stamp) return kept.acl
     const read = context.ports.files.read(path, LARGEST_FILE)
     if ('error' in read) return { error: `failed to open ACL file "${path}": ${read.error}` }
+    context.debug?.('acl', `${context.aclDepth === undefined ? '' : ' '}read ACL from file ${path}`)
     const acl = parseAcl(path, fileLines(path, read.bytes))
     files.set(path, { stamp, acl })
     return acl
@@ -128,7 +129,9 @@ export function createAclEngine(): AclEngine {
     },
     runAcl(acl, place, context, args = []) {
       lowerLocalPart(place, context)
-      return run(acl, place, context, args, new Map())
+      // From `${acl{...}}` inside an ACL: an expansion counts as a step for debugging lines.
+      const inner = context.aclDepth === undefined ? context : { ...context, debug: stepped(context.debug) }
+      return run(acl, place, inner, args, new Map())
     },
     rows,
   }
@@ -139,6 +142,10 @@ function lowerLocalPart(place: AclPlace, { address }: Context): void {
   if (place !== 'rcpt' || address === undefined || address.casedLocalPart !== undefined) return
   address.casedLocalPart = address.localPart
   address.localPart = asciiLower(address.localPart)
+}
+
+function stepped(debug: Context['debug']): Context['debug'] {
+  return debug === undefined ? undefined : (category, line) => debug(category, ` ${line}`)
 }
 
 /** Debugging lines of an ACL that another one called stand further to the right; each fourth step has a mark. */

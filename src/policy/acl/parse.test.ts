@@ -151,6 +151,13 @@ const findings: readonly Finding[] = [
     severity: 'error',
   },
   {
+    says: 'a named list nobody defines',
+    acls: 't:\naccept senders = x : !+nope',
+    message: 'unknown named address list "+nope"',
+    severity: 'error',
+    at: [2, 18],
+  },
+  {
     says: 'an item of verify nobody knows',
     acls: 't:\naccept verify = sendr',
     message: 'unknown item "sendr" in ACL condition "verify sendr"',

@@ -2,6 +2,7 @@
 import type { Expandable } from '../../base/expandable.ts'
 import type { Awaitable } from '../../base/outcome.ts'
 import type { ByteString, Text } from '../../base/text.ts'
+import type { ListKind } from '../../language/config/configuration.ts'
 import type { AclPlace, AclResult, Context } from '../../ports.ts'
 import type { Phases } from './place.ts'
 
@@ -57,6 +58,8 @@ export interface TextCondition extends CommonRow {
 export interface ListCondition extends CommonRow {
   readonly kind: 'condition'
   readonly argument: 'list'
+  /** What kind of list it is. */
+  readonly list: ListKind | 'string'
   run(call: AclCall, argument: Expandable): Awaitable<Tested>
 }
 /** A condition whose words are expanded one by one. */

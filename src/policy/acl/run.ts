@@ -1,24 +1,13 @@
 /** Walks over the statements of an ACL and decides. Source: Exim manual, "ACL verbs", "Condition and modifier processing". */
-import type { Expandable } from '../../base/expandable.ts'
-import { after, type Awaitable, Failure } from '../../base/outcome.ts'
-import { type ByteString, type Text, textOf } from '../../base/text.ts'
-import { hostAndIdent } from '../../mail/log-lines.ts'
-import type { AclResult, Context } from '../../ports.ts'
-import { addHeaders } from './headers.ts'
-import { discarding, isAllowed, placeNames, withHeaders } from './place.ts'
-import { type AclCall, errorOf, type Tested, TRUE } from './row.ts'
+import { after, type Awaitable } from '../../base/outcome.ts'
+import type { ByteString } from '../../base/text.ts'
+import type { AclResult } from '../../ports.ts'
+import { testClause, TRUE_IGNORED } from './clause.ts'
+import { firstLine, forClient, type Progress, takeMessages } from './messages.ts'
+import { discarding, isAllowed, placeNames } from './place.ts'
+import type { AclCall, Tested } from './row.ts'
 import type { Acl, Clause, Statement } from './statement.ts'
-
-/** What the statement at work has gathered so far. */
-interface Progress {
-  /** For the client and the log, from conditions and from ACLs they called. */
-  user: ByteString | undefined
-  log: ByteString | undefined
-  /** The last `message` and `log_message` seen; expanded only when they are wanted. */
-  message: Expandable | undefined
-  logMessage: Expandable | undefined
-  endpass: boolean
-}
+import { warn } from './warn.ts'
 
 interface Decision {
   readonly verdict: AclResult['verdict']
@@ -128,153 +117,6 @@ function settle(clause: Clause, tested: Tested, progress: Progress): Tested['is'
   return tested.is === 'false' || tested.is === 'drop' ? 'true' : tested.is
 }
 
-/** A condition whose argument was forced to fail: it counts as true, negated or not. */
-const TRUE_IGNORED: Tested = { is: 'true' }
-
-function testClause(clause: Clause, call: AclCall, progress: Progress): Awaitable<Tested> {
-  const { row, argument } = clause
-  const { context } = call
-  switch (row.argument) {
-    case 'none':
-      progress.endpass = true
-      return TRUE
-    case 'later':
-      if (row.name === 'message') progress.message = argument
-      else progress.logMessage = argument
-      context.debug?.('acl', `${row.name === 'message' ? '  message' : 'l_message'}: ${argument.text}`)
-      return TRUE
-    case 'missing':
-      return errorOf(`ACL condition "${row.name}" does not work in this version of Postern`)
-    case 'list': {
-      showClause(clause, undefined, context)
-      return misplaced(clause, call) ?? row.run(call, argument)
-    }
-    case 'words': {
-      showClause(clause, undefined, context)
-      return after(expandWords(clause, call, 0, []), (words) =>
-        'is' in words ? words : row.run(call, words),
-      )
-    }
-    case 'text':
-      return after(context.ports.expand(argument, context), (text): Awaitable<Tested> => {
-        if (text instanceof Failure) {
-          if (text.kind === 'forced') return TRUE_IGNORED
-          const logMessage = `failed to expand ACL string "${argument.text}": ${text.message}`
-          return { is: text.kind === 'defer' ? 'defer' : 'error', logMessage }
-        }
-        showClause(clause, text, context)
-        const wrong = misplaced(clause, call)
-        if (wrong !== undefined) return wrong
-        if (row.kind === 'condition') return row.run(call, text, clause.negated)
-        return after(row.run(call, text, clause.variable), (done) => done ?? TRUE)
-      })
-  }
-}
-
-function misplaced({ row }: Clause, call: AclCall): Tested | undefined {
-  if (isAllowed(row.phases, call.place)) return undefined
-  const verb = row.kind === 'condition' ? 'test' : 'use'
-  return errorOf(`cannot ${verb} ${row.name} condition in ${placeNames[call.place]} ACL`)
-}
-
-function expandWords(
-  clause: Clause,
-  call: AclCall,
-  from: number,
-  done: readonly Text[],
-): Awaitable<readonly Text[] | Tested> {
-  const word = clause.words[from]
-  if (word === undefined) return done
-  return after(call.context.ports.expand(word, call.context), (text) => {
-    if (text instanceof Failure) {
-      if (text.kind === 'forced') return TRUE_IGNORED
-      // Exim names the first word whichever failed.
-      const logMessage = `failed to expand ACL string "${clause.words[0]?.text ?? ''}": ${text.message}`
-      const tested: Tested = { is: text.kind === 'defer' ? 'defer' : 'error', logMessage }
-      return tested
-    }
-    return expandWords(clause, call, from + 1, [...done, text])
-  })
-}
-
-function showClause(clause: Clause, expanded: Text | undefined, context: Context): void {
-  if (context.debug === undefined) return
-  const raw = clause.argument.text
-  // An ACL that another one called stands further right; its second lines keep their column.
-  const depth = (context.aclDepth ?? 1) - 1
-  context.debug('acl', `check ${clause.shown} = ${raw}`)
-  if (expanded !== undefined && textOf(expanded) !== raw) {
-    context.debug(
-      'acl',
-      `${' '.repeat(Math.max(0, `check ${clause.shown} `.length - depth))}= ${textOf(expanded)}`,
-    )
-  }
-}
-
-/** With which outcome a statement's own messages count. Source: Exim manual, "ACL modifiers". */
-function wantsMessages(statement: Statement, progress: Progress, is: Tested['is']): boolean {
-  const failed = is === 'false' || is === 'drop'
-  switch (statement.verb) {
-    case 'accept':
-    case 'discard':
-      // Before endpass a failure shows only when it was the last statement: then its text goes with the refusal.
-      return failed || !progress.endpass
-    case 'require':
-      return failed
-    default:
-      return is === 'true'
-  }
-}
-
-/**
- * Expands `message` and `log_message` when the outcome calls for them.
- * @returns the statement's own text for the client
- */
-function takeMessages(
-  statement: Statement,
-  call: AclCall,
-  progress: Progress,
-  is: Tested['is'],
-): Awaitable<ByteString | undefined> {
-  if (progress.message === undefined && progress.logMessage === undefined) {
-    progress.log ??= progress.user
-    return undefined
-  }
-  if (!wantsMessages(statement, progress, is)) {
-    progress.log ??= progress.user
-    return undefined
-  }
-  const { variables } = call.context
-  // Both messages may quote what the conditions said.
-  if (progress.user === undefined) variables.delete('acl_verify_message')
-  else variables.set('acl_verify_message', progress.user)
-  return after(expandMessage(progress.message, call), (own) => {
-    if (own !== undefined) progress.user = own
-    return after(expandMessage(progress.logMessage, call), (log) => {
-      variables.delete('acl_verify_message')
-      const joins = progress.log !== undefined && statement.verb !== 'warn'
-      if (log !== undefined) progress.log = joins ? `${log}: ${progress.log ?? ''}` : log
-      else progress.log ??= progress.user
-      return own
-    })
-  })
-}
-
-/** A message that cannot be expanded, or is empty, is as good as none. */
-function expandMessage(message: Expandable | undefined, call: AclCall): Awaitable<ByteString | undefined> {
-  if (message === undefined) return undefined
-  const { ports } = call.context
-  return after(ports.expand(message, call.context), (text) => {
-    if (text instanceof Failure) {
-      if (text.kind !== 'forced') {
-        ports.log.panic(undefined, `failed to expand ACL message "${message.text}": ${text.message}`)
-      }
-      return undefined
-    }
-    return textOf(text) === '' ? undefined : textOf(text)
-  })
-}
-
 const outcomeWords: Readonly<Record<Tested['is'], string>> = {
   true: 'succeeded',
   false: 'failed',
@@ -301,7 +143,7 @@ function conclude(
   }
   debug?.('acl', `${verb}: condition test ${outcomeWords[wrongDiscard ? 'error' : is]} in ${nameOf(acl)}`)
   if (verb === 'warn' && !wrongDiscard && is !== 'error') {
-    warn(statement, call, progress, is)
+    warn(statement, call, progress, is, ownMessage)
     progress.user = undefined
     progress.log = undefined
     return undefined
@@ -328,11 +170,6 @@ function conclude(
 
 function placeOf(acl: Acl, statement: Statement | undefined): AclResult['decidedBy'] {
   return { acl: acl.name ?? 'inline', file: statement?.file ?? '', line: statement?.line ?? 0 }
-}
-
-/** `control = no_multiline_responses` is for clients that cannot read more than one line. */
-function forClient(text: ByteString | undefined, { context }: AclCall): ByteString | undefined {
-  return context.message?.controls.noMultilineResponses === true ? firstLine(text) : text
 }
 
 function broken(verdict: 'defer' | 'error'): Decision {
@@ -362,62 +199,6 @@ function decide(
   }
 }
 
-/** Logs what a `warn` says, each text once a message; a condition that could not be tested is logged instead. */
-function warn(statement: Statement, call: AclCall, progress: Progress, is: Tested['is']): void {
-  const { context } = call
-  const { log } = context.ports
-  if (is === 'defer') {
-    if (!log.selects('acl_warn_skipped')) return
-    const why = progress.log === undefined || progress.log === '' ? '' : `: ${firstLine(progress.log) ?? ''}`
-    log.main(
-      messageId(context),
-      `${who(context)}Warning: ACL "warn" statement skipped: condition test deferred${why}`,
-    )
-    return
-  }
-  if (is !== 'true') return
-  if (progress.message !== undefined && progress.user !== undefined) addWarnHeader(call, progress.user)
-  const text = progress.logMessage === undefined ? undefined : firstLine(progress.log)
-  if (text === undefined || text === '' || !firstTime(text, context)) return
-  log.main(messageId(context), `${who(context)}Warning: ${text}`, {
-    event: 'acl:warn',
-    decidedBy: { name: 'warn', file: statement.file, line: statement.line },
-  })
-}
-
-/** `message` on a `warn` adds a header: the way of old configurations. */
-function addWarnHeader(call: AclCall, text: ByteString): void {
-  if (isAllowed(withHeaders, call.place)) addHeaders(call.context, text)
-}
-
-const WARNED = 'acl warnings'
-
-function firstTime(text: ByteString, context: Context): boolean {
-  const extra = context.message?.extra ?? context.connection?.extra
-  if (extra === undefined) return true
-  const known = extra.get(WARNED)
-  const said = known instanceof Set ? known : new Set<unknown>()
-  if (said.has(text)) return false
-  // More than a thousand different warnings in one message are no use to anybody.
-  if (said.size < 1000) said.add(text)
-  extra.set(WARNED, said)
-  return true
-}
-
-function who({ connection, ports }: Context): string {
-  return connection === undefined ? '' : `${hostAndIdent(connection, ports.log, true)} `
-}
-
-function messageId({ message }: Context): string | undefined {
-  return message === undefined || message.id === '' ? undefined : message.id
-}
-
 function nameOf(acl: Acl): string {
   return acl.name === undefined ? 'inline ACL' : `ACL "${acl.name}"`
-}
-
-/** Only the first line of a text goes to the log. */
-function firstLine(text: ByteString | undefined): ByteString | undefined {
-  const end = text?.indexOf('\n') ?? -1
-  return end < 0 ? text : text?.slice(0, end)
 }

@@ -8,6 +8,7 @@ export const authenticated: ListCondition = {
   since: '0.1',
   tier: 'A',
   argument: 'list',
+  list: 'string',
   phases: { except: ['notsmtp', 'notsmtp_start', 'connect', 'helo'] },
   run({ context }, list) {
     const by = context.connection?.authenticatedBy

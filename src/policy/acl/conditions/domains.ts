@@ -9,6 +9,7 @@ export const domains: ListCondition = {
   since: '0.1',
   tier: 'A',
   argument: 'list',
+  list: 'domain',
   phases: { only: ['rcpt', 'vrfy', 'prdr'] },
   run({ context }, list) {
     const { address } = context

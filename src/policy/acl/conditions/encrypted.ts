@@ -8,6 +8,7 @@ export const encrypted: ListCondition = {
   since: '0.1',
   tier: 'A',
   argument: 'list',
+  list: 'string',
   phases: { except: ['notsmtp', 'notsmtp_start', 'connect'] },
   run({ context }, list) {
     const cipher = context.connection?.tls?.cipher

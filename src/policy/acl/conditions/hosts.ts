@@ -8,6 +8,7 @@ export const hosts: ListCondition = {
   since: '0.1',
   tier: 'A',
   argument: 'list',
+  list: 'host',
   phases: { except: ['notsmtp', 'notsmtp_start'] },
   run({ context }, list) {
     const subject = { address: context.connection?.hostAddress }

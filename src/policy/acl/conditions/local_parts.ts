@@ -9,6 +9,7 @@ export const localParts: ListCondition = {
   since: '0.1',
   tier: 'A',
   argument: 'list',
+  list: 'localpart',
   phases: { only: ['rcpt', 'vrfy', 'prdr'] },
   run({ context }, list) {
     const { address } = context

@@ -9,6 +9,7 @@ export const recipients: ListCondition = {
   since: '0.1',
   tier: 'A',
   argument: 'list',
+  list: 'address',
   phases: { only: ['rcpt'] },
   run({ context }, list) {
     const { address } = context

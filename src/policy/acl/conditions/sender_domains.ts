@@ -10,6 +10,7 @@ export const senderDomains: ListCondition = {
   since: '0.1',
   tier: 'A',
   argument: 'list',
+  list: 'domain',
   phases: withSender,
   run({ context }, list) {
     const sender = context.message?.sender ?? ''

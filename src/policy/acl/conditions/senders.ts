@@ -10,6 +10,7 @@ export const senders: ListCondition = {
   since: '0.1',
   tier: 'A',
   argument: 'list',
+  list: 'address',
   phases: withSender,
   run({ context }, list) {
     const subject = taint(context.message?.sender ?? '', '$sender_address')
