@@ -84,7 +84,7 @@ export async function submitGenerated(
       server.log,
     )
     server.log.main(incoming.id, line)
-    services.accepted(spooled, { then: 'deliver' })
+    services.accepted(spooled, { next: 'deliver' })
     return { is: 'accepted', id: incoming.id }
   } catch (error) {
     await incoming.abort().catch(() => undefined)

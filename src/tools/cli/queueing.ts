@@ -23,7 +23,7 @@ export async function queueingOf(call: ServerCall): Promise<CallQueueing> {
     ...base,
     ...(has(invocation, '-odq') ? { queueing: 'queue' } : {}),
     accepted(message, how) {
-      if (how.then === 'deliver') accepted.push(message)
+      if (how.next === 'deliver') accepted.push(message)
     },
   }
   const foreground = has(invocation, '-odf', '-odi', '-v', '-d')
