@@ -1,6 +1,6 @@
 /** Routing with a real configuration and no server around it: files and accounts of this machine, DNS from a table. */
 import { readFileSync } from 'node:fs'
-import { createRouting, type Routing, routerDrivers } from '../../src/flow/routing/index.ts'
+import { createRouting, type OwnMessage, type Routing, routerDrivers } from '../../src/flow/routing/index.ts'
 import type { Configuration } from '../../src/language/config/configuration.ts'
 import { readConfiguration } from '../../src/language/config/read.ts'
 import { createExpander } from '../../src/language/expand/index.ts'
@@ -33,6 +33,7 @@ export interface WorldOptions {
   readonly resolver?: Resolver
   readonly sender?: string
   readonly localInterfaces?: readonly string[]
+  readonly submit?: (message: OwnMessage) => Promise<unknown>
 }
 
 /** @param text the configuration file */
@@ -53,6 +54,7 @@ export function createWorld(text: string, options: WorldOptions = {}): World {
     routers: configuration.routers,
     transports: configuration.transports,
     ...(options.resolver && { searchDomains: () => options.resolver?.searchDomains() ?? [] }),
+    ...(options.submit && { submit: options.submit }),
   })
   const contextFor = (mode: 'bt' | 'bv' | 'bvs'): Context =>
     mode === 'bvs' ? context : { ...context, message: messageFrom(options.sender ?? '') }

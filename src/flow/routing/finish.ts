@@ -28,7 +28,7 @@ export type Child =
   | { readonly is: 'taken'; readonly address: TakenAddress }
 
 export type Finished =
-  | { readonly is: 'taken'; readonly address: TakenAddress }
+  | { readonly is: 'taken'; readonly address: TakenAddress; readonly forDomain?: boolean }
   | {
       readonly is: 'redirected'
       readonly children: readonly Child[]
@@ -81,7 +81,9 @@ async function assign(
     fallbackHosts: fallbackHosts(work),
     ...(verdict.shown && { shown: verdict.shown }),
   }
-  return { is: 'taken', address }
+  // Header changes may differ from address to address: Exim manual, "same_domain_copy_routing".
+  const plain = address.headersAdd.length === 0 && address.headersRemove.length === 0
+  return { is: 'taken', address, ...(verdict.forDomain === true && plain && { forDomain: true }) }
 }
 
 function fallbackHosts(work: RouterWork): readonly RouteHost[] {
@@ -271,4 +273,21 @@ function isExpandable(value: unknown): value is Parameters<typeof findTransport>
 
 function deferred({ message, errno }: ExpansionTrouble): Deferred {
   return { is: 'deferred', message, ...(errno !== undefined && { errno }) }
+}
+
+/** The routing of another address of the same domain, for this one. */
+export function copyFor(candidate: Candidate, { facts, ...rest }: TakenAddress): TakenAddress {
+  const { localPartData: _, prefix: _p, suffix: _s, prefixV: _pv, suffixV: _sv, ...shared } = facts
+  const localPart = rest.router.settings.caseful_local_part
+    ? candidate.localPart
+    : candidate.localPart.toLowerCase()
+  return {
+    ...rest,
+    candidate,
+    address: candidate.address,
+    uniqueKey: candidate.uniqueKey,
+    recipient: candidate.recipient,
+    ancestors: ancestorsOf(candidate),
+    facts: { ...shared, localPart, originalLocalPart: localPart },
+  }
 }

@@ -8,7 +8,7 @@ import { createAddressTest, type AddressTest } from './address-test.ts'
 import { rewriteAddress } from './rewrite/rewrite-address.ts'
 import { routeAll, type RouteAllOptions, type RouteEngine } from './route-all.ts'
 import { routerDrivers } from './routers/index.ts'
-import type { RoutingServices, SyntaxErrorReport } from './types.ts'
+import type { OwnMessage, RoutingServices } from './types.ts'
 import { createVerify, type Callout } from './verify.ts'
 
 export { routerDrivers } from './routers/index.ts'
@@ -16,7 +16,7 @@ export type { RouterDriver } from './types.ts'
 export type { AddressTest, AddressTestMode } from './address-test.ts'
 export type { Callout } from './verify.ts'
 export type { RouteAllOptions } from './route-all.ts'
-export type { SyntaxErrorReport } from './types.ts'
+export type { OwnMessage } from './types.ts'
 
 export interface RoutingDeps {
   readonly routers: readonly RouterInstance[]
@@ -25,8 +25,8 @@ export interface RoutingDeps {
   readonly searchDomains?: () => readonly string[]
   /** Asks the hosts of an address whether they would take it; left out: callout options are refused. */
   readonly callout?: Callout
-  /** Sends a message about a broken redirection list; left out: none is sent. */
-  readonly reportSyntaxErrors?: (report: SyntaxErrorReport) => Promise<void>
+  /** Takes the report of `syntax_errors_to`; left out: none is sent. */
+  readonly submit?: (message: OwnMessage) => Promise<unknown>
 }
 
 export interface Routing {
@@ -45,7 +45,7 @@ export function createRouting(deps: RoutingDeps): Routing {
     searchDomains: deps.searchDomains ?? (() => []),
     verifies: (address, context) => errorsAddressVerifies(address, context, engine),
     rewrite: rewriteGenerated,
-    ...(deps.reportSyntaxErrors && { reportSyntaxErrors: deps.reportSyntaxErrors }),
+    ...(deps.submit && { submit: deps.submit }),
   }
   const engine: RouteEngine = { drivers: routerDrivers, services }
   return {

@@ -7,7 +7,7 @@ import type { Recipient } from '../../mail/envelope.ts'
 import type { Context } from '../../ports.ts'
 import type { DiscardedAddress, RoutedAddress, RoutingResult, UnroutedAddress } from '../routed.ts'
 import { ancestorsOf, topCandidate } from './candidate.ts'
-import type { Child, TakenAddress } from './finish.ts'
+import { type Child, copyFor, type TakenAddress } from './finish.ts'
 import { type AddressRun, routeAddress, type Unrouted } from './route-address.ts'
 import type { Candidate, RouterDriver, RoutingPurpose, RoutingServices } from './types.ts'
 
@@ -30,11 +30,15 @@ export interface RouteAllOptions {
   readonly force?: boolean
   /** True while this is a queue run. */
   readonly queueRun?: boolean
+  /** Most addresses that redirections may make; left out: 100,000. */
+  readonly generatedLimit?: number
 }
 
 /** Redirections above one another, and addresses made from the recipients of one message. */
 const depthLimit = 100
 const generatedLimit = 100_000
+/** After so many addresses others get their turn: routing from tables alone never waits. */
+const addressesInOneGo = 50
 
 /** Everything that came of one walk, in the order it came. */
 export type WalkEvent =
@@ -72,13 +76,13 @@ async function walkRounds(
 ): Promise<WalkEvent[]> {
   const walk: WalkEvent[] = []
   const taken: WalkEvent[] = []
-  const budget = { generated: 0 }
+  const state: WalkState = { generated: 0, routed: 0, sameDomain: new Map() }
   let round: readonly Child[] = candidates.map((candidate) => ({ is: 'candidate', candidate }))
   while (round.length > 0) {
     const children: Child[][] = []
     const routed: WalkEvent[] = []
     for (const child of round.toReversed()) {
-      const step = await stepOf(child, context, options, engine, budget)
+      const step = await stepOf(child, context, options, engine, state)
       children.unshift([...step.next])
       for (const event of step.events) (event.is === 'taken' ? routed : walk).push(event)
     }
@@ -97,14 +101,21 @@ export async function walkAddresses(
   engine: RouteEngine,
 ): Promise<WalkEvent[]> {
   const walk: WalkEvent[] = []
-  const budget = { generated: 0 }
+  const state: WalkState = { generated: 0, routed: 0, sameDomain: new Map() }
   const stack: Child[] = candidates.map((candidate) => ({ is: 'candidate' as const, candidate })).reverse()
   for (let child = stack.pop(); child !== undefined; child = stack.pop()) {
-    const step = await stepOf(child, context, options, engine, budget)
+    const step = await stepOf(child, context, options, engine, state)
     walk.push(...step.events)
     stack.push(...step.next.toReversed())
   }
   return walk
+}
+
+interface WalkState {
+  generated: number
+  routed: number
+  /** Routings that go for all addresses of a domain. */
+  readonly sameDomain: Map<string, TakenAddress>
 }
 
 interface WalkStep {
@@ -120,7 +131,7 @@ async function stepOf(
   context: Context,
   options: RouteAllOptions,
   engine: RouteEngine,
-  budget: { generated: number },
+  state: WalkState,
 ): Promise<WalkStep> {
   if (child.is === 'taken') {
     return options.isDone?.(child.address.uniqueKey) === true ? nothing : { events: [child], next: [] }
@@ -130,17 +141,25 @@ async function stepOf(
   const waits = await waitsFor(candidate, context, options)
   if (waits !== undefined) return unroutedStep(candidate, waits, true)
   const purpose = options.purpose ?? 'deliver'
+  const known =
+    purpose === 'deliver' && candidate.startAt === undefined
+      ? state.sameDomain.get(candidate.domain)
+      : undefined
+  if (known !== undefined) return { events: [{ is: 'taken', address: copyFor(candidate, known) }], next: [] }
+  if (++state.routed % addressesInOneGo === 0) await new Promise((resolve) => setImmediate(resolve))
   const run = await routeAddress(candidate, { ...engine, purpose, context })
   // The copy that `unseen` sends on comes before the children.
   const clone: readonly Child[] = run.clone === undefined ? [] : [{ is: 'candidate', candidate: run.clone }]
   const { result } = run
+  if (result.is === 'taken' && result.forDomain === true)
+    state.sameDomain.set(candidate.domain, result.address)
   if (result.is !== 'redirected') return { events: [eventOf(run)], next: clone }
-  budget.generated += result.children.length
+  state.generated += result.children.length
   const { router } = result.work
   if (candidate.depth > depthLimit) {
     return unroutedStep(candidate, { is: 'deferred', message: 'too many redirections', router }, false)
   }
-  if (budget.generated > generatedLimit) {
+  if (state.generated > (options.generatedLimit ?? generatedLimit)) {
     return unroutedStep(candidate, { is: 'deferred', message: 'too many generated addresses', router }, false)
   }
   return { events: [], next: [...clone, ...result.children] }

@@ -86,6 +86,8 @@ export type RouterVerdict =
   | {
       readonly is: 'assign'
       readonly hosts: readonly RouteHost[]
+      /** `same_domain_copy_routing`: goes for other addresses of the domain as well. */
+      readonly forDomain?: boolean
       /** For `-bt`: hosts that cannot be used stand among them. */
       readonly shown?: readonly (RouteHost & { readonly unusable?: true })[]
       /** Of a routing rule; undefined: the router's own. */
@@ -133,13 +135,17 @@ export interface RoutingServices {
   verifies(address: ByteString, context: Context): Promise<boolean>
   /** Rewrites an address that a redirection made. */
   rewrite(address: ByteString, context: Context): Promise<ByteString>
-  /** Sends the message about syntax errors of a redirection list (`syntax_errors_to`). */
-  reportSyntaxErrors?(report: SyntaxErrorReport): Promise<void>
+  /** Hands a message of our own to reception: the report of `syntax_errors_to`. */
+  submit?(message: OwnMessage): Promise<unknown>
 }
 
-export interface SyntaxErrorReport {
-  readonly to: ByteString
+export interface OwnMessage {
+  /** Empty: a report gets no report. */
+  readonly sender: ByteString
+  readonly recipients: readonly ByteString[]
+  /** Headers, blank line, body; LF line ends. */
   readonly text: ByteString
-  readonly address: ByteString
-  readonly errors: readonly { readonly item: ByteString; readonly message: ByteString }[]
+  /** The id of the message it is about. */
+  readonly about: string
+  readonly isReport: boolean
 }

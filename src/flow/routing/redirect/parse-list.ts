@@ -23,6 +23,9 @@ export type ListItem =
 
 export interface ItemError {
   readonly item: ByteString
+  /** What is wrong, without the item. */
+  readonly reason: ByteString
+  /** For the log. */
   readonly message: ByteString
 }
 
@@ -170,7 +173,7 @@ function readItem(raw: ByteString, tainted: boolean, reading: Reading): ParsedLi
   if (found.is === 'error') {
     // An item that is nothing but a comment yields nothing.
     if (found.message === 'empty address') return undefined
-    const problem = { item: raw, message: `${found.message} in "${raw}"` }
+    const problem = { item: raw, reason: found.message, message: `${found.message} in "${raw}"` }
     if (!reading.rules.skipErrors) return wrong(problem.message)
     reading.errors.push(problem)
     return undefined

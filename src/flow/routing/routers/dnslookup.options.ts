@@ -68,6 +68,7 @@ export const dnslookupOptions = {
     type: 'boolean',
     default: false,
     tier: 'A',
+    since: '0.1',
     doc: 'Gives all addresses of one domain in a message the same hosts.',
   },
   search_parents: {

@@ -142,7 +142,12 @@ async function verdictOf(
     case 'found': {
       if (settings.check_secondary_mx && !found.secondary) return { is: 'decline' }
       if (found.localAt === undefined)
-        return { is: 'assign', hosts: found.hosts, ...(found.shown && { shown: found.shown }) }
+        return {
+          is: 'assign',
+          hosts: found.hosts,
+          ...(found.shown && { shown: found.shown }),
+          forDomain: settings.same_domain_copy_routing,
+        }
       const before = found.hosts.slice(0, found.localAt)
       if (before.length > 0) return { is: 'assign', hosts: before }
       const self = selfVerdict(found.hosts[0] ?? { name: work.facts.domain, mx: undefined }, work)

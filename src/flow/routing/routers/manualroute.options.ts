@@ -41,6 +41,7 @@ export const manualrouteOptions = {
     type: 'boolean',
     default: false,
     tier: 'A',
+    since: '0.1',
     doc: 'Gives all addresses of one domain in a message the same hosts.',
   },
 } as const satisfies OptionTable

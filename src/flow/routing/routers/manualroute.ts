@@ -234,7 +234,9 @@ async function findHosts(
     if (self !== undefined) return self
     hosts.push(...found.hosts)
   }
-  if (hosts.length > 0) return { is: 'assign', hosts, ...assigned }
+  if (hosts.length > 0) {
+    return { is: 'assign', hosts, ...assigned, forDomain: settings.same_domain_copy_routing }
+  }
   return notFound(
     settings.host_all_ignored,
     `lookup failed for all hosts in ${work.router.name} router: host_find_failed=ignore host_all_ignored=${settings.host_all_ignored}`,

@@ -343,12 +343,14 @@ export const redirectOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Beginning of the message about wrong addresses.',
   },
   syntax_errors_to: {
     type: 'string',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Who is told about wrong addresses that were left out.',
   },
 } as const satisfies OptionTable

@@ -5,8 +5,9 @@ import { type ByteString, type Text, textOf } from '../../../base/text.ts'
 import type { Instance, RouterInstance } from '../../../language/config/configuration.ts'
 import { type ItemError, type ListItem, parseList, type ParsedList } from '../redirect/parse-list.ts'
 import { readRedirectFile } from '../redirect/read-file.ts'
+import { syntaxReport } from '../redirect/syntax-report.ts'
 import type { RedirectedItem, RouterDriver, RouterVerdict, RouterWork } from '../types.ts'
-import { expandOption, isTrouble } from '../values.ts'
+import { expandOption } from '../values.ts'
 import { redirectOptions, type RedirectSettings } from './redirect.options.ts'
 
 export const redirect: RouterDriver = {
@@ -135,7 +136,7 @@ async function verdictOf(
     case 'items':
       break
   }
-  if (list.errors.length > 0) await tellErrors(list.errors, settings, work)
+  if (list.errors.length > 0) await tellErrors(list.errors, list.items.length > 0, settings, work)
   if (list.items.length === 0) return { is: 'decline' }
   const items: RedirectedItem[] = []
   for (const item of list.items) {
@@ -169,6 +170,7 @@ function refusal(
 
 async function tellErrors(
   errors: readonly ItemError[],
+  someGood: boolean,
   settings: RedirectSettings,
   work: RouterWork,
 ): Promise<void> {
@@ -176,17 +178,9 @@ async function tellErrors(
   for (const { message } of errors) {
     context.ports.log.main(context.message?.id, `${router.name} router: skipped error: ${message}`)
   }
-  const to = settings.syntax_errors_to
-  if (to === undefined || work.purpose !== 'deliver' || services.reportSyntaxErrors === undefined) return
-  const expanded = await context.ports.expandText(to, context)
-  const text = await expandOption(settings.syntax_errors_text, work)
-  if (isFailure(expanded)) return
-  await services.reportSyntaxErrors({
-    to: textOf(expanded),
-    text: text === undefined || isTrouble(text) ? '' : textOf(text),
-    address: work.candidate.address,
-    errors,
-  })
+  if (work.purpose !== 'deliver' || services.submit === undefined) return
+  const report = await syntaxReport(errors, someGood, settings, work)
+  if (report !== undefined) await services.submit(report)
 }
 
 async function toItem(
