@@ -1,7 +1,7 @@
 /** Several processes on one spool at once, living and dying. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -139,4 +139,111 @@ test('processes that start at once on a new spool all find it in order', async (
   for (const child of children) await child.did('stay')
   const spool = await world.open({ careMs: 100 })
   assert.deepEqual(await listed(spool, 8), children.flatMap((child) => child.ids()).sort())
+})
+
+test('processes killed at random moments beside a living one lose nothing', async (t) => {
+  const world = spoolWorld(t)
+  const acknowledged = new Set<string>()
+  const delivered = new Set<string>()
+  const load = join(dirname(program), 'spool-load.js')
+  const children: ChildProcess[] = []
+  let ended = false
+  const begin = (): void => {
+    if (ended) return
+    const running = spawn(process.execPath, [load, world.directory], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let rest = ''
+    running.stdout.on('data', (bytes: Buffer) => {
+      const lines = (rest + bytes.toString()).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) (line.startsWith('A ') ? acknowledged : delivered).add(line.slice(2))
+    })
+    running.stderr.on('data', (bytes: Buffer) => void world.lines.push(bytes.toString()))
+    running.on('close', begin)
+    children.push(running)
+  }
+  t.after(() => {
+    for (const child of children) child.kill('SIGKILL')
+  })
+  begin()
+  begin()
+  const spool = await world.open({ careMs: 100 })
+  const deliverSome = async (): Promise<number> => {
+    let count = 0
+    for (const { id, claimedBy } of spool.list()) {
+      const claim = claimedBy === undefined ? await spool.claim(id) : undefined
+      if (claim === undefined) continue
+      delivered.add(id)
+      await claim.complete()
+      if (++count === 100) break
+    }
+    return count
+  }
+  for (let kill = 0; kill < 12; kill++) {
+    for (let i = 0; i < 4; i++) {
+      await deliverSome()
+      await shortly(50)
+    }
+    children.at(-1 - (kill % 2))?.kill('SIGKILL')
+  }
+  ended = true
+  const gone = children.map(
+    (child) => new Promise((resolve) => child.exitCode ?? child.signalCode ?? child.once('close', resolve)),
+  )
+  for (const child of children) child.kill('SIGKILL')
+  await Promise.race([Promise.all(gone), shortly(500)])
+  await spool.close()
+  const last = await world.open()
+  for (const { id } of last.list()) delivered.add(id)
+  assert.ok(acknowledged.size > 200, `only ${acknowledged.size}`)
+  assert.deepEqual(
+    [...acknowledged].filter((id) => !delivered.has(id)),
+    [],
+  )
+  const strange = world.lines.join('').replaceAll(/^spool.*(took over|rebuilt|never finished).*\n?/gm, '')
+  assert.equal(strange, '')
+})
+
+test('a process that only looks sees the queue, and writes nothing', async (t) => {
+  const world = spoolWorld(t)
+  const child = start(t, world.directory, ['receive', 'receive-large', 'settle', 'stay'])
+  await child.did('stay')
+  const before = readdirSync(`${world.directory}/segments`)
+  const spool = await world.open({ readOnly: true })
+  assert.deepEqual(
+    [...spool.list()].map(({ id }) => id),
+    child.ids(),
+  )
+  assert.equal((await spool.read(child.ids()[0] ?? ''))?.envelope.sender, 'alice@example.org')
+  assert.equal(await spool.messageLog(child.ids()[0] ?? ''), '')
+  assert.throws(() => spool.begin(), { code: 'read-only' })
+  await assert.rejects(async () => spool.claim(child.ids()[0] ?? ''), { code: 'read-only' })
+  assert.deepEqual(readdirSync(`${world.directory}/segments`), before)
+  await spool.close()
+})
+
+test('a process that only looks puts the spool in order when the last one died', async (t) => {
+  const world = spoolWorld(t)
+  const child = start(t, world.directory, ['receive', 'stay'])
+  await child.did('stay')
+  await child.kill()
+  const spool = await world.open({ readOnly: true })
+  assert.deepEqual(
+    [...spool.list()].map(({ id }) => id),
+    child.ids(),
+  )
+})
+
+const noRoot = process.getuid?.() === 0 ? undefined : 'needs root'
+test('what root writes belongs to the run-time user', { skip: noRoot ?? false }, async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open({ owner: { uid: 8, gid: 8 } })
+  await addMessage(spool, Buffer.alloc(100_000, 'x'))
+  const claim = await spool.claim(await addMessage(spool))
+  claim?.log('a line')
+  claim?.release()
+  await shortly(60)
+  const foreign = readdirSync(world.directory, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => statSync(`${world.directory}/${name}`).uid !== 8,
+  )
+  assert.deepEqual(foreign, [])
 })

@@ -53,14 +53,14 @@ export class Care {
 
   /** Drops segments that no message and no tombstone needs, and tells how many. */
   async dropDead(): Promise<number> {
-    this.#spool.flushIndex(false)
+    this.#spool.flushIndex()
     this.#open.index.refresh()
     let dropped = 0
     // Those with the fewest tombstones first: then others need not keep theirs for them.
     const segments = this.#journal.sealed().toSorted((a, b) => a.tombstones.size - b.tombstones.size)
     for (const segment of segments) {
       if (this.#open.index.segmentUse(segment.name).messages > 0) continue
-      if (this.#spool.holdsSegment(segment.name)) continue
+      if (this.#spool.needsSegment(segment.name)) continue
       await this.#keepTombstones(segment)
       this.#open.crashPoint('segment-dropping')
       await this.#journal.drop(segment)

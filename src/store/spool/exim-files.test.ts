@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { headerFileOf, parseHeaderFile } from './exim-files.ts'
+import { headerFileOf } from './exim-files.ts'
+import { parseHeaderFile } from './read-exim-files.ts'
 
 /** Written by Exim 4.96 for `-odq`, with the trusted options that set where a message came from. */
 const good = `1xVgtD-0003n0-0l-H

@@ -21,7 +21,8 @@ import {
   syncFolder,
   writeAt,
 } from './disk.ts'
-import { headerFileOf, parseHeaderFile } from './exim-files.ts'
+import { headerFileOf } from './exim-files.ts'
+import { parseHeaderFile } from './read-exim-files.ts'
 
 export interface TransferResult {
   readonly messages: number

@@ -12,63 +12,34 @@ import {
   SpoolError,
   type SpooledMessage,
 } from './api.ts'
-import { appendLater, freeSpace, readSmallFile, removeLater, spoolError, syncFolder } from './disk.ts'
+import { freeSpace, readSmallFile, removeLater, spoolError, syncFolder } from './disk.ts'
+import { freshHeld, type Held, HeldMessages, messageJson, messageSegments } from './held.ts'
 import { type CommittedBody, Incoming, type IncomingHost } from './incoming.ts'
-import type { Journal, Location } from './journal.ts'
+import type { Journal } from './journal.ts'
 import type { OpenSpool } from './opening.ts'
 import { isAlive } from './process-key.ts'
-import { type IndexEntry, type IndexWriter, queueEntry } from './queue-index.ts'
+import { type IndexEntry, queueEntry } from './queue-index.ts'
 import { loadMessage } from './load.ts'
-import { indexEntry, type MessageJson, mustBeKept, StoredMessage, updateEnvelope } from './stored-message.ts'
+import { mustBeKept, StoredMessage, updateEnvelope } from './stored-message.ts'
 import { SyncGroup } from './sync-group.ts'
 
-/** How long a message may stay out of the index: most are delivered by then and never enter it. */
-const indexDelayMs = 25
-/** After the index could not be written. */
-const indexRetryMs = 1000
 const messageLogLimit = 4 << 20
 /** A message with more records than this gets one that stands for all updates before it. */
 const partsLimit = 16
-
-/** A message this process knows more of than the index does. */
-interface Held {
-  readonly id: string
-  message: StoredMessage
-  parts: readonly Location[]
-  origins: readonly string[]
-  sequence: number
-  readonly bodyFile: string
-  claimed: boolean
-  /** True when the index has it. */
-  indexed: boolean
-  /** When it was committed, by the steady clock. */
-  readonly since: number
-  nextAttemptAt: number
-  reason: string
-  logLines: string
-  /** Writes to its message log that are under way; the file goes when they have ended and it is complete. */
-  logWrites: number
-  complete: boolean
-}
 
 export class FileSpool implements Spool {
   readonly directory: string
   readonly #open: OpenSpool
   readonly #nextId: () => string
   readonly #host: IncomingHost
-  readonly #held = new Map<string, Held>()
-  readonly #changed = new Set<Held>()
-  /** Completed messages that the index still has. */
-  readonly #removals = new Map<string, { readonly segment: string; readonly others: readonly string[] }>()
-  #uncounted = 0
-  #timer: NodeJS.Timeout | undefined
-  #indexTrouble = false
+  readonly #held: HeldMessages
   #closing = false
   #closed = false
 
   constructor(opened: OpenSpool) {
     this.#open = opened
     this.directory = opened.directory
+    this.#held = new HeldMessages(opened)
     const { options } = opened
     this.#nextId = createMessageIds({
       form: options.messageIdForm ?? 'long',
@@ -88,14 +59,15 @@ export class FileSpool implements Spool {
   }
 
   get damaged(): readonly { readonly what: string; readonly why: string }[] {
-    return this.#open.damaged
+    return this.#open.setAside.list
   }
 
   begin(options?: { readonly sizeHint?: number; readonly id?: string }): IncomingMessage {
     this.#writable()
     let id = options?.id ?? this.#nextId()
     // A clock set back over a restart could name a message that is still here.
-    while (options?.id === undefined && (this.#held.has(id) || this.#open.index.has(id))) id = this.#nextId()
+    while (options?.id === undefined && (this.#held.get(id) !== undefined || this.#open.index.has(id)))
+      id = this.#nextId()
     return new Incoming(id, this.#host, options?.sizeHint)
   }
 
@@ -124,8 +96,8 @@ export class FileSpool implements Spool {
       known.claimed = true
       return this.#claimOf(known)
     }
-    if (known !== undefined || this.#removals.has(id)) this.flushIndex(true)
-    if (this.#held.has(id)) return undefined
+    if (known !== undefined || this.#held.isCompleted(id)) this.#held.flush(true)
+    if (this.#held.get(id) !== undefined) return undefined
     for (let attempt = 0; attempt < 3; attempt++) {
       const found = this.#claimInIndex(id)
       if (found === undefined) return undefined
@@ -140,7 +112,7 @@ export class FileSpool implements Spool {
     if (held !== undefined) return held.message
     for (let attempt = 0; attempt < 3; attempt++) {
       this.#open.index.refresh()
-      const entry = this.#removals.has(id) ? undefined : this.#open.index.get(id)
+      const entry = this.#held.isCompleted(id) ? undefined : this.#open.index.get(id)
       if (entry === undefined) return undefined
       const message = await loadMessage(this.directory, this.#open.reader, id, entry)
       if (typeof message !== 'string') return message
@@ -156,14 +128,14 @@ export class FileSpool implements Spool {
   }
 
   entry(id: string): QueueEntry | undefined {
-    this.flushIndex(true)
+    this.#held.flush(true)
     this.#open.index.refresh()
     const entry = this.#open.index.get(id)
     return entry === undefined ? undefined : queueEntry(id, entry, aliveOnce())
   }
 
   *list(query: QueueQuery = {}): Generator<QueueEntry> {
-    this.flushIndex(true)
+    this.#held.flush(true)
     const { index } = this.#open
     index.refresh()
     const alive = aliveOnce()
@@ -188,10 +160,10 @@ export class FileSpool implements Spool {
 
   count(queueName?: string): number {
     if (queueName !== undefined && queueName !== '') {
-      this.flushIndex(true)
+      this.#held.flush(true)
       return this.#open.index.countQueue(queueName)
     }
-    return this.#open.index.count() + this.#uncounted - this.#removals.size
+    return this.#open.index.count() + this.#held.uncounted
   }
 
   space(): { readonly freeBytes: number; readonly freeInodes: number } {
@@ -203,16 +175,10 @@ export class FileSpool implements Spool {
     this.#closing = true
     await this.#open.stopCare()
     this.#closed = true
-    clearTimeout(this.#timer)
     await this.#open.journal?.settle()
-    for (const held of this.#held.values()) {
-      held.claimed = false
-      this.#writeLog(held)
-      if (held.indexed) this.#changed.add(held)
-    }
     let clean = true
     try {
-      if (!this.#open.readOnly) this.flushIndex(true)
+      if (!this.#open.readOnly) this.#held.close()
     } catch (error) {
       clean = false
       this.#open.log(spoolError(error, 'closing the spool').message)
@@ -221,39 +187,13 @@ export class FileSpool implements Spool {
   }
 
   /** True while a message of this process needs a segment that the index does not know of. */
-  holdsSegment(name: string): boolean {
-    for (const held of this.#held.values()) {
-      if (held.parts.some((part) => part.segment === name) || held.origins.includes(name)) return true
-    }
-    for (const { others } of this.#removals.values()) if (others.includes(name)) return true
-    return false
+  needsSegment(name: string): boolean {
+    return this.#held.needsSegment(name)
   }
 
-  /** Brings the index up to date. Unless `all`, messages that may be delivered any moment stay out of it. */
-  flushIndex(all: boolean): void {
-    if (this.#changed.size === 0 && this.#removals.size === 0) return
-    const young = performance.now() - indexDelayMs
-    const due = [...this.#changed].filter((held) => all || held.indexed || held.since <= young)
-    if (due.length > 0 || this.#removals.size > 0) {
-      this.#open.index.transact((write) => {
-        for (const [id, { segment, others }] of this.#removals) {
-          const old = write.get(id)
-          if (old !== undefined) write.remove(id, old)
-          if (others.length > 0) write.putTombstone(id, segment, others)
-        }
-        for (const held of due) this.#put(write, held)
-      })
-      this.#open.crashPoint('index-written')
-    }
-    this.#removals.clear()
-    for (const held of due) {
-      this.#changed.delete(held)
-      if (!held.indexed) this.#uncounted--
-      held.indexed = true
-      this.#writeLog(held)
-      if (!held.claimed) this.#held.delete(held.id)
-    }
-    if (this.#changed.size > 0 && !this.#closed) this.#schedule()
+  /** Brings the index up to date, but for messages that may be completed any moment. */
+  flushIndex(): void {
+    this.#held.flush(false)
   }
 
   /**
@@ -274,7 +214,7 @@ export class FileSpool implements Spool {
     })
     held.origins = messageSegments(held).filter((name) => name !== location.segment)
     held.parts = [location]
-    this.#markChanged(held)
+    this.#held.change(held)
   }
 
   async #commit(incoming: CommittedBody, envelope: Envelope): Promise<SpooledMessage> {
@@ -287,14 +227,10 @@ export class FileSpool implements Spool {
       origins: [],
       sequence: 1,
       bodyFile: incoming.bodyFile,
-      claimed: false,
-      indexed: false,
       since: performance.now(),
       nextAttemptAt: envelope.receivedAt,
       reason: '',
-      logLines: '',
-      logWrites: 0,
-      complete: false,
+      ...freshHeld,
     }
     const location = await this.#journal().append({
       type: 'message',
@@ -304,9 +240,7 @@ export class FileSpool implements Spool {
       body: place.is === 'memory' ? place.bytes : undefined,
     })
     held.parts = [location]
-    this.#held.set(held.id, held)
-    this.#uncounted++
-    this.#markChanged(held)
+    this.#held.add(held)
     this.#open.crashPoint('message-committed')
     return message
   }
@@ -336,7 +270,7 @@ export class FileSpool implements Spool {
   async #take(id: string, entry: IndexEntry): Promise<Claim | undefined> {
     const message = await loadMessage(this.directory, this.#open.reader, id, entry)
     if (typeof message === 'string') {
-      await this.#open.setAsideMessage(id, entry, message)
+      await this.#open.dropDamaged(id, entry, message)
       return undefined
     }
     return this.#hold(id, entry, message)
@@ -350,16 +284,14 @@ export class FileSpool implements Spool {
       origins: entry.origins,
       sequence: entry.sequence,
       bodyFile: entry.bodyFile,
-      claimed: true,
-      indexed: true,
       since: 0,
       nextAttemptAt: entry.nextAttemptAt,
       reason: entry.reason,
-      logLines: '',
-      logWrites: 0,
-      complete: false,
+      ...freshHeld,
+      claimed: true,
+      indexed: true,
     }
-    this.#held.set(id, held)
+    this.#held.add(held)
     return this.#claimOf(held)
   }
 
@@ -370,9 +302,11 @@ export class FileSpool implements Spool {
         return held.message
       },
       record: (update) => this.#record(held, update),
-      log: (line) => this.#log(held, line),
+      log: (line) => this.#held.logLine(held, line.endsWith('\n') ? line : `${line}\n`),
       complete: () => this.#complete(held),
-      release: () => this.#release(held),
+      release: () => {
+        if (held.claimed) this.#held.release(held)
+      },
     }
   }
 
@@ -394,7 +328,7 @@ export class FileSpool implements Spool {
       this.#open.crashPoint('mark-recorded')
       held.parts = whole ? [...held.parts.slice(0, 1), location] : [...held.parts, location]
     }
-    this.#markChanged(held)
+    this.#held.change(held)
   }
 
   async #complete(held: Held): Promise<void> {
@@ -407,96 +341,10 @@ export class FileSpool implements Spool {
       json: { segments },
     })
     this.#open.crashPoint('tombstone-recorded')
-    held.claimed = false
-    held.complete = true
     const others = segments.filter((name) => name !== location.segment)
     if (others.length > 0) this.#journal().segment(location.segment)?.tombstones.set(held.id, others)
-    this.#held.delete(held.id)
-    this.#changed.delete(held)
+    this.#held.complete(held, location.segment, others)
     if (held.bodyFile !== '') removeLater(`${this.#host.bodies}/${held.bodyFile}`)
-    if (!held.indexed) {
-      this.#uncounted--
-      return
-    }
-    if (held.logWrites === 0) removeLater(`${this.directory}/msglog/${held.id}`)
-    this.#removals.set(held.id, { segment: location.segment, others })
-    this.#schedule()
-  }
-
-  #release(held: Held): void {
-    if (!held.claimed) return
-    held.claimed = false
-    this.#markChanged(held)
-    // Another process may be waiting for it.
-    try {
-      if (held.indexed) this.flushIndex(false)
-    } catch (error) {
-      this.#indexRefused(error)
-    }
-  }
-
-  #log(held: Held, line: ByteString): void {
-    held.logLines += line.endsWith('\n') ? line : `${line}\n`
-    if (held.indexed) this.#writeLog(held)
-  }
-
-  /** The message log of a message that is delivered at once never becomes a file. */
-  #writeLog(held: Held): void {
-    if (held.logLines === '') return
-    const lines = held.logLines
-    held.logLines = ''
-    held.logWrites++
-    const path = `${this.directory}/msglog/${held.id}`
-    appendLater(path, lines, this.#open.owner, (error) => {
-      held.logWrites--
-      if (held.complete && held.logWrites === 0) removeLater(path)
-      if (error !== null) this.#open.log(`message log of ${held.id}: ${error.message}`)
-    })
-  }
-
-  #put(write: IndexWriter, held: Held): void {
-    write.put(held.id, this.#entryOf(held), held.indexed ? write.get(held.id) : undefined)
-  }
-
-  #entryOf(held: Held): IndexEntry {
-    return indexEntry(held.message.envelope, {
-      sequence: held.sequence,
-      parts: held.parts,
-      origins: held.origins,
-      bodyFile: held.bodyFile,
-      bodySize: held.message.bodySize,
-      nextAttemptAt: held.nextAttemptAt,
-      reason: held.reason,
-      claimedBy: held.claimed ? this.#open.key : '',
-    })
-  }
-
-  #markChanged(held: Held): void {
-    this.#changed.add(held)
-    this.#schedule()
-  }
-
-  #schedule(): void {
-    if (this.#timer !== undefined || this.#closed) return
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined
-        try {
-          this.flushIndex(false)
-          this.#indexTrouble = false
-        } catch (error) {
-          this.#indexRefused(error)
-        }
-      },
-      this.#indexTrouble ? indexRetryMs : indexDelayMs,
-    )
-  }
-
-  /** A full disk, for one. What should be written is kept and tried again. */
-  #indexRefused(error: unknown): void {
-    if (!this.#indexTrouble) this.#open.log(spoolError(error, 'writing the spool index').message)
-    this.#indexTrouble = true
-    this.#schedule()
   }
 
   #journal(): Journal {
@@ -514,16 +362,6 @@ export class FileSpool implements Spool {
   #mustHold(held: Held): void {
     if (!held.claimed) throw new SpoolError('closed', `message ${held.id} is not claimed any more`)
   }
-}
-
-function messageJson(held: { message: StoredMessage; bodyFile: string }): MessageJson {
-  const { envelope, bodySize } = held.message
-  return held.bodyFile === '' ? { envelope, bodySize } : { envelope, bodyFile: held.bodyFile, bodySize }
-}
-
-/** The segments that hold a message record of it: while one of them exists, its tombstone must. */
-function messageSegments(held: { parts: readonly Location[]; origins: readonly string[] }): string[] {
-  return [...new Set([...held.parts.slice(0, 1).map(({ segment }) => segment), ...held.origins])]
 }
 
 /** Asks once a process, not once an entry. */

@@ -1,16 +1,13 @@
 /** Opens a spool: folders, the lock, the index or its rebuilding, and taking over from dead processes. */
-import { type Spool, SpoolError } from './api.ts'
+import type { Spool } from './api.ts'
 import { Care } from './care.ts'
 import {
-  restrict,
   errorCode,
   type FileOwner,
   fileExists,
   listFolder,
-  makeFolder,
   openFile,
   closeFile,
-  readSmallFile,
   removeLater,
   removeQuietly,
   renameFile,
@@ -18,15 +15,23 @@ import {
   syncFile,
   writeSmallFile,
 } from './disk.ts'
-import { lmdbFileProblem } from '../lmdb-file.ts'
 import { FileSpool } from './file-spool.ts'
+import {
+  indexIsGood,
+  isLeft,
+  makeOwnFolder,
+  openIndex,
+  readClean,
+  segmentFacts,
+  writeState,
+} from './folders.ts'
 import { Journal, type Segment } from './journal.ts'
 import { prepareLayout } from './layout.ts'
-import { bootId, isAlive, ownProcessKey, pidOf, type ProcessKey, takeLock } from './process-key.ts'
+import { ownProcessKey, pidOf, type ProcessKey, takeLock } from './process-key.ts'
 import { type IndexEntry, QueueIndex } from './queue-index.ts'
 import { recover, type RecoveryHost } from './recovery.ts'
 import { SegmentReader } from './segment-reader.ts'
-import type { Damage } from './record.ts'
+import { SetAside } from './set-aside.ts'
 
 export interface SpoolOptions {
   readonly directory: string
@@ -75,7 +80,7 @@ export class OpenSpool {
   /** Name of this process's folder, and its key in claims. */
   readonly key: ProcessKey
   readonly reader: SegmentReader
-  readonly damaged: { readonly what: string; readonly why: string }[] = []
+  readonly setAside: SetAside
   readonly readOnly: boolean
   readonly index: QueueIndex
   readonly journal: Journal | undefined
@@ -91,6 +96,7 @@ export class OpenSpool {
     this.index = index
     this.readOnly = readOnly
     this.reader = new SegmentReader(`${this.directory}/segments`)
+    this.setAside = new SetAside(this.directory, this.owner, this.reader, options.log)
     if (!readOnly) {
       this.journal = new Journal({
         folder: `${this.directory}/segments/${key}`,
@@ -155,8 +161,9 @@ export class OpenSpool {
     return this.#adopting
   }
 
-  async setAsideMessage(id: string, entry: IndexEntry, why: string): Promise<void> {
-    await this.#keepRecords(id, entry)
+  /** Takes a message that cannot be read out of the queue. */
+  async dropDamaged(id: string, entry: IndexEntry, why: string): Promise<void> {
+    await this.setAside.message(id, entry, why)
     await this.journal?.append({
       type: 'tombstone',
       id,
@@ -167,7 +174,6 @@ export class OpenSpool {
       const now = write.get(id)
       if (now !== undefined) write.remove(id, now)
     })
-    this.#tellDamaged(`message ${id}`, why)
   }
 
   /** @param clean false: the index could not be brought up to date, so the next start must read the segments */
@@ -283,135 +289,7 @@ export class OpenSpool {
   }
 
   #recoveryHost(): RecoveryHost {
-    return {
-      directory: this.directory,
-      index: this.index,
-      log: (line) => this.log(line),
-      setAsideBytes: (segment, damage, bytes) => this.#setAsideBytes(segment, damage, bytes),
-      setAsideEntry: async (id, entry, why) => {
-        await this.#keepRecords(id, entry)
-        this.#tellDamaged(`message ${id}`, why)
-      },
-    }
-  }
-
-  #setAsideBytes(segment: string, damage: Damage, bytes: Uint8Array): void {
-    if (damage.unfinished) {
-      this.log(`spool: a record at the end of segment ${segment} was never finished and is dropped`)
-      return
-    }
-    const what = damage.id === undefined ? 'a record' : `a record of message ${damage.id}`
-    const name = `${segment}-${damage.offset}`
-    this.#keepDamaged(name, bytes)
-    this.#tellDamaged(
-      what,
-      `${damage.length} bytes at ${damage.offset} of segment ${segment} are damaged; kept as damaged/${name}`,
-    )
-  }
-
-  async #keepRecords(id: string, entry: IndexEntry): Promise<void> {
-    for (const [number, part] of entry.parts.entries()) {
-      const bytes = await this.reader.readBytes(part)
-      if (bytes !== undefined) this.#keepDamaged(`${id}-${number}`, bytes)
-    }
-  }
-
-  #keepDamaged(name: string, bytes: Uint8Array): void {
-    writeSmallFile(`${this.directory}/damaged`, name, bytes, this.owner)
-  }
-
-  #tellDamaged(what: string, why: string): void {
-    this.damaged.push({ what, why })
-    this.log(`spool: ${what} is damaged and set aside: ${why}`)
-  }
-}
-
-/** True for the folder of a process that has closed it, or died. */
-function isLeft(directory: string, name: string): boolean {
-  return fileExists(`${directory}/segments/${name}/clean`) || !isAlive(name)
-}
-
-/** A folder that no other open spool has, even one of this process. */
-function makeOwnFolder(segments: string, process: ProcessKey, owner: FileOwner | undefined): ProcessKey {
-  for (let number = 0; ; number++) {
-    const key = number === 0 ? process : `${process}.${number}`
-    if (makeFolder(`${segments}/${key}`, owner)) return key
-  }
-}
-
-/**
- * The index can be used when other living processes use it; when the last one closed it properly; never when a
- * process died while opening it.
- */
-function indexIsGood(directory: string): boolean {
-  if (!fileExists(`${directory}/index/data.mdb`)) {
-    const live = listFolder(`${directory}/segments`).find((name) => !isLeft(directory, name))
-    if (live === undefined) return false
-    throw new SpoolError('io', `the index of ${directory} is missing while process ${pidOf(live)} uses it`)
-  }
-  const folders = listFolder(`${directory}/segments`)
-  if (folders.some((name) => !isLeft(directory, name))) return true
-  if (lmdbFileProblem(`${directory}/index/data.mdb`) !== undefined) return false
-  if (listFolder(`${directory}/index`).some((name) => name.startsWith('opening.'))) return false
-  const state = readState(directory)
-  return state?.clean === true && folders.every((name) => fileExists(`${directory}/segments/${name}/clean`))
-}
-
-/** Leaves a mark while LMDB opens: a damaged index can end the process, and then it is made anew. */
-function openIndex(directory: string, key: ProcessKey, owner: FileOwner | undefined): QueueIndex {
-  const folder = `${directory}/index`
-  makeFolder(folder, owner)
-  writeState(directory, owner, false)
-  const mark = `opening.${key}`
-  writeSmallFile(folder, mark, '', owner)
-  const index = QueueIndex.open(folder, false)
-  index.count()
-  for (const name of ['data.mdb', 'lock.mdb']) restrict(`${folder}/${name}`, owner)
-  removeQuietly(`${folder}/${mark}`)
-  return index
-}
-
-interface IndexState {
-  readonly boot: string
-  readonly clean: boolean
-}
-
-function writeState(directory: string, owner: FileOwner | undefined, clean: boolean): void {
-  const before = readState(directory)
-  if (before?.clean === clean && !clean) return
-  const state: IndexState = { boot: bootId(), clean }
-  writeSmallFile(`${directory}/index`, 'state', JSON.stringify(state), owner, true)
-}
-
-function readState(directory: string): IndexState | undefined {
-  return parseFile(`${directory}/index/state`) as IndexState | undefined
-}
-
-function readClean(folder: string): Segment[] | undefined {
-  // Written whole by `segmentFacts` below, or not readable at all.
-  const facts = parseFile(`${folder}/clean`) as ReturnType<typeof segmentFacts>[] | undefined
-  return facts?.map(({ name, size, tombstones }) => ({
-    name,
-    path: `${folder}/${name}`,
-    size,
-    tombstones: new Map(tombstones),
-  }))
-}
-
-function segmentFacts(segment: Segment): {
-  name: string
-  size: number
-  tombstones: [string, readonly string[]][]
-} {
-  return { name: segment.name, size: segment.size, tombstones: [...segment.tombstones] }
-}
-
-function parseFile(path: string): unknown {
-  const text = readSmallFile(path, 64 << 20)?.toString('utf8')
-  if (text === undefined || text === '') return undefined
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
+    const { directory, index, setAside } = this
+    return { directory, index, setAside }
   }
 }

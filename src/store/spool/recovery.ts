@@ -2,12 +2,12 @@
  * From segments to index: reads the records of a dead process (or of all), and brings the index in step.
  * Records are merged by message id and sequence number, so reading them twice does no harm.
  */
-import type { Damage, RecordView } from './record.ts'
-import { isDamage, readSegmentHead, scanRecords } from './record.ts'
+import { isDamage, readSegmentHead, type RecordView, scanRecords } from './record.ts'
 import { closeFile, fileSize, listFolder, openFile, readAt, removeQuietly, renameFile } from './disk.ts'
 import type { Location, Segment } from './journal.ts'
 import { envelopeAfter, parseMessage } from './load.ts'
 import type { IndexEntry, QueueIndex } from './queue-index.ts'
+import type { SetAside } from './set-aside.ts'
 import { indexEntry } from './stored-message.ts'
 import type { Envelope } from '../../mail/envelope.ts'
 
@@ -29,10 +29,7 @@ interface Found {
 export interface RecoveryHost {
   readonly directory: string
   readonly index: QueueIndex
-  log(line: string): void
-  /** Keeps the bytes of a bad stretch and tells of it. */
-  setAsideBytes(segment: string, damage: Damage, bytes: Uint8Array): void
-  setAsideEntry(id: string, entry: IndexEntry, why: string): Promise<void>
+  readonly setAside: SetAside
 }
 
 export interface Recovered {
@@ -87,7 +84,7 @@ async function scanSegment(
   let end = 0
   for (const item of scanRecords(bytes, stamp)) {
     end = item.offset + item.length
-    if (isDamage(item)) host.setAsideBytes(name, item, bytes.subarray(item.offset, end))
+    if (isDamage(item)) host.setAside.bytes(name, item, bytes.subarray(item.offset, end))
     else note(found, name, item)
   }
   return { name, path: `${folder}/${name}`, size: Math.max(end, 1), tombstones: new Map() }
@@ -158,7 +155,7 @@ async function mergeMessages(
         // One that the index knows, or knew, may have been completed by another process a moment ago.
         const known = !fresh && (host.index.has(id) || host.index.tombstone(id) !== undefined)
         if (entry.bodyFile !== '' && !known && !bodies.has(entry.bodyFile)) {
-          await host.setAsideEntry(id, entry, `its body file ${entry.bodyFile} is missing`)
+          await host.setAside.message(id, entry, `its body file ${entry.bodyFile} is missing`)
         } else made.push([id, entry, of])
       }
       count += putMessages(host, made, fresh)

@@ -1,0 +1,240 @@
+/**
+ * Messages of which this process knows more than the index does: just committed, being worked on, just completed.
+ * They are brought into the index in batches; most are completed before, and never enter it.
+ */
+import { appendLater, type FileOwner, removeLater, spoolError } from './disk.ts'
+import type { Location } from './journal.ts'
+import type { IndexEntry, IndexWriter, QueueIndex } from './queue-index.ts'
+import { indexEntry, type MessageJson, type StoredMessage } from './stored-message.ts'
+
+/** How long a message may stay out of the index. */
+const indexDelayMs = 25
+/** After the index could not be written. */
+const indexRetryMs = 1000
+
+export interface Held {
+  readonly id: string
+  message: StoredMessage
+  parts: readonly Location[]
+  /** Other segments that hold a message record of it. */
+  origins: readonly string[]
+  sequence: number
+  readonly bodyFile: string
+  claimed: boolean
+  /** True when the index has it. */
+  indexed: boolean
+  /** When it was committed, by the steady clock. */
+  readonly since: number
+  nextAttemptAt: number
+  reason: string
+  logLines: string
+  /** Writes to its message log that are under way; the file goes when they have ended and it is complete. */
+  logWrites: number
+  complete: boolean
+}
+
+/** What is true of every message when it is first held. */
+export const freshHeld = {
+  claimed: false,
+  indexed: false,
+  logLines: '',
+  logWrites: 0,
+  complete: false,
+} as const
+
+export interface HeldHost {
+  readonly directory: string
+  readonly index: QueueIndex
+  readonly owner: FileOwner | undefined
+  /** Key of this process in claims. */
+  readonly key: string
+  crashPoint(name: string): void
+  log(line: string): void
+}
+
+export class HeldMessages {
+  readonly #host: HeldHost
+  readonly #held = new Map<string, Held>()
+  readonly #changed = new Set<Held>()
+  /** Completed messages that the index still has. */
+  readonly #removals = new Map<string, { readonly segment: string; readonly others: readonly string[] }>()
+  /** Held messages that the index does not count. */
+  #uncounted = 0
+  #timer: NodeJS.Timeout | undefined
+  #trouble = false
+  #stopped = false
+
+  constructor(host: HeldHost) {
+    this.#host = host
+  }
+
+  get(id: string): Held | undefined {
+    return this.#held.get(id)
+  }
+
+  /** True when it was completed here and the index may not say so yet. */
+  isCompleted(id: string): boolean {
+    return this.#removals.has(id)
+  }
+
+  /** What to add to the number of messages in the index. */
+  get uncounted(): number {
+    return this.#uncounted - this.#removals.size
+  }
+
+  add(held: Held): void {
+    this.#held.set(held.id, held)
+    if (held.indexed) return
+    this.#uncounted++
+    this.change(held)
+  }
+
+  /** The index is to learn what has changed. */
+  change(held: Held): void {
+    this.#changed.add(held)
+    this.#schedule()
+  }
+
+  /** Its tombstone is on disk, in `segment`; `others` hold records of it. */
+  complete(held: Held, segment: string, others: readonly string[]): void {
+    held.claimed = false
+    held.complete = true
+    this.#held.delete(held.id)
+    this.#changed.delete(held)
+    if (!held.indexed) {
+      this.#uncounted--
+      return
+    }
+    if (held.logWrites === 0) removeLater(this.#logFile(held.id))
+    this.#removals.set(held.id, { segment, others })
+    this.#schedule()
+  }
+
+  /** Gives the claim up; another process may be waiting for it. */
+  release(held: Held): void {
+    held.claimed = false
+    this.change(held)
+    if (held.indexed) this.#tryFlush()
+  }
+
+  /** A line for the message log, which becomes a file only when the message enters the index. */
+  logLine(held: Held, line: string): void {
+    held.logLines += line
+    if (held.indexed) this.#writeLog(held)
+  }
+
+  /** True while a message held here needs a segment that the index does not know of. */
+  needsSegment(name: string): boolean {
+    for (const held of this.#held.values()) {
+      if (held.parts.some((part) => part.segment === name) || held.origins.includes(name)) return true
+    }
+    for (const { others } of this.#removals.values()) if (others.includes(name)) return true
+    return false
+  }
+
+  /** Brings the index up to date. Unless `all`, messages that may be completed any moment stay out of it. */
+  flush(all: boolean): void {
+    if (this.#changed.size === 0 && this.#removals.size === 0) return
+    const young = performance.now() - indexDelayMs
+    const due = [...this.#changed].filter((held) => all || held.indexed || held.since <= young)
+    if (due.length > 0 || this.#removals.size > 0) this.#write(due)
+    this.#removals.clear()
+    for (const held of due) {
+      this.#changed.delete(held)
+      if (!held.indexed) this.#uncounted--
+      held.indexed = true
+      this.#writeLog(held)
+      if (!held.claimed) this.#held.delete(held.id)
+    }
+    if (this.#changed.size > 0) this.#schedule()
+  }
+
+  /** Gives all claims up and writes everything; throws when the index cannot be written. */
+  close(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    for (const held of this.#held.values()) {
+      held.claimed = false
+      this.#changed.add(held)
+    }
+    this.flush(true)
+  }
+
+  #write(due: readonly Held[]): void {
+    this.#host.index.transact((write) => {
+      for (const [id, { segment, others }] of this.#removals) {
+        const old = write.get(id)
+        if (old !== undefined) write.remove(id, old)
+        if (others.length > 0) write.putTombstone(id, segment, others)
+      }
+      for (const held of due) this.#put(write, held)
+    })
+    this.#host.crashPoint('index-written')
+  }
+
+  #put(write: IndexWriter, held: Held): void {
+    const claimedBy = held.claimed ? this.#host.key : ''
+    write.put(held.id, entryOf(held, claimedBy), held.indexed ? write.get(held.id) : undefined)
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#stopped) return
+    const delay = this.#trouble ? indexRetryMs : indexDelayMs
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#tryFlush()
+    }, delay)
+  }
+
+  /** A full disk, for one, refuses: what should be written is kept and tried again. */
+  #tryFlush(): void {
+    try {
+      this.flush(false)
+      this.#trouble = false
+    } catch (error) {
+      if (!this.#trouble) this.#host.log(spoolError(error, 'writing the spool index').message)
+      this.#trouble = true
+      this.#schedule()
+    }
+  }
+
+  #writeLog(held: Held): void {
+    if (held.logLines === '') return
+    const lines = held.logLines
+    held.logLines = ''
+    held.logWrites++
+    const path = this.#logFile(held.id)
+    appendLater(path, lines, this.#host.owner, (error) => {
+      held.logWrites--
+      if (held.complete && held.logWrites === 0) removeLater(path)
+      if (error !== null) this.#host.log(`message log of ${held.id}: ${error.message}`)
+    })
+  }
+
+  #logFile(id: string): string {
+    return `${this.#host.directory}/msglog/${id}`
+  }
+}
+
+function entryOf(held: Held, claimedBy: string): IndexEntry {
+  return indexEntry(held.message.envelope, {
+    sequence: held.sequence,
+    parts: held.parts,
+    origins: held.origins,
+    bodyFile: held.bodyFile,
+    bodySize: held.message.bodySize,
+    nextAttemptAt: held.nextAttemptAt,
+    reason: held.reason,
+    claimedBy,
+  })
+}
+
+export function messageJson(held: Held): MessageJson {
+  const { envelope, bodySize } = held.message
+  return held.bodyFile === '' ? { envelope, bodySize } : { envelope, bodyFile: held.bodyFile, bodySize }
+}
+
+/** The segments that hold a message record of it: while one of them exists, its tombstone must. */
+export function messageSegments(held: Held): string[] {
+  return [...new Set([...held.parts.slice(0, 1).map(({ segment }) => segment), ...held.origins])]
+}
