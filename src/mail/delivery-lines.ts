@@ -142,7 +142,8 @@ export function deliveredLine(line: DeliveredLine, selects: Selects): ByteString
   if (line.prdr === true) text += ' PRDR'
   if (line.chunked === true) text += ' K'
   if (line.confirmation !== undefined && selects('smtp_confirmation')) {
-    text += ` C="${printable(line.confirmation)}"`
+    // Exim escapes line ends first, then quotes and backslashes: so two backslashes stand before the n.
+    text += ` C="${printable(line.confirmation).replace(/["\\]/g, '\\$&')}"`
   }
   if (line.shadow !== undefined) text += ` ST=${line.shadow}`
   if (selects('queue_time')) text += ` QT=${logDuration(line.queueMs, selects)}`

@@ -13,6 +13,7 @@ import { deliveryContext } from './message-facts.ts'
 import { addressContext } from './raise.ts'
 import { recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
 import { type DeliverySummary, errorNumbers, type TransportResult } from './results.ts'
+import { withShadow } from './shadow.ts'
 import { readRetry, recipientRetryKey, routingRetryKey } from './retry/record.ts'
 import type { Batch, TransportDriver } from './transports/driver.ts'
 import { transportDrivers } from './transports/index.ts'
@@ -225,9 +226,9 @@ async function runBatch(
     },
   }
   const early = await beforeBatch(attempt, batch, local)
-  const result =
-    early ??
-    (await driver.run(batch, context, { deps: attempt.deps, claim: attempt.claim, ...attempt.shared }))
+  const environment = { deps: attempt.deps, claim: attempt.claim, ...attempt.shared }
+  const tried = early ?? (await driver.run(batch, context, environment))
+  const result = local ? await withShadow(tried, batch, transportDrivers, context, environment) : tried
   await recordBatch(attempt, result, local)
 }
 

@@ -18,6 +18,7 @@ export interface LmtpJob {
   readonly sender: ByteString
   readonly recipients: readonly { readonly address: ByteString; readonly recipient: Recipient }[]
   readonly timeoutMs: number
+  readonly ignoreQuota: boolean
 }
 
 export async function deliverToLmtp(
@@ -57,6 +58,7 @@ export async function deliverToLmtp(
       sizeBytes: undefined,
       body8bit: false,
       smtputf8: false,
+      ignoreQuota: job.ignoreQuota,
       dsnRet: undefined,
       dsnEnvid: undefined,
       head: job.head,

@@ -2,7 +2,7 @@
  * Writes a message into a maildir: into `tmp` under a name that nobody else has, synced, then moved into `new`.
  * Source: Exim manual, "The appendfile transport", "Maildir delivery"; https://cr.yp.to/proto/maildir.html.
  */
-import { mkdir, open, rename, unlink } from 'node:fs/promises'
+import { mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ByteString } from '../../../base/text.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
@@ -94,9 +94,17 @@ async function overQuota(job: MaildirJob): Promise<LocalResult | undefined> {
   return {
     is: 'deferred',
     errno: errorNumbers.mailboxFull,
-    more: 0,
+    more: await secondsUnread(job.directory),
     message: `mailbox is full (MTA-imposed quota exceeded while writing to tmp/${job.name})`,
   }
+}
+
+/** A change of `new` is taken for the last reading. Source: Exim manual, "Retry rules for specific errors". */
+async function secondsUnread(directory: string): Promise<number> {
+  return stat(join(directory, 'new')).then(
+    ({ mtimeMs }) => Math.max(0, Math.floor((Date.now() - mtimeMs) / 1000)),
+    () => 0,
+  )
 }
 
 async function makeMaildir(job: MaildirJob): Promise<LocalResult | undefined> {

@@ -75,8 +75,8 @@ async function appendTo(job: Job, body: AsyncIterable<Uint8Array>): Promise<Loca
   try {
     const lock = await lockOpenFile(handle.fd, job.locks)
     if (lock.is !== 'locked') return notLocked(lock, job, 'fcntl/flock')
-    const before = (await handle.stat()).size
-    const full = overQuota(job, before)
+    const { size: before, atimeMs } = await handle.stat()
+    const full = overQuota(job, before, atimeMs)
     if (full !== undefined) return full
     return await write(handle, before, job, body)
   } catch (error) {
@@ -86,13 +86,14 @@ async function appendTo(job: Job, body: AsyncIterable<Uint8Array>): Promise<Loca
   }
 }
 
-function overQuota(job: Job, before: number): LocalResult | undefined {
+/** The seconds since the mailbox was read are what `quota_4d` in retry rules looks at. */
+function overQuota(job: Job, before: number, readAt: number): LocalResult | undefined {
   if (job.quota <= 0) return undefined
   if (before + (job.quotaInclusive ? job.messageSize : 0) <= job.quota) return undefined
   return {
     is: 'deferred',
     errno: errorNumbers.mailboxFull,
-    more: 0,
+    more: Math.max(0, Math.floor((Date.now() - readAt) / 1000)),
     message: `mailbox is full (MTA-imposed quota exceeded while writing to ${job.file})`,
   }
 }

@@ -41,9 +41,15 @@ export function isRetryRecord(value: unknown): value is RetryRecord {
   )
 }
 
-/** `T:name:address`, with the port when it is not the usual one. */
-export function hostRetryKey(name: string, address: string, port: number, usualPort: number): string {
-  return `T:${name.toLowerCase()}:${address}${port === usualPort ? '' : `:${port}`}`
+/** `T:name:address`, with the port when it is not the usual one; without the address when it is not to count. */
+export function hostRetryKey(
+  name: string,
+  address: string | undefined,
+  port: number,
+  usualPort: number,
+): string {
+  const place = address === undefined ? '' : `:${address}`
+  return `T:${name.toLowerCase()}${place}${port === usualPort ? '' : `:${port}`}`
 }
 
 /** Of an error that concerns one message at one host. */

@@ -63,7 +63,6 @@ async function onePatternMatches(pattern: Expandable, text: ByteString, context:
 export function errorMatches(name: string, extra: string | undefined, errno: number, more: number): boolean {
   if (name === '*') return true
   const digits = more >> 8
-  const mx = (more & 255) === 77
   const code =
     /^(auth_failed|data|mail|rcpt|lost_connection|lookup|refused|timeout_connect|timeout|tls_required|quota)(?:_(.+))?$/.exec(
       name,
@@ -83,12 +82,12 @@ export function errorMatches(name: string, extra: string | undefined, errno: num
     case 'lookup':
       return errno === errorNumbers.lookup
     case 'refused':
-      return errno === errorNumbers.refused && kindMatches(detail, mx)
+      return errno === errorNumbers.refused && kindMatches(detail, more & 255)
     case 'timeout_connect':
       // The letter after the number tells a time-out while connecting.
-      return errno === errorNumbers.timedOut && digits === connectTimeout && kindMatches(detail, mx)
+      return errno === errorNumbers.timedOut && digits === connectTimeout && kindMatches(detail, more & 255)
     case 'timeout':
-      return errno === errorNumbers.timedOut && kindMatches(detail, mx)
+      return errno === errorNumbers.timedOut && kindMatches(detail, more & 255)
     case 'tls_required':
       return errno === errorNumbers.tlsRequired
     case 'quota':
@@ -108,9 +107,9 @@ function replyMatches(pattern: string | undefined, digits: number): boolean {
   return pattern.length === 3 && Array.from(pattern).every((c, i) => c === 'x' || c === text[i])
 }
 
-function kindMatches(kind: string | undefined, mx: boolean): boolean {
+function kindMatches(kind: string | undefined, letter: number): boolean {
   if (kind === undefined) return true
-  return kind.toUpperCase() === 'MX' ? mx : kind.toUpperCase() === 'A' && !mx
+  return letter === (kind.toUpperCase() === 'MX' ? 77 : 65)
 }
 
 /** `quota_4d`: `more` holds the seconds since the mailbox was read. */

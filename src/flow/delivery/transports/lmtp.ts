@@ -68,6 +68,7 @@ async function prepare(batch: Batch, frame: LocalFrame, context: Context): Promi
         recipient: routed.recipient,
       })),
       timeoutMs: settings.timeout * 1000,
+      ignoreQuota: settings.ignore_quota,
     },
   }
 }

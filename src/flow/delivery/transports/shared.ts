@@ -2,7 +2,7 @@
 import { Failure } from '../../../base/outcome.ts'
 import type { Context } from '../../../ports.ts'
 import type { RoutedAddress } from '../../routed.ts'
-import { expandedInteger } from '../expanding.ts'
+import { expandedBytes, expandedInteger } from '../expanding.ts'
 import { type AddressOutcome, errorNumbers, type HostOutcome, type TransportResult } from '../results.ts'
 import type { Batch } from './driver.ts'
 
@@ -16,8 +16,17 @@ export function refuseAll(
   return { addresses: addresses.map((routed) => ({ routed, outcome, deliveryMs })), hosts }
 }
 
+/** `debug_print`: a line of the configuration's own in the debugging output. */
+async function debugPrint(batch: Batch, context: Context): Promise<void> {
+  const option = batch.transport.settings.debug_print
+  if (option === undefined || context.debug === undefined) return
+  const value = await expandedBytes(option, context)
+  if (typeof value === 'string') context.debug('deliver', value)
+}
+
 /** What stops a batch before the transport begins: the message is too big for it. */
 export async function sharedOutcome(batch: Batch, context: Context): Promise<AddressOutcome | undefined> {
+  await debugPrint(batch, context)
   const limit = await expandedInteger(batch.transport.settings.message_size_limit, context, 0)
   if (limit instanceof Failure) {
     return {

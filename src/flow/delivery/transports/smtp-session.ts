@@ -5,6 +5,7 @@ import { connectTo, systemError } from '../../../wire/outbound.ts'
 import { type Broken, type Offers, noOffers, readOffers, SmtpClient } from '../../../wire/smtp/client.ts'
 import type { SmtpReply } from '../../../wire/smtp/client-reply.ts'
 import { type DeliveryError, errorNumbers } from '../results.ts'
+import { connectTimeout } from '../retry/rules.ts'
 import type { PooledConnection } from '../pool.ts'
 import type { Place } from './smtp-hosts.ts'
 
@@ -42,7 +43,12 @@ export async function openSession(place: Place, options: SessionOptions): Promis
   if (connected.is === 'failed') {
     return {
       is: 'failed',
-      error: { errno: connected.errno, more: mark, errorText: connected.message, message: undefined },
+      error: {
+        errno: connected.errno,
+        more: connected.errno === errorNumbers.timedOut ? (connectTimeout << 8) | mark : mark,
+        errorText: connected.message,
+        message: undefined,
+      },
       permanent: false,
       reply: undefined,
     }

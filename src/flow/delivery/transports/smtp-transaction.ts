@@ -20,6 +20,8 @@ export interface TransactionRequest {
   readonly sizeBytes: number | undefined
   readonly body8bit: boolean
   readonly smtputf8: boolean
+  /** `IGNOREQUOTA` after RCPT, where an LMTP server offers it. */
+  readonly ignoreQuota: boolean
   readonly dsnRet: 'full' | 'hdrs' | undefined
   readonly dsnEnvid: ByteString | undefined
   /** Header section and blank line, LF line ends. */
@@ -98,7 +100,8 @@ class Transaction {
   async #pipelined(): Promise<TransactionResult> {
     const request = this.#request
     let text = `${this.#mail}\r\n`
-    for (const one of request.recipients) text += `${rcptCommand(one, this.#offers)}\r\n`
+    for (const one of request.recipients)
+      text += `${rcptCommand(one, this.#offers, this.#request.ignoreQuota)}\r\n`
     if (!request.chunking) text += 'DATA\r\n'
     const expected = 1 + request.recipients.length + (request.chunking ? 0 : 1)
     const { replies, broken } = await this.#client.exchange(text, expected, request.commandMs)
@@ -130,7 +133,7 @@ class Transaction {
     if (mail.code >= 300) return this.#mailRefused(mail)
     for (const [i, one] of request.recipients.entries()) {
       const { replies, broken } = await this.#client.exchange(
-        `${rcptCommand(one, this.#offers)}\r\n`,
+        `${rcptCommand(one, this.#offers, this.#request.ignoreQuota)}\r\n`,
         1,
         request.commandMs,
       )
@@ -376,8 +379,10 @@ function mailCommand(offers: Offers, request: TransactionRequest): string {
 function rcptCommand(
   one: { readonly address: ByteString; readonly recipient: Recipient },
   offers: Offers,
+  ignoreQuota: boolean,
 ): string {
   let text = `RCPT TO:<${one.address}>`
+  if (ignoreQuota && offers.ignoreQuota) text += ' IGNOREQUOTA'
   const dsn = one.recipient.dsn
   if (offers.dsn && dsn !== undefined) {
     if (dsn.notify.length > 0) text += ` NOTIFY=${dsn.notify.join(',').toUpperCase()}`

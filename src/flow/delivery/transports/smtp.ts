@@ -76,6 +76,7 @@ class SmtpDelivery {
   #waiting = 0
   #expired = 0
   #tries = 0
+  #looked = 0
 
   constructor(batch: Batch, context: Context, environment: DeliveryEnvironment) {
     this.#batch = batch
@@ -104,6 +105,13 @@ class SmtpDelivery {
   async #deliver(): Promise<AddressOutcome | undefined> {
     const common = await sharedOutcome(this.#batch, this.#context)
     if (common !== undefined) return common
+    const longest = this.#settings.message_linelength_limit
+    if (longest > 0 && this.#environment.claim.message.envelope.maxReceivedLineLength > longest) {
+      return {
+        is: 'failed',
+        error: { errno: errorNumbers.unknown, more: 0, message: 'message has lines too long for transport' },
+      }
+    }
     const request = await this.#prepare()
     if ('is' in request) return request
     const hosts = await this.#hostList()
@@ -149,14 +157,15 @@ class SmtpDelivery {
     const port = await this.#port(request.lmtp)
     if (typeof port !== 'number') return port
     for (const host of hosts) {
-      if (this.#pending.length === 0 || this.#tries >= this.#settings.hosts_max_try) break
+      if (this.#pending.length === 0 || this.#enough()) break
       const places = await placesOf(host, port, this.#context)
       if (places === 'again' || places === 'none') {
         this.#lookupFailed(host, places)
         continue
       }
       for (const place of places) {
-        if (this.#pending.length === 0 || this.#tries >= this.#settings.hosts_max_try) break
+        if (this.#pending.length === 0 || this.#enough()) break
+        this.#looked++
         if (!this.#allowed(place)) {
           return deferral(`${this.#batch.transport.name} transport found host ${place.name} to be local`)
         }
@@ -165,6 +174,13 @@ class SmtpDelivery {
       }
     }
     return undefined
+  }
+
+  /** `hosts_max_try` counts connections, the hard limit also addresses whose retry time is not reached. */
+  #enough(): boolean {
+    return (
+      this.#tries >= this.#settings.hosts_max_try || this.#looked >= this.#settings.hosts_max_try_hardlimit
+    )
   }
 
   /** A message sent to ourselves would come back; routers have looked at the hosts they gave. */
@@ -195,7 +211,12 @@ class SmtpDelivery {
   }
 
   async #tryPlace(place: Place, request: Prepared): Promise<Attempt> {
-    const key = hostRetryKey(place.name, place.address, place.port, request.lmtp ? 24 : 25)
+    const key = hostRetryKey(
+      place.name,
+      request.retryByAddress ? place.address : undefined,
+      place.port,
+      request.lmtp ? 24 : 25,
+    )
     const standing = hostStanding(
       this.#context,
       this.#environment.claim.message.envelope,
@@ -437,8 +458,11 @@ class SmtpDelivery {
     const small = message.smallBody()
     const body = small instanceof Promise ? await small : small
     const lmtp = settings.protocol === 'lmtp'
+    const retryByAddress = await expandedBoolean(settings.retry_include_ip_address, context, true)
+    if (retryByAddress instanceof Failure) return deferral(retryByAddress.message)
     return {
       lmtp,
+      retryByAddress,
       session: {
         lmtp,
         helo: helo ?? context.server.primaryHostname,
@@ -465,6 +489,7 @@ class SmtpDelivery {
               settings.size_addition,
         body8bit: envelope.body8bit ?? false,
         smtputf8: envelope.smtputf8 ?? false,
+        ignoreQuota: settings.lmtp_ignore_quota,
         dsnRet: envelope.dsnRet,
         dsnEnvid: envelope.dsnEnvid,
         head: settings.body_only ? '' : `${head.text}\n`,
@@ -479,6 +504,8 @@ class SmtpDelivery {
 }
 
 interface Prepared {
+  /** `retry_include_ip_address`. */
+  readonly retryByAddress: boolean
   readonly lmtp: boolean
   readonly session: SessionOptions
   readonly transaction: TransactionRequest
