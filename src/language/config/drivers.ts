@@ -3,7 +3,8 @@ import { nearest, type Report } from '../../base/diagnostic.ts'
 import type { Instance } from './configuration.ts'
 import { type MappedText, skipSpace } from './mapped.ts'
 import type { OptionTable } from './options/table.ts'
-import type { DriverTable } from './registries.ts'
+import { placeOfOption } from './elsewhere.ts'
+import type { DriverTable, Registries } from './registries.ts'
 import {
   completeSettings,
   cutSetting,
@@ -28,6 +29,7 @@ export class DriverSection {
   readonly #kind: DriverKind
   readonly #generic: OptionTable
   readonly #drivers: DriverTable
+  readonly #registries: Registries
   readonly #report: Report
   readonly #drafts: Draft[] = []
   #open: Draft | undefined
@@ -35,10 +37,11 @@ export class DriverSection {
   /** `KIND.option` or `KIND.DRIVER.option` for each option written with `hide`. */
   readonly hidden = new Set<string>()
 
-  constructor(kind: DriverKind, generic: OptionTable, drivers: DriverTable, report: Report) {
+  constructor(kind: DriverKind, generic: OptionTable, registries: Registries, report: Report) {
     this.#kind = kind
     this.#generic = generic
-    this.#drivers = drivers
+    this.#drivers = registries[`${kind}s`]
+    this.#registries = registries
     this.#report = report
   }
 
@@ -166,7 +169,8 @@ export class DriverSection {
   #unknown(setting: SettingLine, tables: readonly OptionTable[], driverSeen: boolean): void {
     const { line, name, nameStart, nameEnd } = setting
     const hint = driverSeen ? '' : ' ("driver" must be specified before any private options)'
-    const help = driverSeen ? nearestOption(name, tables) : 'put the line "driver = ..." first'
+    const known = placeOfOption(name.replace(/^not?_/, ''), this.#registries) ?? nearestOption(name, tables)
+    const help = driverSeen ? known : 'put the line "driver = ..." first'
     error(
       this.#report,
       'option-unknown',

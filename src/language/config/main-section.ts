@@ -3,7 +3,9 @@ import type { Report } from '../../base/diagnostic.ts'
 import { Expandable } from '../../base/expandable.ts'
 import type { ListKind, NamedList } from './configuration.ts'
 import { type MappedText, skipSpace } from './mapped.ts'
+import { placeOfOption } from './elsewhere.ts'
 import { mainOptions } from './options/main.ts'
+import type { Registries } from './registries.ts'
 import {
   cutSetting,
   error,
@@ -31,6 +33,7 @@ const listWord: Readonly<Record<ListKind, string>> = {
 
 export class MainSection {
   readonly #report: Report
+  readonly #registries: Registries
   readonly settings = newSettings()
   readonly lists: Readonly<Record<ListKind, Map<string, NamedList>>> = {
     domain: new Map(),
@@ -39,7 +42,8 @@ export class MainSection {
     localpart: new Map(),
   }
 
-  constructor(report: Report) {
+  constructor(registries: Registries, report: Report) {
+    this.#registries = registries
     this.#report = report
   }
 
@@ -54,7 +58,8 @@ export class MainSection {
     }
     const found = findOption(name, [mainOptions])
     if (found === undefined) {
-      const help = nearestOption(name, [mainOptions])
+      const help =
+        placeOfOption(name.replace(/^not?_/, ''), this.#registries) ?? nearestOption(name, [mainOptions])
       const at = line.span(nameStart, Math.max(nameEnd, nameStart + 1))
       error(this.#report, 'option-unknown', `main option "${name}" unknown`, at, help)
       return

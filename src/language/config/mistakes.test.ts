@@ -270,3 +270,19 @@ test('config_strict makes everything that is told stop the start', () => {
     'r router: transport "b" is not defined',
   ])
 })
+
+test('an option in the wrong place is told where it belongs', () => {
+  const text =
+    'data = x\nbegin routers\nr:\n driver = accept\n transport = t\n no_forbid_pipe\nbegin transports\nt:\n driver = smtp\n qualify_recipient = x\n'
+  assert.deepEqual(
+    mistakes(readText(text)).map((d) => [brief(d), d.help]),
+    [
+      ['1:1 main option "data" unknown', 'it is an option of the redirect router'],
+      ['6:2 option "no_forbid_pipe" unknown', 'it is an option of the redirect router'],
+      [
+        '10:2 option "qualify_recipient" unknown',
+        'it is an option of the main section, before the first "begin"',
+      ],
+    ],
+  )
+})

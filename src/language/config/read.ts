@@ -67,16 +67,11 @@ export function readConfiguration(request: ReadRequest): Configuration {
   }
   const reader = new LineReader(openFirst(request, report), request.readFile, macros, report, moved)
 
-  const main = new MainSection(report)
+  const main = new MainSection(registries, report)
   const acls = new AclSection(report)
-  const routers = new DriverSection('router', routerOptions, registries.routers, report)
-  const transports = new DriverSection('transport', transportOptions, registries.transports, report)
-  const authenticators = new DriverSection(
-    'authenticator',
-    authenticatorOptions,
-    registries.authenticators,
-    report,
-  )
+  const routers = new DriverSection('router', routerOptions, registries, report)
+  const transports = new DriverSection('transport', transportOptions, registries, report)
+  const authenticators = new DriverSection('authenticator', authenticatorOptions, registries, report)
   const retry: RetryRule[] = []
   const rewrite: RewriteRule[] = []
   const takers: Readonly<Record<SectionName | 'main' | 'unknown', (line: MappedText) => void>> = {
