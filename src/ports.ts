@@ -264,6 +264,8 @@ export interface Context {
   /** How many lists, and how many ACLs, called each other to get here; their engines count and refuse. */
   readonly listDepth?: number | undefined
   readonly aclDepth?: number | undefined
+  /** Results of named domain and local part lists are kept while this object lives; else for the address at hand. */
+  readonly listCache?: object | undefined
 }
 
 // ---------------------------------------------------------------------------------------------- results

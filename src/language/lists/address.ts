@@ -168,11 +168,15 @@ function partsItem(text: Text, options: CompileOptions): Match<AddressSubject> |
     if (special === undefined) {
       return samePlainDomain(domain, subject.domain) ? { is: 'match', data: addressData(text) } : undefined
     }
-    return after(special(textSubject(subject.domain), run), (result) =>
-      result?.is === 'match'
-        ? { ...result, data: concat([slice(text, 0, start), result.data ?? '']) }
-        : result,
-    )
+    return after(special(textSubject(subject.domain), run), (result) => {
+      if (result?.is !== 'match') {
+        run.context.debug?.('lists', `${subject.domain} in "${domain}"? no (end of list)`)
+        return result
+      }
+      const how = result.how === undefined ? '' : ` ${result.how}`
+      run.context.debug?.('lists', `${subject.domain} in "${domain}"? yes (matched "${domain}"${how})`)
+      return { ...result, data: concat([slice(text, 0, start), result.data ?? '']) }
+    })
   }
 }
 

@@ -72,7 +72,7 @@ export class Engine implements ListEngine {
     const run: Run = { context, engine: this, depth: context.listDepth ?? 0 }
     const name = mainOptionName(list, context)
     return after(
-      this.#matchExpandable(kind, list, makeSubject(kind, subject), run, fullOptions(options), name),
+      this.#matchExpandable(kind, list, makeSubject(kind, subject, options), run, fullOptions(options), name),
       resultOf,
     )
   }
@@ -87,7 +87,7 @@ export class Engine implements ListEngine {
     const run: Run = { context, engine: this, depth: context.listDepth ?? 0 }
     const full = fullOptions(options)
     return after(
-      this.#walk(this.#compileText(kind, list, full), list, makeSubject(kind, subject), run),
+      this.#walk(this.#compileText(kind, list, full), list, makeSubject(kind, subject, options), run),
       resultOf,
     )
   }
@@ -189,7 +189,8 @@ export class Engine implements ListEngine {
       const { is } = done.result
       if (ready.kind === 'address') traceDomains(ready.list, subject, done.item, debug)
       if (is === 'match' || is === 'no') {
-        const where = name ?? `"${textOf(list)}"`
+        // A list of one item that was made for the purpose has a newline as separator: nobody wrote that.
+        const where = name ?? `"${textOf(list).replace(/^<\n/, '')}"`
         debug('lists', `${subject.label} in ${where}? ${is === 'match' ? 'yes' : 'no'} (${done.why})`)
       }
       return done
@@ -260,9 +261,11 @@ function compile(kind: AnyKind, items: readonly Text[], options: CompileOptions)
   }
 }
 
-function makeSubject(kind: AnyKind, subject: Text | HostSubject): Subject {
+function makeSubject(kind: AnyKind, subject: Text | HostSubject, options: MatchOptions): Subject {
   if (typeof subject === 'object' && !(subject instanceof Tainted)) {
-    return hostSubject(subject.address, subject.name)
+    const host = hostSubject(subject.address, subject.name)
+    // `match_ip` is about an address, not about the client.
+    return options.addressesOnly === true ? { ...host, label: host.address ?? '' } : host
   }
   return kind === 'address' ? addressSubject(subject) : textSubject(subject)
 }

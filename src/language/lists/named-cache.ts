@@ -53,6 +53,6 @@ function ownerOf(kind: ListKind, context: Context): object | undefined {
     case 'address':
       return context.message ?? context.connection
     default:
-      return context.address ?? context.message
+      return context.listCache ?? context.address ?? context.message
   }
 }

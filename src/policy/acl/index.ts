@@ -97,6 +97,7 @@ export function createAclEngine(): AclEngine {
     const inner: Context = {
       ...context,
       aclDepth: depth + 1,
+      listCache: context.listCache ?? context.address ?? context.message,
       aclArguments: args.slice(0, 9),
       debug: depth === 0 ? context.debug : indented(context.debug, depth),
     }

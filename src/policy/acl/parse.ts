@@ -34,6 +34,7 @@ interface OpenStatement {
   readonly at: Statement['at']
   readonly file: string
   readonly line: number
+  readonly lastLine: number
 }
 
 /** Reads logical lines; mistakes are collected, so that one run tells all. */
@@ -67,7 +68,14 @@ function readLine(line: Expandable, statements: OpenStatement[], mistakes: Mista
     const wordStart = found[0].length - word.length
     const at = line.span(wordStart, found[0].length)
     const { file, line: number } = locate(at)
-    statements.push({ verb: word, clauses: [], at, file, line: number })
+    statements.push({
+      verb: word,
+      clauses: [],
+      at,
+      file,
+      line: number,
+      lastLine: lastLineOf(line, file, number),
+    })
     start = found[0].length
     if (line.text.slice(start).trim() === '') return
   }
@@ -91,6 +99,12 @@ function readLine(line: Expandable, statements: OpenStatement[], mistakes: Mista
     statement.clauses.push(clause)
     if (clause.row.since === undefined) mistakes.push(notYet(clause))
   }
+}
+
+/** The physical line on which a logical line ends. */
+function lastLineOf(line: Expandable, file: string, first: number): number {
+  const end = locate(line.span(Math.max(0, line.text.length - 1), line.text.length))
+  return end.file === file ? Math.max(first, end.line) : first
 }
 
 function readClause(line: Expandable, from: number, shown: string, verb: Verb): Clause | Mistake {

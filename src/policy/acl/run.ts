@@ -73,7 +73,7 @@ function runStatement(
   call: AclCall,
   progress: Progress,
 ): Awaitable<AclResult | undefined> {
-  call.context.debug?.('acl', `processing "${statement.verb}" (${statement.file} ${statement.line})`)
+  call.context.debug?.('acl', `processing "${statement.verb}" (${statement.file} ${statement.lastLine})`)
   if (statement.verb === 'discard' && !isAllowed(discarding, call.place)) {
     call.context.ports.log.panic(undefined, `"discard" verb not allowed in ${placeNames[call.place]} ACL`)
     return { verdict: 'error', userMessage: undefined, logMessage: undefined, logReject: call.logReject }

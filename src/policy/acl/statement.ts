@@ -23,6 +23,8 @@ export interface Statement {
   readonly at: Span
   readonly file: string
   readonly line: number
+  /** Where its first logical line ends: the number that Exim shows in debugging. */
+  readonly lastLine: number
 }
 
 export interface Acl {
