@@ -16,6 +16,9 @@ import {
   takeSetting,
 } from './settings.ts'
 
+/** Searching a name like a wrong one takes time; more wrong ones than this are not told. */
+const maxUnknown = 200
+
 export type DriverKind = 'router' | 'transport' | 'authenticator'
 
 /** Lines of one instance, gathered before any is read: the driver decides which options there are. */
@@ -34,6 +37,7 @@ export class DriverSection {
   readonly #drafts: Draft[] = []
   #open: Draft | undefined
   #complained = false
+  #unknowns = 0
   /** `KIND.option` or `KIND.DRIVER.option` for each option written with `hide`. */
   readonly hidden = new Set<string>()
 
@@ -167,6 +171,8 @@ export class DriverSection {
   }
 
   #unknown(setting: SettingLine, tables: readonly OptionTable[], driverSeen: boolean): void {
+    this.#unknowns++
+    if (this.#unknowns > maxUnknown) return
     const { line, name, nameStart, nameEnd } = setting
     const hint = driverSeen ? '' : ' ("driver" must be specified before any private options)'
     const known = placeOfOption(name.replace(/^not?_/, ''), this.#registries) ?? nearestOption(name, tables)

@@ -117,6 +117,16 @@ const bounded: readonly { says: string; text: string; message: RegExp }[] = [
     message: /main option "x" unknown/,
   },
   {
+    says: 'a hundred thousand unknown options end',
+    text: Array.from({ length: 100_000 }, (_, i) => `smtp_baner${i} = x\n`).join(''),
+    message: /main option "smtp_baner0" unknown/,
+  },
+  {
+    says: 'a hundred thousand unknown options of a driver end',
+    text: `begin routers\nr:\n driver = accept\n${Array.from({ length: 100_000 }, (_, i) => `x${i} = x\n`).join('')}`,
+    message: /option "x0" unknown/,
+  },
+  {
     says: 'a hundred thousand nested conditionals end',
     text: '.ifdef A\n'.repeat(100_000),
     message: /\.endif missing/,

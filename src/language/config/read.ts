@@ -34,7 +34,7 @@ export interface ReadRequest {
   readonly registries: Registries
 }
 
-/** More findings than this help no one. */
+/** More findings than this help no one: reading ends there. */
 const maxDiagnostics = 500
 
 const sectionNames = [
@@ -89,6 +89,7 @@ export function readConfiguration(request: ReadRequest): Configuration {
   const seen = new Map<SectionName, MappedText>()
   let section: SectionName | 'main' | 'unknown' = 'main'
   for (let line = reader.next(); line !== undefined; line = reader.next()) {
+    if (diagnostics.length >= maxDiagnostics) break
     normalizedLines.push({ text: line.text, hide: /^hide[ \t]/.test(line.text) })
     if (/^begin /i.test(line.text)) section = beginSection(line, seen, report)
     else if (definesMacro(section, line)) {
