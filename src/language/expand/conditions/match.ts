@@ -117,8 +117,9 @@ const lists: readonly ConditionRow[] = [
       return env.context.ports.matchList(
         'host',
         list,
-        { address: address === '' ? undefined : address, name: '' },
+        { address: address === '' ? undefined : address },
         env.scope(),
+        { addressesOnly: true },
       )
     },
   ),
