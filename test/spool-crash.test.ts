@@ -82,6 +82,21 @@ for (const row of table) {
   })
 }
 
+test('after a sync that failed nothing more is acknowledged until the next start', async (t) => {
+  const world = spoolWorld(t)
+  const steps: readonly Step[] = ['receive', 'claim', 'receive-large', 'receive', 'receive']
+  const args = [child, world.directory, steps.join(), 'break-sync', 'receive-large']
+  const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+  assert.equal(stdout.match(/^did receive/gm)?.length, 1, stdout)
+  assert.equal(stdout.match(/^refused sync-failed$/gm)?.length, 3, stdout)
+  const spool = await world.open()
+  assert.ok(spool.count() >= 1)
+  assert.equal(
+    (await spool.read(/^begun (\S+)/.exec(stdout)?.[1] ?? ''))?.id,
+    /^begun (\S+)/.exec(stdout)?.[1],
+  )
+})
+
 test('every crash point of the document is in the test, and the other way round', (t) => {
   const document = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'docs', 'spool-format.md')
   if (!existsSync(document)) return t.skip('the documents are not beside this build')

@@ -2,8 +2,8 @@
  * A process that works on a spool and dies at a named point. Arguments: folder, steps, crash point, step at which the
  * point counts. What was acknowledged is told on standard output, one line each, before the next step.
  */
-import { writeSync } from 'node:fs'
-import { type Claim, openSpool, type SpooledMessage } from '../../src/store/spool/index.ts'
+import { closeSync, readdirSync, readlinkSync, writeSync } from 'node:fs'
+import { type Claim, openSpool, SpoolError, type SpooledMessage } from '../../src/store/spool/index.ts'
 import { spoolEnvelope } from './spool-world.ts'
 
 export type Step =
@@ -35,6 +35,7 @@ async function work(folder: string, steps: readonly Step[]): Promise<void> {
     log: (line) => tell(`log ${line}`),
     segmentBytes: 1 << 20,
     crashPoint(name) {
+      if (point === 'break-sync' && name === 'record-written' && pointStep === current) breakSync(folder)
       if (name === point && (pointStep === '' || pointStep === current)) process.kill(process.pid, 'SIGKILL')
     },
   })
@@ -48,7 +49,12 @@ async function work(folder: string, steps: readonly Step[]): Promise<void> {
       for (let at = 0; at < bodies[step].length; at += 50_000) {
         await incoming.write(bodies[step].subarray(at, at + 50_000))
       }
-      message = await incoming.commit(spoolEnvelope(incoming.id))
+      try {
+        message = await incoming.commit(spoolEnvelope(incoming.id))
+      } catch (error) {
+        tell(`refused ${error instanceof SpoolError ? error.code : String(error)}`)
+        continue
+      }
     } else if (step === 'claim' && message !== undefined) claim = spool.claimCommitted(message)
     else if (step === 'mark') await claim?.record({ done: ['bob@example.net'], firstDelivery: false })
     else if (step === 'release') claim?.release()
@@ -57,6 +63,17 @@ async function work(folder: string, steps: readonly Step[]): Promise<void> {
     else if (step === 'close') await spool.close()
     else if (step === 'stay') setInterval(() => {}, 1000)
     tell(`did ${step}`)
+  }
+}
+
+/** Closes the descriptor of the segment under the writer: the sync that follows must fail. */
+function breakSync(folder: string): void {
+  for (const fd of readdirSync('/proc/self/fd')) {
+    try {
+      if (readlinkSync(`/proc/self/fd/${fd}`).startsWith(`${folder}/segments/`)) closeSync(Number(fd))
+    } catch {
+      // The descriptor with which the folder is read is gone by now.
+    }
   }
 }
 

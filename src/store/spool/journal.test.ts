@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { closeSync, existsSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { test } from 'node:test'
 import { addMessage, bodyOf, type SpoolWorld, spoolWorld } from '../../../test/support/spool-world.ts'
 import type { Spool } from './index.ts'
@@ -100,31 +100,6 @@ test('many marks of one message are put together', async (t) => {
     assert.equal((await again.read(id))?.envelope.done.length, 50)
     await again.close()
   }
-})
-
-test('after a sync that failed nothing more is acknowledged', async (t) => {
-  const world = spoolWorld(t)
-  let armed = false
-  const spool = await world.open({
-    crashPoint(name) {
-      if (!armed || name !== 'record-written') return
-      // The descriptor of the segment is closed under it: the sync that follows must fail.
-      const fd = readdirSync('/proc/self/fd').find((each) => {
-        try {
-          return readlinkSync(`/proc/self/fd/${each}`).startsWith(`${world.directory}/segments/`)
-        } catch {
-          return false
-        }
-      })
-      closeSync(Number(fd))
-    },
-  })
-  await addMessage(spool)
-  armed = true
-  const refused = { code: 'sync-failed', message: /^syncing a segment: EBADF/ }
-  await assert.rejects(addMessage(spool), refused)
-  armed = false
-  await assert.rejects(addMessage(spool), refused)
 })
 
 const noMount = process.getuid?.() === 0 ? undefined : 'needs root, to mount a small disk'
