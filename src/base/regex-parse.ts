@@ -414,7 +414,7 @@ class Parser {
     const body = this.text.slice(this.at, end < 0 ? undefined : end)
     this.at = end < 0 ? this.text.length : end + 2
     if (body === '') return undefined
-    return { is: 'sequence', items: [...body].map((char) => literal(char, flags)) }
+    return { is: 'sequence', items: body.split('').map((char) => literal(char, flags)) }
   }
 
   /** The byte that an escape stands for; `at` is on the character after the backslash. */

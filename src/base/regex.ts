@@ -26,6 +26,8 @@ const mostUnwatchedSteps = 2_000_000
 /** Longest subject for which V8's own change of engines is trusted. */
 const longestWatched = 2000
 
+/** `l` is V8's own flag for its linear engine. */
+const linearFlags: string = 'gl'
 const linear = enableLinearEngine()
 
 /** Compiles a pattern; an error has PCRE's sentence and the offset in the pattern. */
@@ -72,7 +74,7 @@ function harmless(emitted: Emitted, subject: string): boolean {
 function linearForm(emitted: Emitted): RegExp | undefined {
   if (!linear.onDemand || emitted.copies) return undefined
   try {
-    return new RegExp(emitted.source, 'gl')
+    return new RegExp(emitted.source, linearFlags)
   } catch {
     // V8 says so when it cannot run a pattern in linear time.
     return undefined
@@ -105,7 +107,7 @@ function enableLinearEngine(): { readonly onBacktracks: boolean; readonly onDema
   const answer = new RegExp('([aA]+)+$', 'g').test(`${'a'.repeat(23)}!`)
   const onBacktracks = !answer && performance.now() - start < 60
   try {
-    return { onBacktracks, onDemand: !new RegExp('a$', 'gl').test('b') }
+    return { onBacktracks, onDemand: !new RegExp('a$', linearFlags).test('b') }
   } catch {
     return { onBacktracks, onDemand: false }
   }

@@ -63,7 +63,7 @@ export function encodeWords(text: ByteString, charset: string): ByteString {
   let result = head
   let length = head.length
   for (const char of charactersOf(text, charset)) {
-    const coded = [...char].map(encodeQ).join('')
+    const coded = char.split('').map(encodeQ).join('')
     if (length + coded.length > longestWord - 2) {
       result += `?=\n ${head}`
       length = head.length

@@ -32,7 +32,10 @@ export const imapfolder = plainItem({
 
 /** Characters that mean something to Maildir are written in base 64 too. */
 function protect(level: string, specials: string): string {
-  return [...level].map((char) => (specials.includes(char) ? encoded(char) : char)).join('')
+  return level
+    .split('')
+    .map((char) => (specials.includes(char) ? encoded(char) : char))
+    .join('')
 }
 
 function encoded(char: string): string {

@@ -4,7 +4,14 @@ import { textOperator } from './kinds.ts'
 
 const manual = 'Expansion operators'
 
-const letters: Readonly<Record<string, string>> = { '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't', '\v': 'v' }
+const letters: Readonly<Record<string, string>> = {
+  '\b': 'b',
+  '\f': 'f',
+  '\n': 'n',
+  '\r': 'r',
+  '\t': 't',
+  '\v': 'v',
+}
 
 /** A byte as an escape for people: `\n`, `\t`, `\303`. */
 export function octal(char: string): string {

@@ -45,7 +45,7 @@ export const unicodeOperators: readonly OperatorRow[] = [
     since: '0.1',
     manual,
     convert: (text) =>
-      [...decodeUtf8(text)].map((char) => ((char.codePointAt(0) ?? 0) > 255 ? '_' : char)).join(''),
+      Array.from(decodeUtf8(text), (char) => ((char.codePointAt(0) ?? 0) > 255 ? '_' : char)).join(''),
   }),
   textOperator({
     name: 'utf8clean',

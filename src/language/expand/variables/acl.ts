@@ -47,7 +47,7 @@ export const aclVariables: readonly VariableRow[] = [
 export function userVariable(name: string): VariableRow | undefined {
   const acl = /^acl_[cm](?:[0-9_].*)?$/.exec(name)
   if (acl !== null) return aclVariable(name)
-  if (/^r_/.test(name)) {
+  if (name.startsWith('r_')) {
     return trusted(name, 'A variable that a router set.', ({ context }) =>
       context.address?.routerVariables?.get(name.slice(2)),
     )
