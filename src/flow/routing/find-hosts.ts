@@ -52,13 +52,22 @@ export async function findHost(question: HostQuestion, work: RouterWork): Promis
   return { is: 'found', hosts, localAt: localAt < 0 ? undefined : localAt }
 }
 
-function addressesOf(question: HostQuestion, work: RouterWork): Promise<HostAddresses> {
+async function addressesOf(question: HostQuestion, work: RouterWork): Promise<HostAddresses> {
   const { name, method, ipv4Only } = question
   const ip = parseIp(name)
   if (ip !== undefined) {
-    return Promise.resolve({ is: 'found', addresses: [formatIp(ip)], canonicalName: name, dnssec: false })
+    return { is: 'found', addresses: [formatIp(ip)], canonicalName: name, dnssec: false }
   }
-  return work.context.ports.hostAddresses(name, { method, ipv4Only, dnssec: true })
+  const dnssec = await requestsDnssec(work)
+  return work.context.ports.hostAddresses(name, { method, ipv4Only, dnssec })
+}
+
+/** `dnssec_request_domains` covers the domain, or `dnssec_require_domains` does. */
+export async function requestsDnssec(work: RouterWork): Promise<boolean> {
+  const list = work.router.settings.dnssec_request_domains
+  if (list.text === '*') return true
+  const result = await work.context.ports.matchList('domain', list, work.facts.domain, work.context)
+  return result.is === 'match' || (await requiresDnssec(work))
 }
 
 /** `dnssec_require_domains` covers the domain that is being routed. */

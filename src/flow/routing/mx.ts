@@ -5,7 +5,7 @@
 import { parseIp } from '../../base/ip.ts'
 import type { DnsRecord } from '../../ports.ts'
 import type { RouteHost } from '../routed.ts'
-import { findHost, type HostFound, type HostQuestion } from './find-hosts.ts'
+import { findHost, requestsDnssec, requiresDnssec, type HostFound, type HostQuestion } from './find-hosts.ts'
 import type { RouterWork } from './types.ts'
 
 export type MxFound =
@@ -46,8 +46,11 @@ export async function findMx(
   options: Pick<HostQuestion, 'ipv4Only' | 'ipv4Prefer' | 'port'>,
   work: RouterWork,
 ): Promise<MxFound> {
-  const answer = await work.context.ports.dns(domain, 'MX', { dnssec: true })
+  const answer = await work.context.ports.dns(domain, 'MX', { dnssec: await requestsDnssec(work) })
   if (answer.status === 'again') return { is: 'again' }
+  // What names the hosts must be as trustworthy as their addresses.
+  if (answer.records.length > 0 && !answer.authenticated && (await requiresDnssec(work)))
+    return { is: 'insecure' }
   const records = answer.records.flatMap((record) => (record.type === 'MX' ? [record] : []))
   if (records.length === 0) return { is: 'absent', domainExists: answer.status !== 'nxdomain' }
   if (records.some((record) => record.exchange === '.') && records.length === 1) return { is: 'null' }
@@ -64,8 +67,12 @@ export async function findSrv(
   options: Pick<HostQuestion, 'ipv4Only' | 'ipv4Prefer'>,
   work: RouterWork,
 ): Promise<MxFound> {
-  const answer = await work.context.ports.dns(`_${service}._tcp.${domain}`, 'SRV', { dnssec: true })
+  const answer = await work.context.ports.dns(`_${service}._tcp.${domain}`, 'SRV', {
+    dnssec: await requestsDnssec(work),
+  })
   if (answer.status === 'again') return { is: 'again' }
+  if (answer.records.length > 0 && !answer.authenticated && (await requiresDnssec(work)))
+    return { is: 'insecure' }
   const records = answer.records.flatMap((record) => (record.type === 'SRV' ? [record] : []))
   if (records.length === 0) return { is: 'absent', domainExists: true }
   if (records.length === 1 && records[0]?.target === '.') return { is: 'null' }

@@ -24,6 +24,8 @@ export function createVerify(
   callout: Callout | undefined,
 ): (request: VerifyRequest, context: Context) => Promise<VerifyResult> {
   return async (request, context) => {
+    // The null reverse-path is always good: RFC 5321 section 4.5.5.
+    if (request.kind === 'sender' && request.address === '') return { is: 'ok' }
     const options = request.options.map((option) => option.trim())
     const wantsCallout = options.some((option) => /^callout\b/.test(option))
     const unknown = options.find(
@@ -56,7 +58,12 @@ async function verifyByRouting(
 ): Promise<VerifyResult> {
   const { kind } = request
   const purpose = kind === 'recipient' ? 'verify-recipient' : 'verify-sender'
-  const context: Context = { ...outer, verifyMode: kind === 'recipient' ? 'R' : 'S' }
+  const context: Context = {
+    ...outer,
+    verifyMode: kind === 'recipient' ? 'R' : 'S',
+    // While the sender is verified there is none: Exim manual, router option "senders".
+    ...(kind === 'sender' && outer.message && { message: { ...outer.message, sender: '' } }),
+  }
   let candidate: Candidate | undefined = topCandidate({ address: await rewritten(request, context) })
   for (let depth = 0; candidate !== undefined && depth <= depthLimit; depth++) {
     const run = await routeAddress(candidate, { ...engine, purpose, context })
