@@ -1,5 +1,5 @@
 /** Mistakes in named lists that show without running anything: unknown names and loops. */
-import { nearest, type Report } from '../../base/diagnostic.ts'
+import { nearest, type Report, type Span } from '../../base/diagnostic.ts'
 import { Expandable } from '../../base/expandable.ts'
 import { parseIp, parseNetwork } from '../../base/ip.ts'
 import { textOf } from '../../base/text.ts'
@@ -76,7 +76,7 @@ function checkMasks(list: Expandable, report: Report): void {
       code: 'list-mask',
       severity: 'warning',
       message: `"${bare}" never matches: its mask is wrong`,
-      at: list.span(),
+      at: spanOf(list, bare),
       help: 'a mask is the number of bits that count: 192.0.2.0/24',
     })
   }
@@ -91,10 +91,16 @@ function checkNames(kind: ListKind, list: Expandable, configuration: Configurati
       code: 'list-unknown',
       severity: 'error',
       message: `unknown named ${kind === 'localpart' ? 'local part' : kind} list "+${name}"`,
-      at: list.span(),
+      at: spanOf(list, `+${name}`),
       help: near === undefined ? undefined : `did you mean "+${near}"?`,
     })
   }
+}
+
+/** Where an item stands; the whole list when doubled separators hide it. */
+function spanOf(list: Expandable, item: string): Span {
+  const start = list.text.indexOf(item)
+  return start < 0 ? list.span() : list.span(start, start + item.length)
 }
 
 /** An expansion in the list hides its items, so only constant lists are read. */

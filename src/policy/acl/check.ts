@@ -168,8 +168,11 @@ function reportVerify(acl: Acl, report: Report): void {
 /** A statement without conditions that always ends the ACL hides what follows. */
 function reportUnreached(acl: Acl, report: Report): void {
   const last = acl.statements.findIndex(
-    ({ verb, clauses }) =>
-      verb !== 'warn' && verb !== 'require' && clauses.every((clause) => clause.row.kind === 'modifier'),
+    ({ broken, verb, clauses }) =>
+      !broken &&
+      verb !== 'warn' &&
+      verb !== 'require' &&
+      clauses.every((clause) => clause.row.kind === 'modifier'),
   )
   const next = last < 0 ? undefined : acl.statements[last + 1]
   const ending = acl.statements[last]

@@ -155,7 +155,7 @@ const findings: readonly Finding[] = [
     acls: 't:\naccept senders = x : !+nope',
     message: 'unknown named address list "+nope"',
     severity: 'error',
-    at: [2, 18],
+    at: [2, 23],
   },
   {
     says: 'an item of verify nobody knows',

@@ -29,6 +29,7 @@ function isVerb(word: string): word is Verb {
 }
 
 interface OpenStatement {
+  broken: boolean
   readonly verb: Verb
   readonly clauses: Clause[]
   readonly at: Statement['at']
@@ -71,6 +72,7 @@ function readLine(line: Expandable, statements: OpenStatement[], mistakes: Mista
     statements.push({
       verb: word,
       clauses: [],
+      broken: false,
       at,
       file,
       line: number,
@@ -94,8 +96,10 @@ function readLine(line: Expandable, statements: OpenStatement[], mistakes: Mista
     return
   }
   const clause = readClause(line, start, shown, statement.verb)
-  if ('code' in clause) mistakes.push(clause)
-  else {
+  if ('code' in clause) {
+    mistakes.push(clause)
+    statement.broken = true
+  } else {
     statement.clauses.push(clause)
     if (clause.row.since === undefined) mistakes.push(notYet(clause))
   }

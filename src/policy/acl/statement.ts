@@ -18,6 +18,8 @@ export interface Clause {
 }
 
 export interface Statement {
+  /** A clause of it could not be read. */
+  readonly broken: boolean
   readonly verb: Verb
   readonly clauses: readonly Clause[]
   readonly at: Span
