@@ -5,6 +5,7 @@ import type { AclSource, Configuration } from '../../language/config/configurati
 import { checkList } from '../../language/lists/check.ts'
 import type { AclPlace } from '../../ports.ts'
 import { findControl } from './controls/index.ts'
+import type { ControlRow } from './row.ts'
 import { verifyItems } from './verify/index.ts'
 import { isAllowed, placeNames } from './place.ts'
 import type { Acl, Clause } from './statement.ts'
@@ -43,6 +44,7 @@ export function checkAcls(configuration: Configuration, parse: Parse, report: Re
     const acl = parse(source)
     reportUnreached(acl, report)
     reportVerify(acl, report)
+    reportControls(acl, report)
     reportLists(acl, configuration, report)
     calls.set(source.name, reportCalls(acl, configuration, report))
   }
@@ -204,27 +206,33 @@ function reportMisplaced(acl: Acl, place: AclPlace, report: Report): void {
 }
 
 function reportControl(clause: Clause, place: AclPlace, report: Report): void {
-  const name = clause.argument.text.split('/')[0] ?? ''
-  const row = findControl(name)
-  if (row === undefined) {
+  const row = controlOf(clause)
+  if (row === undefined || isAllowed(row.phases, place)) return
+  report({
+    code: 'acl-misplaced',
+    severity: 'error',
+    message: `cannot use "control=${row.name}" in ${placeNames[place]} ACL`,
+    at: clause.argument.span(),
+  })
+}
+
+function controlOf(clause: Clause): ControlRow | undefined {
+  return findControl(clause.argument.text.split('/')[0] ?? '')
+}
+
+/** Controls nobody knows, and those that have no effect yet. */
+function reportControls(acl: Acl, report: Report): void {
+  for (const clause of clausesOf(acl)) {
+    if (clause.row.name !== 'control' || !isConstant(clause.argument)) continue
+    const row = controlOf(clause)
+    if (row?.since !== undefined) continue
     report({
-      code: 'acl-control-unknown',
-      severity: 'error',
-      message: `syntax error in "control=${clause.argument.text}"`,
-      at: clause.argument.span(),
-    })
-  } else if (!isAllowed(row.phases, place)) {
-    report({
-      code: 'acl-misplaced',
-      severity: 'error',
-      message: `cannot use "control=${row.name}" in ${placeNames[place]} ACL`,
-      at: clause.argument.span(),
-    })
-  } else if (row.since === undefined) {
-    report({
-      code: 'acl-control-not-working',
-      severity: 'warning',
-      message: `control "${row.name}" does not work in this version of Postern`,
+      code: row === undefined ? 'acl-control-unknown' : 'acl-control-not-working',
+      severity: row === undefined ? 'error' : 'warning',
+      message:
+        row === undefined
+          ? `syntax error in "control=${clause.argument.text}"`
+          : `control "${row.name}" has no effect in this version of Postern`,
       at: clause.argument.span(),
     })
   }

@@ -9,10 +9,7 @@ import { encodeUtf8, isTainted, type Text, textOf } from '../../base/text.ts'
 import type { Configuration, AclSource } from '../../language/config/configuration.ts'
 import type { AclPlace, AclResult, Context, Ports } from '../../ports.ts'
 import { asciiLower } from './case.ts'
-import { conditions } from './conditions/index.ts'
-import { controls } from './controls/index.ts'
 import { checkAcls } from './check.ts'
-import { modifiers } from './modifiers/index.ts'
 import { fileLines, inlineLines } from './lines.ts'
 import { parseAcl, rows } from './parse.ts'
 import type { AclCall, Row } from './row.ts'
@@ -154,15 +151,4 @@ function indented(debug: Context['debug'], depth: number): Context['debug'] {
   if (debug === undefined) return undefined
   const step = depth % 4 === 0 ? encodeUtf8('╎') : ' '
   return (category, line) => debug(category, `${step}${line}`)
-}
-
-/** Names of what works, for macros such as `_ACL_...` and listings. */
-export const aclNames = {
-  conditions: working(conditions),
-  modifiers: working(modifiers),
-  controls: working(controls),
-} as const
-
-function working(table: readonly { readonly name: string; readonly since?: string }[]): string[] {
-  return table.flatMap(({ name, since }) => (since === undefined ? [] : [name]))
 }

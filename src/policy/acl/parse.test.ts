@@ -141,7 +141,7 @@ const findings: readonly Finding[] = [
     says: 'a control that does not work yet',
     acls: 't:\naccept control = debug',
     option: 't',
-    message: 'control "debug" does not work in this version of Postern',
+    message: 'control "debug" has no effect in this version of Postern',
     severity: 'warning',
   },
   {

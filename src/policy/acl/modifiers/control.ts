@@ -24,7 +24,9 @@ export const control: ActingModifier = {
       return errorOf(`cannot use "control=${row.name}" in ${placeNames[call.place]} ACL`)
     }
     if (row.apply === undefined) {
-      return errorOf(`control "${row.name}" does not work in this version of Postern`)
+      // Nothing is less safe without it, and the start has warned: the ACL goes on.
+      call.context.debug?.('acl', `control "${row.name}" has no effect in this version of Postern`)
+      return undefined
     }
     const options = slash < 0 ? '' : slice(argument, slash + 1)
     return after(
