@@ -17,7 +17,7 @@ export interface FeatureRow {
 export const features: readonly FeatureRow[] = [
   { shown: 'iconv()', have: ['ICONV'], since: '0.1' },
   { shown: 'IPv6', have: ['IPV6'], since: '0.1' },
-  { shown: 'OpenSSL', have: ['TLS', 'OPENSSL'] },
+  { shown: 'OpenSSL', have: ['TLS', 'OPENSSL'], since: '0.1' },
   { shown: 'TLS_resume', have: ['TLS_RESUME'] },
   { shown: 'Content_Scanning', have: ['CONTENT_SCANNING'] },
   { shown: 'DANE', have: ['DANE'] },

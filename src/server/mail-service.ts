@@ -14,11 +14,13 @@ import type { ConnectionFacts } from '../ports.ts'
 import { IdleWatch } from '../wire/idle-watch.ts'
 import { type Listener, type ListenResult, startListener } from '../wire/listener.ts'
 import { StreamIo } from '../wire/stream-io.ts'
+import { createTlsContexts } from '../wire/tls/contexts.ts'
 import { type AcceptVerdict, decideAccept } from './accept-limits.ts'
 import { ConnectionCounts } from './connection-counts.ts'
 import type { ListenAddress } from './listen-addresses.ts'
 import type { RunRequest } from './queue.ts'
 import type { Server } from './server.ts'
+import { startTlsService, upgrade } from './tls-service.ts'
 
 export interface MailServiceOptions {
   readonly addresses: readonly ListenAddress[]
@@ -35,6 +37,9 @@ export class MailService {
   #server: Server
   readonly #options: MailServiceOptions
   readonly #watch = new IdleWatch()
+  readonly #tls = createTlsContexts(() => Date.now())
+  /** Listening ports on which TLS begins with the first byte. */
+  readonly #tlsPorts = new Set<number>()
   readonly #shutdown = new AbortController()
   readonly #counts = new ConnectionCounts()
   readonly #sockets = new Set<Socket>()
@@ -63,6 +68,8 @@ export class MailService {
   /** Listens on these addresses and no longer on others. When one cannot be had, all stays as it was. */
   async listen(addresses: readonly ListenAddress[]): Promise<ListenResult | undefined> {
     const wanted = new Map(addresses.map((at) => [`${at.address} ${at.port}`, at]))
+    this.#tlsPorts.clear()
+    for (const at of addresses) if (at.tlsOnConnect) this.#tlsPorts.add(at.port)
     const added: [string, Listener][] = []
     for (const [key, at] of wanted) {
       if (this.#listeners.has(key)) continue
@@ -208,18 +215,25 @@ export class MailService {
       const name = await server.ports.expand(active, server.context({ connection }))
       if (!isFailure(name) && textOf(name) !== '') connection.activeHostname = textOf(name)
     }
+    const onConnect = this.#tlsPorts.has(connection.interfacePort)
+    const secured = onConnect
+      ? await upgrade(this.#tls, socket, server.context({ connection }), true)
+      : undefined
+    if (secured?.is === 'failed') return
+    const stream = secured?.socket ?? socket
+    const io = new StreamIo({
+      input: stream,
+      output: stream,
+      watch: this.#watch,
+      shutdown: this.#shutdown.signal,
+    })
     const services: ReceiveServices = {
       ...(await server.receiving()),
+      startTls: startTlsService(this.#tls, socket, io),
       shutdown: this.#shutdown.signal,
       connectionCount: () => this.#counts.total,
       queueing: queueOnly ? 'queue' : this.#options.queueing,
     }
-    const io = new StreamIo({
-      input: socket,
-      output: socket,
-      watch: this.#watch,
-      shutdown: this.#shutdown.signal,
-    })
     await runSession(io, connection, services)
   }
 

@@ -1,5 +1,7 @@
 /** Commands that ask little: RSET, NOOP, HELP, and those that are not offered here. */
+import { answerRefusal, refusalOf, runAclOption } from '../acl.ts'
 import { clientError } from '../errors.ts'
+import { aclContext } from '../pre-mail.ts'
 import type { Command } from './command.ts'
 
 export const rset: Command = {
@@ -59,6 +61,9 @@ export const starttls: Command = {
     if (tls === undefined || !session.offered.has('STARTTLS')) {
       return clientError(session, 'protocol', 503, 'STARTTLS command used when not advertised')
     }
+    const result = await runAclOption(session.settings.acl_smtp_starttls, 'starttls', aclContext(session))
+    const refusal = result === undefined ? undefined : refusalOf(session, result, { what: 'STARTTLS' })
+    if (refusal !== undefined) return answerRefusal(session, refusal)
     session.reset('STARTTLS')
     session.reply(220, 'TLS go ahead')
     session.send()

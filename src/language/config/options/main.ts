@@ -159,6 +159,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'The ACL that decides about STARTTLS.',
   },
   acl_smtp_vrfy: {
@@ -1118,6 +1119,7 @@ export const mainOptions = {
     type: 'string',
     default: '+no_sslv2 +no_sslv3 +single_dh_use +no_ticket +no_renegotiation',
     tier: 'B',
+    since: '0.1',
     doc: 'Switches of OpenSSL for all TLS.',
   },
   oracle_servers: {
@@ -1769,6 +1771,7 @@ export const mainOptions = {
     type: 'hostList',
     default: '*',
     tier: 'A',
+    since: '0.1',
     doc: 'Clients to whom STARTTLS is offered.',
   },
   tls_alpn: {
@@ -1783,6 +1786,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Files of our certificates for arriving connections.',
   },
   tls_crl: {
@@ -1790,6 +1794,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Revocation list that client certificates are checked against.',
   },
   tls_dh_max_bits: {
@@ -1802,6 +1807,7 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Diffie-Hellman parameters: a file, a name, or none.',
   },
   tls_early_banner_hosts: {
@@ -1814,6 +1820,7 @@ export const mainOptions = {
     type: 'expandList',
     default: 'auto',
     tier: 'B',
+    since: '0.1',
     doc: 'Elliptic curves that are offered for the key exchange.',
   },
   tls_ocsp_file: {
@@ -1835,6 +1842,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Files of the keys of our certificates.',
   },
   tls_remember_esmtp: {
@@ -1848,6 +1856,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Ciphers that are allowed on arriving connections.',
   },
   tls_resumption_hosts: {
@@ -1861,6 +1870,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Clients that are asked for a certificate, which need not be good.',
   },
   tls_verify_certificates: {
@@ -1868,6 +1878,7 @@ export const mainOptions = {
     default: 'system',
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Certificates that client certificates are checked against.',
   },
   tls_verify_hosts: {
@@ -1875,6 +1886,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Clients that must show a good certificate.',
   },
   trusted_groups: {

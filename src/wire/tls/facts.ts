@@ -1,0 +1,51 @@
+/** What is known of a TLS connection, in Exim's words. */
+import type { PeerCertificate, TLSSocket } from 'node:tls'
+import type { TlsFacts } from '../../ports.ts'
+
+/** Facts of a finished handshake. `verified`: what the check of the certificate came to. */
+export function factsOf(
+  socket: TLSSocket,
+  known: { readonly verified: boolean; readonly sni: string; readonly onConnect: boolean },
+): TlsFacts {
+  const cipher = socket.getCipher()
+  const version = (socket.getProtocol() ?? '').replace(/^TLSv/, 'TLS').replace(/^TLS1$/, 'TLS1.0')
+  const bits = keyBits(cipher.standardName)
+  const peer = socket.getPeerCertificate(false)
+  const raw = rawOf(peer)
+  const ours = socket.getCertificate()
+  const ourRaw = ours === null || !('raw' in ours) ? undefined : rawOf(ours)
+  return {
+    cipher: `${version}:${cipher.name}:${bits}`,
+    cipherStd: cipher.standardName,
+    version,
+    bits,
+    certificateVerified: known.verified,
+    peerDn: raw === undefined ? '' : distinguishedName(socket),
+    sni: known.sni,
+    ocsp: 0,
+    resumed: socket.isSessionReused(),
+    ...(raw === undefined ? {} : { peerCertificate: raw }),
+    ...(ourRaw === undefined ? {} : { ourCertificate: ourRaw }),
+    onConnect: known.onConnect,
+  }
+}
+
+function rawOf(certificate: Partial<PeerCertificate>): Uint8Array | undefined {
+  return certificate.raw
+}
+
+/** `/C=UK/O=Example/CN=mail.example`: the order of the certificate, as OpenSSL's one-line form has it. */
+function distinguishedName(socket: TLSSocket): string {
+  const subject = socket.getPeerX509Certificate()?.subject ?? ''
+  return subject
+    .split('\n')
+    .map((line) => `/${Buffer.from(line, 'utf8').toString('latin1')}`)
+    .join('')
+}
+
+/** Strength of the symmetric cipher. */
+function keyBits(standardName: string): number {
+  if (/AES_256|CHACHA20|CAMELLIA_256|ARIA_256/.test(standardName)) return 256
+  if (/AES_128|CAMELLIA_128|ARIA_128|SEED|RC4_128/.test(standardName)) return 128
+  return /3DES/.test(standardName) ? 168 : 0
+}
