@@ -28,7 +28,7 @@ export const tableRegistries: Registries = {
     dnslookup: { options: dnslookupOptions, needsTransport: true },
     ipliteral: { options: {}, needsTransport: true },
     iplookup: { options: iplookupOptions },
-    manualroute: { options: manualrouteOptions, needsTransport: true },
+    manualroute: { options: manualrouteOptions },
     queryprogram: { options: queryprogramOptions },
     redirect: { options: redirectOptions },
   },

@@ -63,19 +63,26 @@ function checkMain({ main, mainSetAt }: Configuration, report: Report): void {
 function checkLogSelector({ main, mainSetAt }: Configuration, report: Report): void {
   const at = mainSetAt.get('log_selector')
   const text = main.log_selector ?? ''
-  const words = text.split(/[ \t]+/).filter((part) => part !== '' && !part.startsWith('='))
   if (at === undefined) return
   const names = [...Object.keys(logSelectors), 'all']
-  for (const word of words) {
-    if (!/^[+-]/.test(word)) {
-      const message = `malformed log_selector setting: + or - expected but found "${text.slice(text.indexOf(word))}"`
-      error(report, 'log-selector', message, wordSpan(at, word), 'each word is +name or -name')
+  for (let rest = text.trimStart(); rest !== ''; ) {
+    const [word, sign, name = ''] = /^([+=-])([A-Za-z0-9_]*)[ \t]*/.exec(rest) ?? []
+    if (word === undefined) {
+      const message = `malformed log_selector setting: + or - expected but found "${rest}"`
+      error(report, 'log-selector', message, wordSpan(at, rest), 'each word is +name or -name')
       return
     }
-    if (names.includes(word.slice(1))) continue
-    const near = nearest(word.slice(1), names)
-    const help = near === undefined ? undefined : `did you mean "${word.charAt(0)}${near}"?`
-    error(report, 'log-selector', `unknown log_selector setting: ${word}`, wordSpan(at, word), help)
+    rest = rest.slice(word.length)
+    if (sign === '=' || names.includes(name)) continue
+    const near = nearest(name, names)
+    const help = near === undefined ? `known are ${names.join(', ')}` : `did you mean "${sign}${near}"?`
+    error(
+      report,
+      'log-selector',
+      `unknown log_selector setting: ${sign}${name}`,
+      wordSpan(at, word.trimEnd()),
+      help,
+    )
   }
 }
 

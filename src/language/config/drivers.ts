@@ -116,18 +116,21 @@ export class DriverSection {
     const read = newSettings()
     let driverSeen = false
     const named = settings.some((setting) => setting.name === 'driver')
+    const strays: SettingLine[] = []
     for (const setting of settings) {
       if (setting.name === 'driver') driverSeen = true
       const found = findOption(setting.name, tables)
       if (found === undefined) {
         // The options of a driver that is unknown, or not named, cannot be judged.
         if (privateOptions !== undefined || (named && !driverSeen)) this.#unknown(setting, tables, driverSeen)
+        else if (!named) strays.push(setting)
         continue
       }
       if (!driverSeen && findOption(setting.name, [this.#generic]) === undefined)
         this.#unknown(setting, tables, false)
       takeSetting(setting, found, read, this.#report)
     }
+    if (!named) this.#noDriver(draft, strays)
     for (const name of read.hidden) {
       const owner = Object.hasOwn(this.#generic, name) ? this.#kind : `${this.#kind}.${driver ?? ''}`
       this.hidden.add(`${owner}.${name}`)
@@ -145,18 +148,7 @@ export class DriverSection {
   /** The driver an instance names, when there is such a driver. */
   #driverOf(draft: Draft, settings: readonly SettingLine[]): string | undefined {
     const setting = settings.find((s) => s.name === 'driver')
-    if (setting === undefined) {
-      const names = Object.keys(this.#drivers).join(', ')
-      const message = `no driver defined for ${this.#kind} "${draft.name}"`
-      error(
-        this.#report,
-        'driver-missing',
-        message,
-        draft.header.span(),
-        `add "driver = ..." with one of ${names}`,
-      )
-      return undefined
-    }
+    if (setting === undefined) return undefined
     const { line } = setting
     const value = /^[ \t]*=[ \t]*"?([^"]*)"?$/.exec(line.text.slice(setting.nameEnd))?.[1]
     if (value === undefined) return undefined
@@ -170,13 +162,27 @@ export class DriverSection {
     return undefined
   }
 
+  /** One word for an instance without a driver; `driver` may just be misspelt. */
+  #noDriver(draft: Draft, strays: readonly SettingLine[]): void {
+    const misspelt = strays.find((setting) => nearest(setting.name, ['driver']) !== undefined) ?? strays[0]
+    if (misspelt !== undefined) {
+      this.#unknown(misspelt, [this.#generic], false)
+      return
+    }
+    const help = `add "driver = ..." with one of ${Object.keys(this.#drivers).join(', ')}`
+    const message = `no driver defined for ${this.#kind} "${draft.name}"`
+    error(this.#report, 'driver-missing', message, draft.header.span(), help)
+  }
+
   #unknown(setting: SettingLine, tables: readonly OptionTable[], driverSeen: boolean): void {
     this.#unknowns++
     if (this.#unknowns > maxUnknown) return
     const { line, name, nameStart, nameEnd } = setting
     const hint = driverSeen ? '' : ' ("driver" must be specified before any private options)'
     const known = placeOfOption(name.replace(/^not?_/, ''), this.#registries) ?? nearestOption(name, tables)
-    const help = driverSeen ? known : 'put the line "driver = ..." first'
+    const first =
+      nearest(name, ['driver']) === undefined ? 'put the line "driver = ..." first' : 'did you mean "driver"?'
+    const help = driverSeen ? known : first
     error(
       this.#report,
       'option-unknown',

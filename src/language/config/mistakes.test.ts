@@ -286,3 +286,16 @@ test('an option in the wrong place is told where it belongs', () => {
     ],
   )
 })
+
+test('a misspelt driver line is told as such, and nothing else of its instance', () => {
+  const text = 'begin transports\nt:\n hosts = x\n drivr = smtp\n port = 1\n'
+  assert.deepEqual(
+    mistakes(readText(text)).map((d) => [brief(d), d.help]),
+    [
+      [
+        '4:2 option "drivr" unknown ("driver" must be specified before any private options)',
+        'did you mean "driver"?',
+      ],
+    ],
+  )
+})

@@ -34,7 +34,7 @@ export function readRetryRule(line: MappedText, report: Report): RetryRule | und
   const pattern = readWord(line, 0)
   if (pattern === undefined) return undefined
   const end = line.text.length
-  const kind = readWord(line, pattern.next)
+  const kind = readWord(line, pattern.next, false)
   if (kind === undefined) {
     const help = 'a rule is: pattern, error (or *), then intervals such as F,2h,15m'
     error(
