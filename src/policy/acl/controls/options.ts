@@ -110,7 +110,6 @@ function endOfOption(text: string): number {
 export const cutthroughDelivery: ControlRow = {
   name: 'cutthrough_delivery',
   doc: 'The message is handed on while it is being received; /defer=pass hands temporary refusals back.',
-  since: '0.1',
   tier: 'A',
   phases: 'all',
   takesOptions: true,
