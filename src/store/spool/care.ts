@@ -11,6 +11,9 @@ const roundMs = 2000
 /** Below this part of living bytes a segment is emptied. */
 const livingShare = 0.25
 const copiesPerRound = 500
+/** With more segments than this, those that brief processes left with a message or two are put together. */
+const segmentsLimit = 64
+const smallSegment = 1 << 20
 
 export class Care {
   readonly #open: OpenSpool
@@ -100,9 +103,11 @@ export class Care {
 
   async #compact(): Promise<void> {
     let copies = 0
-    for (const segment of this.#journal.sealed()) {
+    const sealed = this.#journal.sealed()
+    for (const segment of sealed) {
       const use = this.#open.index.segmentUse(segment.name)
-      if (use.messages === 0 || use.bytes >= segment.size * livingShare) continue
+      const small = sealed.length > segmentsLimit && segment.size < smallSegment
+      if (use.messages === 0 || (!small && use.bytes >= segment.size * livingShare)) continue
       const ids = new Set<string>()
       for (const item of scanRecords(await readWhole(segment.path), Buffer.from(segment.name, 'hex'))) {
         if (!isDamage(item)) ids.add(item.id)

@@ -85,6 +85,24 @@ test('the living are copied out of a nearly empty segment, with what was recorde
   await check(await world.open())
 })
 
+test('the small segments that brief processes leave are put together', async (t) => {
+  const world = spoolWorld(t)
+  const ids: string[] = []
+  for (let i = 0; i < 70; i++) {
+    const brief = await world.open({ brief: true })
+    ids.push(await addMessage(brief))
+    await brief.close()
+  }
+  assert.equal(segments(world.directory).length, 70)
+  const spool = await world.open({ careMs: 50 })
+  await until(() => segments(world.directory).length < 10)
+  assert.deepEqual(
+    [...spool.list()].map(({ id }) => id),
+    ids.toSorted(),
+  )
+  assert.equal((await bodyOf(await spool.read(ids[3] ?? ''))).toString(), 'hello\n')
+})
+
 test('many marks of one message are put together', async (t) => {
   const world = spoolWorld(t)
   const spool = await world.open()

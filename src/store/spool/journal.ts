@@ -3,6 +3,7 @@
  * While a sync runs, the next batch gathers; nothing waits for a timer.
  */
 import { randomBytes } from 'node:crypto'
+import { dirname } from 'node:path'
 import { SpoolError } from './api.ts'
 import {
   closeFile,
@@ -292,6 +293,8 @@ export class Journal {
     if (used === undefined) {
       fd = await createFile(path, this.#options.owner)
       await syncFolder(this.#options.folder)
+      // The folder itself may be new.
+      if (this.#sealed.size === 0) await syncFolder(dirname(this.#options.folder))
     } else {
       // The name need not be durable: the head of the file tells it.
       renameFile(used, path)

@@ -32,13 +32,13 @@ export function prepareLayout(directory: string, owner: FileOwner | undefined, r
       if (format === undefined) throw new SpoolError('io', `there is no spool in ${directory}`)
       return
     }
-    makeFolder(directory, owner)
-    for (const folder of folders) makeFolder(`${directory}/${folder}`, owner)
+    let made = makeFolder(directory, owner)
+    for (const folder of folders) made = makeFolder(`${directory}/${folder}`, owner) || made
     // Last, so that a folder with the marker is complete; durable with the folders before anything is accepted.
     if (format === undefined) {
       writeSmallFile(directory, marker, `Postern spool, format ${spoolFormat}\n`, owner, true)
     }
-    syncFolderSync(directory)
+    if (made) syncFolderSync(directory)
   } catch (error) {
     throw spoolError(error, `preparing the spool ${directory}`)
   }

@@ -1,5 +1,5 @@
 /** Reads records from segments of any process, wherever the file stands by now. */
-import { closeFile, errorCode, listFolder, openFile, readAt } from './disk.ts'
+import { closeFile, errorCode, fileExists, listFolder, openFile, readAt } from './disk.ts'
 import type { Location } from './journal.ts'
 import { readRecord, type RecordView } from './record.ts'
 
@@ -53,7 +53,8 @@ export class SegmentReader {
 /** The path of a segment, in the folder of whichever process has it now. */
 export function findSegment(root: string, segment: string): string | undefined {
   for (const folder of listFolder(root)) {
-    if (listFolder(`${root}/${folder}`).includes(segment)) return `${root}/${folder}/${segment}`
+    const path = `${root}/${folder}/${segment}`
+    if (fileExists(path)) return path
   }
   return undefined
 }

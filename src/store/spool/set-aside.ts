@@ -47,7 +47,7 @@ export class SetAside {
   }
 
   #keep(name: string, bytes: Uint8Array): void {
-    writeSmallFile(`${this.#directory}/damaged`, name, bytes, this.#owner)
+    writeSmallFile(`${this.#directory}/damaged`, name, bytes, this.#owner, true)
   }
 
   #tell(what: string, why: string): void {
