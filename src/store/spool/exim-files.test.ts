@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { headerFileOf } from './exim-files.ts'
 import { parseHeaderFile } from './read-exim-files.ts'
 
@@ -119,4 +120,13 @@ test('a tree of any size is written so that it can be read', () => {
     assert.ok(typeof again === 'object')
     assert.deepEqual([...again.done].sort(), done.sort())
   }
+})
+
+test('a damaged -H file gives an envelope or a sentence, never an exception', () => {
+  fc.assert(
+    fc.property(fc.nat(good.length - 1), fc.string({ maxLength: 20 }), fc.nat(40), (at, text, length) => {
+      const result = parseHeaderFile(good.slice(0, at) + text + good.slice(at + length))
+      assert.ok(typeof result === 'string' || typeof headerFileOf(result) === 'string')
+    }),
+  )
 })
