@@ -34,7 +34,7 @@ export interface Sink {
 
 export async function startSink(script: SinkScript = {}): Promise<Sink> {
   const sockets = new Set<Socket>()
-  const server: Server = createServer((socket) => {
+  const server: Server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => {})

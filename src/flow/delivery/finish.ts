@@ -3,6 +3,7 @@ import type { ByteString } from '../../base/text.ts'
 import { completedLine } from '../../mail/delivery-lines.ts'
 import type { Attempt, FailedAddress } from './attempt.ts'
 import type { GeneratedMessage } from './deps.ts'
+import { raiseForMessage } from './raise.ts'
 import { bounceMessage } from './reports/bounce.ts'
 import { frozenNotice } from './reports/frozen-notice.ts'
 import { successReport } from './reports/success.ts'
@@ -10,6 +11,8 @@ import { toWarnAbout, warningMessage, warningWanted } from './reports/warning.ts
 import type { DeliverySummary } from './results.ts'
 
 export async function finish(attempt: Attempt): Promise<DeliverySummary> {
+  // Reports take time: what was delivered is marked first, so that a crash does not repeat it.
+  if (attempt.failed.length > 0 || attempt.successes.length > 0) await attempt.save()
   if (attempt.failed.length > 0) await reportFailures(attempt)
   if (attempt.successes.length > 0 && attempt.envelope.sender !== '') {
     await submit(attempt, await successReport(attempt))
@@ -21,6 +24,7 @@ export async function finish(attempt: Attempt): Promise<DeliverySummary> {
 async function complete(attempt: Attempt): Promise<DeliverySummary> {
   const { claim, envelope } = attempt
   await claim.complete()
+  await raiseForMessage(attempt, 'msg:complete', '')
   attempt.log(completedLine(attempt.context.ports.now() - envelope.receivedAt, attempt.selects), {
     event: 'completed',
   })

@@ -29,7 +29,7 @@ export async function frozenVerdict(attempt: Attempt): Promise<DeliverySummary |
     attempt.log('Unfrozen by auto-thaw')
     return undefined
   }
-  attempt.log('Message is frozen')
+  if (attempt.selects('skip_delivery')) attempt.log('Message is frozen')
   claim.release()
   return { is: 'skipped', delivered: 0, failed: 0, deferred: 0 }
 }

@@ -2,6 +2,7 @@
  * Connections kept for the next message to the same host. A connection is kept for a short while only, and no
  * longer than `connection_max_messages` allows; at most `mostPerHost` are open to one place, others wait.
  */
+import type { TlsFacts } from '../../ports.ts'
 import type { Offers, SmtpClient } from '../../wire/smtp/client.ts'
 
 export interface PooledConnection {
@@ -11,6 +12,8 @@ export interface PooledConnection {
   messages: number
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
+  /** Undefined: in clear. */
+  readonly tls: TlsFacts | undefined
 }
 
 interface Place {

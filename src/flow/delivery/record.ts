@@ -1,4 +1,5 @@
 /** Takes over what became of addresses and hosts: log lines, marks, retry hints. */
+import { locate } from '../../base/diagnostic.ts'
 import type { ByteString } from '../../base/text.ts'
 import {
   type AddressLine,
@@ -10,28 +11,35 @@ import {
 import type { DiscardedAddress, RoutedAddress, UnroutedAddress } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
 import { markKey } from './marks.ts'
-import { raiseForAddress, raiseForHost } from './raise.ts'
+import { raiseForAddress, raiseForHost, raiseForUnrouted } from './raise.ts'
 import { type AddressOutcome, type AddressResult, errorNumbers, type TransportResult } from './results.ts'
 import { forgetFailure, rememberFailure } from './retry/remember.ts'
 import { localRetryKey, recipientRetryKey, routingRetryKey } from './retry/record.ts'
 
 /** Writes down what a transport made of a batch. */
 export async function recordBatch(attempt: Attempt, result: TransportResult, local: boolean): Promise<void> {
-  const expired = await recordHosts(attempt, result)
+  const { expired, nextTryAt } = await recordHosts(attempt, result)
   let first = true
   for (const one of result.addresses) {
     if (one.outcome.is === 'delivered') {
       await recordDelivered(attempt, one, one.outcome, local, first)
       first = false
     } else {
-      await recordUndelivered(attempt, one, one.outcome, local, expired)
+      await recordUndelivered(attempt, one, one.outcome, local, { expired, nextTryAt })
     }
   }
 }
 
-/** True when every host that was tried has failed for longer than its rules allow. */
-async function recordHosts(attempt: Attempt, result: TransportResult): Promise<boolean> {
-  let allExpired = result.hosts.length > 0
+interface HostsVerdict {
+  /** Every host that was tried has failed for longer than its rules allow. */
+  readonly expired: boolean
+  /** When the first of them may be tried again. */
+  readonly nextTryAt: number | undefined
+}
+
+async function recordHosts(attempt: Attempt, result: TransportResult): Promise<HostsVerdict> {
+  let allExpired = result.hosts.length > 0 && result.passedOverUntil === undefined
+  let nextTryAt = result.passedOverUntil
   for (const host of result.hosts) {
     if (host.error === undefined) {
       forgetFailure(attempt.context.ports.hints, host.retryKey)
@@ -50,9 +58,11 @@ async function recordHosts(attempt: Attempt, result: TransportResult): Promise<b
       error: host.error,
       ofMessage: host.ofMessage,
     })
-    if (record !== undefined && !record.expired) allExpired = false
+    if (record === undefined) continue
+    if (!record.expired) allExpired = false
+    nextTryAt = Math.min(nextTryAt ?? record.nextTryAt, record.nextTryAt)
   }
-  return allExpired
+  return { expired: allExpired, nextTryAt }
 }
 
 async function recordDelivered(
@@ -120,7 +130,7 @@ async function recordUndelivered(
   result: AddressResult,
   outcome: Exclude<AddressOutcome, { readonly is: 'delivered' }>,
   local: boolean,
-  hostsExpired: boolean,
+  hosts: HostsVerdict,
 ): Promise<void> {
   const { routed } = result
   if (outcome.is === 'failed') {
@@ -129,8 +139,7 @@ async function recordUndelivered(
     return
   }
   logDeferral(attempt, routed, outcome, result.deliveryMs)
-  let expired = hostsExpired
-  let nextTryAt: number | undefined
+  let { expired, nextTryAt } = hosts
   if (outcome.retryKey !== undefined) {
     const record = await rememberFailure(attempt.context, attempt.envelope, {
       key: outcome.retryKey,
@@ -284,10 +293,14 @@ function originalOf(routed: {
 }
 
 function routerFacts(routed: RoutedAddress, event: string): Parameters<Attempt['log']>[1] {
-  const at = routed.router.at.origin
-  const span = routed.router.at
-  const place = at.locate(span.start, span.end)
-  return { event, decidedBy: { name: routed.router.name, file: place.file, line: place.line } }
+  return {
+    event,
+    // Found only when the JSON log asks.
+    get decidedBy() {
+      const { file, line } = locate(routed.router.at)
+      return { name: routed.router.name, file, line }
+    },
+  }
 }
 
 /** Writes down what routing made of addresses that no transport gets. */
@@ -317,6 +330,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     const text = failedLine(line, attempt.selects)
     attempt.log(text, { event: 'failure' })
     attempt.note(text)
+    await raiseForUnrouted(attempt, unrouted.address, 'msg:fail:internal', unrouted.message)
     if (unrouted.freeze === true) attempt.freezeWanted ??= ''
     attempt.failed.push({
       ...about,

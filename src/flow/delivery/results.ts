@@ -117,6 +117,8 @@ export interface AddressResult {
 export interface TransportResult {
   readonly addresses: readonly AddressResult[]
   readonly hosts: readonly HostOutcome[]
+  /** When the first of the hosts that were passed over may be tried again. */
+  readonly passedOverUntil?: number | undefined
 }
 
 /** What became of a message in one attempt. */

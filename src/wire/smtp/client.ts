@@ -166,15 +166,20 @@ export class SmtpClient {
     })
   }
 
-  /** Puts another stream (TLS) in the place of the present one; whatever was read ahead is forgotten. */
-  upgrade(wrap: (stream: Duplex) => Duplex): void {
+  /** Lets go of the stream, for TLS to take over; whatever was read ahead is forgotten. `upgrade` must follow. */
+  handOver(): Duplex {
     this.#stream.off('data', this.#onData)
     this.#stream.off('end', this.#onEnd)
     this.#stream.off('close', this.#onEnd)
     this.#stream.off('error', this.#onError)
     // RFC 3207 section 6: what came in clear after the 220 must not count.
     this.#reader.clear()
-    this.#stream = wrap(this.#stream)
+    return this.#stream
+  }
+
+  /** Goes on over another stream, the TLS one. */
+  upgrade(wrap: (stream: Duplex) => Duplex): void {
+    this.#stream = wrap(this.handOver())
     this.#listen()
   }
 

@@ -29,7 +29,7 @@ export async function deliverToLmtp(
   if ('is' in stream) return stream
   const client = new SmtpClient(stream)
   try {
-    const offers = await greet(
+    const greeted = await greet(
       client,
       {
         lmtp: true,
@@ -43,12 +43,10 @@ export async function deliverToLmtp(
       },
       65,
     )
-    if ('is' in offers) {
-      return {
-        is: offers.permanent ? 'failed' : 'deferred',
-        ...resultOf(offers.error),
-      }
+    if ('is' in greeted) {
+      return { is: greeted.permanent ? 'failed' : 'deferred', ...resultOf(greeted.error) }
     }
+    const { offers } = greeted
     const result = await transaction(client, offers, {
       lmtp: true,
       pipelining: offers.pipelining,

@@ -7,7 +7,9 @@ import type { SmtpReply } from '../../../wire/smtp/client-reply.ts'
 import { type DeliveryError, errorNumbers } from '../results.ts'
 import { connectTimeout } from '../retry/rules.ts'
 import type { PooledConnection } from '../pool.ts'
+import type { TlsFacts } from '../../../ports.ts'
 import type { Place } from './smtp-hosts.ts'
+import { encrypt, startTls, type TlsStep, type TlsWish } from './smtp-tls.ts'
 
 export interface SessionOptions {
   readonly lmtp: boolean
@@ -18,6 +20,8 @@ export interface SessionOptions {
   readonly commandMs: number
   readonly keepalive: boolean
   readonly signal: AbortSignal | undefined
+  /** Undefined: TLS plays no part (LMTP over a Unix socket). */
+  readonly tls?: TlsWish | undefined
 }
 
 /** Why a connection is of no use. `permanent`: a 5xx answer, so the addresses fail. */
@@ -28,7 +32,16 @@ export interface SessionFailure {
   readonly reply: ByteString | undefined
 }
 
-export type Opened = { readonly is: 'open'; readonly connection: PooledConnection } | SessionFailure
+/** A server that is ready, and what it said. */
+export interface Greeted {
+  readonly offers: Offers
+  readonly banner: ByteString
+  readonly ehlo: ByteString
+}
+
+export type Opened =
+  | ({ readonly is: 'open'; readonly connection: PooledConnection } & Pick<Greeted, 'banner' | 'ehlo'>)
+  | SessionFailure
 
 export async function openSession(place: Place, options: SessionOptions): Promise<Opened> {
   const mark = place.mx ? 77 : 65
@@ -54,12 +67,13 @@ export async function openSession(place: Place, options: SessionOptions): Promis
     }
   }
   const client = new SmtpClient(connected.socket)
-  const failed = await greet(client, options, mark)
-  if ('is' in failed) {
+  const greeted = await greet(client, options, mark)
+  if ('is' in greeted) {
     client.destroy()
-    return failed
+    return greeted
   }
-  return { is: 'open', connection: asConnection(client, connected.socket, failed) }
+  const { offers, banner, ehlo } = greeted
+  return { is: 'open', connection: asConnection(client, connected.socket, offers), banner, ehlo }
 }
 
 function asConnection(client: SmtpClient, socket: Socket, offers: Offers): PooledConnection {
@@ -71,19 +85,28 @@ export async function greet(
   client: SmtpClient,
   options: SessionOptions,
   mark: number,
-): Promise<Offers | SessionFailure> {
+): Promise<Greeted | SessionFailure> {
   const banner = await client.replies(1, options.commandMs)
   const greeting = banner.replies[0]
   if (greeting === undefined) return brokenOff(banner.broken, 'initial connection', mark)
   if (greeting.code >= 300) return refused(greeting, 'initial connection', mark, client)
-  const esmtp = options.lmtp || (!options.avoidEsmtp && !/^220.*\bno EHLO\b/i.test(greeting.text))
+  return sayEhlo(client, options, mark, greeting)
+}
+
+async function sayEhlo(
+  client: SmtpClient,
+  options: SessionOptions,
+  mark: number,
+  greeting?: SmtpReply,
+): Promise<Offers | SessionFailure> {
+  const esmtp = options.lmtp || (!options.avoidEsmtp && !/^220.*\bno EHLO\b/i.test(greeting?.text ?? ''))
   let ehloReply = ''
   if (esmtp) {
     const command = options.lmtp ? 'LHLO' : 'EHLO'
     const answer = await client.exchange(`${command} ${options.helo}\r\n`, 1, options.commandMs)
     const reply = answer.replies[0]
     if (reply === undefined) return brokenOff(answer.broken, `${command} ${options.helo}`, mark)
-    if (reply.code < 300) return readOffers(reply.text)
+    if (reply.code < 300) return { offers: readOffers(reply.text), banner: greeting.text, ehlo: reply.text }
     if (options.lmtp) return refused(reply, `LHLO ${options.helo}`, mark, client)
     ehloReply = reply.text
   }
@@ -94,7 +117,9 @@ export async function greet(
     const after = `HELO ${options.helo}${ehloReply === '' ? '' : ` (EHLO response was: ${ehloReply})`}`
     return brokenOff(answer.broken, after, mark)
   }
-  return reply.code < 300 ? noOffers : refused(reply, `HELO ${options.helo}`, mark, client)
+  return reply.code < 300
+    ? { offers: noOffers, banner: greeting.text, ehlo: reply.text }
+    : refused(reply, `HELO ${options.helo}`, mark, client)
 }
 
 function refused(reply: SmtpReply, stage: string, mark: number, client: SmtpClient): SessionFailure {

@@ -22,7 +22,9 @@ import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
 import { hostsOfOption, type Place, placesOf } from './smtp-hosts.ts'
 import { smtpOptions, type SmtpSettings } from './smtp.options.ts'
 import { openSession, type SessionOptions } from './smtp-session.ts'
+import { tlsWish } from './smtp-tls.ts'
 import { transaction, type TransactionRequest, type TransactionResult } from './smtp-transaction.ts'
+import { raiseForConnection } from '../raise.ts'
 import { refuseAll, sharedOutcome } from './shared.ts'
 
 export const smtp: TransportDriver = {
@@ -32,13 +34,13 @@ export const smtp: TransportDriver = {
   local: false,
   check(instance, report) {
     const { protocol } = settingsOf(instance)
-    if (protocol !== 'smtp' && protocol !== 'lmtp') {
+    if (protocol !== 'smtp' && protocol !== 'lmtp' && protocol !== 'smtps') {
       report({
         code: 'smtp-protocol',
         severity: 'error',
         message: `invalid setting for protocol option for the ${instance.name} transport: "${protocol}"`,
         at: instance.setAt.get('protocol') ?? instance.at,
-        help: 'smtp and lmtp work; smtps needs TLS on outgoing connections, which does not work yet',
+        help: 'one of smtp, smtps and lmtp',
         fatal: true,
       })
     }
@@ -74,6 +76,7 @@ class SmtpDelivery {
   readonly #lastDeferral = new Map<RoutedAddress, AddressOutcome>()
   #pending: readonly RoutedAddress[]
   #waiting = 0
+  #waitingUntil: number | undefined
   #expired = 0
   #tries = 0
   #looked = 0
@@ -98,6 +101,7 @@ class SmtpDelivery {
         deliveryMs,
       })),
       hosts: this.#hosts,
+      passedOverUntil: this.#waitingUntil,
     }
   }
 
@@ -194,7 +198,9 @@ class SmtpDelivery {
     if (text instanceof Failure) {
       return deferral(`failed to expand port in ${this.#batch.transport.name} transport: ${text.message}`)
     }
-    if (text === undefined || text === '') return lmtp ? 24 : 25
+    if (text === undefined || text === '') {
+      return lmtp ? 24 : this.#settings.protocol === 'smtps' ? 465 : 25
+    }
     const named = { smtp: 25, lmtp: 24, smtps: 465, submission: 587, submissions: 465 }[text.trim()]
     const port = named ?? Number(text)
     return Number.isInteger(port) && port > 0 && port < 65_536
@@ -217,20 +223,26 @@ class SmtpDelivery {
       place.port,
       request.lmtp ? 24 : 25,
     )
-    const standing = hostStanding(
-      this.#context,
-      this.#environment.claim.message.envelope,
+    const standing = await hostStanding(this.#context, this.#environment.claim.message.envelope, {
       key,
-      this.#batch.force,
-    )
-    if (standing !== 'usable') {
-      if (standing === 'expired') this.#expired++
-      else this.#waiting++
+      hostName: place.name,
+      domain: domainOf(this.#first()),
+      force: this.#batch.force,
+    })
+    if (standing.is !== 'usable') {
+      if (standing.is === 'expired') this.#expired++
+      else {
+        this.#waiting++
+        this.#waitingUntil = Math.min(this.#waitingUntil ?? standing.until, standing.until)
+      }
       return { tried: false }
     }
     const host = { address: place.address, name: place.name }
     const session: SessionOptions = {
       ...request.session,
+      tls: request.lmtp
+        ? undefined
+        : await tlsWish(place, this.#settings, this.#context, this.#environment.tlsContexts),
       avoidEsmtp: await hostListed(this.#settings.hosts_avoid_esmtp, host, this.#context),
     }
     const poolKey = `${this.#batch.transport.name} ${place.name} ${place.address} ${place.port} ${session.localAddress ?? ''} ${session.helo}`
@@ -262,8 +274,23 @@ class SmtpDelivery {
   }
 
   async #open(place: Place, session: SessionOptions, key: string): Promise<PooledConnection | undefined> {
+    const routed = this.#first()
+    const refusal = await raiseForConnection('tcp:connect', '', routed, place, this.#context)
+    if (refusal !== undefined) {
+      const error = { errno: errorNumbers.unknown, more: 0, message: refusal }
+      this.#deferPending(error, hostLine(place, undefined), diagnostic(place, undefined))
+      return undefined
+    }
     const opened = await openSession(place, session)
-    if (opened.is === 'open') return opened.connection
+    if (opened.is === 'open') {
+      const closed = await raiseForConnection('smtp:connect', opened.banner, routed, place, this.#context)
+      await raiseForConnection('smtp:ehlo', opened.ehlo, routed, place, this.#context)
+      if (closed === undefined) return opened.connection
+      opened.connection.client.quit()
+      const error = { errno: errorNumbers.unknown, more: 0, message: closed }
+      this.#deferPending(error, hostLine(place, opened.connection), diagnostic(place, undefined))
+      return undefined
+    }
     const host = hostLine(place, undefined)
     const used = opened.error.message === undefined ? undefined : host
     this.#hostFailed(place, key, opened.error, false)
@@ -537,6 +564,7 @@ function hostLine(place: Place, connection: PooledConnection | undefined): HostL
     localPort: connection?.localPort,
     continued: (connection?.messages ?? 0) > 1,
     dnssec: place.dnssec,
+    tls: connection?.tls,
   }
 }
 
