@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -102,4 +102,11 @@ test('hints not written for long are tidied away', async (t) => {
   assert.equal(hints.get('callout', 'old'), undefined)
   assert.equal(hints.get('callout', 'new'), 1)
   await hints.close()
+})
+
+test('no hints are written into the spool of an Exim', (t) => {
+  const directory = folder(t)
+  mkdirSync(`${directory}/input`)
+  writeFileSync(`${directory}/input/1xVgtD-0003n0-0l-H`, '')
+  assert.throws(() => openHints({ directory: `${directory}/hints` }), /is the spool of an Exim/)
 })

@@ -14,9 +14,11 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { dirname } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import type { Hints, HintsDatabase } from '../../ports.ts'
 import { lmdbFileProblem } from '../lmdb-file.ts'
+import { eximSpoolProblem } from '../spool/layout.ts'
 
 export { createMemoryHints } from './memory.ts'
 
@@ -53,6 +55,7 @@ const keyBytes = 1500
 /** A value with the time it was written. */
 type Row = [writtenAt: number, value: unknown]
 
+/** Opens or makes the hints. Throws when the folder belongs to an Exim. */
 export function openHints(options: HintsOptions): SharedHints {
   const log = options.log ?? (() => {})
   const now = options.now ?? Date.now
@@ -142,6 +145,9 @@ function storedKey(key: string): string {
  */
 function openEnvironment(options: HintsOptions, log: (line: string) => void): RootDatabase<unknown, string> {
   const { directory, owner } = options
+  // Hints stand in the spool directory, and may be opened before the spool is.
+  const problem = existsSync(directory) ? undefined : eximSpoolProblem(dirname(directory))
+  if (problem !== undefined) throw new Error(problem)
   makeFolder(directory, owner)
   const bootFile = `${directory}/boot`
   const boot = readOr('/proc/sys/kernel/random/boot_id').trim()

@@ -27,7 +27,8 @@ const folders = ['segments', 'bodies', 'msglog', 'damaged'] as const
 export function prepareLayout(directory: string, owner: FileOwner | undefined, readOnly: boolean): void {
   try {
     const format = readFormat(directory)
-    if (format === undefined) refuseExim(directory)
+    const problem = format === undefined ? eximSpoolProblem(directory) : undefined
+    if (problem !== undefined) throw new SpoolError('io', problem)
     if (readOnly) {
       if (format === undefined) throw new SpoolError('io', `there is no spool in ${directory}`)
       return
@@ -61,16 +62,18 @@ function readFormat(directory: string): number | undefined {
   )
 }
 
-/** Exim keeps `ID-H` and `ID-D` in `input/`, or in folders of one character below it. */
-function refuseExim(directory: string): void {
+/**
+ * Why nothing may be written below a folder: it is an Exim's spool. Exim keeps `ID-H` and `ID-D` in `input/`, or in
+ * folders of one character below it.
+ */
+export function eximSpoolProblem(directory: string): string | undefined {
   const input = `${directory}/input`
   const holds = (folder: string): boolean =>
     listFolder(folder).some((name) => /^[\w-]{16,23}-[HDJ]$/.test(name))
   const split = listFolder(input).filter((name) => /^\w$/.test(name))
-  if (!holds(input) && !split.some((name) => holds(`${input}/${name}`))) return
-  throw new SpoolError(
-    'io',
+  if (!holds(input) && !split.some((name) => holds(`${input}/${name}`))) return undefined
+  return (
     `${directory} is the spool of an Exim. Postern does not write there: give it a spool_directory of its own, ` +
-      `and take the messages over with "postern spool import ${directory}"`,
+    `and take the messages over with "postern spool import ${directory}"`
   )
 }
