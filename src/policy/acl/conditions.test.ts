@@ -546,6 +546,42 @@ test('the local part is in lower case, until a control brings its case back', as
   assert.equal((await bench.runAcl('t', 'rcpt', bench.context)).userMessage, 'bob BoB bob')
 })
 
+const cases4_96: readonly (readonly [rcpt: string, acl: string, user: string | undefined])[] = [
+  ['BOB@A.example', 'accept recipients = Bob@a.example\n message = yes', 'yes'],
+  ['BOB@A.example', 'accept recipients = +caseful : bob@a.example\n message = yes', undefined],
+  ['BOB@A.example', 'accept recipients = +caseful : BOB@a.example\n message = yes', 'yes'],
+  ['BOB@A.example', 'accept local_parts = +caseful : bob\n message = yes', undefined],
+  ['BOB@A.example', 'accept local_parts = +caseful : BOB\n message = yes', 'yes'],
+  ['BOB@A.Example', 'accept domains = a.example\n message = $domain $domain_data', 'a.example a.example'],
+  ['BOB@A.Example', 'accept local_parts = ^b\n message = $local_part $local_part_data $0', 'bob ^b BOB'],
+  [
+    'BOB@A.Example',
+    'accept domains = *.Example\n message = $domain $domain_data $0 $1',
+    'a.example *.Example a.example a',
+  ],
+  [
+    'BOB@a.Example',
+    'accept domains = A.EXAMPLE\n message = $domain $domain_data $0 $1.',
+    'a.example A.EXAMPLE a.example .',
+  ],
+  ['bob@x', 'accept condition = ${if match{$local_part}{b(.)b}}\n message = <$1>', '<>'],
+  ['u@a.example', 'warn domains = *.example\naccept message = <$0 $1>', '<a.example a>'],
+  ['u@a.example', 'accept domains = *.example\n local_parts = *u\n message = <$0 $1>', '<u >'],
+  [
+    'u@a.example',
+    'accept domains = *.example\n condition = ${if match{abc}{a(.)}}\n message = <$0 $1>',
+    '<a.example a>',
+  ],
+  ['bob@x', 'deny condition = ${if match{abc}{a(.)}}\n condition = no\naccept message = <$1>', '<>'],
+]
+for (const [rcpt, acl, user] of cases4_96) {
+  test(`Exim 4.96: ${JSON.stringify(acl)} for ${rcpt} says ${user ?? 'nothing'}`, async () => {
+    const [localPart = '', domain = ''] = rcpt.split('@')
+    const bench = policyBench({ acls: `t:\n${acl}`, address: { localPart, domain } })
+    assert.equal((await bench.runAcl('t', 'rcpt', bench.context)).userMessage, user)
+  })
+}
+
 test('headers are added as they stand; what is no header becomes one', async () => {
   const bench = policyBench({
     acls: 't:\nwarn add_header = X-A: 1\\nX-B: 2\\n folded\\nno header\n add_header = :at_start:X-C: 3\n add_header = X-A: 1\nwarn message = X-D: old\naccept remove_header = X-R : X-S',

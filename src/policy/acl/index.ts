@@ -135,11 +135,12 @@ export function createAclEngine(): AclEngine {
   }
 }
 
-/** In ACLs `$local_part` is in lower case; `control = caseful_local_part` brings the client's case back. */
+/** In ACLs `$domain` and `$local_part` are in lower case; `control = caseful_local_part` brings the client's case back. */
 function lowerLocalPart(place: AclPlace, { address }: Context): void {
   if (place !== 'rcpt' || address === undefined || address.casedLocalPart !== undefined) return
   address.casedLocalPart = address.localPart
   address.localPart = asciiLower(address.localPart)
+  address.domain = asciiLower(address.domain)
 }
 
 function stepped(debug: Context['debug']): Context['debug'] {

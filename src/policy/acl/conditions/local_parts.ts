@@ -14,7 +14,7 @@ export const localParts: ListCondition = {
   run({ context }, list) {
     const { address } = context
     if (address === undefined) return FALSE
-    const subject = taint(address.localPart, '$local_part')
+    const subject = taint(address.casedLocalPart ?? address.localPart, '$local_part')
     return asTested(context.ports.matchList('localpart', list, subject, context), (data) => {
       if (data === undefined) delete address.localPartData
       else address.localPartData = data

@@ -14,7 +14,8 @@ export const recipients: ListCondition = {
   run({ context }, list) {
     const { address } = context
     if (address === undefined) return FALSE
-    const subject = taint(`${address.localPart}@${address.domain}`, 'the address of RCPT')
+    const localPart = address.casedLocalPart ?? address.localPart
+    const subject = taint(`${localPart}@${address.domain}`, 'the address of RCPT')
     return asTested(
       context.ports.matchList('address', list, subject, context),
       keepVariable(context.variables, 'recipient_data'),
