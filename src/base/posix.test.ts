@@ -35,7 +35,9 @@ const passwords = [
   {
     says: 'SHA-512',
     setting: '$6$saltstring',
-    gives: /^\$6\$saltstring\$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO\/O817G3uBnIFNjnQJu/,
+    // As openssl passwd gives it.
+    gives:
+      /^\$6\$saltstring\$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl\/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1$/,
   },
 ]
 for (const { says, setting, gives } of passwords) {

@@ -146,8 +146,8 @@ function storedKey(key: string): string {
 function openEnvironment(options: HintsOptions, log: (line: string) => void): RootDatabase<unknown, string> {
   const { directory, owner } = options
   // Hints stand in the spool directory, and may be opened before the spool is.
-  const problem = existsSync(directory) ? undefined : eximSpoolProblem(dirname(directory))
-  if (problem !== undefined) throw new Error(problem)
+  const foreign = existsSync(directory) ? undefined : eximSpoolProblem(dirname(directory))
+  if (foreign !== undefined) throw new Error(foreign)
   makeFolder(directory, owner)
   const bootFile = `${directory}/boot`
   const boot = readOr('/proc/sys/kernel/random/boot_id').trim()
