@@ -23,6 +23,22 @@ export interface StreamIoOptions {
   readonly head?: Buffer | undefined
 }
 
+/**
+ * The stream knows its dialogue, and all streams share their listeners: an idle connection owns no closures.
+ */
+const owner = Symbol('dialogue')
+type Owned = { [owner]?: StreamIo }
+
+function onData(this: Owned, piece: Buffer): void {
+  this[owner]?.came(piece)
+}
+function onEnd(this: Owned): void {
+  this[owner]?.over('closed')
+}
+function onError(this: Owned): void {
+  this[owner]?.over('reset')
+}
+
 export class StreamIo implements ByteSource, Waiter {
   readonly reader: LineReader
   deadline = 0
@@ -34,10 +50,8 @@ export class StreamIo implements ByteSource, Waiter {
   #ended: InputEnd | undefined
   #waiting: ((piece: Buffer | InputEnd) => void) | undefined
   #out = ''
-  readonly #onData = (piece: Buffer): void => this.#data(piece)
-  readonly #onEnd = (): void => this.#finish('closed')
-  readonly #onError = (): void => this.#finish('reset')
-  readonly #onAbort = (): void => this.#wake('shutdown')
+  /** A message is being read: it may be finished when the server stops. */
+  #insideMessage = false
 
   constructor(options: StreamIoOptions) {
     this.#input = options.input
@@ -68,26 +82,35 @@ export class StreamIo implements ByteSource, Waiter {
     return arrived
   }
 
-  async pull(timeoutMs: number, insideMessage: boolean = false): Promise<Buffer | InputEnd> {
+  // No async function: thousands wait here, and each frame would cost them.
+  pull(timeoutMs: number, insideMessage: boolean = false): Promise<Buffer | InputEnd> {
     this.flush()
-    const arrived = this.take()
-    if (arrived !== undefined) return arrived
-    if (this.#ended !== undefined) return this.#ended
-    if (!insideMessage && this.#shutdown?.aborted === true) return 'shutdown'
-    if (this.#output.writableLength > outputHighWaterBytes) {
-      const drained = await this.#drain(timeoutMs)
-      if (drained !== undefined) return drained
-    }
+    this.#insideMessage = insideMessage
+    const there = this.take() ?? this.#ended ?? (this.#stops() ? 'shutdown' : undefined)
+    if (there !== undefined) return Promise.resolve(there)
+    if (this.#output.writableLength > outputHighWaterBytes) return this.#pullSlowly(timeoutMs, insideMessage)
     return new Promise((resolve) => {
       this.#waiting = resolve
-      this.#watch.watch(this, timeoutMs)
-      if (!insideMessage) this.#shutdown?.addEventListener('abort', this.#onAbort)
+      this.#watch.watch(this, timeoutMs, this.#shutdown)
       this.#input.resume()
     })
   }
 
-  expire(): void {
-    this.#wake('timeout')
+  async #pullSlowly(timeoutMs: number, insideMessage: boolean): Promise<Buffer | InputEnd> {
+    return (await this.#drain(timeoutMs)) ?? this.pull(timeoutMs, insideMessage)
+  }
+
+  #stops(): boolean {
+    return !this.#insideMessage && this.#shutdown?.aborted === true
+  }
+
+  expire(why: 'timeout' | 'shutdown'): void {
+    // Another session's server may stop, or this one is in the middle of a message.
+    if (why === 'timeout') this.#wake('timeout')
+    else if (this.#stops()) {
+      this.#watch.release(this)
+      this.#wake('shutdown')
+    }
   }
 
   /** Sends what is left and closes; waits until it is sent, for a while. */
@@ -132,19 +155,33 @@ export class StreamIo implements ByteSource, Waiter {
   }
 
   #attach(): void {
-    this.#input.on('data', this.#onData)
-    this.#input.on('end', this.#onEnd)
-    this.#input.on('close', this.#onEnd)
-    this.#input.on('error', this.#onError)
-    this.#output.on('error', this.#onError)
+    const input: Owned = this.#input
+    const output: Owned = this.#output
+    input[owner] = this
+    output[owner] = this
+    this.#input.on('data', onData)
+    this.#input.on('end', onEnd)
+    this.#input.on('close', onEnd)
+    this.#input.on('error', onError)
+    if (input !== output) this.#output.on('error', onError)
   }
 
   #detach(): void {
-    this.#input.off('data', this.#onData)
-    this.#input.off('end', this.#onEnd)
-    this.#input.off('close', this.#onEnd)
-    this.#input.off('error', this.#onError)
-    this.#output.off('error', this.#onError)
+    this.#input.off('data', onData)
+    this.#input.off('end', onEnd)
+    this.#input.off('close', onEnd)
+    this.#input.off('error', onError)
+    this.#output.off('error', onError)
+  }
+
+  /** The stream brought a piece. */
+  came(piece: Buffer): void {
+    this.#data(piece)
+  }
+
+  /** The stream brings nothing more. */
+  over(why: InputEnd): void {
+    this.#finish(why)
   }
 
   #data(piece: Buffer): void {
@@ -163,7 +200,6 @@ export class StreamIo implements ByteSource, Waiter {
     if (waiting === undefined) return
     this.#waiting = undefined
     this.#watch.release(this)
-    this.#shutdown?.removeEventListener('abort', this.#onAbort)
     waiting(piece)
   }
 

@@ -6,13 +6,17 @@ import type { AclPlace, AclResult, Context, LogFacts } from '../../ports.ts'
 import { chooseReply } from '../../wire/smtp/replies.ts'
 import type { Session } from './session-state.ts'
 
-/** What an ACL said, or `undefined` when the option is not set (or its expansion was forced to fail). */
+/**
+ * What an ACL said, or `undefined` when the option is not set (or its expansion was forced to fail).
+ * @param where a function when making the context costs something
+ */
 export async function runAclOption(
   option: Expandable | undefined,
   place: AclPlace,
-  context: Context,
+  where: Context | (() => Context),
 ): Promise<AclResult | undefined> {
   if (option === undefined) return undefined
+  const context = typeof where === 'function' ? where() : where
   const acl = await context.ports.expand(option, context)
   if (isFailure(acl)) {
     if (acl.kind === 'forced') return undefined

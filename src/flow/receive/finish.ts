@@ -162,7 +162,7 @@ function logReceived(
 }
 
 function pipeliningField(session: Session): ByteString | undefined {
-  if (!session.offered.has('PIPELINING')) return undefined
-  const connect = session.pipeConnectUsed ? '*' : session.offered.has('PIPECONNECT') ? '.' : ''
+  if (!session.offers('PIPELINING')) return undefined
+  const connect = session.pipeConnectUsed ? '*' : session.offers('PIPECONNECT') ? '.' : ''
   return `${connect}${session.pipelined ? '' : '-'}`
 }

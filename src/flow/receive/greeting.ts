@@ -31,7 +31,7 @@ export async function welcome(session: Session): Promise<Next> {
   session.pipeConnectAllowed =
     (await clientMatches(settings.pipelining_advertise_hosts, context)) &&
     (await clientMatches(settings.pipelining_connect_advertise_hosts, context))
-  const result = await runAclOption(settings.acl_smtp_connect, 'connect', aclContext(session))
+  const result = await runAclOption(settings.acl_smtp_connect, 'connect', () => aclContext(session))
   if (result !== undefined) {
     const refusal = refusalOf(session, result, { what: 'connection in "connect" ACL' })
     if (refusal !== undefined) {

@@ -5,11 +5,11 @@ import type { Extension, Session } from './session-state.ts'
 
 /** Decides what this client is offered, notes it in the session, and gives the lines. */
 export async function offerExtensions(session: Session): Promise<string[]> {
-  const { settings, context, offered } = session
+  const { settings, context } = session
   const controls = preMailControls(session)
   const lines: string[] = []
   const offer = (name: Extension, line: string = name): void => {
-    offered.add(name)
+    session.offer(name)
     lines.push(line)
   }
   const limit = await expandInteger(settings.message_size_limit, context)

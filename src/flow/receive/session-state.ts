@@ -8,18 +8,20 @@ import { formatReply } from '../../wire/smtp/replies.ts'
 import type { MessageReceiver } from './body.ts'
 import type { ReceiveServices, SessionIo } from './services.ts'
 
-/** What EHLO offered this client. */
-export type Extension =
-  | 'PIPELINING'
-  | 'PIPECONNECT'
-  | 'CHUNKING'
-  | 'DSN'
-  | 'PRDR'
-  | 'SMTPUTF8'
-  | '8BITMIME'
-  | 'SIZE'
-  | 'STARTTLS'
-  | 'AUTH'
+/** What EHLO can offer, one bit each: thousands of idle sessions hold this. */
+const extensionBits = {
+  PIPELINING: 1,
+  PIPECONNECT: 2,
+  CHUNKING: 4,
+  DSN: 8,
+  PRDR: 16,
+  SMTPUTF8: 32,
+  '8BITMIME': 64,
+  SIZE: 128,
+  STARTTLS: 256,
+  AUTH: 512,
+} as const
+export type Extension = keyof typeof extensionBits
 
 /** A mail transaction: from MAIL until the message is taken, refused or given up. */
 export interface Transaction {
@@ -57,8 +59,8 @@ export class Session {
   readonly services: ReceiveServices
   readonly connection: ConnectionFacts
   readonly context: Context
-  /** Extensions offered in the last EHLO; empty after HELO. */
-  readonly offered = new Set<Extension>()
+  /** Extensions offered in the last EHLO; none after HELO. */
+  #offered = 0
   transaction: Transaction | undefined
   #replies = ''
   /** The refusal that every RCPT so far got, for a client that sends DATA all the same. */
@@ -74,7 +76,7 @@ export class Session {
   /** Commands that are no part of mail, since a message was last expected. */
   nonmailCommands = 0
   /** One RSET, HELO/EHLO, STARTTLS each before a message is not counted. */
-  readonly uncounted = new Set<string>()
+  #uncounted = ''
   authTried = false
   unknownCommands = 0
   syntaxOrProtocolErrors = 0
@@ -173,7 +175,30 @@ export class Session {
   /** A message was taken or refused: another may begin, and some commands are free again. */
   messageOver(): void {
     this.reset()
-    this.uncounted.clear()
+    this.countAllAgain()
+  }
+
+  offer(extension: Extension): void {
+    this.#offered |= extensionBits[extension]
+  }
+
+  offers(extension: Extension): boolean {
+    return (this.#offered & extensionBits[extension]) !== 0
+  }
+
+  offerNothing(): void {
+    this.#offered = 0
+  }
+
+  /** True the first time since a message was last over: then the command is not counted. */
+  isFree(command: string): boolean {
+    if (this.#uncounted.includes(command)) return false
+    this.#uncounted = this.#uncounted === '' ? command : `${this.#uncounted} ${command}`
+    return true
+  }
+
+  countAllAgain(): void {
+    this.#uncounted = ''
   }
 
   /** Keeps the refusal of a RCPT. */
@@ -184,7 +209,7 @@ export class Session {
 
   /** The client groups commands and could not know that those before were refused. */
   get refusalsExpected(): boolean {
-    if (!this.offered.has('PIPELINING')) return false
+    if (!this.offers('PIPELINING')) return false
     return this.mailRefused || (this.transaction?.message.rcptCount ?? 0) > 0
   }
 

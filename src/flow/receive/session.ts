@@ -142,10 +142,7 @@ async function tooManyNonmail(session: Session, command: Command): Promise<boole
   if (command.nonmail === false) return false
   const free = command.nonmail === 'onceFree' && session.transaction === undefined
   const kind = command.name === 'EHLO' ? 'HELO' : command.name
-  if (free && !session.uncounted.has(kind)) {
-    session.uncounted.add(kind)
-    return false
-  }
+  if (free && session.isFree(kind)) return false
   session.nonmailCommands++
   const { settings, context } = session
   if (session.nonmailCommands <= settings.smtp_accept_max_nonmail) return false
@@ -234,7 +231,7 @@ async function finish(session: Session): Promise<void> {
 /** Source: Exim manual, "The not-QUIT ACL". */
 async function runNotQuit(session: Session): Promise<void> {
   if (session.quitSeen || session.turnedAway || session.settings.acl_smtp_notquit === undefined) return
-  const result = await runAclOption(session.settings.acl_smtp_notquit, 'notquit', aclContext(session))
+  const result = await runAclOption(session.settings.acl_smtp_notquit, 'notquit', () => aclContext(session))
   if (result?.verdict === 'error') {
     session.log.panic(undefined, `ACL for not-QUIT returned ERROR: ${result.logMessage ?? ''}`)
   }

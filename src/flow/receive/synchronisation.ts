@@ -16,7 +16,7 @@ export function outOfStep(
 ): boolean {
   const early = session.io.reader.buffered()
   if (early === undefined) return false
-  const pipelining = session.offered.has('PIPELINING')
+  const pipelining = session.offers('PIPELINING')
   if (pipelining && command?.groupable === 'pipelining') session.pipelined = true
   if (!session.settings.smtp_enforce_sync || !session.remote || session.connection.kind !== 'smtp')
     return false
@@ -32,7 +32,7 @@ export function outOfStep(
 export function tooSoon(session: Session): Next {
   const early = session.io.reader.buffered()
   const shown = printable((early ?? Buffer.alloc(0)).toString('latin1', 0, shownBytes))
-  const advertised = session.offered.has('PIPELINING') ? 'was' : 'was not'
+  const advertised = session.offers('PIPELINING') ? 'was' : 'was not'
   const command = session.connection.smtpCommand
   session.unsay()
   session.reset('sync failure')

@@ -1,6 +1,6 @@
 /** One question to one name server, over UDP or TCP: sockets in, a checked reply out. */
 import { createSocket } from 'node:dgram'
-import { connect, isIPv6 } from 'node:net'
+import { connect } from 'node:net'
 import { decodeReply, encodeQuery, type Query, type Reply } from './message.ts'
 import type { NameServer } from './servers.ts'
 
@@ -15,7 +15,7 @@ export type Exchange = (query: Query, server: NameServer, timeoutMs: number) => 
  */
 export const exchangeUdp: Exchange = (query, server, timeoutMs) =>
   new Promise((resolve) => {
-    const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4')
+    const socket = createSocket(server.address.includes(':') ? 'udp6' : 'udp4')
     let done = false
     const finish = (result: Exchanged): void => {
       if (done) return

@@ -1,5 +1,5 @@
 /** The addresses of a host name: /etc/hosts and A and AAAA records. Source: Exim manual, "Format of one host item". */
-import { isIP } from 'node:net'
+import { parseIp } from '../../base/ip.ts'
 import type { DnsAnswer, HostAddresses, Ports } from '../../ports.ts'
 import type { HostsEntry } from './servers.ts'
 
@@ -14,7 +14,7 @@ export interface HostAddressSources {
 /** Order: IPv6 before IPv4, each shuffled, as Exim sorts them. */
 export function createHostAddresses(sources: HostAddressSources): Ports['hostAddresses'] {
   return async (name, options = {}) => {
-    if (isIP(name) !== 0) return found([name], name, false)
+    if (parseIp(name) !== undefined) return found([name], name, false)
     const ipv4Only = options.ipv4Only === true || (await sources.ipv4Only(name))
     const method = options.method ?? 'byname'
     const bare = name.toLowerCase().replace(/\.$/, '')
@@ -42,12 +42,13 @@ function fromHosts(
 ): HostAddresses | undefined {
   const mine = entries.filter(
     (entry) =>
-      entry.names.some((known) => known.toLowerCase() === name) && (!ipv4Only || isIP(entry.address) === 4),
+      entry.names.some((known) => known.toLowerCase() === name) &&
+      (!ipv4Only || !entry.address.includes(':')),
   )
   const first = mine[0]
   if (first === undefined) return undefined
-  const v6 = mine.filter((entry) => isIP(entry.address) === 6)
-  const v4 = mine.filter((entry) => isIP(entry.address) === 4)
+  const v6 = mine.filter((entry) => entry.address.includes(':'))
+  const v4 = mine.filter((entry) => !entry.address.includes(':'))
   return found(
     [...v6, ...v4].map((entry) => entry.address),
     first.names[0] ?? name,

@@ -1,5 +1,5 @@
 /** Names that may be asked, and names of the reverse tree. */
-import { isIPv4, isIPv6 } from 'node:net'
+import { formatIp, parseIp, reverseIp } from '../../base/ip.ts'
 
 /**
  * What Exim's default `dns_check_names_pattern` lets through: labels of letters, digits, underscore, slash and
@@ -25,41 +25,14 @@ export function fitsTheWire(name: string): boolean {
 
 /** `192.0.2.1` gives `1.2.0.192.in-addr.arpa`; IPv6 gives nibbles below ip6.arpa: RFC 3596 section 2.5. */
 export function reverseName(address: string): string | undefined {
-  if (isIPv4(address)) return `${address.split('.').reverse().join('.')}.in-addr.arpa`
-  const groups = ipv6Groups(address)
-  if (groups === undefined) return undefined
-  const nibbles = groups.map((group) => group.toString(16).padStart(4, '0')).join('')
-  return `${Array.from(nibbles).reverse().join('.')}.ip6.arpa`
-}
-
-/** The eight 16-bit groups of an IPv6 address, whatever way it is written; undefined when it is none. */
-export function ipv6Groups(address: string): number[] | undefined {
-  const bare = address.replace(/%.*$/, '')
-  if (!isIPv6(bare)) return undefined
-  const [head = '', tail] = bare.split('::')
-  const before = groupsOf(head)
-  const after = tail === undefined ? [] : groupsOf(tail)
-  const gap = tail === undefined ? 0 : 8 - before.length - after.length
-  return [...before, ...Array.from({ length: gap }, () => 0), ...after]
-}
-
-function groupsOf(text: string): number[] {
-  const groups: number[] = []
-  for (const part of text === '' ? [] : text.split(':')) {
-    if (!part.includes('.')) {
-      groups.push(Number.parseInt(part, 16))
-      continue
-    }
-    const [a = 0, b = 0, c = 0, d = 0] = part.split('.').map(Number)
-    groups.push(a * 256 + b, c * 256 + d)
-  }
-  return groups
+  const ip = parseIp(address)
+  if (ip === undefined) return undefined
+  return `${reverseIp(ip)}.${ip.version === 4 ? 'in-addr' : 'ip6'}.arpa`
 }
 
 /** True when two addresses are the same, however they are written. */
 export function sameAddress(a: string, b: string): boolean {
-  if (a === b) return true
-  const x = ipv6Groups(a)
-  const y = ipv6Groups(b)
-  return x !== undefined && y !== undefined && x.every((group, i) => group === y[i])
+  const x = parseIp(a)
+  const y = parseIp(b)
+  return x !== undefined && y !== undefined && formatIp(x) === formatIp(y)
 }

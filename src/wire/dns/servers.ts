@@ -3,7 +3,7 @@
  * Source: resolv.conf(5), hosts(5).
  */
 import { readFileSync, statSync } from 'node:fs'
-import { isIP } from 'node:net'
+import { parseIp } from '../../base/ip.ts'
 
 export interface NameServer {
   readonly address: string
@@ -29,7 +29,7 @@ export function parseServers(text: string): NameServer[] {
       item.trim(),
     )
     const address = match?.[1] ?? match?.[2]
-    if (address !== undefined && isIP(address) !== 0) {
+    if (address !== undefined && parseIp(address) !== undefined) {
       servers.push({ address, port: Number(match?.[3] ?? 53) })
     }
   }
@@ -51,7 +51,7 @@ export function parseResolvConf(text: string): ResolverSetup {
     switch (words[0]) {
       case 'nameserver': {
         const address = rest[0]?.replace(/%.*$/, '')
-        if (address !== undefined && isIP(address) !== 0 && servers.length < 3)
+        if (address !== undefined && parseIp(address) !== undefined && servers.length < 3)
           servers.push({ address, port: 53 })
         break
       }
@@ -86,7 +86,8 @@ export function parseHosts(text: string): HostsEntry[] {
   const entries: HostsEntry[] = []
   for (const line of text.split('\n')) {
     const [address, ...names] = line.replace(/#.*$/, '').trim().split(/\s+/)
-    if (address !== undefined && isIP(address) !== 0 && names.length > 0) entries.push({ address, names })
+    if (address !== undefined && parseIp(address) !== undefined && names.length > 0)
+      entries.push({ address, names })
   }
   return entries
 }

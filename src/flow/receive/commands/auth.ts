@@ -15,7 +15,7 @@ export const auth: Command = {
   groupable: 'always',
   async proceed(session, argument) {
     const service = session.services.auth
-    if (service === undefined || !session.offered.has('AUTH')) {
+    if (service === undefined || !session.offers('AUTH')) {
       return clientError(session, 'protocol', 503, 'AUTH command used when not advertised')
     }
     if (session.connection.authenticatedBy !== undefined) {

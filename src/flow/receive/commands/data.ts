@@ -50,7 +50,7 @@ export const bdat: Command = {
   nonmail: false,
   groupable: 'always',
   async proceed(session, argument) {
-    if (!session.offered.has('CHUNKING')) {
+    if (!session.offers('CHUNKING')) {
       return clientError(session, 'protocol', 503, 'BDAT command used when CHUNKING not advertised')
     }
     const chunk = parseBdat(argument)

@@ -30,7 +30,7 @@ export const ehlo: Command = {
 
 async function greet(session: Session, argument: ByteString, verb: 'HELO' | 'EHLO'): Promise<Next> {
   const { connection, settings, context } = session
-  session.offered.clear()
+  session.offerNothing()
   if (!validHelo(argument, settings.helo_allow_chars ?? '')) {
     if (argument === '' || !(await clientMatches(settings.helo_accept_junk_hosts, context))) {
       return invalid(session, argument, verb)
@@ -44,7 +44,7 @@ async function greet(session: Session, argument: ByteString, verb: 'HELO' | 'EHL
   if (await clientMatches(settings.helo_verify_hosts, context, true)) {
     if (!(await verifyHelo(context))) return mismatch(session)
   } else if (await clientMatches(settings.helo_try_verify_hosts, context)) await verifyHelo(context)
-  const result = await runAclOption(settings.acl_smtp_helo, 'helo', aclContext(session))
+  const result = await runAclOption(settings.acl_smtp_helo, 'helo', () => aclContext(session))
   if (result !== undefined) {
     const refusal = refusalOf(session, result, { what: `EHLO or HELO ${argument}` })
     if (refusal !== undefined) {

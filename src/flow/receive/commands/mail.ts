@@ -122,9 +122,9 @@ function parameterForms(session: Session): ParameterForms {
     SIZE: 'value',
     ...(session.settings.accept_8bitmime ? { BODY: 'value' } : {}),
     AUTH: 'value',
-    ...(session.offered.has('DSN') ? { RET: 'value', ENVID: 'value' } : {}),
-    ...(session.offered.has('PRDR') ? { PRDR: 'alone' } : {}),
-    ...(session.offered.has('SMTPUTF8') ? { SMTPUTF8: 'alone' } : {}),
+    ...(session.offers('DSN') ? { RET: 'value', ENVID: 'value' } : {}),
+    ...(session.offers('PRDR') ? { PRDR: 'alone' } : {}),
+    ...(session.offers('SMTPUTF8') ? { SMTPUTF8: 'alone' } : {}),
   }
 }
 

@@ -16,7 +16,7 @@ export const quit: Command = {
     session.reset('QUIT')
     session.quitSeen = true
     // Its verdict has no effect; its message may be sent.
-    const result = await runAclOption(session.settings.acl_smtp_quit, 'quit', aclContext(session))
+    const result = await runAclOption(session.settings.acl_smtp_quit, 'quit', () => aclContext(session))
     const message = result?.userMessage
     if (message === undefined || message === '') {
       session.reply(221, `${session.connection.activeHostname} closing connection`)

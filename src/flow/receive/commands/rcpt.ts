@@ -32,7 +32,7 @@ async function proceed(session: Session, argument: ByteString): Promise<Next> {
   }
   const { address: text, parameters } = splitParameters(
     argument,
-    session.offered.has('DSN') ? { NOTIFY: 'value', ORCPT: 'value' } : {},
+    session.offers('DSN') ? { NOTIFY: 'value', ORCPT: 'value' } : {},
   )
   const dsn = readDsn(parameters)
   if (typeof dsn === 'string') return malformed(session, transaction, dsn, dsn)

@@ -58,10 +58,12 @@ export const starttls: Command = {
   groupable: false,
   async proceed(session) {
     const tls = session.services.startTls
-    if (tls === undefined || !session.offered.has('STARTTLS')) {
+    if (tls === undefined || !session.offers('STARTTLS')) {
       return clientError(session, 'protocol', 503, 'STARTTLS command used when not advertised')
     }
-    const result = await runAclOption(session.settings.acl_smtp_starttls, 'starttls', aclContext(session))
+    const result = await runAclOption(session.settings.acl_smtp_starttls, 'starttls', () =>
+      aclContext(session),
+    )
     const refusal = result === undefined ? undefined : refusalOf(session, result, { what: 'STARTTLS' })
     if (refusal !== undefined) return answerRefusal(session, refusal)
     session.reset('STARTTLS')
@@ -72,13 +74,13 @@ export const starttls: Command = {
     session.io.reader.discard()
     const begun = await tls.start(session.io, session.context)
     if (begun.is === 'failed') return 'close'
-    session.offered.clear()
+    session.offerNothing()
     session.heloSeen = false
     session.esmtp = false
     session.authTried = false
     session.connection.helo = undefined
     session.connection.heloVerified = undefined
-    session.uncounted.clear()
+    session.countAllAgain()
     return 'continue'
   },
 }
