@@ -76,6 +76,13 @@ export function refuseTainted(text: Text, use: string): Failure | undefined {
   )
 }
 
+/** Refuses to expand text from outside. */
+export function refuseExpansion(text: Text): Failure | undefined {
+  if (!isTainted(text)) return undefined
+  const origin = text.spans[0]?.origin ?? 'outside data'
+  return failure(`attempt to expand tainted string '${text.text}' (${origin} came from outside)`)
+}
+
 /** What to write in place of a tainted variable. */
 function replacement(origin: string): string {
   switch (origin) {

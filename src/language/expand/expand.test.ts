@@ -82,6 +82,11 @@ const rows: readonly { says: string; text: string; gives: string | RegExp }[] = 
     gives: /^failure: attempt to expand tainted string '\$\{lc:X\}'/,
   },
   {
+    says: 'text from outside is no replacement',
+    text: '${sg{abc}{b}{$h_x-text:}}',
+    gives: /^failure: attempt to expand tainted string/,
+  },
+  {
     says: 'text from outside is no ACL',
     text: '${acl{$local_part}}',
     gives: /^failure: Tainted name 'o'brien' for ACL/,

@@ -66,7 +66,7 @@ export function parseLookupType(
 ): LookupType | { readonly error: string; readonly help?: string } {
   let rest = text
   let partial: LookupType['partial']
-  const match = /^partial(\d*)(?:\(([^)]*)\)|-)/.exec(rest)
+  const match = /^partial(\d*)(?:\(([^)]*)\)-?|-)/.exec(rest)
   if (match !== null) {
     const digits = match[1] ?? ''
     // Without parentheses the affix is `*.`, and the hyphen belongs to the prefix.

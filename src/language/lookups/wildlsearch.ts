@@ -5,7 +5,7 @@ import { textOf, type ByteString } from '../../base/text.ts'
 import type { Context, LookupResult } from '../../ports.ts'
 import { eachEntry, type Entry } from './lines.ts'
 import { foundEntry } from './lsearch.ts'
-import type { Opened, SingleKeyType } from './types.ts'
+import type { LookupOptions, Opened, SingleKeyType } from './types.ts'
 
 interface Pattern {
   readonly entry: Entry
@@ -67,14 +67,28 @@ function openedFrom(wild: Wild, options: ReadonlyMap<string, string>): Opened {
   }
 }
 
-async function expandKeys(entries: readonly Entry[], context: Context): Promise<Wild | { problem: string }> {
-  const wild: Wild = { plain: new Map(), patterns: [] }
-  for (const [at, entry] of entries.entries()) {
-    const key: Outcome = await context.ports.expandText(entry.key, context)
-    if (isFailure(key)) return { problem: `failed to expand "${entry.key}": ${key.message}` }
-    addEntry(wild, entry, textOf(key), at)
+/** How many keys are expanded before others have their turn. */
+const keysATurn = 200
+
+/** Expands key after key until one matches; what keys expand to may differ each time. */
+async function findExpanding(
+  entries: readonly Entry[],
+  key: ByteString,
+  options: LookupOptions,
+  context: Context,
+): Promise<LookupResult> {
+  const lower = key.toLowerCase()
+  for (const [i, entry] of entries.entries()) {
+    if (i % keysATurn === keysATurn - 1) await new Promise((resolve) => setImmediate(resolve))
+    const pattern: Outcome = /[$\\]/.test(entry.key)
+      ? await context.ports.expandText(entry.key, context)
+      : entry.key
+    if (isFailure(pattern)) {
+      return { is: 'defer', message: `failed to expand "${entry.key}": ${pattern.message}` }
+    }
+    if (compilePattern(entry, textOf(pattern)).matches(lower)) return foundEntry(entry, options)
   }
-  return wild
+  return { is: 'none' }
 }
 
 function row(name: 'wildlsearch' | 'nwildlsearch', doc: string): SingleKeyType {
@@ -102,15 +116,12 @@ function row(name: 'wildlsearch' | 'nwildlsearch', doc: string): SingleKeyType {
           return done instanceof Promise ? done.then(() => made) : made
         },
       )
-      const go = (found: { list: Entry[]; wild: Wild } | { problem: string }): Awaitable<Opened> => {
+      const go = (found: { list: Entry[]; wild: Wild } | { problem: string }): Opened => {
         if ('problem' in found) return { error: 'failure', message: found.problem }
         if (name === 'nwildlsearch' || !found.list.some((entry) => /[$\\]/.test(entry.key))) {
           return openedFrom(found.wild, options)
         }
-        // What keys expand to may differ each time.
-        return expandKeys(found.list, context).then((wild) =>
-          'problem' in wild ? { error: 'defer', message: wild.problem } : openedFrom(wild, options),
-        )
+        return { find: (key) => findExpanding(found.list, key, options, context) }
       }
       return entries instanceof Promise ? entries.then(go) : go(entries)
     },

@@ -1,7 +1,7 @@
 /** Items that work on strings: substr, length, hash, nhash, tr, sg, listquote. */
 import { isFailure, type Failure, type Outcome } from '../../../base/outcome.ts'
 import { concat, isTainted, retaint, slice, textOf, type Text } from '../../../base/text.ts'
-import { failure } from '../environment.ts'
+import { failure, refuseExpansion } from '../environment.ts'
 import { quoteItem } from '../evaluate.ts'
 import { hashText, numericHash, substring } from '../pieces.ts'
 import type { ItemRow } from '../rows.ts'
@@ -81,6 +81,8 @@ const sg = plainItem({
   least: 3,
   most: 3,
   apply([subject = '', pattern = '', replacement = ''], environment) {
+    const refused = refuseExpansion(replacement)
+    if (refused !== undefined) return refused
     const regex = environment.engine.regex(textOf(pattern))
     if (isFailure(regex)) return regex
     const text = textOf(subject)
@@ -101,7 +103,7 @@ const sg = plainItem({
       environment.captures = captures
       if (filled instanceof Promise) return failure('the replacement of "sg" may not wait for anything')
       if (isFailure(filled)) return filled
-      pieces.push(isTainted(replacement) ? retaint(textOf(filled), replacement) : filled)
+      pieces.push(filled)
       total += textOf(filled).length
       if (total > 16 * 1024 * 1024) return failure('expansion result is too long')
       copied = found.index + whole.length

@@ -1,6 +1,6 @@
 import { isFailure, Failure, type Outcome } from '../../../base/outcome.ts'
-import { isTainted, textOf } from '../../../base/text.ts'
-import { deepestNesting, failure } from '../environment.ts'
+import { textOf } from '../../../base/text.ts'
+import { deepestNesting, failure, refuseExpansion } from '../environment.ts'
 import type { OperatorRow } from '../rows.ts'
 
 export const expand: OperatorRow = {
@@ -9,16 +9,15 @@ export const expand: OperatorRow = {
   since: '0.1',
   manual: 'Expansion operators',
   apply(text, environment) {
-    if (isTainted(text)) {
-      const origin = text.spans[0]?.origin ?? 'outside data'
-      return failure(`attempt to expand tainted string '${textOf(text)}' (${origin} came from outside)`)
-    }
+    const refused = refuseExpansion(text)
+    if (refused !== undefined) return refused
+    const plain = textOf(text)
     if (environment.depth >= deepestNesting) return failure('expansions nested too deeply')
     const conclude = (value: Outcome): Outcome =>
       isFailure(value)
-        ? new Failure(value.kind, `internal expansion of "${text}" failed: ${value.message}`)
+        ? new Failure(value.kind, `internal expansion of "${plain}" failed: ${value.message}`)
         : value
-    const value = environment.engine.expandWithin(text, environment)
+    const value = environment.engine.expandWithin(plain, environment)
     return value instanceof Promise ? value.then(conclude) : conclude(value)
   },
 }

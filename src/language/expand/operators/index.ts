@@ -6,6 +6,7 @@ import { cutting } from './cut.ts'
 import { encoding } from './encode.ts'
 import { arithmetic } from './eval.ts'
 import { expand } from './expand.ts'
+import { headerwrap } from './headerwrap.ts'
 import { ipOperators } from './ip.ts'
 import { lookupQuoting } from './lookup-quote.ts'
 import { listnamed } from './listnamed.ts'
@@ -21,6 +22,7 @@ const rows: readonly OperatorRow[] = [
   ...cutting,
   ...encoding,
   expand,
+  headerwrap,
   ...ipOperators,
   ...letterCase,
   listnamed,
