@@ -41,6 +41,16 @@ alias:
   driver = redirect
   domains = alias.test
   data = one@sink.test, two@sink.test, three@local.test
+self:
+  driver = redirect
+  domains = self.test
+  local_parts = root
+  data = root@self.test, one@sink.test
+  repeat_use = false
+selfhere:
+  driver = accept
+  domains = self.test
+  transport = t_maildir
 down:
   driver = manualroute
   domains = down.test
@@ -502,4 +512,88 @@ void test('all selectors: every field in its place', async () => {
     {},
     { selectors },
   )
+})
+
+void test('a redirection to itself and another: the one delivered is not delivered again', async () => {
+  let refuse = true
+  await withSink({ rcpt: () => (refuse ? '450 later' : '250 ok') }, async (world, sink) => {
+    const claim = world.claim(['root@self.test'])
+    assert.equal((await world.deliver(claim)).is, 'kept')
+    assert.deepEqual(claim.envelope.done, ['\\0\\root@self.test'])
+    const before = readdirSync(join(folder, 'md', 'new')).length
+    refuse = false
+    assert.equal((await world.deliver(claim)).is, 'completed')
+    assert.equal(readdirSync(join(folder, 'md', 'new')).length, before)
+    assert.equal(sink.messages.length, 1)
+  })
+})
+
+void test('headers are removed and added as the transport says', async () => {
+  await withSink(
+    {},
+    async (world, sink) => {
+      await world.deliver(world.claim(['x@sink.test']))
+      const [head = ''] = (sink.messages[0]?.data ?? '').split('\r\n\r\n')
+      assert.doesNotMatch(head, /^(Subject|Message-Id):/m)
+      assert.match(head, /\r\nX-One: 1\r\nX-Two: hi$/)
+      assert.match(sink.commands[1]?.line ?? '', /^MAIL FROM:<other@mta\.example> /)
+    },
+    {
+      smtp: 'headers_remove = subject:message-*\nheaders_add = X-One: 1\\nX-Two: hi\nreturn_path = other@mta.example',
+    },
+  )
+})
+
+void test('events are raised at each point', async () => {
+  const raised: string[] = []
+  await withSink(
+    { rcpt: (line) => (line.includes('x@') ? '450 later' : '250 ok') },
+    async (world) => {
+      await world.deliver(world.claim(['x@sink.test', 'y@sink.test']))
+      assert.deepEqual(raised, [
+        'tcp:connect ',
+        'smtp:connect 220 sink ESMTP',
+        'smtp:ehlo 250-sink',
+        'msg:rcpt:defer SMTP error from remote mail server after RCPT TO:<x@sink.test>: 450 later',
+        'msg:delivery 250 2.0.0 taken',
+      ])
+    },
+    { smtp: 'event_action = x' },
+    {
+      onRaise: (event, data) => {
+        raised.push(`${event} ${data.split('\n')[0] ?? ''}`)
+        return ''
+      },
+    },
+  )
+})
+
+void test('tcp:connect may refuse', async () => {
+  await withSink(
+    {},
+    async (world, sink) => {
+      await world.deliver(world.claim(['x@sink.test']))
+      assert.equal(sink.connections, 0)
+      assert.match(world.log[0] ?? '', /^== x@sink\.test .*: not today$/)
+    },
+    { smtp: 'event_action = x' },
+    { onRaise: (event) => (event === 'tcp:connect' ? 'not today' : '') },
+  )
+})
+
+void test('a deferred message knows when it is worth trying again', async () => {
+  await withSink({}, async (world) => {
+    const claim = world.claim(['x@down.test'])
+    const summary = await world.deliver(claim)
+    const wait = ((summary.nextAttemptAt ?? 0) - Date.now()) / 1000
+    assert.ok(wait > 890 && wait < 901, String(wait))
+    assert.equal(claim.updates.at(-1)?.nextAttemptAt, summary.nextAttemptAt)
+  })
+})
+
+void test('a message whose last line is too long for the transport fails', async () => {
+  await withSink({}, async (world) => {
+    await world.deliver(world.claim(['x@sink.test'], { maxReceivedLineLength: 1200 }))
+    assert.equal(world.log[0], '** x@sink.test R=remote T=t_smtp: message has lines too long for transport')
+  })
 })
