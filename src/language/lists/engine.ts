@@ -183,16 +183,9 @@ export class Engine implements ListEngine {
   #walk(ready: Ready, list: Text, subject: Subject, run: Run, name?: string): Awaitable<Verdict> {
     const { debug } = run.context
     if (run.depth > DEEPEST) return refused(`lists refer to each other more than ${DEEPEST} deep`)
-    const verdict = walkReady(ready, subject, run)
-    if (debug === undefined) return verdict
-    return after(verdict, (done) => {
-      const { is } = done.result
-      if (ready.kind === 'address') traceDomains(ready.list, subject, done.item, debug)
-      if (is === 'match' || is === 'no') {
-        // A list of one item that was made for the purpose has a newline as separator: nobody wrote that.
-        const where = name ?? `"${textOf(list).replace(/^<\n/, '')}"`
-        debug('lists', `${subject.label} in ${where}? ${is === 'match' ? 'yes' : 'no'} (${done.why})`)
-      }
+    return after(walkReady(ready, subject, run), (done) => {
+      if (debug !== undefined) tell(ready, list, subject, done, debug, name)
+      if (done.log !== undefined) run.context.ports.log.main(undefined, done.log)
       return done
     })
   }
@@ -208,6 +201,23 @@ export class Engine implements ListEngine {
     }
     return ready
   }
+}
+
+/** The line that `-bh` shows for a list: `host in "10.0.0.0/8"? yes (matched "10.0.0.0/8")`. */
+function tell(
+  ready: Ready,
+  list: Text,
+  subject: Subject,
+  done: Verdict,
+  debug: NonNullable<Context['debug']>,
+  name: string | undefined,
+): void {
+  const { is } = done.result
+  if (ready.kind === 'address') traceDomains(ready.list, subject, done.item, debug)
+  if (is !== 'match' && is !== 'no') return
+  // A list of one item that was made for the purpose has a newline as separator: nobody wrote that.
+  const where = name ?? `"${textOf(list).replace(/^<\n/, '')}"`
+  debug('lists', `${subject.label} in ${where}? ${is === 'match' ? 'yes' : 'no'} (${done.why})`)
 }
 
 const plainOptions: CompileOptions = { caseful: false, addressesOnly: false, inFile: false }

@@ -1,6 +1,7 @@
 /** Names and addresses of hosts, when an item of a host list needs one. */
 import { formatIp, parseIp, unmapped } from '../../base/ip.ts'
 import { after, type Awaitable } from '../../base/outcome.ts'
+import { hostAndIdent } from '../../mail/log-lines.ts'
 import type { ConnectionFacts, HostAddresses } from '../../ports.ts'
 import type { HostListSubject, ItemResult, Run } from './list.ts'
 
@@ -57,7 +58,9 @@ export function matchByName(
 function noAddress(name: string, run: Run): ItemResult {
   const { connection, ports, debug } = run.context
   const from =
-    connection?.hostAddress === undefined ? '' : ` (during SMTP connection from [${connection.hostAddress}])`
+    connection?.hostAddress === undefined
+      ? ''
+      : ` (during SMTP connection from ${hostAndIdent(connection, ports.log, false)})`
   const text = `no IP address found for host ${name}${from}`
   debug?.('lists', text)
   if (ports.log.selects('host_lookup_failed')) ports.log.main(undefined, text)

@@ -80,8 +80,15 @@ const cases: readonly Case[] = [
     list: '+include_unknown : *.foo.example',
     address: '192.0.2.2',
     is: 'match',
-    world: { selectors: ['unknown_in_list'] },
     log: ['main: failed to find host name for 192.0.2.2: accepted by +include_unknown'],
+  },
+  {
+    says: 'unknown_in_list logs why a list ended',
+    list: '*.foo.example',
+    address: '192.0.2.2',
+    is: 'no',
+    world: { selectors: ['unknown_in_list'] },
+    log: ['main: list matching forced to fail: failed to find host name for 192.0.2.2'],
   },
   {
     says: '+ignore_unknown goes on',
@@ -121,10 +128,10 @@ const cases: readonly Case[] = [
     list: 'nobody.example : 192.0.2.1',
     is: 'no',
     debug: [
-      'no IP address found for host nobody.example (during SMTP connection from [192.0.2.1])',
+      'no IP address found for host nobody.example (during SMTP connection from (x) [192.0.2.1])',
       'host in "nobody.example : 192.0.2.1"? no (failed to find IP address for nobody.example)',
     ],
-    log: ['main: no IP address found for host nobody.example (during SMTP connection from [192.0.2.1])'],
+    log: ['main: no IP address found for host nobody.example (during SMTP connection from (x) [192.0.2.1])'],
   },
   {
     says: '+ignore_unknown passes over such a name',

@@ -133,6 +133,8 @@ export interface Verdict {
   /** A positive item decided or the end was reached after a positive one. */
   readonly endsNegated: boolean
   readonly atEnd: boolean
+  /** For the main log, once the result is told. */
+  readonly log?: string | undefined
   /** The item that decided; undefined: the end of the list did. */
   readonly item?: object
   /** What the item that decided gives as data, a negated one too. */
@@ -206,10 +208,10 @@ function judge<S>(item: ListItem<S>, result: ItemResult, run: Run): Verdict | un
         return undefined
       }
       if (item.whenDeferred === 'include') {
-        run.context.ports.log.main(undefined, `${result.message}: accepted by +include_defer`)
         return {
           result: { is: 'match', data: undefined },
           why: result.message,
+          log: `${result.message}: accepted by +include_defer`,
           endsNegated: false,
           atEnd: false,
         }
@@ -223,21 +225,17 @@ function judge<S>(item: ListItem<S>, result: ItemResult, run: Run): Verdict | un
 
 /** Exim manual, "Behaviour when an IP address or name cannot be found". */
 function judgeUnknown<S>(item: ListItem<S>, why: string, run: Run): Verdict | undefined {
-  const { context } = run
+  const { debug, ports } = run.context
   if (item.whenUnknown === 'ignore') {
-    context.debug?.('lists', `${why}: item ignored by +ignore_unknown`)
+    debug?.('lists', `${why}: item ignored by +ignore_unknown`)
     return undefined
   }
   if (item.whenUnknown === 'include') {
-    if (context.ports.log.selects('unknown_in_list')) {
-      context.ports.log.main(undefined, `${why}: accepted by +include_unknown`)
-    }
-    return { result: { is: 'match', data: undefined }, why, endsNegated: false, atEnd: false }
+    const log = `${why}: accepted by +include_unknown`
+    return { result: { is: 'match', data: undefined }, why, log, endsNegated: false, atEnd: false }
   }
-  if (context.ports.log.selects('unknown_in_list')) {
-    context.ports.log.main(undefined, `list matching forced to fail: ${why}`)
-  }
-  return { result: NO, why, endsNegated: false, atEnd: false }
+  const log = ports.log.selects('unknown_in_list') ? `list matching forced to fail: ${why}` : undefined
+  return { result: NO, why, log, endsNegated: false, atEnd: false }
 }
 
 function decided<S>(
