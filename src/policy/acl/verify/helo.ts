@@ -14,9 +14,8 @@ export const helo: VerifyRow = {
   takesAddress: false,
   run({ context }, argument): Tested | Promise<Tested> {
     if (argument.options.length > 0) return noOptions(argument.text)
-    const { connection } = context
-    if (connection?.hostAddress === undefined) return TRUE
-    if (connection.heloVerified !== undefined) return connection.heloVerified ? TRUE : FALSE
+    const known = context.connection?.heloVerified
+    if (known !== undefined) return known ? TRUE : FALSE
     return verifyHelo(context).then((verified) => (verified ? TRUE : FALSE))
   },
 }
@@ -31,6 +30,7 @@ export async function verifyHelo(context: Context): Promise<boolean> {
   const name = connection?.helo
   const address = connection?.hostAddress
   if (connection === undefined || address === undefined) return true
+  if (connection.heloVerified !== undefined) return connection.heloVerified
   if (name === undefined || name === '') return false
   debug?.('acl', `verifying EHLO/HELO argument "${name}"`)
   connection.heloVerified = name.startsWith('[')
