@@ -32,9 +32,7 @@ export function parseAddressList(text: ByteString): ListedAddress[] {
     const item = text.slice(at, end)
     at = end + 1
     // A group begins with its name and a colon and ends with a semicolon: RFC 5322 section 3.4.
-    const inside = item
-      .replace(/^\s*(?:"(?:[^"\\]|\\.)*"|[^"<@:;()]*):(?!\s*$|[^;]*>)/, '')
-      .replace(/;\s*$/, '')
+    const inside = item.replace(/^\s*(?:"(?:[^"\\]|\\.)*"|[^"<@:;()]*):/, '').replace(/;\s*$/, '')
     if (/^[\s:;]*$/.test(inside)) continue
     const parsed = parseAddress(inside)
     found.push(

@@ -4,7 +4,7 @@ import { createListMatcher } from '../../src/language/lists/index.ts'
 import { createLookups } from '../../src/language/lookups/index.ts'
 import { createExpander, type Expander, type ExpanderDeps } from '../../src/language/expand/index.ts'
 import { mainOptions, type MainSettings } from '../../src/language/config/options/main.ts'
-import type { Context, MessageFacts, Ports } from '../../src/ports.ts'
+import type { ConnectionFacts, Context, MessageFacts, Ports } from '../../src/ports.ts'
 import { systemFiles } from '../../src/server/files.ts'
 import type { Header } from '../../src/mail/envelope.ts'
 import { headerType } from '../../src/mail/header.ts'
@@ -171,6 +171,44 @@ export function messageFacts(
     manuallyThawed: false,
     local: false,
     originator: { login: 'root', uid: 0, gid: 0 },
+    extra: new Map(),
+    ...more,
+  }
+}
+
+/** A TCP connection about which nothing is known but what is given. */
+export function connectionFacts(more: Partial<ConnectionFacts> = {}): ConnectionFacts {
+  return {
+    kind: 'smtp',
+    hostAddress: undefined,
+    hostPort: 0,
+    interfaceAddress: '127.0.0.1',
+    interfacePort: 25,
+    hostName: undefined,
+    hostAliases: [],
+    hostLookup: 'not done',
+    hostDnssec: false,
+    helo: undefined,
+    heloVerified: undefined,
+    protocol: 'smtp',
+    ident: undefined,
+    tls: undefined,
+    proxy: undefined,
+    authenticatedId: undefined,
+    authenticatedSender: undefined,
+    authenticatedBy: undefined,
+    authenticationFailed: false,
+    authenticatedFailId: undefined,
+    activeHostname: 'mx.example',
+    connectionId: 'Ci0',
+    aclC: new Map(),
+    smtpCommand: '',
+    smtpCommandArgument: '',
+    smtpCommandHistory: [],
+    countAtStart: 0,
+    notQuitReason: '',
+    startedAt: 0,
+    hostChecking: false,
     extra: new Map(),
     ...more,
   }

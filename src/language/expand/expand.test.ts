@@ -3,7 +3,12 @@ import { test } from 'node:test'
 import { Expandable } from '../../base/expandable.ts'
 import { isFailure } from '../../base/outcome.ts'
 import { isTainted, taint, textOf, unquotedTaint } from '../../base/text.ts'
-import { expansionBench, messageFacts, type BenchOptions } from '../../../test/support/expansion-context.ts'
+import {
+  connectionFacts,
+  expansionBench,
+  messageFacts,
+  type BenchOptions,
+} from '../../../test/support/expansion-context.ts'
 import { createExpander, expansionNames } from './index.ts'
 import { conditions } from './conditions/index.ts'
 import { items } from './items/index.ts'
@@ -266,4 +271,83 @@ test('a value from a variable that others set keeps its own taint', () => {
   })
   const value = expander.expandText('$host_data', context)
   assert.ok(!(value instanceof Promise) && !isFailure(value) && isTainted(value))
+})
+
+/** Observed of Exim 4.96 with -bh. */
+const clients: readonly { helo: string; port: boolean; name?: string; rcvhost: string; fullhost: string }[] =
+  [
+    {
+      helo: 'foo.bar',
+      port: true,
+      rcvhost: '[192.0.2.7] (port=1234 helo=foo.bar)',
+      fullhost: '(foo.bar) [192.0.2.7]:1234',
+    },
+    {
+      helo: 'foo.bar',
+      port: false,
+      rcvhost: '[192.0.2.7] (helo=foo.bar)',
+      fullhost: '(foo.bar) [192.0.2.7]',
+    },
+    { helo: '[192.0.2.7]', port: false, rcvhost: '[192.0.2.7]', fullhost: '([192.0.2.7]) [192.0.2.7]' },
+    {
+      helo: '192.0.2.7',
+      port: false,
+      rcvhost: '[192.0.2.7] (helo=192.0.2.7)',
+      fullhost: '(192.0.2.7) [192.0.2.7]',
+    },
+    {
+      helo: 'c.example',
+      name: 'c.example',
+      port: false,
+      rcvhost: 'c.example ([192.0.2.7])',
+      fullhost: 'c.example [192.0.2.7]',
+    },
+    {
+      helo: 'x',
+      name: 'c.example',
+      port: false,
+      rcvhost: 'c.example ([192.0.2.7] helo=x)',
+      fullhost: 'c.example (x) [192.0.2.7]',
+    },
+  ]
+for (const client of clients) {
+  test(`expansion: a client that says ${client.helo}${client.port ? ' with port' : ''}${client.name ?? ''}`, async () => {
+    const options: BenchOptions = {
+      ports: {
+        log: {
+          selects: (selector) => client.port && selector === 'incoming_port',
+          main: () => undefined,
+          reject: () => undefined,
+          panic: () => undefined,
+        },
+      },
+      context: {
+        connection: connectionFacts({
+          hostAddress: '192.0.2.7',
+          hostPort: 1234,
+          helo: client.helo,
+          hostName: client.name,
+        }),
+      },
+    }
+    assert.equal(
+      await expand('$sender_rcvhost|$sender_fullhost', options),
+      `${client.rcvhost}|${client.fullhost}`,
+    )
+  })
+}
+
+test('the name of a client is looked up when it is asked for', async () => {
+  const connection = connectionFacts({ hostAddress: '192.0.2.7' })
+  const options: BenchOptions = {
+    ports: {
+      lookUpHostName(facts) {
+        facts.hostName = 'found.example'
+        facts.hostLookup = 'found'
+        return Promise.resolve()
+      },
+    },
+    context: { connection },
+  }
+  assert.equal(await expand('[$sender_host_name]', options), '[found.example]')
 })

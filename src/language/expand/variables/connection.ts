@@ -1,5 +1,6 @@
 /** Variables about the client and its session. */
 import type { Awaitable } from '../../../base/outcome.ts'
+import { fullHost } from '../../../mail/log-lines.ts'
 import type { Environment } from '../environment.ts'
 import type { VariableRow, VariableValue } from '../rows.ts'
 import { outside, renamed, storedOutside, trusted } from './kinds.ts'
@@ -12,43 +13,22 @@ function hostName({ context }: Environment): Awaitable<VariableValue> {
   return context.ports.lookUpHostName(connection, context).then(() => connection.hostName)
 }
 
-/** `host (helo) [address]:port I=[...]:25 U=ident` as log lines have it. */
-export function senderFullhost({ context }: Environment): string {
-  const { connection } = context
-  if (connection?.hostAddress === undefined) return ''
-  const { hostAddress, hostPort, hostName: known, helo } = connection
-  const port = hostPort > 0 && context.ports.log.selects('incoming_port') ? `:${hostPort}` : ''
-  const address = `[${hostAddress}]${port}`
-  const brackets = helo === undefined ? '' : heloText(helo, hostAddress, known)
-  if (known === undefined) return brackets === '' ? address : `${brackets} ${address}`
-  return brackets === '' ? `${known} ${address}` : `${known} ${brackets} ${address}`
-}
-
-/** The HELO name in parentheses when it says anything that name and address do not. */
-function heloText(helo: string, address: string, known: string | undefined): string {
-  if (known !== undefined && helo.toLowerCase() === known.toLowerCase()) return ''
-  return helo === '' || helo === `[${address}]` ? '' : `(${helo})`
-}
-
 /** What stands after "from" in a Received: header. */
 function senderRcvhost({ context }: Environment): string {
   const { connection } = context
-  if (connection?.hostAddress === undefined) {
-    return connection?.ident === undefined ? '' : `(ident=${connection.ident})`
-  }
+  if (connection?.hostAddress === undefined) return ''
   const { hostAddress, hostPort, hostName: known, helo, ident } = connection
-  const port = hostPort > 0 && context.ports.log.selects('incoming_port') ? `:${hostPort}` : ''
-  const address = `[${hostAddress}]${port}`
+  const port = hostPort > 0 && context.ports.log.selects('incoming_port') ? String(hostPort) : ''
   const extra: string[] = []
-  const sayHelo =
-    helo !== undefined &&
-    helo !== '' &&
-    helo.toLowerCase() !== known?.toLowerCase() &&
-    helo !== `[${hostAddress}]`
-  if (sayHelo) extra.push(`helo=${helo}`)
-  if (ident !== undefined) extra.push(`ident=${ident}`)
-  if (known !== undefined) return `${known} (${[address, ...extra].join(' ')})`
-  return extra.length === 0 ? address : `${address} (${extra.join(' ')})`
+  if (known === undefined && port !== '') extra.push(`port=${port}`)
+  // A HELO name that says what stands there anyway is left out.
+  const told = known === undefined ? `[${hostAddress}]` : known.toLowerCase()
+  if (helo !== undefined && helo !== '' && helo.toLowerCase() !== told) extra.push(`helo=${helo}`)
+  if (ident !== undefined && ident !== '') extra.push(`ident=${ident}`)
+  const inside = extra.join(' ')
+  if (known === undefined) return inside === '' ? `[${hostAddress}]` : `[${hostAddress}] (${inside})`
+  const address = port === '' ? `[${hostAddress}]` : `[${hostAddress}]:${port}`
+  return `${known} (${inside === '' ? address : `${address} ${inside}`})`
 }
 
 const tlsIn = (environment: Environment) => environment.context.connection?.tls
@@ -148,7 +128,12 @@ export const connectionVariables: readonly VariableRow[] = [
     'How the message comes: smtp, esmtps, local ...',
     ({ context }) => context.connection?.protocol,
   ),
-  outside('sender_fullhost', 'Name, HELO name and address of the client.', senderFullhost),
+  outside(
+    'sender_fullhost',
+    'Name, HELO name and address of the client.',
+    ({ context }) =>
+      context.connection && fullHost(context.connection, context.ports.log.selects('incoming_port')),
+  ),
   trusted('sender_helo_dnssec', 'Whether the HELO name was verified by DNSSEC.', ({ context }) =>
     context.connection?.heloVerified === true && context.connection.hostDnssec ? 'yes' : 'no',
   ),
