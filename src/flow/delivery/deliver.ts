@@ -15,7 +15,7 @@ import { recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
 import { type DeliverySummary, errorNumbers, type TransportResult } from './results.ts'
 import { withShadow } from './shadow.ts'
 import { readRetry, recipientRetryKey, routingRetryKey } from './retry/record.ts'
-import type { Batch, TransportDriver } from './transports/driver.ts'
+import type { Batch, DeliveryEnvironment, TransportDriver } from './transports/driver.ts'
 import { transportDrivers } from './transports/index.ts'
 import { localKey } from './transports/local.ts'
 import { refuseAll } from './transports/shared.ts'
@@ -159,18 +159,28 @@ async function deliverAll(attempt: Attempt, routed: readonly RoutedAddress[]): P
   }
   let next = 0
   let running = 0
+  let stopped = false
   const lane = async (): Promise<void> => {
     for (;;) {
-      const batch = remoteBatches[next++]
+      const batch = stopped ? undefined : remoteBatches[next++]
       if (batch === undefined) return
       running++
-      await runBatch(attempt, batch, false)
-      running--
-      if (running > 0 || next < remoteBatches.length) await attempt.save()
+      try {
+        await runBatch(attempt, batch, false)
+        if (running > 1 || next < remoteBatches.length) await attempt.save()
+      } catch (error) {
+        // The spool refuses marks: nothing more is begun that could not be remembered.
+        stopped = true
+        throw error
+      } finally {
+        running--
+      }
     }
   }
   const lanes = Math.max(1, Math.min(attempt.context.settings.remote_max_parallel, remoteBatches.length))
-  await Promise.all(Array.from({ length: lanes }, lane))
+  // All lanes end before the claim is given up, or another process could deliver the same again.
+  const ends = await Promise.allSettled(Array.from({ length: lanes }, lane))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
 }
 
 /** Not tried in this run: no line, no retry time. */
@@ -227,9 +237,33 @@ async function runBatch(
   }
   const early = await beforeBatch(attempt, batch, local)
   const environment = { deps: attempt.deps, claim: attempt.claim, ...attempt.shared }
-  const tried = early ?? (await driver.run(batch, context, environment))
+  const tried = early ?? (await runDriver(driver, batch, context, environment))
   const result = local ? await withShadow(tried, batch, transportDrivers, context, environment) : tried
   await recordBatch(attempt, result, local)
+}
+
+/** A fault of ours in a transport concerns its batch alone: it waits, and the panic log tells. */
+async function runDriver(
+  driver: TransportDriver,
+  batch: Batch,
+  context: Context,
+  environment: DeliveryEnvironment,
+): Promise<TransportResult> {
+  try {
+    return await driver.run(batch, context, environment)
+  } catch (error) {
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    context.ports.log.panic(
+      environment.claim.id,
+      `${batch.transport.name} transport: internal error: ${what.replaceAll(/\s*\n\s*/g, ' ')}`,
+    )
+    const message = `internal error in ${batch.transport.name} transport`
+    return refuseAll(
+      batch.addresses,
+      { is: 'deferred', error: { errno: errorNumbers.unknown, more: 0, message } },
+      0,
+    )
+  }
 }
 
 /** Deliveries that are not begun: pretended (`-N`), or a local address whose retry time is not reached. */

@@ -85,7 +85,10 @@ export class SmtpClient {
   #resolve: ((exchange: Exchange) => void) | undefined
   #timer: NodeJS.Timeout | undefined
   readonly #onData = (chunk: Buffer): void => {
+    const before = this.#reader.replies.length
     this.#reader.push(chunk.toString('latin1'))
+    // The limit is for each reply, and many may be awaited together.
+    if (this.#reader.replies.length > before) this.#timer?.refresh()
     if (this.#reader.replies.length >= this.#wanted || this.#reader.malformed) this.#settle()
   }
   readonly #onEnd = (): void => this.#fail({ is: 'closed' })
@@ -221,6 +224,7 @@ export class SmtpClient {
     if (resolve === undefined) return
     this.#resolve = undefined
     clearTimeout(this.#timer)
+    this.#timer = undefined
     resolve(this.#take(this.#wanted))
   }
 
