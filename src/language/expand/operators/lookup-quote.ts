@@ -2,7 +2,7 @@
 import { retaint, textOf, type ByteString } from '../../../base/text.ts'
 import { lookupTypes } from '../../lookups/parse-type.ts'
 import type { OperatorRow } from '../rows.ts'
-import { quoters } from '../../lookups/quoting.ts'
+import { quoters } from './quoting.ts'
 
 /** Single-key lookups need no quoting: the text stays, and so does its taint. */
 function row(type: string): OperatorRow {

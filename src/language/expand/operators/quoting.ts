@@ -1,5 +1,5 @@
 /** How texts are quoted inside queries. Source: Exim manual, "File and database lookups". */
-import type { ByteString } from '../../base/text.ts'
+import type { ByteString } from '../../../base/text.ts'
 
 function backslashed(text: ByteString, special: RegExp): ByteString {
   return text.replace(special, (char) => {
