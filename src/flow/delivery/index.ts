@@ -5,6 +5,7 @@ import { deliverMessage } from './deliver.ts'
 import type { DeliveryDeps } from './deps.ts'
 import { ConnectionPool } from './pool.ts'
 import { UniqueClock } from './unique-clock.ts'
+import { createTlsContexts } from '../../wire/tls/contexts.ts'
 import type { DeliverySummary } from './results.ts'
 
 export type { DeliveryOptions } from './attempt.ts'
@@ -23,7 +24,11 @@ export interface Delivery {
 }
 
 export function createDelivery(deps: DeliveryDeps): Delivery {
-  const shared = { pool: new ConnectionPool(), clock: new UniqueClock() }
+  const shared = {
+    pool: new ConnectionPool(),
+    clock: new UniqueClock(),
+    tlsContexts: createTlsContexts(() => Date.now()),
+  }
   return {
     deliver: (claim, options = {}) => deliverMessage(claim, deps, shared, options),
     close: () => shared.pool.close(),

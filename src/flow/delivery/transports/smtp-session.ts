@@ -67,17 +67,75 @@ export async function openSession(place: Place, options: SessionOptions): Promis
     }
   }
   const client = new SmtpClient(connected.socket)
-  const greeted = await greet(client, options, mark)
-  if ('is' in greeted) {
-    client.destroy()
-    return greeted
+  const ready = await introduce(client, options, mark)
+  if (!('is' in ready)) {
+    const { banner, ehlo } = ready
+    return { is: 'open', connection: asConnection(client, connected.socket, ready), banner, ehlo }
   }
-  const { offers, banner, ehlo } = greeted
-  return { is: 'open', connection: asConnection(client, connected.socket, offers), banner, ehlo }
+  client.destroy()
+  // Once more and in clear, where the transport allows that.
+  if (ready.is === 'clear') return openSession(place, { ...options, tls: undefined })
+  return ready
 }
 
-function asConnection(client: SmtpClient, socket: Socket, offers: Offers): PooledConnection {
-  return { client, offers, messages: 0, localAddress: socket.localAddress, localPort: socket.localPort }
+interface Ready extends Greeted {
+  readonly tls: TlsFacts | undefined
+}
+
+function asConnection(client: SmtpClient, socket: Socket, { offers, tls }: Ready): PooledConnection {
+  return { client, offers, tls, messages: 0, localAddress: socket.localAddress, localPort: socket.localPort }
+}
+
+/** Greeting and EHLO, and EHLO again after STARTTLS; `clear`: TLS failed and need not be. */
+async function introduce(
+  client: SmtpClient,
+  options: SessionOptions,
+  mark: number,
+): Promise<Ready | SessionFailure | { readonly is: 'clear' }> {
+  const wish = options.tls
+  if (wish?.onConnect === true) {
+    const step = await encrypt(client, wish, true, options.commandMs)
+    if (step.is !== 'encrypted') return tlsFailed(step, mark)
+    const greeted = await greet(client, options, mark)
+    return 'is' in greeted ? greeted : { ...greeted, tls: step.facts }
+  }
+  const greeted = await greet(client, options, mark)
+  if ('is' in greeted) return greeted
+  if (wish === undefined || wish.avoid) return { ...greeted, tls: undefined }
+  if (!greeted.offers.starttls) {
+    return wish.required
+      ? tlsFailure('a TLS session is required, but the server did not offer TLS support', mark)
+      : { ...greeted, tls: undefined }
+  }
+  const step = await startTls(client, wish, options.commandMs)
+  if (step.is === 'clear') return { ...greeted, tls: undefined }
+  if (step.is !== 'encrypted')
+    return !wish.required && wish.tryClear ? { is: 'clear' } : tlsFailed(step, mark)
+  const again = await sayEhlo(client, options, mark, greeted.banner)
+  return 'is' in again ? again : { ...again, tls: step.facts }
+}
+
+function tlsFailed(step: Exclude<TlsStep, { is: 'encrypted' }>, mark: number): SessionFailure {
+  switch (step.is) {
+    case 'refused':
+      return tlsFailure(
+        `a TLS session is required, but an attempt to start TLS was answered: ${step.reply?.text ?? ''}`,
+        mark,
+      )
+    case 'broken':
+      return tlsFailure(`a TLS session is required, but an attempt to start TLS failed: ${step.why}`, mark)
+    case 'clear':
+      return tlsFailure('a TLS session is required, but an attempt to start TLS failed', mark)
+  }
+}
+
+function tlsFailure(message: string, mark: number): SessionFailure {
+  return {
+    is: 'failed',
+    error: { errno: errorNumbers.tlsRequired, more: mark, message },
+    permanent: false,
+    reply: undefined,
+  }
 }
 
 /** From the greeting to the answer to EHLO, or HELO where EHLO is not known. */
@@ -90,23 +148,23 @@ export async function greet(
   const greeting = banner.replies[0]
   if (greeting === undefined) return brokenOff(banner.broken, 'initial connection', mark)
   if (greeting.code >= 300) return refused(greeting, 'initial connection', mark, client)
-  return sayEhlo(client, options, mark, greeting)
+  return sayEhlo(client, options, mark, greeting.text)
 }
 
 async function sayEhlo(
   client: SmtpClient,
   options: SessionOptions,
   mark: number,
-  greeting?: SmtpReply,
-): Promise<Offers | SessionFailure> {
-  const esmtp = options.lmtp || (!options.avoidEsmtp && !/^220.*\bno EHLO\b/i.test(greeting?.text ?? ''))
+  banner: ByteString,
+): Promise<Greeted | SessionFailure> {
+  const esmtp = options.lmtp || (!options.avoidEsmtp && !/^220.*\bno EHLO\b/i.test(banner))
   let ehloReply = ''
   if (esmtp) {
     const command = options.lmtp ? 'LHLO' : 'EHLO'
     const answer = await client.exchange(`${command} ${options.helo}\r\n`, 1, options.commandMs)
     const reply = answer.replies[0]
     if (reply === undefined) return brokenOff(answer.broken, `${command} ${options.helo}`, mark)
-    if (reply.code < 300) return { offers: readOffers(reply.text), banner: greeting.text, ehlo: reply.text }
+    if (reply.code < 300) return { offers: readOffers(reply.text), banner, ehlo: reply.text }
     if (options.lmtp) return refused(reply, `LHLO ${options.helo}`, mark, client)
     ehloReply = reply.text
   }
@@ -118,7 +176,7 @@ async function sayEhlo(
     return brokenOff(answer.broken, after, mark)
   }
   return reply.code < 300
-    ? { offers: noOffers, banner: greeting.text, ehlo: reply.text }
+    ? { offers: noOffers, banner, ehlo: reply.text }
     : refused(reply, `HELO ${options.helo}`, mark, client)
 }
 

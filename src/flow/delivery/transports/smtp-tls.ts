@@ -35,7 +35,8 @@ export async function tlsWish(
   contexts: TlsContexts,
 ): Promise<TlsWish> {
   const host = { address: place.address, name: place.name }
-  const listed = (list: SmtpSettings['hosts_avoid_tls']): Promise<boolean> => hostListed(list, host, context)
+  const listed = async (list: SmtpSettings['hosts_avoid_tls']): Promise<boolean> =>
+    hostListed(list, host, context)
   const required = await listed(settings.hosts_require_tls)
   const onConnect = settings.protocol === 'smtps'
   const avoid = !required && !onConnect && (await listed(settings.hosts_avoid_tls))

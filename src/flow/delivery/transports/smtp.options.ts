@@ -209,6 +209,7 @@ export const smtpOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Hosts with which TLS is not used.',
   },
   hosts_max_try: {
@@ -296,6 +297,7 @@ export const smtpOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Hosts that get nothing without TLS.',
   },
   hosts_try_auth: {
@@ -423,6 +425,7 @@ export const smtpOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'File of our certificate as a client.',
   },
   tls_crl: {
@@ -430,12 +433,14 @@ export const smtpOptions = {
     default: undefined,
     tier: 'B',
     secures: true,
+    since: '0.1',
     doc: 'Revocation list that server certificates are checked against.',
   },
   tls_dh_min_bits: {
     type: 'integer',
     default: 1024,
     tier: 'A',
+    since: '0.1',
     doc: 'Smallest Diffie-Hellman group that is taken.',
   },
   tls_privatekey: {
@@ -443,6 +448,7 @@ export const smtpOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'File of the key of our certificate.',
   },
   tls_require_ciphers: {
@@ -450,6 +456,7 @@ export const smtpOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Ciphers that are allowed.',
   },
   tls_resumption_hosts: {
@@ -458,11 +465,12 @@ export const smtpOptions = {
     tier: 'A',
     doc: 'Hosts with which an earlier TLS session is resumed.',
   },
-  tls_sni: { type: 'expand', default: undefined, tier: 'A', doc: 'Server name told in TLS.' },
+  tls_sni: { type: 'expand', default: undefined, tier: 'A', since: '0.1', doc: 'Server name told in TLS.' },
   tls_tempfail_tryclear: {
     type: 'boolean',
     default: true,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether the message is sent in clear when TLS cannot be had for the moment.',
   },
   tls_try_verify_hosts: {
@@ -470,6 +478,7 @@ export const smtpOptions = {
     default: '*',
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Hosts whose certificate is checked, which need not be good.',
   },
   tls_verify_cert_hostnames: {
@@ -477,6 +486,7 @@ export const smtpOptions = {
     default: '*',
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Hosts whose certificate must carry their name.',
   },
   tls_verify_certificates: {
@@ -484,6 +494,7 @@ export const smtpOptions = {
     default: 'system',
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Certificates that server certificates are checked against.',
   },
   tls_verify_hosts: {
@@ -491,6 +502,7 @@ export const smtpOptions = {
     default: undefined,
     tier: 'A',
     secures: true,
+    since: '0.1',
     doc: 'Hosts that get nothing unless their certificate is good.',
   },
   utf8_downconvert: {
