@@ -6,7 +6,7 @@ import { mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ByteString } from '../../../base/text.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
-import { localContent } from './content.ts'
+import { inBlocks, localContent } from './content.ts'
 import { errorNumbers } from '../results.ts'
 import { deferredByFile, fileError } from './file-error.ts'
 import { maildirUse } from './maildir-use.ts'
@@ -45,12 +45,12 @@ export async function deliverToMaildir(
       const handle = await open(temporary, 'wx', job.mode)
       let size = 0
       try {
-        await handle.chmod(job.mode)
-        const write = async (bytes: Uint8Array): Promise<void> => {
-          await handle.writeFile(bytes)
-          size += bytes.length
+        // A file creation mask takes bits of group and others away, hardly ever those of the owner.
+        if ((job.mode & 0o077) !== 0) await handle.chmod(job.mode)
+        for await (const piece of inBlocks(localContent(job, body))) {
+          await handle.appendFile(piece)
+          size += piece.length
         }
-        for await (const piece of localContent(job, body)) await write(piece)
         await handle.datasync()
       } catch (error) {
         await handle.close()

@@ -7,7 +7,7 @@ import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errorNumbers } from '../results.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
-import { localContent } from './content.ts'
+import { inBlocks, localContent } from './content.ts'
 import { deferredByFile, fileError } from './file-error.ts'
 import { type LockOutcome, lockOpenFile, type LockPlan, takeLockFile } from './lock.ts'
 
@@ -180,7 +180,7 @@ async function write(
 ): Promise<LocalResult> {
   let size = 0
   try {
-    for await (const piece of localContent(job, body)) {
+    for await (const piece of inBlocks(localContent(job, body))) {
       await handle.appendFile(piece)
       size += piece.length
     }
