@@ -131,10 +131,16 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   }
 
   const problems: string[] = []
-  const found = runTimeUser(await text(settings.exim_user), await text(settings.exim_group), accounts)
+  const spoolDirectory = (await text(settings.spool_directory)) ?? buildValues.spoolDirectory
+  const spoolStat = systemFiles.stat(spoolDirectory)
+  const found = runTimeUser(
+    await text(settings.exim_user),
+    await text(settings.exim_group),
+    accounts,
+    'error' in spoolStat ? undefined : spoolStat.uid,
+  )
   if (found.is === 'wrong') return found
   user = found.user
-  const spoolDirectory = (await text(settings.spool_directory)) ?? buildValues.spoolDirectory
   facts = serverFacts({ ...knownFacts, user, spoolDirectory })
   store.useDirectory(spoolDirectory)
   const pidFilePath = (await text(settings.pid_file_path)) ?? buildValues.pidFilePath
@@ -206,7 +212,8 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
       ownRunAs.current = runAs
     },
     async close() {
-      await (await flow)?.close()
+      const opened = await flow?.catch(() => undefined)
+      await opened?.close()
       await store.close()
       log.close()
     },

@@ -18,14 +18,22 @@ export type RunTimeUserResult =
 /**
  * @param user `exim_user`, expanded; a name or a number
  * @param group `exim_group`, expanded
+ * @param spoolOwner whose the spool folder is, when there is one
  */
 export function runTimeUser(
   user: string | undefined,
   group: string | undefined,
   accounts: Accounts,
+  spoolOwner: number | undefined = undefined,
 ): RunTimeUserResult {
   const own = process.geteuid?.() ?? 0
   if (user === undefined && own !== 0) {
+    // Beside a daemon of another user its spool says who that is; else everything runs as whoever calls.
+    const owner =
+      spoolOwner === undefined || spoolOwner === own || spoolOwner === 0
+        ? undefined
+        : accounts.byUid(spoolOwner)
+    if (owner !== undefined) return { is: 'user', user: { name: owner.name, uid: owner.uid, gid: owner.gid } }
     const name = accounts.byUid(own)?.name ?? String(own)
     return { is: 'user', user: { name, uid: own, gid: process.getegid?.() ?? 0 } }
   }

@@ -65,7 +65,7 @@ export class StoreRoom {
       const spool = await opened.catch(() => undefined)
       await spool?.close()
     }
-    await this.#closeHints?.()
+    await this.#closeHints?.().catch((error: unknown) => this.#options.log(`hints: ${String(error)}`))
   }
 
   async #open(readOnly: boolean): Promise<Spool> {

@@ -44,8 +44,10 @@ export function prepareFolders({ spoolDirectory, logPaths, user }: FoldersOfServ
 function makeFolder(path: string, user: RunTimeUser, giveWhenEmpty: boolean): void {
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (stat === undefined) {
-    const made = mkdirSync(path, { recursive: true, mode: 0o750 })
-    if (made !== undefined) chownSync(path, user.uid, user.gid)
+    // Whoever runs must be able to get there; only the folder itself is closed to others.
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+    mkdirSync(path, { mode: 0o750 })
+    chownSync(path, user.uid, user.gid)
     return
   }
   if (!giveWhenEmpty || !stat.isDirectory() || stat.uid !== 0) return

@@ -7,6 +7,7 @@ import { basename } from 'node:path'
 import { commands } from './commands/index.ts'
 import { modes } from './modes/index.ts'
 import { parseCommandLine } from './parse.ts'
+import { SpoolError } from '../../store/spool/api.ts'
 import type { Lowered } from '../../server/privileged/helper.ts'
 import type { Server } from '../../server/server.ts'
 import { refuseWhenPrivileged } from './privilege.ts'
@@ -38,7 +39,11 @@ export async function main(options: MainOptions): Promise<void> {
     unexpected(terminal, calledAs, error)
     process.exitCode = 1
   }
+  // Nothing that was left open by a fault may keep a call from ending.
+  setTimeout(() => process.exit(), lingerMs).unref()
 }
+
+const lingerMs = 5000
 
 interface Run extends MainOptions {
   readonly calledAs: string
@@ -87,8 +92,8 @@ async function run({ path: programPath, words, calledAs, terminal, state }: Run)
   try {
     return await chosen.run({ invocation, terminal, ...prepared.call })
   } finally {
-    await server.close()
     lowered?.end()
+    await server.close()
   }
 }
 
@@ -104,7 +109,8 @@ async function lower(
 
 function unexpected(terminal: Terminal, calledAs: string, error: unknown): void {
   const message = error instanceof Error ? error.message : String(error)
-  terminal.err(`${calledAs}: unexpected error: ${message}\n`)
+  // What the disk refuses is no bug: its sentence says all.
+  terminal.err(`${calledAs}: ${error instanceof SpoolError ? '' : 'unexpected error: '}${message}\n`)
   if (process.env['POSTERN_DEBUG'] === '1' && error instanceof Error) terminal.err(`${error.stack ?? ''}\n`)
 }
 

@@ -26,6 +26,12 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   )
   if (prepared.is === 'ended') return prepared.exitCode
   const { server } = prepared.call
+  const { lowerPrivilege } = await import('../../../server/privileged/helper.ts')
+  const lowered = await lowerPrivilege(server, false)
+  if ('wrong' in lowered) {
+    terminal.err(`postern spool: ${lowered.wrong}\n`)
+    return 1
+  }
   try {
     const { exportSpool, importSpool } = await import('../../../store/spool/exim-format.ts')
     const spool = await server.spool('write')

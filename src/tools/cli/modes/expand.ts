@@ -2,6 +2,7 @@
 import { isFailure, type Outcome } from '../../../base/outcome.ts'
 import { encodeUtf8, textOf, type ByteString, type Text } from '../../../base/text.ts'
 import type { ConnectionFacts, Context, MessageFacts } from '../../../ports.ts'
+import { newMessage } from '../../../flow/receive/message-facts.ts'
 import { newConnection } from '../../../flow/receive/services.ts'
 import { MacroScope } from '../macro-scope.ts'
 import { readTestMessage } from '../test-message.ts'
@@ -32,7 +33,8 @@ export async function run(call: ServerCall): Promise<number> {
     }),
     aclC,
   }
-  const context = server.context({ connection, message })
+  // ACL variables can be set without a message; where there is one they are its own.
+  const context = server.context({ connection, message: message ?? { ...emptyMessage(call), aclM } })
   // Macros of the configuration often hold passwords: only admins see them.
   const macros = new MacroScope(call.rights.admin ? server.configuration.macros : [])
   const work = { call, context, connection, aclC, aclM, macros }
@@ -54,6 +56,11 @@ export async function run(call: ServerCall): Promise<number> {
   }
   terminal.out('\n')
   return 0
+}
+
+function emptyMessage({ caller }: ServerCall): MessageFacts {
+  const { login, uid, gid } = caller
+  return newMessage({ receivedAt: Date.now(), local: true, originator: { login, uid, gid } })
 }
 
 interface Work {
