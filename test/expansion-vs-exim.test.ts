@@ -4,11 +4,13 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { isFailure } from '../src/base/outcome.ts'
 import { textOf } from '../src/base/text.ts'
-import { expansionBench } from './support/expansion-context.ts'
+import { expansionBench, messageFacts } from './support/expansion-context.ts'
 
 interface Row {
   readonly text: string
@@ -73,5 +75,63 @@ test('expansions give what Exim gives', { skip }, async () => {
     if (row.differs !== undefined && ours === theirs)
       wrong.push(`${row.text}\n  no longer differs (${row.differs})`)
   }
+  assert.deepEqual(wrong, [])
+})
+
+const headers = [
+  'Received: from a\n\tby b\n',
+  'From: Joe <joe@x.y>\n',
+  'To: a@b.c\n',
+  'Cc: \n',
+  'To: "x, y" <c@d.e>\n',
+  'Subject:   =?utf-8?q?caf=C3=A9?= =?iso-8859-1?q?_=E9?=  \n',
+  'X-Multi: one\n',
+  'X-Multi: two\n  three\n',
+  'X-Empty:\n',
+  'X-Empty: \n',
+  'X-Colon: a:b:c\n',
+  'X-Bad: =?utf-8?q?bad=?= =?nosuch?q?x?=\n',
+  'Reply-To: r@s.t\n',
+  'Date: Tue, 24 Nov 2026 03:04:34 +0000\n',
+  'Message-Id: <abc@d>\n',
+]
+const body = 'line one\nline two\n\nlast\n'
+const ofMessage = [
+  ...['from', 'to', 'cc', 'subject', 'x-multi', 'x-empty', 'x-colon', 'x-bad', 'received', 'nothing'].flatMap(
+    (name) => ['h', 'bh', 'rh', 'lh'].map((form) => `[$${form}_${name}:]`),
+  ),
+  '[$reply_address]',
+  '[$h_FROM:]',
+  '[$header_from:x]',
+  '[$h_from x]',
+  '${if def:h_cc:{y}{n}}${if def:h_x-empty:{y}{n}}${if def:h_nothing:{y}{n}}',
+  '${lc:$h_from:}',
+  '[$message_body]',
+  '[$message_body_end]',
+  '[$message_headers]',
+  '[$message_headers_raw]',
+  '[$message_body_size $body_zerocount]',
+  '${addresses:$h_to:}',
+  '${address:$h_from:}',
+  '${map{$lh_to:}{<$item>}}',
+  '${if match{$h_x-multi:}{^one}{y}{n}}',
+  '${if eq{$h_from}{a}}',
+]
+
+test('expansions of a message give what Exim gives', { skip }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-bem-'))
+  const file = join(folder, 'message')
+  writeFileSync(file, `${headers.join('')}\n${body}`, 'latin1')
+  const { expander, context } = expansionBench({ context: { message: messageFacts(headers, body) } })
+  const wrong: string[] = []
+  for (const text of ofMessage) {
+    const run = spawnSync(program, ['-C', '/dev/null', '-bem', file, text], { timeout: 60_000 })
+    // Exim makes unqualified addresses local ones.
+    const theirs = run.stdout.toString('latin1').replace(/\n$/, '').replaceAll(`@${hostname()}`, '')
+    const value = await expander.expandText(text, context)
+    const ours = isFailure(value) ? `Failed: ${value.message}` : textOf(value)
+    if (ours !== theirs) wrong.push(`${text}\n  Exim: ${theirs}\n  ours: ${ours}`)
+  }
+  rmSync(folder, { recursive: true, force: true })
   assert.deepEqual(wrong, [])
 })

@@ -44,7 +44,7 @@ const rows: readonly { says: string; text: string; gives: string | RegExp }[] = 
   { says: 'a header as it came', text: '$rh_subject:', gives: ' =?iso-8859-1?q?caf=E9?=\n' },
   { says: 'a header decoded, its character set kept', text: '$bh_subject:', gives: 'caf\xe9' },
   { says: 'headers with addresses are joined with commas', text: '$h_to:', gives: 'a@b,\nc@d' },
-  { says: 'headers as a list', text: '$lh_to:', gives: 'a@b:c@d' },
+  { says: 'headers as a list', text: '$lh_to:', gives: ' a@b: c@d' },
   { says: 'a folded header keeps its inner line end', text: '$h_x-two:', gives: 'folded\n line' },
   { says: 'a header that is not there', text: '[$h_nothing:]', gives: '[]' },
   { says: 'def of a header', text: '${if def:h_to:{y}{n}}${if def:h_cc:{y}{n}}', gives: 'yn' },

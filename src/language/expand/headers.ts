@@ -25,8 +25,9 @@ export function headerValue(form: HeaderForm, name: ByteString, context: Context
   const bodies = headers.map((header) => headerBody(header))
   if (form === 'rh') return taint(bodies.join('').slice(0, longest), origin)
   if (form === 'lh') {
-    const items = bodies.map((body) => quoteItem(body.trim(), ':'))
-    return taint(items.join(':').slice(0, longest), origin)
+    const items = bodies.map((body) => body.replace(/\n$/, ''))
+    const list = items.reduce((all, item) => (all === '' ? '' : `${all}:`) + quoteItem(item, ':'), '')
+    return taint(list.slice(0, longest), origin)
   }
   const separator = isAddressHeader(name) ? ',\n' : '\n'
   const raw = bodies
@@ -35,9 +36,14 @@ export function headerValue(form: HeaderForm, name: ByteString, context: Context
     .join(separator)
     .slice(0, longest)
   if (!raw.includes('=?')) return taint(raw, origin)
-  const decoded = decodeWords(raw, {
-    charset: form === 'h' ? context.settings.headers_charset : undefined,
-    checkLength: context.settings.check_rfc2047_length,
-  })
-  return taint('error' in decoded ? raw : decoded.text, origin)
+  return taint(decoded(raw, form === 'h', context), origin)
+}
+
+/** Encoded words replaced; where a character set is not known, its bytes are given as they are. */
+export function decoded(text: ByteString, convert: boolean, context: Context): ByteString {
+  const { headers_charset: charset, check_rfc2047_length: checkLength } = context.settings
+  const found = decodeWords(text, { charset: convert ? charset : undefined, checkLength })
+  if (!('error' in found)) return found.text
+  const bytes = decodeWords(text, { charset: undefined, checkLength })
+  return 'error' in bytes ? text : bytes.text
 }

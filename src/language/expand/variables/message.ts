@@ -1,9 +1,7 @@
 /** Variables about the message. */
 import { splitAddress } from '../../../mail/address.ts'
-import { headerBody, headerName } from '../../../mail/header.ts'
-import { decodeWords } from '../../../mail/rfc2047.ts'
 import type { Context } from '../../../ports.ts'
-import { headerValue } from '../headers.ts'
+import { decoded, headerValue } from '../headers.ts'
 import { textOf } from '../../../base/text.ts'
 import type { VariableRow } from '../rows.ts'
 import { outside, stored, storedOutside, trusted } from './kinds.ts'
@@ -18,16 +16,14 @@ function bodyText(text: string | undefined, context: Context): string {
 
 function allHeaders(context: Context, decode: boolean): string {
   const headers = (context.message?.headers ?? []).filter((header) => header.type !== '*')
+  if (!decode)
+    return headers
+      .map((header) => header.text)
+      .join('')
+      .slice(0, 65536)
   return headers
-    .map((header) => {
-      if (!decode || !header.text.includes('=?')) return header.text
-      const decoded = decodeWords(headerBody(header), {
-        charset: context.settings.headers_charset,
-        checkLength: context.settings.check_rfc2047_length,
-      })
-      return 'error' in decoded ? header.text : `${headerName(header.text) ?? ''}:${decoded.text}`
-    })
-    .join('')
+    .map((header) => decoded(header.text, false, context).trimEnd())
+    .join('\n')
     .slice(0, 65536)
 }
 
