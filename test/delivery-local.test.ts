@@ -488,3 +488,25 @@ void test('-Mg: what is left is cancelled and bounced', async () => {
   assert.equal(summary.is, 'completed')
   assert.match(w.submitted[0]?.text ?? '', /failed:\n\n {2}u@x\.test\n\n--/)
 })
+
+void test('a folder without maildir: one file a message, named by directory_file', async () => {
+  const w = world(`t:\n  driver = appendfile\n  directory = ${folder}/plain\n`)
+  assert.equal((await deliverOne(w, 'u@x.test')).at(-1), 'Completed')
+  const names = readdirSync(join(folder, 'plain'))
+  assert.equal(names.length, 1)
+  assert.match(names[0] ?? '', /^q[0-9A-Za-z]{6}-\d+$/)
+})
+
+void test('a mailbox that grows past its threshold is told of', async () => {
+  const w = world(mbox(join(folder, 'growing'), 'quota = 1000\nquota_warn_threshold = 40%'))
+  await deliverOne(w, 'u@x.test')
+  assert.equal(w.submitted.length, 0)
+  await deliverOne(w, 'u@x.test')
+  assert.deepEqual(w.submitted[0]?.recipients, ['u@x.test'])
+  assert.match(
+    w.submitted[0]?.text ?? '',
+    /^Auto-Submitted: auto-replied\nFrom: .*\nTo: u@x\.test\nSubject: Your mailbox\n\nThis message/,
+  )
+  await deliverOne(w, 'u@x.test')
+  assert.equal(w.submitted.length, 1)
+})

@@ -3,6 +3,7 @@
  * Everything in a job is resolved already: no expansion happens where it runs.
  */
 import type { ByteString } from '../../base/text.ts'
+import { deliverToFolder, type FolderJob } from './local/folder.ts'
 import { deliverToLmtp, type LmtpJob } from './local/lmtp.ts'
 import { deliverToMaildir, type MaildirJob } from './local/maildir.ts'
 import { deliverToMbox, type MboxJob } from './local/mbox.ts'
@@ -24,7 +25,7 @@ export interface LocalJobCommon {
   readonly initgroups: boolean
 }
 
-export type LocalJob = LocalJobCommon & (MaildirJob | MboxJob | NoteJob | PipeJob | LmtpJob)
+export type LocalJob = LocalJobCommon & (FolderJob | MaildirJob | MboxJob | NoteJob | PipeJob | LmtpJob)
 
 export type LocalResult =
   | {
@@ -52,6 +53,8 @@ export async function runLocalJob(job: LocalJob, body: AsyncIterable<Uint8Array>
   switch (job.kind) {
     case 'maildir':
       return deliverToMaildir(job, body)
+    case 'folder':
+      return deliverToFolder(job, body)
     case 'mbox':
       return deliverToMbox(job, body)
     case 'note':

@@ -9,7 +9,7 @@ import type { LocalJobCommon, LocalResult } from '../local-job.ts'
 import { inBlocks, localContent } from './content.ts'
 import { errorNumbers } from '../results.ts'
 import { deferredByFile, fileError } from './file-error.ts'
-import { maildirUse } from './maildir-use.ts'
+import { type MaildirUse, maildirUse } from './maildir-use.ts'
 
 export interface MaildirJob {
   readonly kind: 'maildir'
@@ -21,6 +21,8 @@ export interface MaildirJob {
   readonly name: string
   /** Appended to the name in `new`. */
   readonly tag: string
+  /** A quota or a threshold wants the size of the maildir known. */
+  readonly measure: boolean
   /** Bytes; 0: none. */
   readonly quota: number
   readonly quotaFileCount: number
@@ -35,7 +37,8 @@ export async function deliverToMaildir(
   job: LocalJobCommon & MaildirJob,
   body: AsyncIterable<Uint8Array>,
 ): Promise<LocalResult> {
-  const full = await overQuota(job)
+  const used = job.measure ? await maildirUse(job.quotaDirectory, job.quotaSizeRegex) : undefined
+  const full = used === undefined ? undefined : await overQuota(job, used)
   if (full !== undefined) return full
   let made = false
   for (let attempt = 0; ; ) {
@@ -60,7 +63,8 @@ export async function deliverToMaildir(
       await handle.close()
       await rename(temporary, join(job.directory, 'new', `${name}${job.tag}`))
       await syncFolder(join(job.directory, 'new'))
-      return { is: 'done', sizeBytes: size }
+      const sizes = used && { mailboxSize: { before: used.bytes, after: used.bytes + size } }
+      return { is: 'done', sizeBytes: size, ...sizes }
     } catch (error) {
       const { code, errno, text } = fileError(error)
       if (code === 'EEXIST' && attempt < 10) {
@@ -84,9 +88,7 @@ export async function deliverToMaildir(
   }
 }
 
-async function overQuota(job: MaildirJob): Promise<LocalResult | undefined> {
-  if (job.quota <= 0 && job.quotaFileCount <= 0) return undefined
-  const used = await maildirUse(job.quotaDirectory, job.quotaSizeRegex)
+async function overQuota(job: MaildirJob, used: MaildirUse): Promise<LocalResult | undefined> {
   const size = used.bytes + (job.quotaInclusive ? job.messageSize : 0)
   const tooBig = job.quota > 0 && size > job.quota
   const tooMany = job.quotaFileCount > 0 && used.files + (job.quotaInclusive ? 1 : 0) > job.quotaFileCount

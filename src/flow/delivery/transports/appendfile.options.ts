@@ -78,6 +78,7 @@ export const appendfileOptions = {
     type: 'expand',
     default: 'q${base62:$tod_epoch}-$inode',
     tier: 'A',
+    since: '0.1',
     doc: 'Name of the file that each message becomes in directory.',
   },
   directory_mode: {
@@ -298,12 +299,14 @@ export const appendfileOptions = {
     default:
       'To: $local_part@$domain\\nSubject: Your mailbox\\n\\nThis message is automatically created by mail delivery software.\\n\\nThe size of your mailbox has exceeded a warning threshold that is\\nset by the system administrator.\\n',
     tier: 'B',
+    since: '0.1',
     doc: 'Message sent to the owner when the mailbox grows beyond quota_warn_threshold.',
   },
   quota_warn_threshold: {
     type: 'expand',
     default: '0',
     tier: 'A',
+    since: '0.1',
     doc: 'Size, or percentage of the quota, beyond which the owner is warned.',
   },
   use_bsmtp: {

@@ -14,6 +14,7 @@ import type { UniqueClock } from '../unique-clock.ts'
 import { appendfileOptions, type AppendfileSettings } from './appendfile.options.ts'
 import { batchLimits } from './batching.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
+import { thresholdOf, warnOfSize } from './quota-warning.ts'
 import { deferral, type JobOrOutcome, type LocalFrame, runLocal } from './local.ts'
 import { refuseAll } from './shared.ts'
 
@@ -58,9 +59,6 @@ function unusable(settings: Settings): string | undefined {
   if (settings.mbx_format) return 'mbx_format does not work yet'
   if (settings.mailstore_format) return 'mailstore_format does not work yet'
   if (settings.use_bsmtp) return 'use_bsmtp does not work yet'
-  if (settings.directory !== undefined && !settings.maildir_format) {
-    return 'directory needs maildir_format; other kinds of folders do not work yet'
-  }
   if (!['anywhere', 'belowhome', 'inhome'].includes(settings.create_file)) {
     return `invalid value given for "create_file" for the transport: '${settings.create_file}'`
   }
@@ -77,8 +75,12 @@ async function run(
   if (first?.special === 'file' && first.address === '/dev/null') {
     return refuseAll(batch.addresses, { is: 'delivered', sizeBytes: 0, bypassed: true }, 0)
   }
-  return runLocal(batch, context, environment, (frame, inner) =>
-    prepare(batch, frame, inner, environment.clock),
+  return runLocal(
+    batch,
+    context,
+    environment,
+    (frame, inner) => prepare(batch, frame, inner, environment.clock),
+    (result, inner) => warnOfSize(result, settingsOf(batch.transport), inner, environment),
   )
 }
 
@@ -94,6 +96,7 @@ async function prepare(
   const quota = await expandedInteger(settings.quota, context, 0)
   if (isFailure(quota))
     return refuse(`Expansion of quota in ${batch.transport.name} transport failed: ${quota.message}`)
+  if (target.isFolder && !settings.maildir_format) return folderJob(target.path, batch, frame, context, clock)
   return target.isFolder
     ? maildirJob(target.path, batch, frame, context, clock, quota)
     : mboxJob(target.path, batch, frame, context, clock, quota)
@@ -159,12 +162,52 @@ async function maildirJob(
       mode: settings.mode,
       name: maildirName(clock.next(context.ports.now()), process.pid, context.server.primaryHostname),
       tag: tag === undefined || tag === '' ? '' : /^[A-Za-z0-9]/.test(tag) ? `:${tag}` : tag,
+      measure: quota > 0 || fileCount > 0 || (await thresholdOf(settings, context)) > 0,
       quota,
       quotaFileCount: fileCount,
       quotaDirectory: quotaDirectory ?? directory,
       quotaInclusive: settings.quota_is_inclusive,
       quotaSizeRegex: settings.quota_size_regex,
       messageSize: context.message?.size ?? 0,
+    },
+  }
+}
+
+/** Stands for the inode in names until the file is there. */
+const inodeMark = 7_770_001_000_777
+
+async function folderJob(
+  directory: string,
+  batch: Batch,
+  frame: LocalFrame,
+  context: Context,
+  clock: UniqueClock,
+): Promise<JobOrOutcome> {
+  const settings = settingsOf(batch.transport)
+  const common = await commonOf(settings, frame, context, batch, true)
+  if ('outcome' in common) return common
+  const delivery = context.delivery ?? { routerName: '', transportName: batch.transport.name }
+  const name = await context.ports.expand(settings.directory_file, {
+    ...context,
+    delivery: { ...delivery, inode: inodeMark },
+  })
+  if (isFailure(name) || isTainted(name) || name.includes('/')) {
+    const why = isFailure(name) ? name.message : isTainted(name) ? 'it is tainted' : 'it holds a slash'
+    return refuse(
+      `Expansion of "${settings.directory_file.text}" (directory_file for ${batch.transport.name} transport) failed: ${why}`,
+    )
+  }
+  return {
+    job: {
+      ...common,
+      kind: 'folder',
+      directory: directory.replace(/\/+$/, ''),
+      createDirectory: settings.create_directory,
+      directoryMode: settings.directory_mode,
+      mode: settings.mode,
+      temporaryName: `temp.${maildirName(clock.next(context.ports.now()), process.pid, context.server.primaryHostname)}`,
+      name,
+      inodeMark: String(inodeMark),
     },
   }
 }

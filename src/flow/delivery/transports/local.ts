@@ -27,9 +27,10 @@ export async function runLocal(
   context: Context,
   environment: DeliveryEnvironment,
   prepare: (frame: LocalFrame, context: Context) => Promise<JobOrOutcome>,
+  afterwards?: (result: LocalResult, context: Context) => Promise<void>,
 ): Promise<TransportResult> {
   const startedAt = context.ports.now()
-  const outcome = await deliver(batch, context, environment, prepare)
+  const outcome = await deliver(batch, context, environment, prepare, afterwards)
   const deliveryMs = context.ports.now() - startedAt
   if (!Array.isArray(outcome)) return refuseAll(batch.addresses, outcome, deliveryMs)
   return { hosts: [], addresses: batch.addresses.map((routed, i) => oneOf(routed, outcome[i], deliveryMs)) }
@@ -48,6 +49,7 @@ async function deliver(
   base: Context,
   environment: DeliveryEnvironment,
   prepare: (frame: LocalFrame, context: Context) => Promise<JobOrOutcome>,
+  afterwards?: (result: LocalResult, context: Context) => Promise<void>,
 ): Promise<AddressOutcome | AddressOutcome[]> {
   const first = batch.addresses[0]
   if (first === undefined) return deferral('no address to deliver to', errorNumbers.unknown)
@@ -76,6 +78,7 @@ async function deliver(
   const made = await prepare({ identity, head }, context)
   if ('outcome' in made) return made.outcome
   const result = await runJob(made.job, identity, batch, environment)
+  await afterwards?.(result, context)
   if (result.is === 'done' && result.verdicts !== undefined) {
     return result.verdicts.map((verdict, i) => ofVerdict(verdict, result.sizeBytes, batch, i))
   }

@@ -1,0 +1,69 @@
+/** Tells that a mailbox has grown past a threshold. Source: Exim manual, options quota_warn_*. */
+import { isFailure } from '../../../base/outcome.ts'
+import { textOf, type ByteString } from '../../../base/text.ts'
+import { parseAddressList } from '../../../mail/address.ts'
+import { headerBody, splitHeaders } from '../../../mail/header.ts'
+import type { Context } from '../../../ports.ts'
+import { expandedBytes, expandedInteger, readInteger } from '../expanding.ts'
+import type { LocalResult } from '../local-job.ts'
+import type { AppendfileSettings } from './appendfile.options.ts'
+import type { DeliveryEnvironment } from './driver.ts'
+
+type Settings = Pick<AppendfileSettings, 'quota' | 'quota_warn_message' | 'quota_warn_threshold'>
+
+/** Sends the warning when this delivery crossed the threshold; a mistake in it is logged and changes nothing. */
+export async function warnOfSize(
+  result: LocalResult,
+  settings: Settings,
+  context: Context,
+  environment: DeliveryEnvironment,
+): Promise<void> {
+  if (result.is !== 'done' || result.mailboxSize === undefined) return
+  const threshold = await thresholdOf(settings, context)
+  const { before, after } = result.mailboxSize
+  if (threshold <= 0 || before > threshold || after <= threshold) return
+  const value = await context.ports.expand(settings.quota_warn_message, context)
+  if (isFailure(value)) {
+    context.ports.log.main(environment.claim.id, `failed to expand quota_warn_message: ${value.message}`)
+    return
+  }
+  const text = textOf(value)
+  const recipients = recipientsOf(text)
+  if (recipients.length === 0) return
+  await environment.deps.submit({
+    sender: '',
+    recipients,
+    text: `${await addedHeaders(text, context)}${text.endsWith('\n') ? text : `${text}\n`}`,
+    about: environment.claim.id,
+    isReport: false,
+  })
+}
+
+/** Bytes; a percentage is one of the quota. */
+export async function thresholdOf(settings: Settings, context: Context): Promise<number> {
+  const value = await expandedBytes(settings.quota_warn_threshold, context)
+  if (typeof value !== 'string') return 0
+  const text = value.trim()
+  if (!text.endsWith('%')) return readInteger(text) ?? 0
+  const quota = await expandedInteger(settings.quota, context, 0)
+  return isFailure(quota) ? 0 : Math.floor((quota * Number(text.slice(0, -1))) / 100)
+}
+
+function recipientsOf(text: ByteString): ByteString[] {
+  const to = headersOf(text).find((header) => /^to:/i.test(header.text))
+  if (to === undefined) return []
+  return parseAddressList(headerBody(to)).flatMap((one) => ('address' in one ? [one.address] : []))
+}
+
+function headersOf(text: ByteString): ReturnType<typeof splitHeaders> {
+  const end = text.indexOf('\n\n')
+  return splitHeaders(end < 0 ? text : text.slice(0, end + 1))
+}
+
+async function addedHeaders(text: ByteString, context: Context): Promise<ByteString> {
+  let added = 'Auto-Submitted: auto-replied\n'
+  if (headersOf(text).some((header) => /^from:/i.test(header.text))) return added
+  const from = await context.ports.expand(context.settings.dsn_from, context)
+  if (!isFailure(from) && textOf(from).trim() !== '') added += `From: ${textOf(from).trim()}\n`
+  return added
+}
