@@ -101,29 +101,35 @@ export async function runPrivilegedParent(server: Server, options: ParentOptions
       }, restartMs)
     }
 
-    /** New workers read the configuration; only when they serve do the old ones end. */
+    /** New workers read the configuration; only when all of them serve do the old ones end. */
     function reload(): void {
+      if (!started || ending) return
       log.main(undefined, `pid ${process.pid}: SIGHUP received: re-exec daemon`)
       log.reopen()
       const old = generation
       const fresh = startAll()
-      let waiting = fresh.length
-      const settle = (worker: Worker): void => {
-        worker.once('message', function ready(raw: unknown) {
+      const waiting = new Set(fresh)
+      let decided = false
+      const keepOld = (why: string): void => {
+        if (decided) return
+        decided = true
+        log.panic(undefined, `the configuration in force is kept: ${why}`)
+        for (const each of fresh) if (each.isConnected()) each.send({ type: 'stop' })
+      }
+      for (const worker of fresh) {
+        worker.on('exit', () => keepOld('the new worker ended'))
+        worker.on('message', (raw: unknown) => {
           const message = raw as FromWorker
-          if (message.type === 'started') {
-            waiting--
-            if (waiting > 0) return
-            generation = fresh
-            for (const each of old) each.send({ type: 'stop' })
-            log.main(undefined, options.startedLine(message.line))
-          } else if (message.type === 'failed') {
-            log.panic(undefined, `the configuration in force is kept: ${message.message}`)
-            for (const each of fresh) if (each.isConnected()) each.send({ type: 'stop' })
-          } else worker.once('message', ready)
+          if (message.type === 'failed') keepOld(message.message)
+          if (message.type !== 'started' || decided) return
+          waiting.delete(worker)
+          if (waiting.size > 0) return
+          decided = true
+          generation = fresh
+          for (const each of old) if (each.isConnected()) each.send({ type: 'stop' })
+          log.main(undefined, options.startedLine(message.line))
         })
       }
-      for (const worker of fresh) settle(worker)
     }
 
     function end(): void {

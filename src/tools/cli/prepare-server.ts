@@ -1,9 +1,11 @@
 /** From a command line to a server whose configuration is read and whose caller's rights are known. */
+import cluster from 'node:cluster'
 import { locate, type Diagnostic } from '../../base/diagnostic.ts'
 import { renderDiagnostic } from '../../base/diagnostic-frame.ts'
 import { encodeUtf8, type ByteString } from '../../base/text.ts'
 import { loadConfiguration } from '../../server/configuration-file.ts'
 import { openServer } from '../../server/open-server.ts'
+import type { FromWorker } from '../../server/privileged/parent.ts'
 import type { ProcessState } from '../../server/process-state.ts'
 import { callerOf, type CallerRights, rightsOf } from './caller.ts'
 import type { ServerCall } from './call.ts'
@@ -53,7 +55,10 @@ export async function prepareServer(
     return ended
   }
   const { configuration, fatal } = loaded
-  if (fatal.length > 0) {
+  const [first] = fatal
+  if (first !== undefined) {
+    // A worker's parent tells the log; at a first start it has shown all of them itself.
+    if (tellParent(first.message)) return ended
     terminal.err(fatal.map(showFatal).join(''))
     return ended
   }
@@ -90,6 +95,13 @@ export async function prepareServer(
   else state.writeTo(`${facts.spoolDirectory}/exim-process.info`)
   if (server.log.selects('arguments')) logArguments(server.log, invocation)
   return { is: 'ready', call: { server, caller, rights, state } }
+}
+
+/** In a worker: the parent hears why it cannot begin. False anywhere else. */
+function tellParent(message: string): boolean {
+  if (!cluster.isWorker || process.env['POSTERN_WORKER'] === undefined) return false
+  const told: FromWorker = { type: 'failed', message }
+  return process.send?.(told) === true
 }
 
 /** Macros of -D; undefined when one is malformed. */
