@@ -351,3 +351,28 @@ test('the name of a client is looked up when it is asked for', async () => {
   }
   assert.equal(await expand('[$sender_host_name]', options), '[found.example]')
 })
+
+const hours: readonly { zone: string; gives: string }[] = [
+  {
+    zone: 'UTC',
+    gives: 'Thu, 05 Feb 2026 23:30:00 +0000|2026-02-05 23:30:00|20260205|+0000|20260205233000Z',
+  },
+  {
+    zone: 'Europe/Berlin',
+    gives: 'Fri, 06 Feb 2026 00:30:00 +0100|2026-02-06 00:30:00|20260206|+0100|20260205233000Z',
+  },
+  {
+    zone: 'America/St_Johns',
+    gives: 'Thu, 05 Feb 2026 20:00:00 -0330|2026-02-05 20:00:00|20260205|-0330|20260205233000Z',
+  },
+]
+for (const { zone, gives } of hours) {
+  test(`expansion: the time of day in ${zone}`, async () => {
+    const options: BenchOptions = {
+      settings: { timezone: zone },
+      ports: { now: () => Date.UTC(2026, 1, 5, 23, 30) },
+    }
+    assert.equal(await expand('$tod_full|$tod_log|$tod_logfile|$tod_zone|$tod_zulu', options), gives)
+    assert.equal(await expand('$tod_epoch $tod_epoch_l', options), '1770334200 1770334200000000')
+  })
+}

@@ -6,6 +6,7 @@ import type { Context } from '../../../ports.ts'
 export interface CommandRequest {
   readonly program: string
   readonly argv: readonly ByteString[]
+  readonly environment: Readonly<Record<string, string>>
   readonly timeoutMs: number
   readonly outputLimitBytes: number
   readonly signal: AbortSignal | undefined
@@ -35,8 +36,8 @@ export type SocketResult =
 export interface Doors {
   runCommand(request: CommandRequest): Promise<CommandResult>
   askSocket(request: SocketRequest): Promise<SocketResult>
-  /** A variable of the environment as `keep_environment` and `add_environment` left it. */
-  environmentVariable(name: string, context: Context): ByteString | undefined
+  /** The environment as `keep_environment` and `add_environment` left it. */
+  environment(context: Context): Readonly<Record<string, string>>
   /** crypt(3): the coded form, undefined when the setting is none. Left out where the system has no such function. */
   readonly crypt?: (secret: ByteString, setting: ByteString) => Awaitable<ByteString | undefined>
 }

@@ -1,29 +1,31 @@
 /** The real doors. */
-import { encodeUtf8, type ByteString } from '../../../base/text.ts'
+import { compileRegex } from '../../../base/regex.ts'
 import type { Context } from '../../../ports.ts'
 import type { Doors } from './doors.ts'
 import { readSocket } from './readsocket.ts'
 import { runProgram } from './run.ts'
 
 export function createDoors(): Doors {
-  return {
-    runCommand: runProgram,
-    askSocket: readSocket,
-    environmentVariable,
-  }
+  return { runCommand: runProgram, askSocket: readSocket, environment }
 }
 
-/** Only what `keep_environment` and `add_environment` let through. Source: Exim manual, "Environment". */
-function environmentVariable(name: string, context: Context): ByteString | undefined {
-  for (const setting of context.settings.add_environment ?? []) {
-    const equals = setting.indexOf('=')
-    if (equals > 0 && setting.slice(0, equals) === name) return setting.slice(equals + 1)
+/** Only what `keep_environment` and `add_environment` let through. Source: Exim manual, "Environment variables". */
+function environment(context: Context): Readonly<Record<string, string>> {
+  const { keep_environment: keep = [], add_environment: add = [] } = context.settings
+  const kept: Record<string, string> = {}
+  for (const [name, value] of Object.entries(process.env)) {
+    if (value !== undefined && keep.some((item) => keeps(item, name))) kept[name] = value
   }
-  const kept = (context.settings.keep_environment ?? []).some((item) => keeps(item, name))
-  const value = kept ? process.env[name] : undefined
-  return value === undefined ? undefined : encodeUtf8(value)
+  for (const setting of add) {
+    const equals = setting.indexOf('=')
+    if (equals > 0) kept[setting.slice(0, equals)] = setting.slice(equals + 1)
+  }
+  return kept
 }
 
 function keeps(item: string, name: string): boolean {
-  return item === '*' || item === name || (item.startsWith('*') && name.endsWith(item.slice(1)))
+  if (!item.startsWith('^')) return item === '*' || item === name
+  const regex = compileRegex(item)
+  const found = 'match' in regex ? regex.match(name) : undefined
+  return found !== undefined && !('error' in found)
 }

@@ -8,7 +8,7 @@ export function runProgram(request: CommandRequest): Promise<CommandResult> {
     const child = spawn(
       request.program,
       request.argv.map((argument) => toBytes(argument).toString('utf8')),
-      { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+      { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env: { ...request.environment } },
     )
     const chunks: Buffer[] = []
     let size = 0

@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto'
 import { isFailure, type Awaitable, type Failure, type Outcome } from '../../../base/outcome.ts'
 import { parseInterval } from '../../../base/interval.ts'
-import { isTainted, taint, textOf, toBytes, type Text } from '../../../base/text.ts'
+import { encodeUtf8, isTainted, taint, textOf, toBytes, type Text } from '../../../base/text.ts'
 import type { SocketRequest, SocketResult } from '../doors/doors.ts'
 import { failure, largestResult, refuseTainted, type Environment } from '../environment.ts'
 import { inOrder } from '../evaluate.ts'
@@ -125,8 +125,10 @@ const env = choosingItem({
   manual,
   count: 1,
   choose([name = ''], environment) {
-    const value = environment.engine.doors.environmentVariable(textOf(name).trim(), environment.context)
-    return { found: value !== undefined, value: value ?? '' }
+    const all = environment.engine.doors.environment(environment.context)
+    const key = textOf(name).trim()
+    const value = Object.hasOwn(all, key) ? all[key] : undefined
+    return { found: value !== undefined, value: value === undefined ? '' : encodeUtf8(value) }
   },
 })
 

@@ -59,6 +59,7 @@ export const run: ItemRow = {
         .runCommand({
           program,
           argv: rest.map(textOf),
+          environment: environment.engine.doors.environment(environment.context),
           timeoutMs: longestSeconds * 1000,
           outputLimitBytes: mostOutput,
           signal: environment.context.signal,

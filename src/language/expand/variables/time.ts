@@ -8,49 +8,81 @@ const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 
 const two = (value: number) => String(value).padStart(2, '0')
 
-function offset(date: Date): string {
-  const minutes = -date.getTimezoneOffset()
-  const size = Math.abs(minutes)
-  return `${minutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}${two(size % 60)}`
+/** A moment with how many minutes the zone is ahead of UTC. */
+interface Moment {
+  /** Its UTC fields are the wall clock of the zone. */
+  readonly wall: Date
+  readonly minutesAhead: number
 }
 
-function clock(date: Date): string {
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
+/** The wall clock in the zone of the main option `timezone`; unset: the machine's. */
+function momentAt(now: number, zone: string | undefined): Moment {
+  const minutesAhead =
+    zone === undefined || zone === ''
+      ? -new Date(now).getTimezoneOffset()
+      : /^utc$/i.test(zone)
+        ? 0
+        : minutesAheadIn(zone, now)
+  return { wall: new Date(now + minutesAhead * 60_000), minutesAhead }
 }
 
-function dashed(date: Date): string {
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
+function minutesAheadIn(zone: string, now: number): number {
+  try {
+    const format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' })
+    const name = format.formatToParts(now).find((part) => part.type === 'timeZoneName')?.value ?? ''
+    const match = /([+-])(\d{2}):(\d{2})/.exec(name)
+    if (match === null) return 0
+    return (Number(match[2]) * 60 + Number(match[3])) * (match[1] === '-' ? -1 : 1)
+  } catch {
+    // A name the system's tables do not hold: UTC, as the C library has it.
+    return 0
+  }
+}
+
+function offset({ minutesAhead }: Moment): string {
+  const size = Math.abs(minutesAhead)
+  return `${minutesAhead < 0 ? '-' : '+'}${two(Math.floor(size / 60))}${two(size % 60)}`
+}
+
+function clock({ wall }: Moment): string {
+  return wall.toISOString().slice(11, 19)
+}
+
+function dashed({ wall }: Moment): string {
+  return wall.toISOString().slice(0, 10)
 }
 
 /** `Tue, 24 Nov 2026 03:00:00 +0000`: RFC 5322 section 3.3. */
-export function fullDate(date: Date): string {
-  const day = days[date.getDay()] ?? ''
-  const month = months[date.getMonth()] ?? ''
-  return `${day}, ${two(date.getDate())} ${month} ${date.getFullYear()} ${clock(date)} ${offset(date)}`
+function full(moment: Moment): string {
+  const { wall } = moment
+  const day = days[wall.getUTCDay()] ?? ''
+  const month = months[wall.getUTCMonth()] ?? ''
+  return `${day}, ${two(wall.getUTCDate())} ${month} ${wall.getUTCFullYear()} ${clock(moment)} ${offset(moment)}`
 }
 
-const now = ({ context }: Environment) => new Date(context.ports.now())
+const moment = ({ context }: Environment) => momentAt(context.ports.now(), context.settings.timezone)
 
 export const timeVariables: readonly VariableRow[] = [
   trusted('tod_bsdinbox', 'The time as "From " lines of mailboxes have it.', (environment) => {
-    const date = now(environment)
-    const head = `${days[date.getDay()] ?? ''} ${months[date.getMonth()] ?? ''} ${two(date.getDate())}`
-    return `${head} ${clock(date)} ${date.getFullYear()}`
+    const now = moment(environment)
+    const { wall } = now
+    const head = `${days[wall.getUTCDay()] ?? ''} ${months[wall.getUTCMonth()] ?? ''} ${two(wall.getUTCDate())}`
+    return `${head} ${clock(now)} ${wall.getUTCFullYear()}`
   }),
   trusted('tod_epoch', 'Seconds since 1970.', (e) => Math.floor(e.context.ports.now() / 1000)),
   trusted('tod_epoch_l', 'Microseconds since 1970.', (e) => e.context.ports.now() * 1000),
-  trusted('tod_full', 'The time as headers have it.', (e) => fullDate(now(e))),
+  trusted('tod_full', 'The time as headers have it.', (e) => full(moment(e))),
   trusted('tod_log', 'The time as log lines have it.', (environment) => {
-    const date = now(environment)
-    const zone = environment.context.settings.log_timezone ? ` ${offset(date)}` : ''
-    return `${dashed(date)} ${clock(date)}${zone}`
+    const now = moment(environment)
+    const zone = environment.context.settings.log_timezone ? ` ${offset(now)}` : ''
+    return `${dashed(now)} ${clock(now)}${zone}`
   }),
   trusted('tod_logfile', 'The date as names of log files have it.', (e) =>
-    dashed(now(e)).replaceAll('-', ''),
+    dashed(moment(e)).replaceAll('-', ''),
   ),
-  trusted('tod_zone', 'The time zone as an offset.', (e) => offset(now(e))),
-  trusted('tod_zulu', 'The time in UTC, as HTTP-like names have it.', (environment) => {
-    const iso = now(environment).toISOString()
+  trusted('tod_zone', 'The time zone as an offset.', (e) => offset(moment(e))),
+  trusted('tod_zulu', 'The time in UTC, year to second without marks, and a Z.', ({ context }) => {
+    const iso = new Date(context.ports.now()).toISOString()
     return `${iso.slice(0, 19).replaceAll(/[-:T]/g, '')}Z`
   }),
 ]
