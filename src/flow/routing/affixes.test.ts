@@ -19,10 +19,7 @@ const prefixes: readonly (readonly [
 
 for (const [patterns, localPart, text, variable] of prefixes) {
   test(`prefix ${patterns.join(' : ')} of ${localPart}: ${text}`, () =>
-    void assert.deepEqual(
-      findPrefix(patterns, localPart),
-      text === undefined ? undefined : { text, variable },
-    ))
+    assert.deepEqual(findPrefix(patterns, localPart), text === undefined ? undefined : { text, variable }))
 }
 
 const suffixes: readonly (readonly [
@@ -40,8 +37,5 @@ const suffixes: readonly (readonly [
 
 for (const [patterns, localPart, text, variable] of suffixes) {
   test(`suffix ${patterns.join(' : ')} of ${localPart}: ${text}`, () =>
-    void assert.deepEqual(
-      findSuffix(patterns, localPart),
-      text === undefined ? undefined : { text, variable },
-    ))
+    assert.deepEqual(findSuffix(patterns, localPart), text === undefined ? undefined : { text, variable }))
 }
