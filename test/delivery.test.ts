@@ -597,3 +597,16 @@ void test('a message whose last line is too long for the transport fails', async
     assert.equal(world.log[0], '** x@sink.test R=remote T=t_smtp: message has lines too long for transport')
   })
 })
+
+void test('headers_rewrite changes the copy of this transport alone', async () => {
+  await withSink(
+    {},
+    async (world, sink) => {
+      const claim = world.claim(['x@sink.test'])
+      await world.deliver(claim)
+      assert.match(sink.messages[0]?.data ?? '', /\r\nFrom: a@inside\.example\r\n/)
+      assert.match(claim.envelope.headers.map(({ text }) => text).join(''), /^From: a@send\.test$/m)
+    },
+    { smtp: 'headers_rewrite = *@send.test $1@inside.example fh' },
+  )
+})

@@ -2,10 +2,11 @@
 import { createDelivery, type Delivery, type DeliveryDeps } from '../flow/delivery/index.ts'
 import type { ReceiveServices } from '../flow/receive/services.ts'
 import { createRouting, type Routing } from '../flow/routing/index.ts'
+import { rewriteHeaders } from '../flow/routing/rewrite/index.ts'
 import type { Claim, SpooledMessage } from '../store/spool/api.ts'
 import type { RunAs } from './privileged/run-as.ts'
 import { type DeliveryOrder, DeliveryQueue } from './queue.ts'
-import { createRewriting } from './rewriting.ts'
+import { createRewriting, transportRules } from './rewriting.ts'
 import type { Server } from './server.ts'
 import type { StoreRoom } from './store-room.ts'
 import { submitGenerated } from './submit.ts'
@@ -37,6 +38,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     searchDomains: options.searchDomains,
     submit: async (message) => submitGenerated(message, server, await receiving()),
   })
+  const rulesOf = transportRules()
   let delivery: Delivery | undefined
   let queue: Promise<DeliveryQueue> | undefined
 
@@ -50,6 +52,8 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       transports,
       route: (recipients, context, how) => routing.route(recipients, context, how),
       submit: async (message) => submitGenerated(message, server, await receiving()),
+      rewriteHeaders: (headers, rules, context) =>
+        rewriteHeaders(headers, context, { rules: rulesOf(rules) }),
       ...(runAs === undefined ? {} : { runAs }),
     }
     const made = createDelivery(deps)
@@ -61,7 +65,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       spool,
       log: server.log,
       deliver,
-      now: server.ports.now,
+      now: () => server.ports.now(),
       pid: process.pid,
       parallel: parallelDeliveries,
       parallelInRun: server.settings.queue_run_in_order ? 1 : parallelInRun,

@@ -6,6 +6,8 @@ import {
   type DeliverySummary,
 } from '../../src/flow/delivery/index.ts'
 import type { GeneratedMessage } from '../../src/flow/delivery/deps.ts'
+import { rewriteHeaders } from '../../src/flow/routing/rewrite/index.ts'
+import { rewriteRulesOf } from '../../src/language/config/rewrite.ts'
 import type { Envelope } from '../../src/mail/envelope.ts'
 import { logSelectors } from '../../src/mail/log-selectors.ts'
 import type { Context } from '../../src/ports.ts'
@@ -63,6 +65,8 @@ export function deliveryWorld(configuration: string, options: DeliveryWorldOptio
     ports,
     transports: world.configuration.transports,
     route: (recipients, inner, routing) => world.routing.route(recipients, inner, routing),
+    rewriteHeaders: (headers, rules, inner) =>
+      rewriteHeaders(headers, inner, { rules: rewriteRulesOf(rules, () => {}) }),
     submit: async (message) => {
       submitted.push(message)
       return { is: 'accepted', id: `1xVgS4-000000-${submitted.length}0` }

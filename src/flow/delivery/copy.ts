@@ -9,6 +9,7 @@ import type { TransportSettings } from '../../language/config/options/transport.
 import { headerDate } from '../../mail/date.ts'
 import type { Header } from '../../mail/envelope.ts'
 import type { Context } from '../../ports.ts'
+import type { DeliveryDeps } from './deps.ts'
 import { expanded } from './expanding.ts'
 import type { RoutedAddress } from '../routed.ts'
 
@@ -18,6 +19,7 @@ export interface CopyRequest {
   readonly addresses: readonly RoutedAddress[]
   readonly returnPath: ByteString
   readonly now: number
+  readonly deps: Pick<DeliveryDeps, 'rewriteHeaders'>
 }
 
 /** The header section with LF line ends, without the blank line; or why it cannot be made. */
@@ -35,12 +37,18 @@ export async function headerSection(
   if (settings.return_path_add) text += `Return-path: <${request.returnPath}>\n`
   if (settings.envelope_to_add) text += `Envelope-to: ${envelopeTo(addresses)}\n`
   if (settings.delivery_date_add) text += `Delivery-date: ${headerDate(request.now)}\n`
-  for (const header of request.headers) {
+  for (const header of await rewritten(request, context)) {
     if (header.type === '*') continue
     if (removed.names !== undefined && isRemoved(header.text, removed.names)) continue
     text += header.text
   }
   return { text: text + added.text }
+}
+
+async function rewritten(request: CopyRequest, context: Context): Promise<readonly Header[]> {
+  const rules = request.settings.headers_rewrite
+  if (rules === undefined || request.deps.rewriteHeaders === undefined) return request.headers
+  return request.deps.rewriteHeaders(request.headers, rules, context)
 }
 
 function envelopeTo(addresses: readonly RoutedAddress[]): string {

@@ -1,6 +1,7 @@
 /** What delivery asks of the rest of the program, beside the ports. */
+import type { Expandable } from '../../base/expandable.ts'
 import type { ByteString } from '../../base/text.ts'
-import type { Recipient } from '../../mail/envelope.ts'
+import type { Header, Recipient } from '../../mail/envelope.ts'
 import type { Context, Ports, ServerFacts } from '../../ports.ts'
 import type { MainSettings } from '../../language/config/options/main.ts'
 import type { TransportInstance } from '../../language/config/configuration.ts'
@@ -33,6 +34,8 @@ export interface DeliveryDeps {
   route(recipients: readonly Recipient[], context: Context, options: RouteOptions): Promise<RoutingResult>
   /** Commits a message of our own and sees to its delivery. Resolves when it is safe. */
   submit(message: GeneratedMessage): Promise<Submitted>
+  /** Applies the rules of a transport's `headers_rewrite`. */
+  rewriteHeaders?(headers: readonly Header[], rules: Expandable, context: Context): Promise<readonly Header[]>
   /** Runs a local delivery under another uid; absent: only our own uid can be used. */
   runAs?(uid: number, gid: number, job: LocalJob, body: AsyncIterable<Uint8Array>): Promise<LocalResult>
 }

@@ -4,7 +4,7 @@ import { Expandable } from '../../base/expandable.ts'
 import { logSelectors } from '../../mail/log-selectors.ts'
 import type { Configuration, Instance } from './configuration.ts'
 import { MappedText } from './mapped.ts'
-import { readRewriteRule } from './rewrite.ts'
+import { rewriteRulesOf } from './rewrite.ts'
 import { mainRules } from './main-rules.ts'
 import { type Rule, rules, viewOf } from './rules.ts'
 import { error } from './settings.ts'
@@ -20,7 +20,7 @@ export function checkRules(configuration: Configuration, report: Report): Refuse
   for (const transport of configuration.transports.values()) {
     checkInstance('transport', transport, refused, report)
     const { headers_rewrite } = transport.settings
-    if (headers_rewrite !== undefined) checkRewrite(headers_rewrite, report)
+    if (headers_rewrite !== undefined) rewriteRulesOf(headers_rewrite, report)
   }
   const servers = new Map<string, Configuration['authenticators'][number]>()
   for (const authenticator of configuration.authenticators) {
@@ -92,14 +92,6 @@ function wordSpan(name: Span, word: string): Span {
   if (!(line instanceof MappedText)) return name
   const start = line.text.indexOf(word, name.end)
   return start === -1 ? name : line.span(start, start + word.length)
-}
-
-/** Rules within an option are parted by colons, doubled for themselves. */
-function checkRewrite(value: Expandable, report: Report): void {
-  const { origin, text } = value
-  if (!(origin instanceof MappedText) || text.startsWith('<')) return
-  for (const item of text.matchAll(/(?:[^:]|::)+/g))
-    readRewriteRule(origin.slice(item.index, item.index + item[0].length).trim(), report)
 }
 
 const serverOptions = [

@@ -2,7 +2,7 @@
 import type { Report } from '../../base/diagnostic.ts'
 import { Expandable } from '../../base/expandable.ts'
 import type { RewriteRule } from './configuration.ts'
-import type { MappedText } from './mapped.ts'
+import { MappedText, MappedBuilder } from './mapped.ts'
 import { error } from './settings.ts'
 import { readWord } from './words.ts'
 
@@ -47,4 +47,24 @@ export function readRewriteRule(line: MappedText, report: Report): RewriteRule |
     replacement: new Expandable(replacement.text.text, replacement.text, 'rewrite replacement'),
     flags,
   }
+}
+
+/** Rules within an option (`headers_rewrite`) are parted by colons, doubled for themselves; wrong ones are left out. */
+export function rewriteRulesOf(option: Expandable, report: Report): RewriteRule[] {
+  const { origin, text } = option
+  if (!(origin instanceof MappedText) || text.startsWith('<')) return []
+  const rules: RewriteRule[] = []
+  for (const item of text.matchAll(/(?:[^:]|::)+/g)) {
+    const line = new MappedBuilder()
+    let at = item.index
+    for (const part of item[0].split('::')) {
+      // A colon of the pair stays at the end of each part but the last.
+      const end = Math.min(at + part.length + 1, item.index + item[0].length)
+      line.append(origin.slice(at, end))
+      at += part.length + 2
+    }
+    const rule = readRewriteRule(line.build().trim(), report)
+    if (rule !== undefined) rules.push(rule)
+  }
+  return rules
 }

@@ -271,6 +271,7 @@ async function original(
       addresses: batch.addresses,
       returnPath: batch.returnPath,
       now: context.ports.now(),
+      deps: environment.deps,
     },
     context,
   )

@@ -70,6 +70,7 @@ async function deliver(
       addresses: batch.addresses,
       returnPath: batch.returnPath,
       now: context.ports.now(),
+      deps: environment.deps,
     },
     context,
   )

@@ -478,6 +478,7 @@ class SmtpDelivery {
         addresses: this.#batch.addresses,
         returnPath: this.#batch.returnPath,
         now: context.ports.now(),
+        deps: this.#environment.deps,
       },
       context,
     )

@@ -91,6 +91,7 @@ export const transportOptions = {
     type: 'rewrite',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Rewriting rules for the addresses in headers, for this delivery only.',
   },
   home_directory: {
