@@ -66,11 +66,15 @@ export async function startDnsServer(
     return replies(query, script ?? absent(server.zone, question.name), transport, key, silent)
   }
 
-  const udp = await listenUdp(address, at.port ?? 0, (bytes, send) => {
-    for (const reply of answer(packet.decode(bytes), 'udp')) send(reply)
-  })
+  const { udp, tcp } = await listenBoth(
+    address,
+    at.port,
+    (bytes, send) => {
+      for (const reply of answer(packet.decode(bytes), 'udp')) send(reply)
+    },
+    (bytes) => answer(packet.decode(bytes), 'tcp'),
+  )
   server.port = udp.address().port
-  const tcp = await listenTcp(address, server.port, (bytes) => answer(packet.decode(bytes), 'tcp'))
   return Object.assign(server, {
     close: () =>
       new Promise<void>((resolve) => {
@@ -165,11 +169,27 @@ function reply(query: Packet, { answers = [], rcode = 0, flags = 0, soa = false 
   })
 }
 
-function listenUdp(
+type OnDatagram = (bytes: Buffer, send: (reply: Buffer) => void) => void
+
+/** The port that the system gives for UDP may be taken for TCP: then another one is tried. */
+async function listenBoth(
   address: string,
-  port: number,
-  onQuery: (bytes: Buffer, send: (reply: Buffer) => void) => void,
-): Promise<UdpSocket> {
+  port: number | undefined,
+  onDatagram: OnDatagram,
+  onStream: (bytes: Buffer) => Buffer[],
+): Promise<{ readonly udp: UdpSocket; readonly tcp: Server }> {
+  for (let attempt = 1; ; attempt++) {
+    const udp = await listenUdp(address, port ?? 0, onDatagram)
+    try {
+      return { udp, tcp: await listenTcp(address, udp.address().port, onStream) }
+    } catch (error) {
+      udp.close()
+      if (port !== undefined || attempt === 20) throw error
+    }
+  }
+}
+
+function listenUdp(address: string, port: number, onQuery: OnDatagram): Promise<UdpSocket> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
     socket.once('error', reject)
