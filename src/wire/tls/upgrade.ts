@@ -135,6 +135,7 @@ function finish(
       clearTimeout(timer)
       secured.off(event, onSecure)
       secured.off('close', onClose)
+      secured.off('end', onClose)
       secured.off('error', onError)
       // A late error of a socket nobody listens to must not end the process.
       secured.on('error', () => {})
@@ -144,6 +145,8 @@ function finish(
     secured.on(event, onSecure)
     secured.on('error', onError)
     secured.on('close', onClose)
+    // A half-open socket says `end`, not `close`, when the other side goes away in the middle.
+    secured.on('end', onClose)
   })
 }
 
