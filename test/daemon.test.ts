@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { startServer, type StartedServer, temporaryFolder, until } from './support/server.ts'
+import { postern, startServer, type StartedServer, temporaryFolder, until } from './support/server.ts'
 import { connectSmtp } from './support/smtp-client.ts'
 
 const folder = temporaryFolder('daemon')
@@ -107,6 +107,32 @@ test('root gets no delivery under uid 0', needsRoot, async () => {
   )
   server.command('-Mrm', id)
 })
+
+test(
+  'sendmail of an ordinary user goes through the drop folder, under the name of that user',
+  needsRoot,
+  async () => {
+    const done = spawnSync(
+      'setpriv',
+      // Uid 1 is daemon; -f is not for untrusted callers.
+      [
+        ...'--reuid=1 --regid=1 --clear-groups'.split(' '),
+        postern,
+        '-C',
+        server.configurationFile,
+        '-f',
+        'root',
+        'bin@local.example',
+      ],
+      { input: 'Subject: dropped\n\nx\n', encoding: 'latin1' },
+    )
+    assert.deepEqual([done.status, done.stderr], [0, ''])
+    const [, id = ''] = await server.logged(/(\S+) <= daemon@mail\.example U=daemon P=local S=\d+\n/)
+    await server.logged(new RegExp(`${id} Completed`))
+    const folders = readdirSync(join(folder.path, 'spool-drop'))
+    assert.deepEqual(folders, [])
+  },
+)
 
 test('one host has at most so many connections, and is told so', async () => {
   const open = await Promise.all([1, 2, 3].map(() => connectSmtp(server.port)))

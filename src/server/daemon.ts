@@ -3,6 +3,8 @@
  * Source: Exim manual, "-bd"; "Starting the daemon and the use of network interfaces".
  */
 import { formatInterval } from '../base/interval.ts'
+import { type DroppedMessage, type DropVerdict, makeDropFolder, watchDrop } from '../store/drop.ts'
+import { dropFolderOf } from './drop-folder.ts'
 import { describeAddresses, type ListenAddress, listenAddresses } from './listen-addresses.ts'
 import { MailService } from './mail-service.ts'
 import { removePidFile, writePidFile } from './pid-file.ts'
@@ -25,6 +27,8 @@ export interface DaemonOptions {
   reload(): Promise<
     { readonly is: 'server'; readonly server: Server } | { readonly is: 'kept'; readonly why: string }
   >
+  /** Takes a message from the drop folder; absent: the folder is not watched. */
+  readonly takeDropped?: (message: DroppedMessage, server: Server) => Promise<DropVerdict>
   /** A worker behind a privileged parent: the parent tells of the start, obeys SIGHUP and says when to end. */
   readonly worker?: { readonly stop: AbortSignal } | undefined
   /** Called once it listens, with the line of the main log. */
@@ -84,6 +88,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   }
   announce()
   service.startQueueRuns()
+  const drop = watchDropFolder()
   options.onStarted?.(service.addresses, startLine(service.addresses.map(withTls), options))
 
   await new Promise<void>((resolve) => {
@@ -106,9 +111,29 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
     })
     options.worker?.stop.addEventListener('abort', end)
   })
+  await drop?.close()
   if (pidFile !== undefined) removePidFile(pidFile, process.pid)
   await server.close()
   return { is: 'ended' }
+
+  function watchDropFolder(): { close(): Promise<void> } | undefined {
+    const { takeDropped } = options
+    if (takeDropped === undefined) return undefined
+    const folder = dropFolderOf(server.facts.spoolDirectory)
+    try {
+      makeDropFolder(folder)
+      return watchDrop(folder, {
+        handle: (message) => takeDropped(message, server),
+        log: (line) => server.log.main(undefined, line),
+        now: () => server.ports.now(),
+      })
+    } catch (error) {
+      // Without it only those with a right to the spool can submit locally.
+      const why = error instanceof Error ? error.message : String(error)
+      server.log.main(undefined, `no drop folder for local users: ${why}`)
+      return undefined
+    }
+  }
 
   function announce(): void {
     const line = startLine(service.addresses.map(withTls), options)

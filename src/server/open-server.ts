@@ -55,7 +55,10 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   })
   const name =
     settings.primary_hostname ??
-    (await primaryHostname((host) => resolver.hostAddresses(host), resolver.hostsFileNames))
+    (await primaryHostname(
+      (host) => resolver.hostAddresses(host),
+      (address) => resolver.hostsFileNames(address),
+    ))
 
   // The log is asked for only after `log_file_path` has been expanded; until then lines wait.
   const early: (() => void)[] = []
@@ -81,7 +84,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   const wantFlow = (): Promise<Flow> => {
     flow ??= import('./flow.ts').then(({ createFlow }) =>
       createFlow(server, store, {
-        searchDomains: resolver.searchDomains,
+        searchDomains: () => resolver.searchDomains(),
         runAs: () => ownRunAs.current,
         pretend: options.pretend ?? false,
       }),
@@ -104,10 +107,12 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
       },
       async lookup() {
         const { createLookups } = await import('../language/lookups/index.ts')
-        return createLookups().lookup
+        const lookups = createLookups()
+        return (request, within) => lookups.lookup(request, within)
       },
       async verify() {
-        return (await wantFlow()).routing.verify
+        const { routing } = await wantFlow()
+        return (request, within) => routing.verify(request, within)
       },
     },
   )

@@ -24,7 +24,7 @@ export function runTimeUser(
   user: string | undefined,
   group: string | undefined,
   accounts: Accounts,
-  spoolOwner: number | undefined = undefined,
+  spoolOwner?: number,
 ): RunTimeUserResult {
   const own = process.geteuid?.() ?? 0
   if (user === undefined && own !== 0) {

@@ -70,14 +70,12 @@ export class StoreRoom {
 
   async #open(readOnly: boolean): Promise<Spool> {
     const { openSpool } = await import('../store/spool/index.ts')
-    const { now, log, messageIdForm, brief } = this.#options
-    return openSpool({ directory: this.#directory, messageIdForm, now, log, readOnly, brief })
+    return openSpool({ ...this.#options, directory: this.#directory, readOnly })
   }
 
   async #openHints(): Promise<void> {
     const { openHints } = await import('../store/hints/index.ts')
-    const { now, log } = this.#options
-    const hints = openHints({ directory: `${this.#directory}/hints`, now, log })
+    const hints = openHints({ ...this.#options, directory: `${this.#directory}/hints` })
     this.#current = hints
     this.#closeHints = () => hints.close()
   }

@@ -50,8 +50,8 @@ export function createPorts(resources: Resources, parts: LazyParts): Ports {
   let verify: Ports['verify'] | undefined
 
   return {
-    expand: expander.expand,
-    expandText: expander.expandText,
+    expand: (text, context) => expander.expand(text, context),
+    expandText: (text, context) => expander.expandText(text, context),
     matchList: lists.matchList,
     matchListText: lists.matchListText,
     splitList: lists.splitList,

@@ -14,6 +14,8 @@ import {
   readdirSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { makeDropFolder } from '../../store/drop.ts'
+import { dropFolderOf } from '../drop-folder.ts'
 import type { RunTimeUser } from '../run-time-user.ts'
 
 export interface FoldersOfServer {
@@ -27,6 +29,7 @@ export interface FoldersOfServer {
 export function prepareFolders({ spoolDirectory, logPaths, user }: FoldersOfServer): string | undefined {
   try {
     makeFolder(spoolDirectory, user, true)
+    makeDropFolder(dropFolderOf(spoolDirectory), user)
     for (const path of logPaths) {
       if (!path.startsWith('/')) continue
       makeFolder(dirname(path), user, false)

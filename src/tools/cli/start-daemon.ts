@@ -15,6 +15,7 @@ import type { ServerCall } from './call.ts'
 import { has, valueOf } from './parse.ts'
 import type { QueueRunFlags } from './queue-flags.ts'
 import { reloadFor } from './reload.ts'
+import { takeDropped } from './take-dropped.ts'
 
 export interface StartDaemon {
   readonly listen: boolean
@@ -62,6 +63,7 @@ function daemonOptions(
   call: ServerCall,
   how: StartDaemon,
   override: string | undefined,
+  watchesDrop = how.listen,
 ): Omit<DaemonOptions, 'pidFile'> {
   const { invocation, state } = call
   const queueing = has(invocation, '-odq')
@@ -76,6 +78,7 @@ function daemonOptions(
     queueRuns: how.queueRuns,
     state,
     reload: () => reloadFor(call),
+    ...(watchesDrop ? { takeDropped } : {}),
   }
 }
 
@@ -109,7 +112,7 @@ async function runWorker(
   })
   const first = workerNumber() === 0
   const result = await runDaemon(server, {
-    ...daemonOptions(call, { ...how, queueRuns: first ? how.queueRuns : undefined }, override),
+    ...daemonOptions(call, { ...how, queueRuns: first ? how.queueRuns : undefined }, override, first),
     pidFile: undefined,
     worker: { stop: stop.signal },
     onStarted: (addresses, line) => tell({ type: 'started', addresses, line }),

@@ -1,4 +1,5 @@
 /** Standard input and output of one call. */
+import { Readable } from 'node:stream'
 import type { ByteString } from '../../base/text.ts'
 
 export interface Terminal {
@@ -18,6 +19,11 @@ export function processTerminal(): Terminal {
     input: process.stdin,
     interactive: process.stdin.isTTY === true,
   }
+}
+
+/** For work on whose output nobody waits. */
+export function quietTerminal(): Terminal {
+  return { out: () => undefined, err: () => undefined, input: Readable.from([]), interactive: false }
 }
 
 /** The lines of standard input, without their line ends; a last line without one counts. */

@@ -14,6 +14,7 @@ import type { ProcessState } from '../../../server/process-state.ts'
 import { becomeUser } from '../../../server/privileged/become.ts'
 import { runTimeUser } from '../../../server/run-time-user.ts'
 import { callerOf } from '../caller.ts'
+import { takeDropped } from '../take-dropped.ts'
 import type { Terminal } from '../terminal.ts'
 
 const usage = `usage: postern start [--port N] [--address IP] [--data DIR] [--config FILE] [--print-config]
@@ -87,6 +88,7 @@ export async function run(
       request: { force: false, thaw: false, firstOnly: false, localOnly: false, twoStage: false },
     },
     state,
+    takeDropped,
     async reload() {
       const again = loadConfiguration(request)
       if (again.is === 'none') return { is: 'kept', why: again.message }
@@ -151,7 +153,7 @@ function prepareFolders(
   user: { readonly uid: number; readonly gid: number },
 ): string | undefined {
   try {
-    for (const folder of [data, ...['spool', 'logs', 'mail'].map((name) => join(data, name))]) {
+    for (const folder of [data, ...['spool', 'spool-drop', 'logs', 'mail'].map((name) => join(data, name))]) {
       mkdirSync(folder, { recursive: true, mode: 0o755 })
       if (process.getuid?.() === 0) chownSync(folder, user.uid, user.gid)
     }

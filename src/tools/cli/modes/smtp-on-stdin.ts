@@ -12,8 +12,8 @@ export async function run(call: ServerCall): Promise<number> {
     peer === undefined
       ? describedConnection(call, { kind: 'bs' })
       : describedConnection(call, { kind: 'smtp', host: `[${peer.address}]:${peer.port}` })
-  const { services, finish } = await queueingOf(call)
-  await converseOnStdin(connection, services, new AbortController())
-  await finish()
+  const queueing = await queueingOf(call)
+  await converseOnStdin(connection, queueing.services, new AbortController())
+  await queueing.finish()
   return 0
 }
