@@ -112,7 +112,8 @@ export function hostPart(host: HostLine, selects: Selects): string {
   let text = ` H=${host.name} [${host.address}]`
   if (selects('outgoing_port')) text += `:${host.port}`
   if (host.continued === true) text += '*'
-  if (host.localAddress !== undefined && selects('outgoing_interface')) {
+  // Both selectors together: the first says that interfaces are logged at all.
+  if (host.localAddress !== undefined && selects('incoming_interface') && selects('outgoing_interface')) {
     text += ` I=[${host.localAddress}]`
     if (selects('outgoing_port') && host.localPort !== undefined) text += `:${host.localPort}`
   }
