@@ -5,7 +5,6 @@ import type { TransportInstance } from '../../../language/config/configuration.t
 import type { HostLine } from '../../../mail/delivery-lines.ts'
 import type { Context } from '../../../ports.ts'
 import type { RouteHost, RoutedAddress } from '../../routed.ts'
-import { headerSection } from '../copy.ts'
 import { expandedBoolean, expandedBytes, expandedInteger, hostListed } from '../expanding.ts'
 import { domainOf, type BatchLimits } from '../group.ts'
 import type { PooledConnection } from '../pool.ts'
@@ -21,9 +20,11 @@ import { hostStanding } from '../retry/standing.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
 import { hostsOfOption, type Place, placesOf } from './smtp-hosts.ts'
 import { smtpOptions, type SmtpSettings } from './smtp.options.ts'
+import { type Prepared, prepare } from './smtp-prepare.ts'
+import { deferredBy, diagnostic, hostErrorLine, hostLine } from './smtp-words.ts'
 import { openSession, type SessionOptions } from './smtp-session.ts'
 import { tlsWish } from './smtp-tls.ts'
-import { transaction, type TransactionRequest, type TransactionResult } from './smtp-transaction.ts'
+import { transaction, type TransactionResult } from './smtp-transaction.ts'
 import { raiseForConnection } from '../raise.ts'
 import { refuseAll, sharedOutcome } from './shared.ts'
 
@@ -116,7 +117,7 @@ class SmtpDelivery {
         error: { errno: errorNumbers.unknown, more: 0, message: 'message has lines too long for transport' },
       }
     }
-    const request = await this.#prepare()
+    const request = await prepare(this.#batch, this.#settings, this.#context, this.#environment)
     if ('is' in request) return request
     const hosts = await this.#hostList()
     if ('is' in hosts) return hosts
@@ -134,11 +135,11 @@ class SmtpDelivery {
     if (!own) {
       return routed.hosts.length > 0
         ? routed.hosts
-        : deferral(`${this.#batch.transport.name} transport called with no hosts set`)
+        : deferredBy(`${this.#batch.transport.name} transport called with no hosts set`)
     }
     const hosts = await hostsOfOption(settings.hosts, settings.hosts_randomize, this.#context)
     if (hosts instanceof Failure) {
-      return deferral(
+      return deferredBy(
         `failed to expand list of hosts "${settings.hosts?.text ?? ''}" in ${this.#batch.transport.name} transport: ${hosts.message}`,
       )
     }
@@ -149,7 +150,7 @@ class SmtpDelivery {
     const routed = this.#first()
     if (routed.fallbackHosts.length > 0) return routed.fallbackHosts
     const hosts = await hostsOfOption(this.#settings.fallback_hosts, undefined, this.#context)
-    return hosts instanceof Failure ? deferral(hosts.message) : hosts
+    return hosts instanceof Failure ? deferredBy(hosts.message) : hosts
   }
 
   #first(): RoutedAddress {
@@ -171,7 +172,7 @@ class SmtpDelivery {
         if (this.#pending.length === 0 || this.#enough()) break
         this.#looked++
         if (!this.#allowed(place)) {
-          return deferral(`${this.#batch.transport.name} transport found host ${place.name} to be local`)
+          return deferredBy(`${this.#batch.transport.name} transport found host ${place.name} to be local`)
         }
         const attempt = await this.#tryPlace(place, request)
         if (attempt.tried) this.#tries++
@@ -196,7 +197,7 @@ class SmtpDelivery {
   async #port(lmtp: boolean): Promise<number | AddressOutcome> {
     const text = await expandedBytes(this.#settings.port, this.#context)
     if (text instanceof Failure) {
-      return deferral(`failed to expand port in ${this.#batch.transport.name} transport: ${text.message}`)
+      return deferredBy(`failed to expand port in ${this.#batch.transport.name} transport: ${text.message}`)
     }
     if (text === undefined || text === '') {
       return lmtp ? 24 : this.#settings.protocol === 'smtps' ? 465 : 25
@@ -205,7 +206,7 @@ class SmtpDelivery {
     const port = named ?? Number(text)
     return Number.isInteger(port) && port > 0 && port < 65_536
       ? port
-      : deferral(`invalid port in ${this.#batch.transport.name} transport: ${text}`)
+      : deferredBy(`invalid port in ${this.#batch.transport.name} transport: ${text}`)
   }
 
   #lookupFailed(host: RouteHost, why: 'again' | 'none'): void {
@@ -455,134 +456,4 @@ class SmtpDelivery {
       },
     }
   }
-
-  /** Expands what is the same for all hosts. */
-  async #prepare(): Promise<Prepared | AddressOutcome> {
-    const settings = this.#settings
-    const context = this.#context
-    const message = this.#environment.claim.message
-    const envelope = message.envelope
-    const helo = await expandedBytes(settings.helo_data, context)
-    if (helo instanceof Failure)
-      return deferral(`failed to expand transport's helo_data value: ${helo.message}`)
-    const localAddress = await expandedBytes(settings.interface, context)
-    if (localAddress instanceof Failure) {
-      return deferral(
-        `failed to expand "interface" option for ${this.#batch.transport.name} transport: ${localAddress.message}`,
-      )
-    }
-    const head = await headerSection(
-      {
-        settings,
-        headers: envelope.headers,
-        addresses: this.#batch.addresses,
-        returnPath: this.#batch.returnPath,
-        now: context.ports.now(),
-        deps: this.#environment.deps,
-      },
-      context,
-    )
-    if ('failure' in head) return deferral(head.failure)
-    const small = message.smallBody()
-    const body = small instanceof Promise ? await small : small
-    const lmtp = settings.protocol === 'lmtp'
-    const retryByAddress = await expandedBoolean(settings.retry_include_ip_address, context, true)
-    if (retryByAddress instanceof Failure) return deferral(retryByAddress.message)
-    return {
-      lmtp,
-      retryByAddress,
-      session: {
-        lmtp,
-        helo: helo ?? context.server.primaryHostname,
-        avoidEsmtp: false,
-        localAddress: firstInterface(localAddress),
-        connectMs: settings.connect_timeout * 1000,
-        commandMs: settings.command_timeout * 1000,
-        keepalive: settings.keepalive,
-        signal: context.signal,
-      },
-      transaction: {
-        lmtp,
-        pipelining: false,
-        chunking: false,
-        sender: this.#batch.returnPath,
-        recipients: [],
-        sizeBytes:
-          settings.size_addition < 0
-            ? undefined
-            : head.text.length +
-              1 +
-              message.bodySize +
-              lineCount(head.text, envelope.bodyLines) +
-              settings.size_addition,
-        body8bit: envelope.body8bit ?? false,
-        smtputf8: envelope.smtputf8 ?? false,
-        ignoreQuota: settings.lmtp_ignore_quota,
-        dsnRet: envelope.dsnRet,
-        dsnEnvid: envelope.dsnEnvid,
-        head: settings.body_only ? '' : `${head.text}\n`,
-        body: settings.headers_only ? new Uint8Array() : (body ?? (() => message.body())),
-        commandMs: settings.command_timeout * 1000,
-        dataMs: settings.data_timeout * 1000,
-        finalMs: settings.final_timeout * 1000,
-        mark: 65,
-      },
-    }
-  }
-}
-
-interface Prepared {
-  /** `retry_include_ip_address`. */
-  readonly retryByAddress: boolean
-  readonly lmtp: boolean
-  readonly session: SessionOptions
-  readonly transaction: TransactionRequest
-}
-
-/** Lines of the message: each grows by one byte on the wire. */
-function lineCount(head: ByteString, bodyLines: number): number {
-  let lines = bodyLines + 1
-  for (let at = head.indexOf('\n'); at >= 0; at = head.indexOf('\n', at + 1)) lines++
-  return lines
-}
-
-/** The first address of the `interface` list that is of use; an empty one leaves it to the system. */
-function firstInterface(list: ByteString | undefined): string | undefined {
-  const text = list?.trim()
-  if (text === undefined || text === '') return undefined
-  const semicolons = /^<(.)\s*(.*)$/.exec(text)
-  if (semicolons !== null) return semicolons[2]?.split(semicolons[1] ?? ';')[0]?.trim()
-  const first = text.replaceAll('::', '\0').split(':')[0] ?? ''
-  return first.replaceAll('\0', ':').trim()
-}
-
-function hostLine(place: Place, connection: PooledConnection | undefined): HostLine {
-  return {
-    name: place.name,
-    address: place.address,
-    port: place.port,
-    localAddress: connection?.localAddress,
-    localPort: connection?.localPort,
-    continued: (connection?.messages ?? 0) > 1,
-    dnssec: place.dnssec,
-    tls: connection?.tls,
-  }
-}
-
-function diagnostic(
-  place: Place,
-  reply: ByteString | undefined,
-): { readonly host: ByteString; readonly address: string; readonly reply: ByteString | undefined } {
-  return { host: place.name, address: place.address, reply }
-}
-
-/** `H=name [address]: what went wrong`, or without the colon when the system's sentence is all. */
-function hostErrorLine(about: string, error: DeliveryError): ByteString {
-  if (error.message === undefined) return `${about.trimStart()} ${error.errorText ?? ''}`
-  const system = error.errno > 0 && error.errorText !== undefined ? `: ${error.errorText}` : ''
-  return `${about.trimStart()}: ${error.message}${system}`
-}
-
-function deferral(message: ByteString): AddressOutcome {
-  return { is: 'deferred', error: { errno: errorNumbers.unknown, more: 0, message } }
 }

@@ -1,0 +1,115 @@
+/** What an smtp delivery expands once, for all hosts it tries. */
+import { Failure } from '../../../base/outcome.ts'
+import type { ByteString } from '../../../base/text.ts'
+import type { TransportInstance } from '../../../language/config/configuration.ts'
+import type { Context } from '../../../ports.ts'
+import { headerSection } from '../copy.ts'
+import { expandedBoolean, expandedBytes } from '../expanding.ts'
+import type { AddressOutcome } from '../results.ts'
+import type { Batch, DeliveryEnvironment } from './driver.ts'
+import { deferredBy } from './smtp-words.ts'
+import type { SmtpSettings } from './smtp.options.ts'
+import type { SessionOptions } from './smtp-session.ts'
+import type { TransactionRequest } from './smtp-transaction.ts'
+
+export interface Prepared {
+  /** `retry_include_ip_address`. */
+  readonly retryByAddress: boolean
+  readonly lmtp: boolean
+  readonly session: SessionOptions
+  readonly transaction: TransactionRequest
+}
+
+/** Expands what is the same for all hosts. */
+export async function prepare(
+  batch: Batch,
+  settings: TransportInstance<SmtpSettings>['settings'],
+  context: Context,
+  environment: DeliveryEnvironment,
+): Promise<Prepared | AddressOutcome> {
+  const message = environment.claim.message
+  const envelope = message.envelope
+  const helo = await expandedBytes(settings.helo_data, context)
+  if (helo instanceof Failure)
+    return deferredBy(`failed to expand transport's helo_data value: ${helo.message}`)
+  const localAddress = await expandedBytes(settings.interface, context)
+  if (localAddress instanceof Failure) {
+    return deferredBy(
+      `failed to expand "interface" option for ${batch.transport.name} transport: ${localAddress.message}`,
+    )
+  }
+  const head = await headerSection(
+    {
+      settings,
+      headers: envelope.headers,
+      addresses: batch.addresses,
+      returnPath: batch.returnPath,
+      now: context.ports.now(),
+      deps: environment.deps,
+    },
+    context,
+  )
+  if ('failure' in head) return deferredBy(head.failure)
+  const small = message.smallBody()
+  const body = small instanceof Promise ? await small : small
+  const lmtp = settings.protocol === 'lmtp'
+  const retryByAddress = await expandedBoolean(settings.retry_include_ip_address, context, true)
+  if (retryByAddress instanceof Failure) return deferredBy(retryByAddress.message)
+  return {
+    lmtp,
+    retryByAddress,
+    session: {
+      lmtp,
+      helo: helo ?? context.server.primaryHostname,
+      avoidEsmtp: false,
+      localAddress: firstInterface(localAddress),
+      connectMs: settings.connect_timeout * 1000,
+      commandMs: settings.command_timeout * 1000,
+      keepalive: settings.keepalive,
+      signal: context.signal,
+    },
+    transaction: {
+      lmtp,
+      pipelining: false,
+      chunking: false,
+      sender: batch.returnPath,
+      recipients: [],
+      sizeBytes:
+        settings.size_addition < 0
+          ? undefined
+          : head.text.length +
+            1 +
+            message.bodySize +
+            lineCount(head.text, envelope.bodyLines) +
+            settings.size_addition,
+      body8bit: envelope.body8bit ?? false,
+      smtputf8: envelope.smtputf8 ?? false,
+      ignoreQuota: settings.lmtp_ignore_quota,
+      dsnRet: envelope.dsnRet,
+      dsnEnvid: envelope.dsnEnvid,
+      head: settings.body_only ? '' : `${head.text}\n`,
+      body: settings.headers_only ? new Uint8Array() : (body ?? (() => message.body())),
+      commandMs: settings.command_timeout * 1000,
+      dataMs: settings.data_timeout * 1000,
+      finalMs: settings.final_timeout * 1000,
+      mark: 65,
+    },
+  }
+}
+
+/** Lines of the message: each grows by one byte on the wire. */
+function lineCount(head: ByteString, bodyLines: number): number {
+  let lines = bodyLines + 1
+  for (let at = head.indexOf('\n'); at >= 0; at = head.indexOf('\n', at + 1)) lines++
+  return lines
+}
+
+/** The first address of the `interface` list that is of use; an empty one leaves it to the system. */
+function firstInterface(list: ByteString | undefined): string | undefined {
+  const text = list?.trim()
+  if (text === undefined || text === '') return undefined
+  const semicolons = /^<(.)\s*(.*)$/.exec(text)
+  if (semicolons !== null) return semicolons[2]?.split(semicolons[1] ?? ';')[0]?.trim()
+  const first = text.replaceAll('::', '\0').split(':')[0] ?? ''
+  return first.replaceAll('\0', ':').trim()
+}

@@ -1,0 +1,37 @@
+/** How places, answers and errors of an smtp delivery are told. */
+import type { ByteString } from '../../../base/text.ts'
+import type { HostLine } from '../../../mail/delivery-lines.ts'
+import type { PooledConnection } from '../pool.ts'
+import { type AddressOutcome, type DeliveryError, errorNumbers, type RemoteDiagnostic } from '../results.ts'
+import type { Place } from './smtp-hosts.ts'
+
+/** For `H=` on log lines. */
+export function hostLine(place: Place, connection: PooledConnection | undefined): HostLine {
+  return {
+    name: place.name,
+    address: place.address,
+    port: place.port,
+    localAddress: connection?.localAddress,
+    localPort: connection?.localPort,
+    continued: (connection?.messages ?? 0) > 1,
+    dnssec: place.dnssec,
+    tls: connection?.tls,
+  }
+}
+
+/** For bounces. */
+export function diagnostic(place: Place, reply: ByteString | undefined): RemoteDiagnostic {
+  return { host: place.name, address: place.address, reply }
+}
+
+/** `H=name [address]: what went wrong`, or without the colon when the system's sentence is all. */
+export function hostErrorLine(about: string, error: DeliveryError): ByteString {
+  if (error.message === undefined) return `${about.trimStart()} ${error.errorText ?? ''}`
+  const system = error.errno > 0 && error.errorText !== undefined ? `: ${error.errorText}` : ''
+  return `${about.trimStart()}: ${error.message}${system}`
+}
+
+/** A deferral for which no other server is to blame. */
+export function deferredBy(message: ByteString): AddressOutcome {
+  return { is: 'deferred', error: { errno: errorNumbers.unknown, more: 0, message } }
+}
