@@ -166,18 +166,19 @@ class Parser {
   }
 
   private quantified(atom: RegexNode, flags: Flags): RegexNode {
-    let node = atom
-    for (;;) {
-      if (flags.extended) while (this.skipExtended());
-      const range = this.quantifier()
-      if (range === undefined) return node
-      const mark = this.peek()
-      let mode: 'greedy' | 'lazy' | 'possessive' = flags.ungreedy ? 'lazy' : 'greedy'
-      if (mark === '?') mode = flags.ungreedy ? 'greedy' : 'lazy'
-      if (mark === '+') mode = 'possessive'
-      if (mark === '?' || mark === '+') this.at++
-      node = { is: 'repeat', body: node, ...range, mode }
+    if (flags.extended) while (this.skipExtended());
+    const range = this.quantifier()
+    if (range === undefined) return atom
+    const mark = this.peek()
+    let mode: 'greedy' | 'lazy' | 'possessive' = flags.ungreedy ? 'lazy' : 'greedy'
+    if (mark === '?') mode = flags.ungreedy ? 'greedy' : 'lazy'
+    if (mark === '+') mode = 'possessive'
+    if (mark === '?' || mark === '+') this.at++
+    if (flags.extended) while (this.skipExtended());
+    if (this.quantifier() !== undefined) {
+      throw new SyntaxFault('quantifier does not follow a repeatable item', this.at - 1)
     }
+    return { is: 'repeat', body: atom, ...range, mode }
   }
 
   private quantifier(): { least: number; most: number } | undefined {
@@ -384,7 +385,7 @@ class Parser {
       // \10 and up are references only when there are so many groups; with a leading 1 to 7 octal otherwise.
       if (Number(number) < 10 || Number(number) <= this.groups) {
         this.at = start + 1 + number.length
-        this.references.push({ index: Number(number), at: this.at })
+        this.references.push({ index: Number(number), at: start + 1 })
         return { is: 'reference', index: Number(number), caseless: flags.caseless }
       }
     }
@@ -466,7 +467,7 @@ class Parser {
     const posix = /^\[:(\^?)([a-z]+):\]/.exec(this.text.slice(this.at, this.at + 20))
     if (posix !== null) {
       const members = named[posix[2] ?? '']
-      if (members === undefined) throw new SyntaxFault('unknown POSIX class name', this.at)
+      if (members === undefined) throw new SyntaxFault('unknown POSIX class name', this.at + 2)
       this.at += posix[0].length
       addAll(set, posix[1] === '^' ? inverted(members) : members)
       return

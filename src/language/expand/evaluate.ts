@@ -103,6 +103,11 @@ export function eachItem<T>(
   return finallyDo(from(0), restore)
 }
 
+/** A failure that says inside what it came about, as Exim's do. */
+export function inside(failed: Failure, where: string): Failure {
+  return new Failure(failed.kind, `${failed.message} inside ${where}`)
+}
+
 /** The separator a list begins with, or a colon. */
 export function separatorOf(list: Text): string {
   const match =

@@ -166,6 +166,17 @@ export class Reader {
     return this.braced(this.position)
   }
 
+  /** An argument that is part of something: faults in it say so, as Exim's do. */
+  argumentInside(message: string, where: string): Template | undefined {
+    this.skipSpace()
+    if (this.peek() !== '{') return this.fail({ code: 'expansion-arguments', message })
+    const template = this.braced(this.position)
+    if (template === undefined && this.fault !== undefined) {
+      this.fault = { ...this.fault, message: `${this.fault.message} inside ${where}` }
+    }
+    return template
+  }
+
   /** An argument in which `$` has no meaning; escapes have. */
   rawArgument(message: string): ByteString | undefined {
     this.skipSpace()

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { Failure } from '../../../base/outcome.ts'
 import { textOf, toBytes } from '../../../base/text.ts'
 import { failure } from '../environment.ts'
 import { stringCondition } from './kinds.ts'
@@ -34,13 +35,14 @@ export const crypteq = stringCondition({
       case 'crypt':
       case 'crypt16': {
         if (coded === '') return false
-        const { crypt } = environment.engine.doors
-        if (crypt === undefined || mechanism === 'crypt16') {
-          return failure(`{${mechanism}} is not available on this system`)
+        if (mechanism === 'crypt16') return failure('{crypt16} is not available on this system')
+        const computed = environment.engine.doors.crypt(textOf(secret), coded)
+        const compare = (value: Awaited<typeof computed>): boolean | Failure => {
+          // A setting that is none equals nothing.
+          if (value === undefined) return false
+          if (typeof value === 'object') return failure(`{crypt} is not available: ${value.unavailable}`)
+          return same(value, coded)
         }
-        const computed = crypt(textOf(secret), coded)
-        const compare = (value: string | undefined) =>
-          value === undefined ? failure('crypt error: Invalid argument') : same(value, coded)
         return computed instanceof Promise ? computed.then(compare) : compare(computed)
       }
       default:

@@ -2,7 +2,7 @@
 import { isFailure, type Awaitable, type Failure } from '../../../base/outcome.ts'
 import type { Text } from '../../../base/text.ts'
 import type { Environment } from '../environment.ts'
-import { eachItem } from '../evaluate.ts'
+import { eachItem, inside } from '../evaluate.ts'
 import type { ConditionRow, Test } from '../rows.ts'
 import type { ConditionNode } from '../tree.ts'
 
@@ -10,6 +10,7 @@ const manual = 'Combining expansion conditions'
 
 function combination(name: 'and' | 'or', doc: string): ConditionRow {
   const stopAt = name === 'or'
+  const where = `"${name}{...}" condition`
   return {
     name,
     doc,
@@ -33,7 +34,7 @@ function combination(name: 'and' | 'or', doc: string): ConditionRow {
         }
         const inner = reader.position
         reader.position++
-        const one = reader.conditionInside(`"${name}{...}" condition`)
+        const one = reader.conditionInside(where)
         if (one === undefined) {
           return undefined
         }
@@ -57,11 +58,13 @@ function combination(name: 'and' | 'or', doc: string): ConditionRow {
         for (let i = start; i < tests.length; i++) {
           const answer = tests[i]?.(environment) ?? true
           if (answer instanceof Promise) {
-            return answer.then((settled) =>
-              isFailure(settled) || settled === stopAt ? settled : from(i + 1, environment),
-            )
+            return answer.then((settled) => {
+              if (isFailure(settled)) return inside(settled, where)
+              return settled === stopAt ? settled : from(i + 1, environment)
+            })
           }
-          if (isFailure(answer) || answer === stopAt) return answer
+          if (isFailure(answer)) return inside(answer, where)
+          if (answer === stopAt) return answer
         }
         return !stopAt
       }
@@ -71,7 +74,8 @@ function combination(name: 'and' | 'or', doc: string): ConditionRow {
 }
 
 /** Goes through a list until one item decides. */
-export function loopTest(
+function loopTest(
+  name: string,
   split: (list: Text, environment: Environment) => readonly Text[] | Failure,
   stopAt: boolean,
   list: (environment: Environment) => Awaitable<Text | Failure>,
@@ -86,7 +90,7 @@ export function loopTest(
     const decided = eachItem<boolean | Failure>(items, environment, () => {
       const answer = test(environment)
       const consider = (settled: boolean | Failure) =>
-        isFailure(settled) || settled === stopAt ? settled : undefined
+        isFailure(settled) ? inside(settled, `"${name}" condition`) : settled === stopAt ? settled : undefined
       return answer instanceof Promise ? answer.then(consider) : consider(answer)
     })
     return decided instanceof Promise ? decided.then((end) => end ?? !stopAt) : (decided ?? !stopAt)
@@ -132,7 +136,7 @@ export function loopRow(
       const [list] = parts.arguments
       const [condition] = parts.conditions ?? []
       if (list === undefined || condition === undefined) return () => false
-      return loopTest(split, stopAt, compiler.template(list), compiler.condition(condition))
+      return loopTest(name, split, stopAt, compiler.template(list), compiler.condition(condition))
     },
   }
 }

@@ -38,6 +38,9 @@ export interface Doors {
   askSocket(request: SocketRequest): Promise<SocketResult>
   /** The environment as `keep_environment` and `add_environment` left it. */
   environment(context: Context): Readonly<Record<string, string>>
-  /** crypt(3): the coded form, undefined when the setting is none. Left out where the system has no such function. */
-  readonly crypt?: (secret: ByteString, setting: ByteString) => Awaitable<ByteString | undefined>
+  /** crypt(3): the coded form, undefined when the setting is none; or why there is no such function here. */
+  crypt(
+    secret: ByteString,
+    setting: ByteString,
+  ): Awaitable<ByteString | undefined | { readonly unavailable: string }>
 }

@@ -1,4 +1,5 @@
 /** The real doors. */
+import { openPosix, type Posix } from '../../../base/posix.ts'
 import { compileRegex } from '../../../base/regex.ts'
 import type { Context } from '../../../ports.ts'
 import type { Doors } from './doors.ts'
@@ -6,7 +7,7 @@ import { readSocket } from './readsocket.ts'
 import { runProgram } from './run.ts'
 
 export function createDoors(): Doors {
-  return { runCommand: runProgram, askSocket: readSocket, environment }
+  return { runCommand: runProgram, askSocket: readSocket, environment, crypt: createCrypt() }
 }
 
 /** Only what `keep_environment` and `add_environment` let through. Source: Exim manual, "Environment variables". */
@@ -28,4 +29,13 @@ function keeps(item: string, name: string): boolean {
   const regex = compileRegex(item)
   const found = 'match' in regex ? regex.match(name) : undefined
   return found !== undefined && !('error' in found)
+}
+
+/** The library is loaded at the first use. */
+function createCrypt(): Doors['crypt'] {
+  let posix: Posix | string | undefined
+  return (secret, setting) => {
+    posix ??= openPosix()
+    return typeof posix === 'string' ? { unavailable: posix } : posix.crypt(secret, setting)
+  }
 }

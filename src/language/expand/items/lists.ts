@@ -3,7 +3,7 @@ import { isFailure, type Awaitable, type Failure, type Outcome } from '../../../
 import { concat, retaint, textOf, type Text } from '../../../base/text.ts'
 import { numericOrders, order, stringOrders } from '../conditions/compare.ts'
 import { failure, largestResult, type Environment } from '../environment.ts'
-import { eachItem, finallyDo, quoteItem, separatorOf } from '../evaluate.ts'
+import { eachItem, finallyDo, inside, quoteItem, separatorOf } from '../evaluate.ts'
 import { lowerCase } from '../letters.ts'
 import { readInteger } from '../numbers.ts'
 import type { ItemRow, Run } from '../rows.ts'
@@ -49,7 +49,7 @@ const map: ItemRow = {
   manual,
   read(reader, start) {
     const list = reader.argument("missing '{' for first arg of map")
-    const body = list && reader.argument("missing '{' for last arg of map")
+    const body = list && reader.argumentInside("missing '{' for last arg of map", '"map" item')
     if (list === undefined || body === undefined) return undefined
     return reader.close('missing } at end of "map"', start) ? { arguments: [list, body] } : undefined
   },
@@ -59,7 +59,7 @@ const map: ItemRow = {
       const results: Text[] = []
       let total = 0
       const collect = (value: Outcome): Failure | undefined => {
-        if (isFailure(value)) return value
+        if (isFailure(value)) return inside(value, '"map" item')
         total += textOf(value).length
         if (total > largestResult) return failure('expansion result is too long')
         results.push(value)
@@ -107,7 +107,7 @@ const filter: ItemRow = {
       const results: Text[] = []
       const failed = eachItem<Failure>(items, environment, (item) => {
         const keep = (answer: boolean | Failure): Failure | undefined => {
-          if (isFailure(answer)) return answer
+          if (isFailure(answer)) return inside(answer, '"filter" condition')
           if (answer) results.push(item)
           return undefined
         }
@@ -128,7 +128,7 @@ const reduce: ItemRow = {
   read(reader, start) {
     const list = reader.argument("missing '{' for first arg of reduce")
     const first = list && reader.argument("missing '{' for second arg of reduce")
-    const body = first && reader.argument("missing '{' for last arg of reduce")
+    const body = first && reader.argumentInside("missing '{' for last arg of reduce", '"reduce" item')
     if (list === undefined || first === undefined || body === undefined) return undefined
     return reader.close('missing } at end of "reduce"', start)
       ? { arguments: [list, first, body] }
@@ -143,7 +143,7 @@ const reduce: ItemRow = {
       const before = environment.value
       environment.value = initial
       const take = (value: Outcome): Failure | undefined => {
-        if (isFailure(value)) return value
+        if (isFailure(value)) return inside(value, '"reduce" item')
         environment.value = value
         return undefined
       }
