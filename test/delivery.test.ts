@@ -490,6 +490,7 @@ void test('all selectors: every field in its place', async () => {
     'return_path_on_delivery',
     'delivery_size',
     'outgoing_port',
+    'incoming_interface',
     'outgoing_interface',
     'pipelining',
     'queue_time',

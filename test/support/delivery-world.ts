@@ -40,8 +40,7 @@ export function deliveryWorld(configuration: string, options: DeliveryWorldOptio
   let ahead = 0
   const on = new Set<string>(
     Object.entries(logSelectors)
-      // Off in Exim 4.96, of which the lines here were observed.
-      .filter(([name, row]) => row.default && name !== 'outgoing_interface')
+      .filter(([, row]) => row.default)
       .map(([name]) => name),
   )
   for (const name of options.selectors ?? []) on.add(name)
