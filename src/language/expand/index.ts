@@ -13,7 +13,7 @@ import { compiler } from './compile.ts'
 import { conditions } from './conditions/index.ts'
 import type { Doors } from './doors/doors.ts'
 import { createDoors } from './doors/index.ts'
-import { Environment, type Engine } from './environment.ts'
+import { Environment, failure, type Engine } from './environment.ts'
 import { items } from './items/index.ts'
 import { operators } from './operators/index.ts'
 import { parse } from './parse.ts'
@@ -39,6 +39,8 @@ export interface ExpanderDeps {
 
 /** Longest text that is expanded. */
 const longestText = 1024 * 1024
+/** Longest text whose compiled form is kept. */
+const longestKept = 64 * 1024
 
 export function createExpander(deps: ExpanderDeps = {}): Expander {
   const kept = new Recent<ByteString, Run>(deps.keptTexts ?? 2000)
@@ -46,7 +48,7 @@ export function createExpander(deps: ExpanderDeps = {}): Expander {
     const known = kept.get(text)
     if (known !== undefined) return known
     const run = compileText(text)
-    kept.set(text, run)
+    if (text.length <= longestKept) kept.set(text, run)
     return run
   }
   const engine: Engine = {
@@ -82,7 +84,11 @@ function keep(text: Expandable, run: Run): Run {
 function compileText(text: ByteString): Run {
   // Most settings hold nothing to expand.
   if (!text.includes('$') && !text.includes('\\')) return () => text
-  return compiler.template(parse(text.slice(0, longestText)).template)
+  if (text.length > longestText) {
+    const fault = failure(`text to expand is longer than ${longestText} bytes`)
+    return () => fault
+  }
+  return compiler.template(parse(text).template)
 }
 
 /** The names of everything, for built-in macros and documentation. */

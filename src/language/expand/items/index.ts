@@ -8,6 +8,7 @@ import { imapfolder } from './imapfolder.ts'
 import { listItems } from './lists.ts'
 import { lookup } from './lookup.ts'
 import { pendingItems } from './pending.ts'
+import { proxyTlv } from './proxy-tlv.ts'
 import { prvsItems } from './prvs.ts'
 import { run } from './run.ts'
 import { srsEncode } from './srs.ts'
@@ -22,6 +23,7 @@ const rows: readonly ItemRow[] = [
   ...listItems,
   lookup,
   ...pendingItems,
+  proxyTlv,
   ...prvsItems,
   run,
   srsEncode,

@@ -106,12 +106,13 @@ export const connectionVariables: readonly VariableRow[] = [
   proxyExternalPort,
   proxyLocal,
   proxyLocalPort,
+  renamed('proxy_host', proxyLocal),
   renamed('proxy_host_address', proxyLocal),
   renamed('proxy_host_port', proxyLocalPort),
   renamed('proxy_target_address', proxyExternal),
   renamed('proxy_target_port', proxyExternalPort),
-  trusted('proxy_session', 'Whether the call came through a proxy.', (e) =>
-    proxy(e)?.session === true ? 'true' : 'false',
+  trusted('proxy_session', 'Whether the call came through a proxy: yes or no.', (e) =>
+    proxy(e)?.session === true ? 'yes' : 'no',
   ),
   trusted(
     'received_ip_address',

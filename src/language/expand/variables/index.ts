@@ -5,6 +5,7 @@ import { addressVariables } from './address.ts'
 import { connectionVariables } from './connection.ts'
 import { contentVariables } from './content.ts'
 import { messageVariables } from './message.ts'
+import { proxyTlvVariables } from './proxy-tlv.ts'
 import { serverVariables } from './server.ts'
 import { timeVariables } from './time.ts'
 
@@ -14,6 +15,7 @@ const rows: readonly VariableRow[] = [
   ...connectionVariables,
   ...contentVariables,
   ...messageVariables,
+  ...proxyTlvVariables,
   ...serverVariables,
   ...timeVariables,
 ]
