@@ -1,7 +1,7 @@
 /** The daemon's processes: who runs as whom, who may be lost, what a signal does. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { postern, startServer, type StartedServer, temporaryFolder, until } from './support/server.ts'
@@ -42,6 +42,7 @@ before(async () => {
   spawnSync('chmod', ['1777', join(folder.path, 'mail')])
   const pidFile = join(folder.path, 'pid')
   server = await startServer({ configuration, folder: folder.path, arguments: ['-q1m', '-oP', pidFile] })
+  if (root) chmodSync(join(folder.path, 'spool'), 0o750)
 })
 after(async () => {
   await server.stop()

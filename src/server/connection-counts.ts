@@ -17,6 +17,12 @@ export class ConnectionCounts {
     this.#hosts.set(host, this.from(host) + 1)
   }
 
+  /** A connection turns out to be another host's. */
+  move(from: string, to: string): void {
+    this.remove(from)
+    this.add(to)
+  }
+
   remove(host: string): void {
     this.#total--
     const left = this.from(host) - 1

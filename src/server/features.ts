@@ -29,7 +29,7 @@ export const features: readonly FeatureRow[] = [
   { shown: 'OCSP', have: ['OCSP', 'TLS_OCSP', 'TLS_OCSP_LIST'], shown2014: 'Experimental_OCSP' },
   { shown: 'PIPECONNECT', have: ['PIPE_CONNECT'] },
   { shown: 'PRDR', have: ['PRDR'] },
-  { shown: 'PROXY', have: ['PROXY'], shown2014: 'Experimental_Proxy' },
+  { shown: 'PROXY', have: ['PROXY'], shown2014: 'Experimental_Proxy', since: '0.1' },
   { shown: 'Queue_Ramp', have: ['QUEUE_RAMP'] },
   { shown: 'SPF', have: ['SPF'], shown2014: 'Experimental_SPF' },
   { shown: 'SRS', have: ['SRS'] },

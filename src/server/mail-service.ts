@@ -20,6 +20,7 @@ import { ConnectionCounts } from './connection-counts.ts'
 import type { ListenAddress } from './listen-addresses.ts'
 import type { RunRequest } from './queue.ts'
 import type { Server } from './server.ts'
+import { greetProxy, proxyDue } from './proxy-service.ts'
 import { startTlsService, upgrade } from './tls-service.ts'
 
 export interface MailServiceOptions {
@@ -149,11 +150,13 @@ export class MailService {
   }
 
   async #accept(socket: Socket, interfaceAddress: string, interfacePort: number): Promise<void> {
-    const host = plainAddress(socket.remoteAddress)
-    if (host === undefined) {
+    const peer = plainAddress(socket.remoteAddress)
+    if (peer === undefined) {
       socket.destroy()
       return
     }
+    /** Whom the connection counts for. */
+    let host = peer
     const server = this.#server
     this.#counts.add(host)
     this.#sockets.add(socket)
@@ -169,9 +172,26 @@ export class MailService {
         startedAt: server.ports.now(),
         countAtStart: this.#counts.total,
       })
-      const verdict = await this.#decide(server, connection, host)
-      if (verdict.is === 'welcome') await this.#converse(server, socket, connection, verdict.queueOnly)
-      else refuse(server, socket, host, verdict)
+      const due = await proxyDue(server.context({ connection }))
+      if (due.is === 'unknown') return refuse(server, socket, host, due)
+      const client: Counted = { host, counted: due.is === 'no' || !countsClient(server) }
+      const verdict = await this.#decide(server, connection, client)
+      if (verdict.is !== 'welcome') return refuse(server, socket, host, verdict)
+      const { queueOnly } = verdict
+      if (due.is === 'no') return await this.#converse(server, socket, connection, queueOnly)
+      const greeted = await greetProxy(socket, connection, server.context({ connection }))
+      if (greeted.is === 'closed') {
+        socket.destroy()
+        return
+      }
+      const behind = connection.hostAddress ?? host
+      if (!client.counted && behind !== host) {
+        this.#counts.move(host, behind)
+        host = behind
+        const again = await this.#decide(server, connection, { host, counted: true })
+        if (again.is !== 'welcome') return refuse(server, socket, host, again)
+      }
+      await this.#converse(server, socket, connection, queueOnly, greeted.rest)
     } catch (error) {
       server.fault(`session of [${host}]`, error)
       if (!socket.destroyed) socket.end('421 Internal error: closing connection\r\n')
@@ -182,7 +202,11 @@ export class MailService {
     }
   }
 
-  async #decide(server: Server, connection: ConnectionFacts, host: string): Promise<AcceptVerdict> {
+  async #decide(
+    server: Server,
+    connection: ConnectionFacts,
+    { host, counted }: Counted,
+  ): Promise<AcceptVerdict> {
     const { settings } = server
     const context = server.context({ connection })
     const perHost = settings.smtp_accept_max_per_host
@@ -191,7 +215,7 @@ export class MailService {
       fromThisHost: this.#counts.from(host) - 1,
       smtpAcceptMax: settings.smtp_accept_max,
       smtpAcceptReserve: settings.smtp_accept_reserve,
-      smtpAcceptMaxPerHost: perHost === undefined ? 0 : await server.number(perHost, 0, context),
+      smtpAcceptMaxPerHost: perHost === undefined || !counted ? 0 : await server.number(perHost, 0, context),
       smtpAcceptQueue: settings.smtp_accept_queue,
       smtpLoadReserve: settings.smtp_load_reserve,
       queueOnlyLoad: settings.queue_only_load,
@@ -209,6 +233,7 @@ export class MailService {
     socket: Socket,
     connection: ConnectionFacts,
     queueOnly: boolean,
+    head?: Buffer,
   ): Promise<void> {
     const active = server.settings.smtp_active_hostname
     if (active.text !== '$primary_hostname') {
@@ -216,6 +241,7 @@ export class MailService {
       if (!isFailure(name) && textOf(name) !== '') connection.activeHostname = textOf(name)
     }
     const onConnect = this.#tlsPorts.has(connection.interfacePort)
+    if (onConnect && head !== undefined && head.length > 0) socket.unshift(head)
     const secured = onConnect
       ? await upgrade(this.#tls, socket, server.context({ connection }), true)
       : undefined
@@ -226,7 +252,10 @@ export class MailService {
       output: stream,
       watch: this.#watch,
       shutdown: this.#shutdown.signal,
+      head: onConnect ? undefined : head,
     })
+    // Reading the header has paused it.
+    if (head !== undefined) stream.resume()
     const services: ReceiveServices = {
       ...(await server.receiving()),
       startTls: startTlsService(this.#tls, socket, io),
@@ -243,6 +272,16 @@ export class MailService {
     if (now - this.#load.readAt > 1000) this.#load = { value: loadavg()[0] ?? 0, readAt: now }
     return this.#load.value
   }
+}
+
+/** Whose connections are counted, and whether `smtp_accept_max_per_host` applies already. */
+interface Counted {
+  readonly host: string
+  readonly counted: boolean
+}
+
+function countsClient(server: Server): boolean {
+  return server.settings.smtp_accept_max_per_host_counts_client
 }
 
 function refuse(

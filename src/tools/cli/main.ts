@@ -92,8 +92,16 @@ async function run({ path: programPath, words, calledAs, terminal, state }: Run)
   try {
     return await chosen.run({ invocation, terminal, ...prepared.call })
   } finally {
-    lowered?.end()
+    await closeAll(server, lowered)
+  }
+}
+
+/** Deliveries that are under way still need the helper. */
+async function closeAll(server: Server, lowered: Lowered | undefined): Promise<void> {
+  try {
     await server.close()
+  } finally {
+    lowered?.end()
   }
 }
 
