@@ -54,9 +54,13 @@ export interface TlsFacts {
   readonly onConnect: boolean
 }
 
-/** What a PROXY header told. */
+/** What a PROXY header told, or that it should have and did not. */
 export interface ProxyFacts {
   readonly session: boolean
+  /** No valid header came: only QUIT is served, and the addresses are empty. */
+  readonly failed: boolean
+  /** The proxy speaks for itself: such sessions are not logged. */
+  readonly healthCheck: boolean
   readonly localAddress: string
   readonly localPort: number
   readonly externalAddress: string

@@ -13,7 +13,8 @@ export async function welcome(session: Session): Promise<Next> {
   const { settings, context, connection } = session
   session.commandTimeoutMs =
     (await expandTimeMs(settings.smtp_receive_timeout, context)) ?? session.commandTimeoutMs
-  session.logsConnection = !(await clientMatches(settings.hosts_connection_nolog, context))
+  session.logsConnection =
+    connection.proxy?.healthCheck !== true && !(await clientMatches(settings.hosts_connection_nolog, context))
   logConnection(session)
   if (connection.hostAddress !== undefined && (await clientMatches(settings.host_lookup, context))) {
     await context.ports.lookUpHostName(connection, context)

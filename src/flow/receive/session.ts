@@ -20,6 +20,8 @@ import { outOfStep, tooSoon } from './synchronisation.ts'
 
 /** RFC 5321 section 4.5.3.1.4 asks for 512 bytes, RFC 4954 for 12288; Exim reads 16384. */
 const commandLimitBytes = 16_384
+/** So many commands of a proxy without a header are answered. */
+const commandsWithoutProxy = 20
 
 /** Runs a session to its end; resolves when the connection is closed. */
 export async function runSession(
@@ -57,10 +59,9 @@ async function perform(session: Session, input: Extract<LineResult, { is: 'line'
   const { connection } = session
   connection.smtpCommand = line
   connection.smtpCommandArgument = ''
-  if (input.is === 'part') {
-    await skipLine(session)
-    return unrecognised(session)
-  }
+  if (input.is === 'part') await skipLine(session)
+  if (connection.proxy?.failed === true && !/^quit$/i.test(line)) return withoutProxy(session)
+  if (input.is === 'part') return unrecognised(session)
   if (line.includes('\0')) return withNul(session, line)
   const found = recognise(line, commands)
   if (outOfStep(session, found?.form)) return tooSoon(session)
@@ -77,6 +78,16 @@ async function step(session: Session, command: Command | undefined, argument: By
   session.connection.smtpCommandArgument = argument
   remember(session.connection.smtpCommandHistory, command.name)
   return command.proceed(session, argument)
+}
+
+/** A proxy that sent no valid header is served nothing but QUIT. Source: Exim manual, "Inbound proxies". */
+function withoutProxy(session: Session): Next {
+  session.unknownCommands++
+  session.reply(503, 'Command refused, required Proxy negotiation failed')
+  if (session.unknownCommands < commandsWithoutProxy) return 'continue'
+  session.ended = true
+  session.connection.notQuitReason = 'bad-commands'
+  return 'close'
 }
 
 /** Between the chunks of a message little else has a meaning. Source: RFC 3030 section 2. */
@@ -238,6 +249,7 @@ async function runNotQuit(session: Session): Promise<void> {
 }
 
 function logNoMail(session: Session): void {
+  if (session.connection.proxy?.healthCheck === true) return
   if (session.messagesStarted > 0 || session.turnedAway || !session.log.selects('smtp_no_mail')) return
   session.mainLog(`no MAIL in SMTP connection from ${session.who(false)}${session.noMailFields()}`, {
     event: 'smtp:no-mail',

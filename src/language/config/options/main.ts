@@ -43,6 +43,7 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     secures: true,
     doc: 'The ACL that decides whether a client may use AUTH.',
   },
@@ -112,6 +113,7 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     secures: true,
     doc: 'The ACL that decides whether the AUTH parameter of MAIL is believed.',
   },
@@ -215,6 +217,7 @@ export const mainOptions = {
     type: 'hostList',
     default: '*',
     tier: 'A',
+    since: '0.1',
     doc: 'Clients to whom AUTH is offered.',
   },
   auto_thaw: {
@@ -813,6 +816,7 @@ export const mainOptions = {
     tier: 'A',
     aliases: { proxy_required_hosts: 'proxy_required_hosts is the name of 2014; today it is hosts_proxy' },
     secures: true,
+    since: '0.1',
     doc: 'Clients that are proxies and must begin with a PROXY header.',
   },
   hosts_require_alpn: {
@@ -1224,6 +1228,7 @@ export const mainOptions = {
     type: 'time',
     default: 3,
     tier: 'A',
+    since: '0.1',
     doc: 'Longest time a proxy may take for its PROXY header.',
   },
   qualify_domain: {
@@ -1461,6 +1466,13 @@ export const mainOptions = {
     tier: 'A',
     since: '0.1',
     doc: 'Most connections of one client address at once.',
+  },
+  smtp_accept_max_per_host_counts_client: {
+    type: 'boolean',
+    default: false,
+    tier: 'B',
+    since: '0.1',
+    doc: "Whether smtp_accept_max_per_host counts the client behind a proxy, not the proxy; Postern's own option.",
   },
   smtp_accept_queue: {
     type: 'integer',

@@ -1,4 +1,5 @@
 /** `${proxy_tlv{0xNN}}`: any field of the PROXY header. Source: HAProxy, "The PROXY protocol", section 2.2. */
+import { Failure } from '../../../base/outcome.ts'
 import { taint, textOf } from '../../../base/text.ts'
 import { plainItem } from './kinds.ts'
 
@@ -13,8 +14,8 @@ export const proxyTlv = plainItem({
     const text = textOf(argument).trim()
     const type = /^(?:0[xX][0-9a-fA-F]{1,2}|\d{1,3})$/.test(text) ? Number(text) : undefined
     if (type === undefined || type > 255) {
-      return failure(`"${text}" is not the type of a PROXY field (0x00 to 0xff)`)
+      return new Failure('failure', `"${text}" is not the type of a PROXY field (0x00 to 0xff)`)
     }
-    return taint(context.connection?.proxy?.tlvs.get(type) ?? '')
+    return taint(context.connection?.proxy?.tlvs.get(type) ?? '', '${proxy_tlv')
   },
 })
