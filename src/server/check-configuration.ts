@@ -8,6 +8,7 @@ import { createExpander } from '../language/expand/index.ts'
 import { createListMatcher } from '../language/lists/index.ts'
 import type { Configuration } from '../language/config/configuration.ts'
 import { createAclEngine } from '../policy/acl/index.ts'
+import { checkProxies } from './check-proxies.ts'
 
 /** What Exim itself refuses while it reads. */
 export function checkAcls(configuration: Configuration): Diagnostic[] {
@@ -21,6 +22,7 @@ export function checkTexts(configuration: Configuration): Diagnostic[] {
   const found: Diagnostic[] = []
   const report: Report = (diagnostic) => found.push({ ...diagnostic, fatal: false })
   createListMatcher().check(configuration, report)
+  checkProxies(configuration, report)
   const expander = createExpander()
   for (const text of expandables(configuration)) for (const each of expander.check(text)) report(each)
   return found

@@ -4,6 +4,7 @@ import type { ReceiveServices } from '../flow/receive/services.ts'
 import { createRouting, type Routing } from '../flow/routing/index.ts'
 import { rewriteHeaders } from '../flow/routing/rewrite/index.ts'
 import type { Claim, SpooledMessage } from '../store/spool/api.ts'
+import { createAuthService } from './auth-service.ts'
 import type { RunAs } from './privileged/run-as.ts'
 import { type DeliveryOrder, DeliveryQueue } from './queue.ts'
 import { createRewriting, transportRules } from './rewriting.ts'
@@ -39,6 +40,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     submit: async (message) => submitGenerated(message, server, await receiving()),
   })
   const rulesOf = transportRules()
+  const auth = createAuthService(configuration.authenticators)
   let delivery: Delivery | undefined
   let queue: Promise<DeliveryQueue> | undefined
 
@@ -89,6 +91,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       shutdown: new AbortController().signal,
       connectionCount: () => 1,
       rewriting: createRewriting(configuration.rewrite),
+      auth,
       async expn(address, context) {
         const tested = await routing.test(address, 'expn', context)
         return { is: tested.exitCode === 0 ? 'ok' : 'fail', lines: tested.lines }

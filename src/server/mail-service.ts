@@ -263,6 +263,7 @@ export class MailService {
       connectionCount: () => this.#counts.total,
       queueing: queueOnly ? 'queue' : this.#options.queueing,
     }
+    if (onConnect) await services.auth?.afterTls(server.context({ connection }))
     await runSession(io, connection, services)
   }
 

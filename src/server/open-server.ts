@@ -15,6 +15,7 @@ import { interfaceAddresses, primaryHostname } from './host-name.ts'
 import { createLog, type LogFiles } from './log-files.ts'
 import type { RunAs } from './privileged/run-as.ts'
 import { runTimeUser } from './run-time-user.ts'
+import type { SyslogWriter } from './syslog.ts'
 import type { ContextParts, Server } from './server.ts'
 import { StoreRoom } from './store-room.ts'
 import { createPorts } from './wire.ts'
@@ -159,7 +160,21 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   )
   if (wrongPath !== undefined) return { is: 'wrong', message: `"${wrongPath}" is not an absolute path` }
 
+  let syslog: SyslogWriter | undefined
+  if (logPaths.includes('syslog')) {
+    const { openSyslog } = await import('./syslog.ts')
+    const writer = openSyslog({
+      facility: settings.syslog_facility,
+      processName: settings.syslog_processname,
+      pid: settings.syslog_pid ? process.pid : undefined,
+      timestamp: settings.syslog_timestamp,
+      now: () => new Date(),
+    })
+    if (typeof writer === 'string') return { is: 'wrong', message: writer }
+    syslog = writer
+  }
   const logOptions = {
+    syslog,
     paths: logPaths,
     selector: settings.log_selector ?? '',
     jsonPath: settings.log_format_json,

@@ -5,21 +5,16 @@ import { lmtpOptions } from '../flow/delivery/transports/lmtp.options.ts'
 import { pipeOptions } from '../flow/delivery/transports/pipe.options.ts'
 import { queuefileOptions } from '../flow/delivery/transports/queuefile.options.ts'
 import { routerDrivers } from '../flow/routing/routers/index.ts'
-import type { TransportInstance } from '../language/config/configuration.ts'
+import type { AuthenticatorInstance, TransportInstance } from '../language/config/configuration.ts'
 import type { BuiltinNames, DriverRow, DriverTable, Registries } from '../language/config/registries.ts'
 import { expansionNames } from '../language/expand/index.ts'
 import { lookupTypes } from '../language/lookups/parse-type.ts'
 import { logSelectors } from '../mail/log-selectors.ts'
 import { rows as aclRows } from '../policy/acl/parse.ts'
-import { cramMd5Options } from '../policy/authenticators/cram_md5.options.ts'
+import { authenticatorDrivers } from '../policy/authenticators/index.ts'
 import { cyrusSaslOptions } from '../policy/authenticators/cyrus_sasl.options.ts'
-import { dovecotOptions } from '../policy/authenticators/dovecot.options.ts'
-import { externalOptions } from '../policy/authenticators/external.options.ts'
-import { gsaslOptions } from '../policy/authenticators/gsasl.options.ts'
 import { heimdalGssapiOptions } from '../policy/authenticators/heimdal_gssapi.options.ts'
-import { plaintextOptions } from '../policy/authenticators/plaintext.options.ts'
 import { spaOptions } from '../policy/authenticators/spa.options.ts'
-import { tlsOptions } from '../policy/authenticators/tls.options.ts'
 import { haveNames } from './features.ts'
 
 /** Transports that Exim has and that cannot run yet: their options are read, their instances told of. */
@@ -30,20 +25,20 @@ const pendingTransports: DriverTable = {
   queuefile: { options: queuefileOptions, works: false },
 }
 
-const authenticators: DriverTable = {
-  cram_md5: { options: cramMd5Options, works: false },
+/** Authenticators that Exim has and that do not exist here. */
+const absentAuthenticators: DriverTable = {
   cyrus_sasl: { options: cyrusSaslOptions, works: false },
-  dovecot: { options: dovecotOptions, works: false },
-  external: { options: externalOptions, works: false },
-  gsasl: { options: gsaslOptions, works: false },
   heimdal_gssapi: { options: heimdalGssapiOptions, works: false },
-  plaintext: { options: plaintextOptions, works: false },
   spa: { options: spaOptions, works: false },
-  tls: { options: tlsOptions, works: false },
 }
 
 export function collectRegistries(): Registries {
-  return { routers: routerDrivers, transports: transports(), authenticators, names: builtinNames() }
+  return {
+    routers: routerDrivers,
+    transports: transports(),
+    authenticators: authenticators(),
+    names: builtinNames(),
+  }
 }
 
 function transports(): DriverTable {
@@ -56,6 +51,18 @@ function transports(): DriverTable {
     },
   ])
   return { ...pendingTransports, ...Object.fromEntries(working) }
+}
+
+function authenticators(): DriverTable {
+  const working = Object.entries(authenticatorDrivers).map(([name, driver]): [string, DriverRow] => [
+    name,
+    // As for transports: instances come through the driver's own table.
+    {
+      options: driver.options,
+      check: (instance, report) => driver.check(instance as AuthenticatorInstance, report),
+    },
+  ])
+  return { ...absentAuthenticators, ...Object.fromEntries(working) }
 }
 
 function builtinNames(): BuiltinNames {
@@ -95,7 +102,7 @@ export function workingNames(): {
       .toSorted()
   return {
     lookups: workingLookups(),
-    authenticators: working(authenticators),
+    authenticators: working(authenticators()),
     routers: working(routerDrivers),
     transports: working(transports()).map((name) => (name === 'appendfile' ? 'appendfile/maildir' : name)),
   }

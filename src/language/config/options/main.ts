@@ -1695,24 +1695,28 @@ export const mainOptions = {
     type: 'string',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Facility under which lines go to syslog.',
   },
   syslog_pid: {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether lines for syslog tell the process id.',
   },
   syslog_processname: {
     type: 'string',
     default: 'exim',
     tier: 'B',
+    since: '0.1',
     doc: 'Name under which lines go to syslog.',
   },
   syslog_timestamp: {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether lines for syslog tell the time themselves.',
   },
   system_filter: {
