@@ -51,16 +51,41 @@ export interface AuthService {
   /** Mechanisms to advertise now, in order; empty: none. */
   mechanisms(context: Context): Awaitable<readonly string[]>
   authenticate(request: AuthRequest, context: Context): Promise<AuthResult>
+  /** TLS has begun: a certificate may authenticate the connection. */
+  afterTls(context: Context): Promise<void>
 }
 export interface AuthRequest {
   readonly mechanism: string
+  /** In base 64, as it came with the command. */
   readonly initial: ByteString | undefined
+  /** `control = allow_auth_unadvertised`: mechanisms count that were not offered. */
+  readonly unadvertised: boolean
   /** Sends a 334 challenge and reads the answer; undefined when the client is gone. */
   challenge(text: ByteString): Promise<ByteString | undefined>
 }
 export type AuthResult =
-  | { readonly is: 'ok'; readonly publicName: string; readonly id: ByteString | undefined }
-  | { readonly is: 'refused'; readonly reply: ByteString; readonly log: ByteString; readonly id?: ByteString }
+  | {
+      readonly is: 'ok'
+      /** Of the authenticator. */
+      readonly name: string
+      /** Of the mechanism. */
+      readonly publicName: string
+      readonly id: ByteString | undefined
+    }
+  /** No such mechanism was offered. */
+  | { readonly is: 'unknown' }
+  | {
+      readonly is: 'refused'
+      readonly name: string
+      readonly code: number
+      readonly reply: ByteString
+      /** Reply as the log has it; `why` follows after the id. */
+      readonly log: ByteString
+      readonly why?: ByteString
+      readonly id?: ByteString | undefined
+    }
+  /** The client went away. */
+  | { readonly is: 'gone' }
 
 export interface ReceiveServices {
   /** Server, settings and ports; a session adds its connection. */

@@ -6,6 +6,7 @@ export const dovecotOptions = {
     type: 'string',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     secures: true,
     doc: "Socket of Dovecot's authentication service.",
   },

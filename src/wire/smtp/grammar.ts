@@ -67,8 +67,17 @@ export function splitParameters(
 
 /** Takes xtext apart; undefined when it is malformed. Source: RFC 3461 section 4. */
 export function decodeXtext(text: ByteString): ByteString | undefined {
-  if (!/^(?:[!-*,-<>-~]|\+[0-9A-F]{2})*$/.test(text)) return undefined
-  return text.replace(/\+([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  // Differs from the RFC, as Exim does: small letters are taken too.
+  if (!/^(?:[!-*,-<>-~]|\+[0-9A-Fa-f]{2})*$/.test(text)) return undefined
+  return text.replace(/\+([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+}
+
+/** Writes xtext. Source: RFC 3461 section 4. */
+export function encodeXtext(text: ByteString): ByteString {
+  return text.replace(
+    /[^!-*,-<>-~]/g,
+    (char) => `+${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  )
 }
 
 /**

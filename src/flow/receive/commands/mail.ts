@@ -10,6 +10,7 @@ import {
 import { answerAccepted, answerRefusal, refusalOf, runAclOption } from '../acl.ts'
 import { addressOptions } from '../address-options.ts'
 import { clientError } from '../errors.ts'
+import { mailAuth } from '../mail-auth.ts'
 import { clientMatches, expandInteger } from '../matching.ts'
 import { newMessage } from '../message-facts.ts'
 import { originatorOf, preMailControls } from '../pre-mail.ts'
@@ -73,6 +74,8 @@ async function begin(
   size: number,
   utf8: boolean,
 ): Promise<Next> {
+  const refused = await mailAuth(session, parameters)
+  if (refused !== undefined) return refused
   const { ports } = session.context
   const message = newMessage({
     receivedAt: ports.now(),
@@ -100,7 +103,7 @@ async function begin(
     discarded: undefined,
   }
   session.transaction = transaction
-  applyParameters(session, transaction, parameters)
+  applyParameters(transaction, parameters)
   const result = await runAclOption(session.settings.acl_smtp_mail, 'mail', context)
   if (result !== undefined) {
     const shown = message.sender
@@ -145,25 +148,14 @@ function announcedSize(parameters: readonly EsmtpParameter[]): number {
   return /^\d{1,15}$/.test(value) ? Number(value) : -1
 }
 
-function applyParameters(
-  session: Session,
-  transaction: Transaction,
-  parameters: readonly EsmtpParameter[],
-): void {
+function applyParameters(transaction: Transaction, parameters: readonly EsmtpParameter[]): void {
   for (const { name, value = '' } of parameters) {
     if (name === 'BODY') {
       transaction.body8bitmime = value.toUpperCase() === '8BITMIME' ? 8 : 7
       transaction.message.body8bit = transaction.body8bitmime === 8
     } else if (name === 'RET') transaction.dsnRet = value.toUpperCase() === 'FULL' ? 'full' : 'hdrs'
     else if (name === 'ENVID') transaction.dsnEnvid = value
-    else if (name === 'AUTH') session.connection.authenticatedSender = authenticatedSender(session, value)
   }
-}
-
-/** The AUTH parameter counts only from a client that has authenticated. Source: RFC 4954 section 5. */
-function authenticatedSender(session: Session, value: ByteString): ByteString | undefined {
-  if (session.connection.authenticatedBy === undefined || value === '<>') return undefined
-  return decodeXtext(value)
 }
 
 async function tooManyMessages(session: Session): Promise<boolean> {

@@ -2,6 +2,7 @@
 import { answerRefusal, refusalOf, runAclOption } from '../acl.ts'
 import { clientError } from '../errors.ts'
 import { aclContext } from '../pre-mail.ts'
+import type { Session } from '../session-state.ts'
 import type { Command } from './command.ts'
 
 export const rset: Command = {
@@ -36,10 +37,12 @@ export const help: Command = {
   verb: 'HELP',
   nonmail: true,
   groupable: 'always',
-  proceed(session) {
+  async proceed(session) {
     const { settings, services } = session
     const verbs = ['AUTH']
-    if (services.startTls !== undefined) verbs.push('STARTTLS')
+    if (session.connection.tls === undefined && (await services.startTls?.offered(session.context)) === true) {
+      verbs.push('STARTTLS')
+    }
     verbs.push('HELO', 'EHLO', 'MAIL', 'RCPT', 'DATA', 'BDAT', 'NOOP', 'QUIT', 'RSET', 'HELP')
     if (settings.acl_smtp_etrn !== undefined) verbs.push('ETRN')
     if (settings.acl_smtp_expn !== undefined) verbs.push('EXPN')
@@ -80,7 +83,18 @@ export const starttls: Command = {
     session.authTried = false
     session.connection.helo = undefined
     session.connection.heloVerified = undefined
+    // What was learnt in clear is forgotten: RFC 3207 section 4.2.
+    if (session.remote) forgetAuthentication(session)
+    await session.services.auth?.afterTls(session.context)
     session.countAllAgain()
     return 'continue'
   },
+}
+
+function forgetAuthentication({ connection }: Session): void {
+  connection.authenticatedBy = undefined
+  connection.authenticatedId = undefined
+  connection.authenticatedSender = undefined
+  connection.authenticatedFailId = undefined
+  connection.authenticationFailed = false
 }
