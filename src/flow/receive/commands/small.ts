@@ -40,7 +40,10 @@ export const help: Command = {
   async proceed(session) {
     const { settings, services } = session
     const verbs = ['AUTH']
-    if (session.connection.tls === undefined && (await services.startTls?.offered(session.context)) === true) {
+    if (
+      session.connection.tls === undefined &&
+      (await services.startTls?.offered(session.context)) === true
+    ) {
       verbs.push('STARTTLS')
     }
     verbs.push('HELO', 'EHLO', 'MAIL', 'RCPT', 'DATA', 'BDAT', 'NOOP', 'QUIT', 'RSET', 'HELP')
