@@ -2,7 +2,8 @@
  * The one way into TLS: a plain socket becomes a TLS one, as server or as client, by STARTTLS or from the first byte,
  * with that connection's own context. A door: it makes TLS sockets.
  */
-import { isIP, type Socket } from 'node:net'
+import { isIP, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { checkServerIdentity, connect, type SecureContext, TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../../ports.ts'
 import { factsOf } from './facts.ts'
@@ -69,7 +70,8 @@ export interface ClientUpgrade {
 }
 
 /** Takes the part of the client. */
-export function connectTls(socket: Socket, how: ClientUpgrade): Promise<Upgraded> {
+export async function connectTls(socket: Duplex, how: ClientUpgrade): Promise<Upgraded> {
+  if (!(socket instanceof Socket)) return { is: 'failed', why: 'this connection cannot carry TLS' }
   const secured = connect({
     socket,
     secureContext: how.context,

@@ -2,7 +2,6 @@
  * TLS of outgoing connections: what the options ask for at one host, and the step from the plain connection to the
  * encrypted one. Source: Exim manual, "Configuring an Exim client to use TLS"; RFC 3207.
  */
-import { Socket } from 'node:net'
 import { Failure } from '../../../base/outcome.ts'
 import type { ByteString } from '../../../base/text.ts'
 import type { Context, TlsFacts } from '../../../ports.ts'
@@ -124,9 +123,7 @@ export async function encrypt(
 ): Promise<TlsStep> {
   const { upgrade } = wish
   if ('problem' in upgrade) return { is: 'broken', why: upgrade.problem }
-  const socket = client.handOver()
-  if (!(socket instanceof Socket)) return { is: 'broken', why: 'this connection cannot carry TLS' }
-  const result = await connectTls(socket, { ...upgrade, onConnect, timeoutMs })
+  const result = await connectTls(client.handOver(), { ...upgrade, onConnect, timeoutMs })
   if (result.is === 'failed') return { is: 'broken', why: result.why }
   client.upgrade(() => result.socket)
   return { is: 'encrypted', facts: result.facts }

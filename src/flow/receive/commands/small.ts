@@ -2,7 +2,7 @@
 import { answerRefusal, refusalOf, runAclOption } from '../acl.ts'
 import { clientError } from '../errors.ts'
 import { aclContext } from '../pre-mail.ts'
-import type { Session } from '../session-state.ts'
+import type { Next, Session } from '../session-state.ts'
 import type { Command } from './command.ts'
 
 export const rset: Command = {
@@ -37,7 +37,7 @@ export const help: Command = {
   verb: 'HELP',
   nonmail: true,
   groupable: 'always',
-  async proceed(session) {
+  async proceed(session): Promise<Next> {
     const { settings, services } = session
     const verbs = ['AUTH']
     if (
