@@ -155,15 +155,15 @@ export class StreamIo implements ByteSource, Waiter {
   }
 
   #attach(): void {
-    const input: Owned = this.#input
-    const output: Owned = this.#output
+    const input: Readable & Owned = this.#input
+    const output: Writable & Owned = this.#output
     input[owner] = this
     output[owner] = this
     this.#input.on('data', onData)
     this.#input.on('end', onEnd)
     this.#input.on('close', onEnd)
     this.#input.on('error', onError)
-    if (input !== output) this.#output.on('error', onError)
+    if (!Object.is(input, output)) this.#output.on('error', onError)
   }
 
   #detach(): void {

@@ -10,6 +10,8 @@ import { receivedLine } from '../../mail/log-lines.ts'
 import { SpoolError } from '../../store/spool/api.ts'
 import type { MessageReceiver } from './body.ts'
 import type { BadAddress } from './local-recipients.ts'
+import { newMessage } from './message-facts.ts'
+import { receivedHeader } from './received-header.ts'
 import { newConnection } from './services.ts'
 import type { Session, Transaction } from './session-state.ts'
 import { totalSize } from './prepare.ts'
@@ -43,14 +45,14 @@ export async function reportByMail(
   }
   const copy = await copyOf(transaction, receiver)
   const body = `${textFor(error)}\n------ This is a copy of your message, including all the headers. ------\n\n${copy}`
-  return send(session, transaction, to, subjectOf(error), body)
+  return send(session, transaction, to, error, body)
 }
 
 async function send(
   session: Session,
   transaction: Transaction,
   to: ByteString,
-  subject: ByteString,
+  error: LocalError,
   body: ByteString,
 ): Promise<boolean> {
   const { services, context, log } = session
@@ -60,22 +62,8 @@ async function send(
   const account = ports.accounts.byUid(server.eximUid)
   const login = account?.name ?? `uid${server.eximUid}`
   const from = await context.ports.expand(session.settings.dsn_from, context)
-  const about = transaction.message.id
-  const headers = [
-    makeHeader(
-      `Received: from ${login} by ${server.primaryHostname} with local (Postern ${server.posternVersion})\n` +
-        `\tid ${incoming.id}\n\tfor ${to};\n\t${headerDate(now)}\n`,
-    ),
-    makeHeader('Auto-Submitted: auto-replied\n'),
-    makeHeader(
-      `From: ${isFailure(from) ? `Mail Delivery System <Mailer-Daemon@${server.qualifyDomain}>` : textOf(from)}\n`,
-    ),
-    makeHeader(`To: ${to}\n`),
-    ...(about === '' ? [] : [makeHeader(`References: <E${about}@${server.primaryHostname}>\n`)]),
-    makeHeader(`Subject: Mail failure - ${subject}\n`),
-    makeHeader(`Message-Id: <E${incoming.id}@${server.primaryHostname}>\n`),
-    makeHeader(`Date: ${headerDate(now)}\n`),
-  ]
+  // A message with a bad argument has not begun, so far as its sender knows.
+  const about = error.is === 'bad-argument' ? '' : transaction.message.id
   const connection = newConnection({
     kind: 'local',
     activeHostname: server.primaryHostname,
@@ -83,19 +71,40 @@ async function send(
     startedAt: now,
     ident: login,
   })
+  const message = newMessage({
+    receivedAt: now,
+    local: true,
+    originator: { login, uid: server.eximUid, gid: server.eximGid },
+  })
+  message.id = incoming.id
+  message.sender = ''
+  message.receivedFor = to
+  const received = await receivedHeader({ ...context, connection, message }, now)
+  const headers = [
+    ...(received === undefined || 'problem' in received ? [] : [received]),
+    makeHeader('Auto-Submitted: auto-replied\n'),
+    makeHeader(
+      `From: ${isFailure(from) ? `Mail Delivery System <Mailer-Daemon@${server.qualifyDomain}>` : textOf(from)}\n`,
+    ),
+    makeHeader(`To: ${to}\n`),
+    ...(about === '' ? [] : [makeHeader(`References: <E${about}@${server.primaryHostname}>\n`)]),
+    makeHeader(`Subject: Mail failure - ${subjectOf(error)}\n`),
+    makeHeader(`Message-Id: <E${incoming.id}@${server.primaryHostname}>\n`),
+    makeHeader(`Date: ${headerDate(now)}\n`),
+  ]
   try {
     await incoming.write(toBytes(body))
     const envelope = {
       id: incoming.id,
       receivedAt: now,
       receiveMs: 0,
-      originator: { login, uid: server.eximUid, gid: server.eximGid },
+      originator: message.originator,
       sender: '',
       recipients: [{ address: to }],
       headers,
       protocol: 'local',
       ident: login,
-      local: true,
+      local: false,
       localErrorMessage: true,
       bodyLines: body.split('\n').length - 1,
       bodyZeros: 0,

@@ -69,9 +69,16 @@ export async function fixSubmission(
   completeLogin(headers, submission, context)
   addFrom(headers, prefix, submission, context)
   const sender = fixSender(headers, prefix, submission, context)
-  if (!has(headers, `${prefix}Date`))
-    headers.push(makeHeader(`${prefix}Date: ${headerDate(submission.receivedAt)}\n`))
+  if (!has(headers, `${prefix}Date`)) {
+    place(headers, prefix, `${prefix}Date: ${headerDate(submission.receivedAt)}\n`)
+  }
   return { headers, sender, messageIdCreated: created }
+}
+
+/** A block of Resent- fields stands before what it resends: RFC 5322 section 3.6.6. */
+function place(headers: Header[], prefix: string, text: ByteString): void {
+  if (prefix === '') headers.push(makeHeader(text))
+  else headers.unshift(makeHeader(text))
 }
 
 function has(headers: readonly Header[], name: string): boolean {
@@ -91,7 +98,7 @@ async function addMessageId(
   // Nothing that would end the id or the line comes from an option.
   const extra = text === undefined || text === '' ? '' : `.${text.replace(/[^!#-'*+./0-9=?A-Z^-~-]/g, '-')}`
   const host = domain === '' ? server.primaryHostname : domain.replace(/[^A-Za-z0-9.-]/g, '-')
-  headers.push(makeHeader(`${prefix}Message-Id: <E${submission.id}${extra}@${host}>\n`))
+  place(headers, prefix, `${prefix}Message-Id: <E${submission.id}${extra}@${host}>\n`)
   return true
 }
 
@@ -131,11 +138,10 @@ function createdAddress(
     if (caller === undefined) return undefined
     // A bounce has no sender to show.
     if (submission.sender === '') return undefined
-    return submission.notSmtp
-      ? named(submission.fullName ?? caller.name, submission.sender)
-      : submission.sender === ownAddress(caller.login, context)
-        ? constructed(submission, caller.login, context)
-        : submission.sender
+    if (submission.sender === ownAddress(caller.login, context))
+      return constructed(submission, caller.login, context)
+    // Another sender than the caller has no name but the one that was given with it.
+    return named(submission.fullName ?? '', submission.sender)
   }
   if (envelopeFirst && submission.sender !== '') return named(mode.name ?? '', submission.sender)
   const own = submissionAddress(context)

@@ -3,6 +3,8 @@
  * the text on standard input. Source: Exim manual, "The Exim command line" (-t, -i, -f, -F, -oe..., -bnq).
  */
 import type { ByteString } from '../../base/text.ts'
+import type { Header } from '../../mail/envelope.ts'
+import { splitHeaders } from '../../mail/header.ts'
 import { parseAddress } from '../../mail/parse-address.ts'
 import type { ConnectionFacts } from '../../ports.ts'
 import type { SpooledMessage } from '../../store/spool/api.ts'
@@ -105,7 +107,7 @@ async function begin(session: Session, submission: LocalSubmission): Promise<Tra
   message.rawSender = sender
   message.sender = (await session.services.rewriting?.sender(sender, { ...context, message })) ?? sender
   message.local = sender === own
-  if (submission.sender === undefined || sender === own) setOwnIdentity(connection, own, submission)
+  setOwnIdentity(connection, sender === own ? own : undefined)
   const transaction: Transaction = {
     message,
     context: { ...context, message },
@@ -123,10 +125,14 @@ async function begin(session: Session, submission: LocalSubmission): Promise<Tra
     : { exitCode: 1, problem: 'exim: insufficient disk space' }
 }
 
-function setOwnIdentity(connection: ConnectionFacts, own: ByteString, submission: LocalSubmission): void {
-  if (connection.hostAddress !== undefined) return
-  connection.authenticatedId ??= submission.connection.caller?.login
-  connection.authenticatedSender ??= own
+/** A local caller counts as authenticated under the own name, unless another sender was chosen. */
+function setOwnIdentity(connection: ConnectionFacts, own: ByteString | undefined): void {
+  const login = connection.caller?.login
+  if (connection.hostAddress !== undefined || connection.authenticatedBy !== undefined) return
+  const given = connection.authenticatedId
+  if (given !== undefined && given !== login) return
+  connection.authenticatedId = own === undefined ? undefined : login
+  connection.authenticatedSender = own
 }
 
 function readSender(
@@ -189,15 +195,20 @@ async function finishLocal(work: Work): Promise<LocalOutcome> {
   if (asked.bad !== undefined) {
     return refuse(work, { is: 'bad-argument', address: asked.bad.text, problem: asked.bad.problem })
   }
-  const options = { notSmtp: true, fullName: nameOf(submission), qualify: submission.qualify }
-  const prepared = await prepareHeaders(session, transaction, receiver, options)
+  const found = await chooseRecipients(work, asked.addresses)
+  const prepared = await prepareHeaders(session, transaction, receiver, {
+    notSmtp: true,
+    fullName: nameOf(submission),
+    qualify: submission.qualify,
+    headers: found.headers,
+  })
   if (prepared.is === 'problem') {
     await receiver.abort()
     session.log.panic(message.id, prepared.problem)
     return { exitCode: 1, problem: `exim: ${prepared.problem}` }
   }
-  const found = await chooseRecipients(work, asked.addresses)
-  if ('exitCode' in found) return found
+  const outcomeOfHeaders = await headerProblems(work, found)
+  if (outcomeOfHeaders !== undefined) return outcomeOfHeaders
   const verdict = await runAclOption(session.settings.acl_not_smtp, 'notsmtp', transaction.context)
   if (verdict !== undefined && verdict.verdict !== 'accept' && verdict.verdict !== 'discard') {
     const reason = verdict.logMessage ?? verdict.userMessage
@@ -236,6 +247,7 @@ async function applyUucpSender(work: Work): Promise<void> {
   if ('problem' in given) return
   transaction.message.sender = given.address
   transaction.message.local = false
+  submission.connection.authenticatedSender = undefined
 }
 
 interface Arguments {
@@ -259,29 +271,31 @@ function takeArguments(session: Session, submission: LocalSubmission): Arguments
   return { addresses, bad: undefined }
 }
 
-/** Fills in the transaction's recipients; gives those of the arguments that `-t` takes away. */
-async function chooseRecipients(
-  work: Work,
-  asked: Arguments['addresses'],
-): Promise<{ readonly done: readonly ByteString[] } | LocalOutcome> {
-  const { session, submission, transaction } = work
+interface Chosen {
+  /** Cut, with Bcc: marked as removed under `-t`. */
+  readonly headers: readonly Header[]
+  /** Arguments that `-t` takes away from the recipients. */
+  readonly done: readonly ByteString[]
+  /** What the headers gave, under `-t`. */
+  readonly fromHeaders: HeaderRecipients | undefined
+  readonly count: number
+}
+
+/** Fills in the transaction's recipients: the arguments, or with `-t` what the headers say without the arguments. */
+async function chooseRecipients(work: Work, asked: Arguments['addresses']): Promise<Chosen> {
+  const { session, submission, transaction, receiver } = work
   const { message } = transaction
-  let done: readonly ByteString[] = []
-  let chosen = asked
-  if (submission.fromHeaders) {
-    const found: HeaderRecipients = recipientsFromHeaders(message.headers, {
-      options: addressOptions(session.settings, false),
-      qualifyRecipient: submission.qualify ? session.context.server.qualifyRecipient : undefined,
-    })
-    message.headers = found.headers
-    const removes = session.settings.extract_addresses_remove_arguments
-    const removed = new Set(removes ? asked.map((one) => one.address.toLowerCase()) : [])
-    chosen = found.addresses.filter((one) => !removed.has(one.address.toLowerCase()))
-    if (removes) done = asked.map((one) => one.address)
-    else chosen = [...asked, ...chosen]
-    const outcome = await headerProblems(work, found, chosen.length)
-    if (outcome !== undefined) return outcome
-  }
+  const headers = splitHeaders(receiver.headerText)
+  const found = submission.fromHeaders
+    ? recipientsFromHeaders(headers, {
+        options: addressOptions(session.settings, false),
+        qualifyRecipient: submission.qualify ? session.context.server.qualifyRecipient : undefined,
+      })
+    : undefined
+  const removes = found !== undefined && session.settings.extract_addresses_remove_arguments
+  const removed = new Set(removes ? asked.map((one) => one.address.toLowerCase()) : [])
+  const left = found?.addresses.filter((one) => !removed.has(one.address.toLowerCase())) ?? []
+  const chosen = removes ? left : [...asked, ...left]
   for (const one of chosen) {
     const address =
       (await session.services.rewriting?.recipient(one.address, transaction.context)) ?? one.address
@@ -289,24 +303,27 @@ async function chooseRecipients(
   }
   message.recipients = transaction.recipients
   message.rcptCount = transaction.recipients.length
-  return { done }
+  return {
+    headers: found?.headers ?? headers,
+    done: removes ? asked.map((one) => one.address) : [],
+    fromHeaders: found,
+    count: chosen.length,
+  }
 }
 
-async function headerProblems(
-  work: Work,
-  found: HeaderRecipients,
-  chosen: number,
-): Promise<LocalOutcome | undefined> {
+async function headerProblems(work: Work, chosen: Chosen): Promise<LocalOutcome | undefined> {
   const { session, transaction } = work
+  const found = chosen.fromHeaders
+  if (found === undefined) return undefined
   const id = transaction.message.id
   if (found.bad.length > 0) {
     session.log.panic(id, `${id} bad addresses found in headers`)
-    const error: LocalError = { is: 'bad-headers', bad: found.bad, others: chosen > 0 }
-    if (work.submission.errors === 'print' || chosen === 0) return refuse(work, error)
+    const error: LocalError = { is: 'bad-headers', bad: found.bad, others: chosen.count > 0 }
+    if (work.submission.errors === 'print' || chosen.count === 0) return refuse(work, error)
     await reportByMail(work.session, work.transaction, work.receiver, error)
     return undefined
   }
-  if (chosen > 0) return undefined
+  if (chosen.count > 0) return undefined
   session.log.panic(id, `${id} no recipients found in headers`)
   return refuse(work, { is: found.addresses.length > 0 ? 'all-overridden' : 'no-recipients' })
 }

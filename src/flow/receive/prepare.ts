@@ -16,6 +16,8 @@ export type Prepared =
 /** What of the preparation depends on the way a message came. */
 export interface PrepareOptions {
   readonly notSmtp?: boolean
+  /** The headers, when they have been cut already. */
+  readonly headers?: readonly Header[]
   readonly fullName?: string | undefined
   /** `-bnq`: addresses in headers stay unqualified. */
   readonly qualify?: boolean | undefined
@@ -30,7 +32,7 @@ export async function prepareHeaders(
 ): Promise<Prepared> {
   const { message, context } = transaction
   const { caller } = session.connection
-  let headers = removeTransitHeaders(splitHeaders(receiver.headerText), session.settings)
+  let headers = removeTransitHeaders(options.headers ?? splitHeaders(receiver.headerText), session.settings)
   message.headers = headers
   message.receivedCount = headers.filter((header) => header.type === 'P').length + 1
   const sender = message.sender ?? ''
