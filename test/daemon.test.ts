@@ -164,7 +164,7 @@ test('SIGUSR1 is answered in the process log, and opens no debugger', async () =
       return undefined
     }
   }, 5000)
-  assert.match(text ?? '', new RegExp(`^ *${parent()} 4\\.99 daemon.*-q1m, listening for SMTP`))
+  assert.match(text ?? '', new RegExp(`^ *${parent()} daemon\\(4\\.99\\): -q1m, listening for SMTP`))
   assert.doesNotMatch(server.output(), /Debugger/)
 })
 

@@ -17,6 +17,7 @@ import type { RunAs } from './privileged/run-as.ts'
 import { runTimeUser } from './run-time-user.ts'
 import type { SyslogWriter } from './syslog.ts'
 import type { ContextParts, Server } from './server.ts'
+import { shownLog } from './shown-log.ts'
 import { StoreRoom } from './store-room.ts'
 import { createPorts } from './wire.ts'
 
@@ -31,6 +32,10 @@ export interface OpenOptions {
   readonly store?: StoreRoom
   /** Deliveries under other uids. */
   readonly runAs?: RunAs | undefined
+  /** `-v`: takes what is logged, to show it. */
+  readonly show?: ((text: string) => void) | undefined
+  /** `-d`: takes one line of debugging text. */
+  readonly debug?: ((category: string, line: string) => void) | undefined
   /** `-N`. */
   readonly pretend?: boolean
   /** A short call beside a daemon, not a daemon. */
@@ -119,7 +124,8 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   )
 
   function context(parts: ContextParts = {}): Context {
-    return { server: facts, settings, ports, captures: [], variables: new Map(), ...parts }
+    const { debug } = options
+    return { server: facts, settings, ports, captures: [], variables: new Map(), debug, ...parts }
   }
   async function text(setting: Expandable | undefined, within = context()): Promise<ByteString | undefined> {
     if (setting === undefined) return undefined
@@ -185,6 +191,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     now: Date.now,
   }
   log = createLog(logOptions)
+  if (options.show !== undefined) log = shownLog(log, options.show)
   for (const line of early) line()
 
   const qualify = (address: ByteString, domain: ByteString): ByteString => {

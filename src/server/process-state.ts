@@ -4,7 +4,6 @@
  * Source: Exim manual, "Finding out what Exim processes are doing (exiwhat)".
  */
 import { appendFileSync } from 'node:fs'
-import { eximVersion } from './version.ts'
 
 export class ProcessState {
   #text = 'initializing'
@@ -24,7 +23,7 @@ export class ProcessState {
   report(): void {
     if (this.#path === undefined) return
     try {
-      const line = `${String(process.pid).padStart(5)} ${eximVersion} ${this.#text}\n`
+      const line = `${String(process.pid).padStart(5)} ${this.#text}\n`
       appendFileSync(this.#path, line, { mode: 0o640 })
     } catch {
       // Whoever asked sees that this process gave no answer; there is nothing else to tell it with.

@@ -9,6 +9,7 @@ import type { ListenAddress } from '../listen-addresses.ts'
 import { removePidFile, writePidFile } from '../pid-file.ts'
 import type { ProcessState } from '../process-state.ts'
 import type { Server } from '../server.ts'
+import { eximVersion } from '../version.ts'
 import { JobRunner } from './job-runner.ts'
 import { neverUids } from './never-users.ts'
 import { prepareFolders } from './prepare-folders.ts'
@@ -80,7 +81,7 @@ export async function runPrivilegedParent(server: Server, options: ParentOptions
         if (problem !== undefined) log.panic(undefined, problem)
       }
       log.main(undefined, options.startedLine(message.line))
-      options.state.describe(`daemon: ${message.line}`)
+      options.state.describe(`daemon(${eximVersion}): ${message.line}`)
       options.onStarted()
     }
 

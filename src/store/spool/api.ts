@@ -93,7 +93,7 @@ export interface QueueEntry {
   readonly firstDelivery: boolean
   readonly claimedBy?: number
   readonly reason?: string
-  /** Login of the local submitter, or undefined. */
+  /** Login of the untrusted local caller who set the sender, which `-bp` shows; else undefined. */
   readonly login?: ByteString
 }
 

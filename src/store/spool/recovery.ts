@@ -299,6 +299,7 @@ function applyToEntry(entry: IndexEntry, type: RecordView['type'], json: Buffer)
     receivedAt: entry.receivedAt,
     receiveMs: 0,
     originator: { login: entry.login, uid: 0, gid: 0 },
+    ...(entry.login === '' ? {} : { senderSetUntrusted: true }),
     sender: entry.sender,
     recipients: entry.recipients.map((address) => ({ address })),
     headers: [{ type: ' ', text: ' '.repeat(entry.size - entry.bodySize) }],

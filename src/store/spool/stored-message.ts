@@ -141,7 +141,7 @@ export function indexEntry(
     recipients: envelope.recipients.map(({ address }) => address),
     done: envelope.done,
     queueName: envelope.queueName ?? '',
-    login: envelope.local || envelope.senderSetUntrusted === true ? envelope.originator.login : '',
+    login: envelope.senderSetUntrusted === true ? envelope.originator.login : '',
     ...kept,
   }
 }

@@ -67,6 +67,7 @@ export async function prepareServer(
     programPath,
     environment: borrowed ? {} : process.env,
     pretend: has(invocation, '-N'),
+    ...watching(invocation, terminal),
     brief: invocation.mode !== 'daemon',
   })
   if (opened.is === 'wrong') {
@@ -95,6 +96,18 @@ export async function prepareServer(
   else state.writeTo(`${facts.spoolDirectory}/exim-process.info`)
   if (server.log.selects('arguments')) logArguments(server.log, invocation)
   return { is: 'ready', call: { server, caller, rights, state } }
+}
+
+/** `-v` and `-d`: what is logged and what is found out on the way, on standard error. */
+function watching(
+  invocation: Invocation,
+  terminal: Terminal,
+): { readonly show?: (text: string) => void; readonly debug?: (category: string, line: string) => void } {
+  const debugging = has(invocation, '-d', '-dd')
+  return {
+    ...(debugging || has(invocation, '-v', '-ov') ? { show: (text: string) => terminal.err(text) } : {}),
+    ...(debugging ? { debug: (_category: string, line: string) => terminal.err(`${line}\n`) } : {}),
+  }
 }
 
 /** In a worker: the parent hears why it cannot begin. False anywhere else. */

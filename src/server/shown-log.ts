@@ -1,0 +1,25 @@
+/** `-v`: lines of the logs are shown on standard error as they are written. Source: Exim manual, "-v". */
+import type { LogFiles } from './log-files.ts'
+
+export function shownLog(log: LogFiles, show: (text: string) => void): LogFiles {
+  const tell = (names: string, text: string): void => show(`LOG: ${names}\n  ${text}\n`)
+  return {
+    selects: (selector) => log.selects(selector),
+    main(id, text, facts) {
+      tell('MAIN', text)
+      log.main(id, text, facts)
+    },
+    reject(id, text, options) {
+      const names = [options?.main === false ? '' : 'MAIN', options?.reject === false ? '' : 'REJECT']
+      tell(names.filter((name) => name !== '').join(' '), text)
+      log.reject(id, text, options)
+    },
+    panic(id, text, facts) {
+      tell('MAIN PANIC', text)
+      log.panic(id, text, facts)
+    },
+    flush: () => log.flush(),
+    reopen: () => log.reopen(),
+    close: () => log.close(),
+  }
+}
