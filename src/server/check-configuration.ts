@@ -25,6 +25,8 @@ export function checkTexts(configuration: Configuration): Diagnostic[] {
   checkProxies(configuration, report)
   const expander = createExpander()
   for (const text of expandables(configuration)) for (const each of expander.check(text)) report(each)
+  for (const text of createAclEngine().texts(configuration))
+    for (const each of expander.check(text)) report(each)
   return found
 }
 

@@ -3,6 +3,7 @@
  * Source: Exim manual, chapter "Access control lists".
  */
 import type { Report } from '../../base/diagnostic.ts'
+import type { Expandable } from '../../base/expandable.ts'
 import type { Awaitable } from '../../base/outcome.ts'
 import { Recent } from '../../base/recent.ts'
 import { encodeUtf8, isTainted, type Text, textOf } from '../../base/text.ts'
@@ -25,6 +26,8 @@ export interface AclEngine {
   /** Parses all ACLs of a configuration and reports what is wrong with them. */
   load(configuration: Configuration, report: Report): void
   readonly runAcl: Ports['runAcl']
+  /** Every text in the named ACLs that is expanded when used. */
+  texts(configuration: Configuration): Iterable<Expandable>
   /** All conditions and modifiers by name. */
   readonly rows: ReadonlyMap<string, Row>
 }
@@ -124,6 +127,13 @@ export function createAclEngine(): AclEngine {
         }
       }
       checkAcls(configuration, named, report)
+    },
+    *texts(configuration) {
+      for (const source of configuration.acls.values()) {
+        for (const { clauses } of named(source).statements) {
+          for (const { words, argument } of clauses) yield* words.length > 0 ? words : [argument]
+        }
+      }
     },
     runAcl(acl, place, context, args = []) {
       lowerLocalPart(place, context)
