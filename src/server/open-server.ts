@@ -50,13 +50,14 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   const { configuration } = options
   const settings = configuration.main
   const accounts = options.accounts ?? createAccounts()
-  let ports: Ports
+  // The resolver matches lists, whose engine may ask the resolver.
+  const late: { ports: Ports | undefined } = { ports: undefined }
   const resolver = createResolver({
     settings,
     environment: options.environment,
     async matches(list, domain) {
-      const found = await ports.matchList('domain', list, domain, context())
-      return found.is === 'match'
+      const found = await late.ports?.matchList('domain', list, domain, context())
+      return found?.is === 'match'
     },
   })
   const name =
@@ -97,7 +98,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     )
     return flow
   }
-  ports = createPorts(
+  const ports = createPorts(
     {
       resolver,
       lookUpHostName: createHostNames({ resolver, order: settings.host_lookup_order }),
@@ -122,6 +123,8 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
       },
     },
   )
+
+  late.ports = ports
 
   function context(parts: ContextParts = {}): Context {
     const { debug } = options
