@@ -2,6 +2,7 @@
  * Connections kept for the next message to the same host. A connection is kept for a short while only, and no
  * longer than `connection_max_messages` allows; at most `mostPerHost` are open to one place, others wait.
  */
+import type { ByteString } from '../../base/text.ts'
 import type { TlsFacts } from '../../ports.ts'
 import type { Offers, SmtpClient } from '../../wire/smtp/client.ts'
 
@@ -14,6 +15,8 @@ export interface PooledConnection {
   readonly localPort: number | undefined
   /** Undefined: in clear. */
   readonly tls: TlsFacts | undefined
+  /** As whom the server knows us; undefined: not authenticated. */
+  readonly authenticated?: { readonly name: string; readonly id: ByteString | undefined } | undefined
 }
 
 interface Place {

@@ -25,6 +25,7 @@ export const errorNumbers = {
   lookup: -40,
   neverUser: -29,
   authFailed: -42,
+  authProblem: -48,
   tlsRequired: -38,
   timedOut: 110,
   refused: 111,

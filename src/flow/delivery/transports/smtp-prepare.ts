@@ -7,6 +7,7 @@ import { headerSection } from '../copy.ts'
 import { expandedBoolean, expandedBytes } from '../expanding.ts'
 import type { AddressOutcome } from '../results.ts'
 import type { Batch, DeliveryEnvironment } from './driver.ts'
+import { senderForAuth } from './smtp-auth.ts'
 import { deferredBy } from './smtp-words.ts'
 import type { SmtpSettings } from './smtp.options.ts'
 import type { SessionOptions } from './smtp-session.ts'
@@ -52,6 +53,10 @@ export async function prepare(
   if ('failure' in head) return deferredBy(head.failure)
   const small = message.smallBody()
   const body = small instanceof Promise ? await small : small
+  const authSender = await senderForAuth(settings, envelope.authenticatedSender, context)
+  if (authSender instanceof Failure) {
+    return deferredBy(`failed to expand authenticated_sender: ${authSender.message}`)
+  }
   const lmtp = settings.protocol === 'lmtp'
   const retryByAddress = await expandedBoolean(settings.retry_include_ip_address, context, true)
   if (retryByAddress instanceof Failure) return deferredBy(retryByAddress.message)
@@ -73,6 +78,7 @@ export async function prepare(
       pipelining: false,
       chunking: false,
       sender: batch.returnPath,
+      authSender,
       recipients: [],
       sizeBytes:
         settings.size_addition < 0

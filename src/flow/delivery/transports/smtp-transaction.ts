@@ -7,6 +7,7 @@ import type { Recipient } from '../../../mail/envelope.ts'
 import type { Offers, SmtpClient } from '../../../wire/smtp/client.ts'
 import { WireEncoder } from '../../../wire/smtp/client-data.ts'
 import type { SmtpReply } from '../../../wire/smtp/client-reply.ts'
+import { encodeXtext } from '../../../wire/smtp/grammar.ts'
 import { type DeliveryError, errorNumbers } from '../results.ts'
 import { brokenError } from './smtp-session.ts'
 
@@ -16,6 +17,8 @@ export interface TransactionRequest {
   readonly chunking: boolean
   readonly sender: ByteString
   readonly recipients: readonly { readonly address: ByteString; readonly recipient: Recipient }[]
+  /** For AUTH=; undefined: none. */
+  readonly authSender?: ByteString | undefined
   /** For SIZE=; undefined: leave it out. */
   readonly sizeBytes: number | undefined
   readonly body8bit: boolean
@@ -373,6 +376,7 @@ function mailCommand(offers: Offers, request: TransactionRequest): string {
     if (request.dsnRet !== undefined) text += ` RET=${request.dsnRet.toUpperCase()}`
     if (request.dsnEnvid !== undefined) text += ` ENVID=${request.dsnEnvid}`
   }
+  if (request.authSender !== undefined) text += ` AUTH=${encodeXtext(request.authSender)}`
   return text
 }
 

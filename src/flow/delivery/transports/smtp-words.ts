@@ -35,3 +35,9 @@ export function hostErrorLine(about: string, error: DeliveryError): ByteString {
 export function deferredBy(message: ByteString): AddressOutcome {
   return { is: 'deferred', error: { errno: errorNumbers.unknown, more: 0, message } }
 }
+
+/** For `A=`: `name` or `name:id`. */
+export function authenticatorField({ authenticated }: PooledConnection): ByteString | undefined {
+  if (authenticated === undefined) return undefined
+  return authenticated.id === undefined ? authenticated.name : `${authenticated.name}:${authenticated.id}`
+}

@@ -26,12 +26,14 @@ export const smtpOptions = {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Address put into the AUTH parameter of MAIL.',
   },
   authenticated_sender_force: {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether the AUTH parameter is sent even without authentication.',
   },
   command_timeout: {
@@ -275,6 +277,7 @@ export const smtpOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     secures: true,
     doc: 'Hosts that get nothing unless we could authenticate.',
   },
@@ -304,6 +307,7 @@ export const smtpOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Hosts with which we authenticate when they offer it.',
   },
   hosts_try_chunking: {

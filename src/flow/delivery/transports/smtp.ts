@@ -21,7 +21,8 @@ import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
 import { hostsOfOption, type Place, placesOf } from './smtp-hosts.ts'
 import { smtpOptions, type SmtpSettings } from './smtp.options.ts'
 import { type Prepared, prepare } from './smtp-prepare.ts'
-import { deferredBy, diagnostic, hostErrorLine, hostLine } from './smtp-words.ts'
+import { authenticatorField, deferredBy, diagnostic, hostErrorLine, hostLine } from './smtp-words.ts'
+import { authenticate } from './smtp-auth.ts'
 import { openSession, type SessionOptions } from './smtp-session.ts'
 import { tlsWish } from './smtp-tls.ts'
 import { transaction, type TransactionResult } from './smtp-transaction.ts'
@@ -286,7 +287,7 @@ class SmtpDelivery {
     if (opened.is === 'open') {
       const closed = await raiseForConnection('smtp:connect', opened.banner, routed, place, this.#context)
       await raiseForConnection('smtp:ehlo', opened.ehlo, routed, place, this.#context)
-      if (closed === undefined) return opened.connection
+      if (closed === undefined) return this.#authenticated(opened.connection, place, key)
       opened.connection.client.quit()
       const error = { errno: errorNumbers.unknown, more: 0, message: closed }
       this.#deferPending(error, hostLine(place, opened.connection), diagnostic(place, undefined))
@@ -297,6 +298,33 @@ class SmtpDelivery {
     this.#hostFailed(place, key, opened.error, false)
     if (opened.permanent) this.#failPending(opened.error, used, place, opened.reply)
     else this.#deferPending(opened.error, used, diagnostic(place, opened.reply))
+    return undefined
+  }
+
+  /** The connection after authentication, where that is wanted; undefined: not to be used. */
+  async #authenticated(
+    connection: PooledConnection,
+    place: Place,
+    key: string,
+  ): Promise<PooledConnection | undefined> {
+    const outcome = await authenticate(connection, {
+      place,
+      settings: this.#settings,
+      context: this.#context,
+      id: this.#environment.claim.id,
+      mark: place.mx ? 77 : 65,
+    })
+    if (outcome.is === 'none') return connection
+    if (outcome.is === 'authenticated') return { ...connection, authenticated: outcome.as }
+    connection.client.quit()
+    const { error, atHost } = outcome
+    const failed = this.#hostOutcome(place, key, error, false)
+    this.#hosts.push(atHost ? failed : { ...failed, line: undefined })
+    this.#deferPending(
+      error,
+      atHost ? hostLine(place, connection) : undefined,
+      diagnostic(place, outcome.reply),
+    )
     return undefined
   }
 
@@ -316,6 +344,10 @@ class SmtpDelivery {
       })),
       pipelining,
       chunking,
+      authSender:
+        connection.authenticated !== undefined || this.#settings.authenticated_sender_force
+          ? request.transaction.authSender
+          : undefined,
       mark: place.mx ? 77 : 65,
     })
   }
@@ -378,6 +410,7 @@ class SmtpDelivery {
         confirmation: verdict.confirmation,
         pipelined: connection.offers.pipelining,
         chunked: result.is === 'done' && result.chunked,
+        authenticator: authenticatorField(connection),
         dsnPassedOn: connection.offers.dsn,
       }
     }
