@@ -33,7 +33,7 @@ export const features: readonly FeatureRow[] = [
   { shown: 'Queue_Ramp', have: ['QUEUE_RAMP'] },
   { shown: 'SPF', have: ['SPF'], shown2014: 'Experimental_SPF' },
   { shown: 'SRS', have: ['SRS'] },
-  { shown2014: 'Experimental_Redis' },
+  { shown2014: 'Experimental_Redis', since: '0.1' },
 ]
 
 /** The words of the line, those of 2014 last. */

@@ -108,8 +108,8 @@ const rows: readonly { says: string; text: string; gives: string | RegExp }[] = 
   },
   {
     says: 'a lookup that does not work yet',
-    text: '${lookup redis{GET x}}',
-    gives: /^failure: lookup type "redis" is not available/,
+    text: '${lookup ldap{x}}',
+    gives: /^failure: lookup type "ldap" is not available/,
   },
   {
     says: 'an item that does not work',
@@ -229,7 +229,7 @@ const faults: readonly { text: string; message: string; help?: string; start: nu
   { text: '${sg{a}{b}}', message: "Not enough arguments for 'sg' (min is 3)", start: 0 },
   { text: '${sg{a}{b}{c}{d}}', message: "Too many arguments for 'sg' (max is 3)", start: 13 },
   { text: '${perl{a}}', message: '${perl is known, but does not work yet', start: 0 },
-  { text: '${lookup mysql{x}}', message: 'lookup type "mysql" is known, but does not work yet', start: 9 },
+  { text: '${lookup ldapm{x}}', message: 'lookup type "ldapm" is known, but does not work yet', start: 9 },
 ]
 for (const fault of faults) {
   test(`check: ${fault.text}`, () => {

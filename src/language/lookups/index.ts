@@ -11,7 +11,11 @@ import { json } from './json.ts'
 import { lsearch } from './lsearch.ts'
 import { lookupTypeHelp, lookupTypes } from './parse-type.ts'
 import { keysToTry, type TriedKey } from './partial.ts'
+import { createMysql } from './mysql.ts'
 import { passwd } from './passwd.ts'
+import { createPgsql } from './pgsql.ts'
+import { createRedis } from './redis.ts'
+import { createSqlite } from './sqlite.ts'
 import { testdb } from './testdb.ts'
 import {
   parseOptions,
@@ -36,6 +40,9 @@ const builtIn: readonly LookupTypeRow[] = [
   wildlsearch,
 ]
 
+/** Types that keep connections; each `Lookups` has its own. */
+const databases: readonly (() => QueryType)[] = [createMysql, createPgsql, createRedis, createSqlite]
+
 export interface Lookups {
   lookup(request: LookupRequest, context: Context): Awaitable<LookupResult>
   /** Names of the types that work. */
@@ -52,11 +59,16 @@ export interface LookupDeps {
 }
 
 export function createLookups(deps: LookupDeps = {}): Lookups {
-  const rows = new Map([...builtIn, ...(deps.extra ?? [])].map((row) => [row.name, row]))
+  const connected = databases.map((create) => create())
+  const all: readonly LookupTypeRow[] = [...builtIn, ...connected, ...(deps.extra ?? [])]
+  const rows = new Map(all.map((row) => [row.name, row]))
   const cache = createFileCache(deps.keptFiles ?? 200)
   return {
     names: [...rows.keys()].sort(),
-    close: () => cache.clear(),
+    close() {
+      cache.clear()
+      for (const row of connected) row.close?.()
+    },
     lookup(request, context) {
       const row = rows.get(request.type)
       if (row === undefined) return unknownType(request.type)

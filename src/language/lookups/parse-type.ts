@@ -3,6 +3,7 @@
  * Sources: Exim manual, "Lookup modification", "Partial matching in single-key lookups", "Lookup types".
  */
 import type { ByteString } from '../../base/text.ts'
+import { packageRow } from './packages.ts'
 
 export interface LookupType {
   readonly name: string
@@ -40,7 +41,7 @@ export const lookupTypes: Readonly<Record<string, KnownType>> = {
   ldapm: { style: 'query', help: later },
   lmdb: { style: 'single', help: later },
   lsearch: { style: 'single', works: true },
-  mysql: { style: 'query', help: later },
+  mysql: { style: 'query', ...packageRow('mysql2') },
   nis: { style: 'single', help: 'NIS is not supported' },
   nis0: { style: 'single', help: 'NIS is not supported' },
   nisplus: { style: 'query', help: 'NIS+ is not supported' },
@@ -48,13 +49,13 @@ export const lookupTypes: Readonly<Record<string, KnownType>> = {
   nwildlsearch: { style: 'single', works: true },
   oracle: { style: 'query', help: 'Oracle is not supported; use pgsql or mysql' },
   passwd: { style: 'query', works: true },
-  pgsql: { style: 'query', help: later },
+  pgsql: { style: 'query', ...packageRow('pg') },
   psl: { style: 'single', help: later },
   readsock: { style: 'query', help: later },
-  redis: { style: 'query', help: later },
+  redis: { style: 'query', ...packageRow('ioredis') },
   regdom: { style: 'single', help: later },
   spf: { style: 'single', help: later },
-  sqlite: { style: 'query', help: later },
+  sqlite: { style: 'query', ...packageRow('node-sqlite3-wasm') },
   testdb: { style: 'query', works: true },
   whoson: { style: 'query', help: 'it is not supported' },
   wildlsearch: { style: 'single', works: true },

@@ -27,6 +27,8 @@ export type Opened =
 export interface QueryType extends TypeHead {
   readonly style: 'query'
   find(query: Text, options: LookupOptions, context: Context): Awaitable<LookupResult>
+  /** Ends connections. */
+  close?(): void
 }
 
 export type LookupTypeRow = SingleKeyType | QueryType
@@ -42,4 +44,11 @@ export function parseOptions(text: ByteString): LookupOptions {
     if (name !== '') options.set(name, equals < 0 ? '' : part.slice(equals + 1).trim())
   }
   return options
+}
+
+/** `timeout=2s` or `timeout=500ms` in milliseconds, never more than a minute. */
+export function durationOption(options: LookupOptions, name: string, otherwiseMs: number): number {
+  const match = /^(\d{1,6})(ms|s|)$/.exec(options.get(name) ?? '')
+  if (match === null) return otherwiseMs
+  return Math.min(60_000, Math.max(1, Number(match[1]) * (match[2] === 'ms' ? 1 : 1_000)))
 }

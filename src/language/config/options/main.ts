@@ -1103,6 +1103,7 @@ export const mainOptions = {
     type: 'stringList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'MySQL servers for lookups, with database, user and password.',
   },
   never_users: {
@@ -1162,6 +1163,7 @@ export const mainOptions = {
     type: 'stringList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'PostgreSQL servers for lookups, with database, user and password.',
   },
   pid_file_path: {
@@ -1363,6 +1365,7 @@ export const mainOptions = {
     type: 'stringList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Redis servers for lookups, with database and password.',
   },
   remote_max_parallel: {
@@ -1658,12 +1661,14 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Database file of sqlite lookups that name none.',
   },
   sqlite_lock_timeout: {
     type: 'integer',
     default: 5,
     tier: 'B',
+    since: '0.1',
     doc: 'Seconds that an sqlite lookup waits for a lock.',
   },
   strict_acl_vars: {

@@ -1,0 +1,133 @@
+/** Lookups in PostgreSQL. The one file that knows the package `pg`. Source: Exim manual, "Special PostgreSQL features". */
+import { encodeUtf8, type ByteString } from '../../base/text.ts'
+import type { Client, QueryArrayConfig, QueryArrayResult } from 'pg'
+import type { PoolDoor } from './pool.ts'
+import { createSqlEngine, QueryFailed, type SqlAnswer, type SqlDoor } from './sql.ts'
+import type { ServerItem } from './sql-servers.ts'
+import type { QueryType } from './types.ts'
+
+interface Connection {
+  readonly client: Client
+  usable: boolean
+  /** `standard_conforming_strings`, as the server reports it. */
+  standardStrings: boolean
+}
+
+/** What of `pg` its types leave out. */
+interface Inner {
+  readonly connection?: {
+    on(event: 'parameterStatus', listen: (message: ParameterStatus) => void): void
+  }
+  ref?(): void
+  unref?(): void
+}
+interface ParameterStatus {
+  readonly parameterName: string
+  readonly parameterValue: string
+}
+
+const door: SqlDoor<Connection> = {
+  shortName: 'PGSQL',
+  names: { product: 'PostgreSQL', data: 'pgSQL', option: 'pgsql_servers', slashes: 3 },
+  connection: openPool,
+  rules: ({ standardStrings }) => ({
+    type: 'pgsql',
+    backslashes: !standardStrings,
+    doubleQuotedStrings: false,
+  }),
+  run,
+}
+
+/** `host:port`, or `(/tmp/.s.PGSQL.5432)`: the folder and the number after the last dot. */
+function placeOf(host: ByteString): { readonly host: string; readonly port: number } {
+  const socket = /^\((.*)\/\.s\.PGSQL\.(\d+)\)$/.exec(host)
+  if (socket !== null) return { host: socket[1] ?? '', port: Number(socket[2]) }
+  const tcp = /^(.*?):(\d+)$/.exec(host)
+  return { host: (tcp?.[1] ?? host).replace(/^\[(.*)\]$/, '$1'), port: Number(tcp?.[2] ?? 5432) }
+}
+
+async function openPool(
+  [host = '', database, user, password]: ServerItem,
+  limitMs: number,
+): Promise<PoolDoor<Connection>> {
+  const { default: pg } = await import('pg')
+  return {
+    async open() {
+      const client = new pg.Client({
+        ...placeOf(host),
+        database: database ?? '',
+        user: user ?? '',
+        password: password ?? '',
+        connectionTimeoutMillis: limitMs,
+        // All values as the server writes them.
+        types: { getTypeParser: () => (value: string) => value },
+        application_name: 'postern',
+      })
+      const connection: Connection = { client, usable: true, standardStrings: false }
+      const ended = (): void => {
+        connection.usable = false
+      }
+      client.on('error', ended)
+      client.on('end', ended)
+      // pg hands these messages on from the connection within the client.
+      const inner = (client as unknown as Inner).connection
+      inner?.on('parameterStatus', ({ parameterName, parameterValue }) => {
+        if (parameterName === 'standard_conforming_strings')
+          connection.standardStrings = parameterValue === 'on'
+      })
+      await client.connect()
+      return connection
+    },
+    close({ client }) {
+      client.end().catch(() => undefined)
+    },
+    usable: (connection) => connection.usable,
+    hold({ client }, busy) {
+      const { ref, unref } = client as unknown as Inner
+      ;(busy ? ref : unref)?.call(client)
+    },
+  }
+}
+
+type Result = QueryArrayResult<(string | null)[]>
+
+async function run(connection: Connection, sql: string, limitMs: number): Promise<SqlAnswer> {
+  try {
+    const query: QueryArrayConfig & { query_timeout: number } = {
+      text: sql,
+      rowMode: 'array',
+      query_timeout: limitMs,
+    }
+    // Several statements give several results.
+    const all = (await connection.client.query<(string | null)[]>(query)) as Result | Result[]
+    // The last counts, as in Exim.
+    const last = Array.isArray(all) ? all.at(-1) : all
+    if (last === undefined) return { rows: undefined, affected: undefined }
+    if (last.fields.length > 0) {
+      const rows = last.rows.map((row) =>
+        row.map((value) => (value === null ? undefined : encodeUtf8(value))),
+      )
+      return { rows: { columns: last.fields.map(({ name }) => encodeUtf8(name)), rows }, affected: undefined }
+    }
+    // A command that counts nothing (CREATE) reports no number.
+    return { rows: undefined, affected: last.rowCount ?? undefined }
+  } catch (error) {
+    const { code, severity, message } = error as { code?: string; severity?: string; message: string }
+    // Classes 08, 53, 57P: the server is not able to serve just now. Another may be.
+    if (code !== undefined && severity !== undefined && !/^(?:08|53|57P)/.test(code))
+      throw new QueryFailed(`${severity}:  ${message}`)
+    throw error
+  }
+}
+
+export function createPgsql(): QueryType {
+  const engine = createSqlEngine(door)
+  return {
+    name: 'pgsql',
+    doc: 'Sends an SQL statement to a PostgreSQL server.',
+    since: '0.1',
+    style: 'query',
+    find: (query, options, context) => engine.find(query, options, context.settings.pgsql_servers, context),
+    close: () => engine.close(),
+  }
+}

@@ -1,0 +1,209 @@
+/** Connections to Redis servers, one a server, shared by all sessions. The one file that knows the package `ioredis`. */
+import { toBytes, type ByteString } from '../../base/text.ts'
+import type { Redis } from 'ioredis'
+import { createBreaker, type Breaker } from './breaker.ts'
+import type { RedisServer } from './redis-servers.ts'
+
+/** What a server said, or why it could not be asked. */
+export type RedisAnswer =
+  | { readonly is: 'reply'; readonly reply: unknown }
+  /** An error reply: `WRONGTYPE ...`, `MOVED ...`. */
+  | { readonly is: 'error'; readonly message: string }
+  | { readonly is: 'unreachable'; readonly message: string }
+
+export interface RedisClients {
+  /** `asking`: the server takes over the slot, and answers only those who know. */
+  ask(
+    server: RedisServer,
+    name: ByteString,
+    args: readonly ByteString[],
+    limitMs: number,
+    asking?: boolean,
+  ): Promise<RedisAnswer>
+  close(): void
+}
+
+interface Peer {
+  connection: Promise<Connected> | undefined
+  readonly breaker: Breaker
+  pending: number
+}
+
+type Connected = { readonly redis: Redis } | { readonly error: string }
+
+/** Most servers that connections are kept to. */
+const mostPeers = 64
+/** Most commands under way on one connection. */
+const mostPending = 10_000
+
+export function createRedisClients(now: () => number): RedisClients {
+  const peers = new Map<string, Peer>()
+
+  function peerOf(server: RedisServer): Peer | undefined {
+    const key = JSON.stringify(server)
+    let peer = peers.get(key)
+    if (peer === undefined && peers.size < mostPeers) {
+      peer = { connection: undefined, breaker: createBreaker(now), pending: 0 }
+      peers.set(key, peer)
+    }
+    return peer
+  }
+
+  async function use(peer: Peer, server: RedisServer, limitMs: number): Promise<Connected> {
+    const connection = (peer.connection ??= connectTo(server, limitMs, () => {
+      if (peer.connection === connection) peer.connection = undefined
+    }))
+    const connected = await connection
+    if ('error' in connected && peer.connection === connection) peer.connection = undefined
+    return connected
+  }
+
+  return {
+    async ask(server, name, args, limitMs, asking = false) {
+      const peer = peerOf(server)
+      if (peer === undefined) return { is: 'unreachable', message: 'REDIS: too many different servers' }
+      if (peer.pending >= mostPending)
+        return { is: 'unreachable', message: 'REDIS: too many lookups under way' }
+      const refusal = peer.breaker.refuses()
+      if (refusal !== undefined) return { is: 'unreachable', message: refusal }
+      peer.pending++
+      const connected = await use(peer, server, limitMs)
+      if ('error' in connected) {
+        peer.pending--
+        peer.breaker.failed(connected.error)
+        return { is: 'unreachable', message: connected.error }
+      }
+      const { redis } = connected
+      const { stream } = redis
+      stream.ref()
+      try {
+        // Nothing comes between the two on the connection.
+        if (asking) redis.call('ASKING').catch(() => undefined)
+        const reply = await within(limitMs, redis.callBuffer(name, args.map(toBytes)))
+        peer.breaker.succeeded()
+        return { is: 'reply', reply }
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error)
+        if (error instanceof Error && error.name === 'ReplyError') {
+          peer.breaker.succeeded()
+          return { is: 'error', message }
+        }
+        const text = `REDIS: ${message}`
+        peer.breaker.failed(text)
+        // A server that hangs: those who wait behind this command need not wait as long.
+        if (peer.breaker.refuses() !== undefined) redis.disconnect()
+        return { is: 'unreachable', message: text }
+      } finally {
+        peer.pending--
+        if (peer.pending === 0) stream.unref()
+      }
+    },
+    close() {
+      for (const peer of peers.values()) {
+        void peer.connection?.then((connected) => 'redis' in connected && connected.redis.disconnect())
+      }
+      peers.clear()
+    },
+  }
+}
+
+function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no reply within ${limitMs} ms`)), limitMs)
+  })
+  return Promise.race([promise, limit]).finally(() => clearTimeout(timer))
+}
+
+/** Connects, gives user and password, and chooses the database. */
+async function connectTo(server: RedisServer, limitMs: number, ended: () => void): Promise<Connected> {
+  let place = server.place
+  if ('sentinels' in place) {
+    const master = await masterOf(place.sentinels, place.master, limitMs)
+    if ('error' in master) return master
+    place = { ...master, tls: false }
+  }
+  const opened = await open(place, limitMs, ended)
+  if ('error' in opened) return opened
+  const { redis } = opened
+  try {
+    if (server.password !== undefined) {
+      const user = server.user === undefined ? [] : [toBytes(server.user)]
+      await within(limitMs, redis.call('AUTH', [...user, toBytes(server.password)]))
+    }
+    if (server.database !== 0) await within(limitMs, redis.call('SELECT', [server.database]))
+    return opened
+  } catch (error) {
+    redis.disconnect()
+    const why = error instanceof Error ? error.message : String(error)
+    // The reply may say why; it never holds the password.
+    return { error: `REDIS: login to ${showPlace(place)} failed: ${why}` }
+  }
+}
+
+type Address =
+  | { readonly path: string }
+  | { readonly host: string; readonly port: number; readonly tls: boolean }
+
+function showPlace(place: Address): string {
+  return 'path' in place ? place.path : `${place.host}:${place.port}`
+}
+
+async function open(place: Address, limitMs: number, ended: () => void): Promise<Connected> {
+  const { Redis } = await import('ioredis')
+  const redis = new Redis({
+    ...('path' in place
+      ? { path: place.path }
+      : { host: place.host, port: place.port, ...(place.tls ? { tls: { servername: place.host } } : {}) }),
+    lazyConnect: true,
+    connectTimeout: limitMs,
+    enableOfflineQueue: false,
+    // A command is never sent twice: it may have been done.
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 1,
+    // Whether and when to try again is the breaker's decision.
+    retryStrategy: () => null,
+    enableReadyCheck: false,
+    disableClientInfo: true,
+  })
+  let problem = 'Connection is closed.'
+  redis.on('error', (error: Error) => {
+    problem = error.message
+  })
+  redis.on('end', ended)
+  try {
+    await within(limitMs, redis.connect())
+    return { redis }
+  } catch (error) {
+    redis.disconnect()
+    const own = error instanceof Error && error.message !== 'Connection is closed.' ? error.message : problem
+    return { error: `REDIS connection failed: ${showPlace(place)}: ${own}` }
+  }
+}
+
+/** Asks the sentinels in turn where the master is. Source: "Guidelines for Redis clients with support for Redis Sentinel". */
+async function masterOf(
+  sentinels: readonly { readonly host: string; readonly port: number }[],
+  master: string,
+  limitMs: number,
+): Promise<{ readonly host: string; readonly port: number } | { readonly error: string }> {
+  let problem = 'REDIS: no sentinel'
+  for (const sentinel of sentinels) {
+    const opened = await open({ ...sentinel, tls: false }, limitMs, () => undefined)
+    if ('error' in opened) {
+      problem = opened.error
+      continue
+    }
+    try {
+      const reply = await within(limitMs, opened.redis.call('SENTINEL', ['get-master-addr-by-name', master]))
+      const [host, port] = Array.isArray(reply) ? reply.map(String) : []
+      if (host !== undefined && port !== undefined) return { host, port: Number(port) }
+      problem = `REDIS: sentinel ${showPlace({ ...sentinel, tls: false })} does not know "${master}"`
+    } catch (error) {
+      problem = `REDIS: sentinel: ${error instanceof Error ? error.message : String(error)}`
+    } finally {
+      opened.redis.disconnect()
+    }
+  }
+  return { error: problem }
+}
