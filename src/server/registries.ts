@@ -1,4 +1,5 @@
 /** Collects the tables of the drivers and the names that exist, and hands them to the reader of configurations. */
+import { createAccounts } from '../base/accounts.ts'
 import { transportDrivers } from '../flow/delivery/transports/index.ts'
 import { autoreplyOptions } from '../flow/delivery/transports/autoreply.options.ts'
 import { lmtpOptions } from '../flow/delivery/transports/lmtp.options.ts'
@@ -32,12 +33,16 @@ const absentAuthenticators: DriverTable = {
   spa: { options: spaOptions, works: false },
 }
 
-export function collectRegistries(): Registries {
+export function collectRegistries(accounts = createAccounts()): Registries {
   return {
     routers: routerDrivers,
     transports: transports(),
     authenticators: authenticators(),
     names: builtinNames(),
+    accounts: {
+      userExists: (name) => accounts.byName(name) !== undefined,
+      groupExists: (name) => accounts.groupByName(name) !== undefined,
+    },
   }
 }
 

@@ -17,7 +17,7 @@ export interface AuthenticatorDriver {
   /** Never advertised and never asked for with AUTH: it looks at the TLS session. */
   readonly withTls?: true
   serve(dialogue: ServerDialogue): Promise<ServerVerdict>
-  call?(dialogue: ClientDialogue): Promise<ClientVerdict>
+  readonly call?: (dialogue: ClientDialogue) => Promise<ClientVerdict>
 }
 
 /** One run of AUTH, seen from the server. */
@@ -27,7 +27,7 @@ export interface ServerDialogue {
   /** Data that came with the command, decoded; undefined: none. */
   readonly initial: ByteString | undefined
   /** Sends a 334 challenge (encoded here) and gives the decoded answer. */
-  ask(challenge: ByteString): Promise<Answer>
+  readonly ask: (challenge: ByteString) => Promise<Answer>
 }
 export type Answer = { readonly is: 'data'; readonly data: ByteString } | Unusable
 

@@ -82,7 +82,7 @@ function prepare(text: ByteString): ByteString {
   if (/^[\x20-\x7e]*$/.test(text)) return text
   const mapped = decodeUtf8(text)
     .replace(/[\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]/g, ' ')
-    .replace(/[\u00AD\u034F\u1806\u180B-\u180D\u200B-\u200D\u2060\uFE00-\uFE0F\uFEFF]/g, '')
+    .replace(/\u00AD|\u034F|\u1806|[\u180B-\u180D]|[\u200B-\u200D]|\u2060|[\uFE00-\uFE0F]|\uFEFF/g, '')
   return encodeUtf8(mapped.normalize('NFKC'))
 }
 
