@@ -6,7 +6,16 @@
  * goes to the panic log, else to standard error, and the file is tried again.
  * Source: Exim manual, "Log files".
  */
-import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fchownSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import type { ByteString } from '../base/text.ts'
 import { decodeUtf8 } from '../base/text.ts'
@@ -27,6 +36,8 @@ export interface LogOptions {
   /** Times in UTC (`timezone = UTC`); otherwise the zone of the process. */
   readonly utc: boolean
   readonly pid: number
+  /** The run-time user: files that root opens first must be open to the processes that write later. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined
   now(): number
   /** Sends a line to syslog; undefined where the host has none. */
   syslog?: ((log: LogName, text: string) => void) | undefined
@@ -53,7 +64,7 @@ export function createLog(options: LogOptions): LogFiles {
     if (found === undefined) {
       // A new day's file: those of other days have no more to say.
       if (/%[DM]/.test(path)) closeDated(path)
-      found = new LogFile(name, path)
+      found = new LogFile(name, path, options.owner)
       files.set(name, found)
     }
     return found
@@ -223,9 +234,12 @@ class LogFile {
   #waitingBytes = 0
   #complained = false
 
-  constructor(path: string, template: string) {
+  readonly #owner: LogOptions['owner']
+
+  constructor(path: string, template: string, owner: LogOptions['owner']) {
     this.path = path
     this.template = template
+    this.#owner = owner
   }
 
   add(line: string, encoding: 'latin1' | 'utf8' = 'latin1'): void {
@@ -265,7 +279,7 @@ class LogFile {
       if (statSync(this.path, { throwIfNoEntry: false })?.ino !== this.#inode) this.close()
     }
     if (this.#descriptor === undefined) {
-      this.#descriptor = openForAppending(this.path)
+      this.#descriptor = openForAppending(this.path, this.#owner)
       this.#inode = fstatSync(this.#descriptor).ino
       this.#checkedAt = now
     }
@@ -286,15 +300,18 @@ class LogFile {
   }
 }
 
-function openForAppending(path: string): number {
-  const device = path.startsWith('/dev/')
-  const flags =
-    constants.O_WRONLY | constants.O_APPEND | (device ? 0 : constants.O_CREAT | constants.O_NOFOLLOW)
+function openForAppending(path: string, owner: LogOptions['owner']): number {
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW
+  const open = (): number => {
+    const descriptor = openSync(path, flags, 0o640)
+    if (owner !== undefined && process.getuid?.() === 0) fchownSync(descriptor, owner.uid, owner.gid)
+    return descriptor
+  }
   try {
-    return openSync(path, flags, 0o640)
+    return open()
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
     mkdirSync(dirname(path), { recursive: true, mode: 0o750 })
-    return openSync(path, flags, 0o640)
+    return open()
   }
 }

@@ -191,6 +191,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     timezone: settings.log_timezone,
     utc: /^utc$/i.test(settings.timezone ?? ''),
     pid: process.pid,
+    owner: user,
     now: Date.now,
   }
   log = createLog(logOptions)
