@@ -64,20 +64,21 @@ function wrong(message: string): Servers {
 
 type ReadItem = { readonly parts: ServerItem } | { readonly message: string }
 
-/** Takes an item apart from its end, since a socket's path in parentheses holds slashes. */
+/** Takes an item apart from its end, as Exim does. */
 export function readItem(item: ByteString, names: ServerNames): ReadItem {
   // A URL, which redis lookups take whole.
   if (/^[a-z+]+:\/\//.test(item)) return { parts: [item] }
+  // A socket's path in parentheses holds slashes of its own.
+  const socketEnd = /^[^/(]*\([^)]*\)/.exec(item)?.[0].length ?? 0
   const parts: ByteString[] = []
   let rest = item
   for (let i = 0; i < names.slashes; i++) {
     const slash = rest.lastIndexOf('/')
-    if (slash < 0 || rest.indexOf(')', slash) >= 0)
-      return { message: `incomplete ${names.data} server data: ${rest}` }
+    if (slash < 0 || slash < socketEnd) return { message: `incomplete ${names.data} server data: ${rest}` }
     parts.unshift(rest.slice(slash + 1))
     rest = rest.slice(0, slash)
   }
-  if (rest.replace(/\([^)]*\)/, '').includes('/'))
+  if (rest.includes('/', socketEnd))
     return { message: `unexpected slash in ${names.data} server hostname: ${rest}` }
   return { parts: [rest, ...parts] }
 }
