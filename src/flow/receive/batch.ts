@@ -18,7 +18,7 @@ import { prepareHeaders } from './prepare.ts'
 import type { ReceiveServices } from './services.ts'
 import { Session } from './session-state.ts'
 import { maySetSender } from './trust.ts'
-import { uucpPattern } from './uucp.ts'
+import { uucpLine } from './uucp.ts'
 
 export interface BatchOutcome {
   /** 0; 1: an error after some messages were taken; 2: before any was. */
@@ -181,7 +181,7 @@ class Batch {
         headerLineBytes: settings.header_line_maxsize,
         messageBytes: (await expandInteger(settings.message_size_limit, session.context)) ?? 0,
       },
-      settings.ignore_fromline_local ? uucpPattern(settings) : undefined,
+      settings.ignore_fromline_local ? uucpLine(settings) : undefined,
     )
     const scanner = new DataScanner({ dots: 'stuffed', lenient: true })
     for (;;) {

@@ -7,6 +7,7 @@ import { beginsHeader } from '../../mail/header.ts'
 import type { IncomingMessage, Spool } from '../../store/spool/api.ts'
 import { SpoolError } from '../../store/spool/api.ts'
 import type { ScannedPiece } from '../../wire/smtp/data-scanner.ts'
+import type { UucpLine } from './uucp.ts'
 
 export interface BodyLimits {
   /** `header_maxsize`; 0: the default of 1 MB. */
@@ -30,7 +31,7 @@ export class MessageReceiver {
   readonly #spool: Spool
   readonly #limits: BodyLimits
   /** `From ` of UUCP is expected before the headers. */
-  readonly #uucpFrom: RegExp | undefined
+  readonly #uucpFrom: UucpLine | undefined
   /** What the UUCP line said: the first parenthesised part. */
   uucpSender: ByteString | undefined
   #header = ''
@@ -47,7 +48,7 @@ export class MessageReceiver {
   bodyZeros = 0
   maxLineLength = 0
 
-  constructor(spool: Spool, limits: BodyLimits, uucpFrom?: RegExp) {
+  constructor(spool: Spool, limits: BodyLimits, uucpFrom?: UucpLine) {
     this.#spool = spool
     this.#limits = limits
     this.#uucpFrom = uucpFrom
@@ -161,9 +162,9 @@ export class MessageReceiver {
   /** A `From ` line of UUCP before the first header: taken off the section. */
   #takeUucpLine(line: ByteString): boolean {
     if (this.#lineStart > 0 || this.#uucpFrom === undefined || this.uucpSender !== undefined) return false
-    const match = this.#uucpFrom.exec(line)
-    if (match === null) return false
-    this.uucpSender = match[1] ?? ''
+    const sender = this.#uucpFrom(line)
+    if (sender === undefined) return false
+    this.uucpSender = sender
     this.#header = this.#header.slice(line.length + 1)
     this.#searched = 0
     return true

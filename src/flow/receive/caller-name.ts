@@ -1,4 +1,5 @@
 /** The full name of a calling user. Source: Exim manual, `gecos_pattern`, `gecos_name`, "Constructed addresses". */
+import { compileRegex } from '../../base/regex.ts'
 import type { ByteString } from '../../base/text.ts'
 import type { ConnectionFacts, Context } from '../../ports.ts'
 import { expandOption } from './matching.ts'
@@ -26,10 +27,7 @@ export async function callerName(
 }
 
 function matching(pattern: string, text: ByteString): (ByteString | undefined)[] | undefined {
-  try {
-    const match = new RegExp(pattern).exec(text)
-    return match === null ? undefined : [...match]
-  } catch {
-    return undefined
-  }
+  const regex = compileRegex(pattern)
+  const match = 'error' in regex ? undefined : regex.match(text)
+  return match === undefined || 'error' in match ? undefined : [...match]
 }

@@ -29,7 +29,9 @@ export async function welcome(session: Session): Promise<Next> {
     session.reply(554, 'SMTP service not available')
     return turnAway(session)
   }
+  // A proxy that did not send its header has no client whom we ever offered anything.
   session.pipeConnectAllowed =
+    connection.proxy?.failed !== true &&
     (await clientMatches(settings.pipelining_advertise_hosts, context)) &&
     (await clientMatches(settings.pipelining_connect_advertise_hosts, context))
   const result = await runAclOption(settings.acl_smtp_connect, 'connect', () => aclContext(session))

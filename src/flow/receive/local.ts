@@ -25,7 +25,7 @@ import type { Accepted, ReceiveServices, SessionIo } from './services.ts'
 import { Session, type Transaction } from './session-state.ts'
 import { spoolHasRoom } from './space.ts'
 import { maySetSender } from './trust.ts'
-import { uucpPattern } from './uucp.ts'
+import { uucpLine } from './uucp.ts'
 
 export interface LocalSubmission {
   readonly source: ByteSource
@@ -77,7 +77,7 @@ export async function receiveLocal(
       headerLineBytes: settings.header_line_maxsize,
       messageBytes: (await expandInteger(settings.message_size_limit, session.context)) ?? 0,
     },
-    uucpPattern(settings),
+    uucpLine(settings),
   )
   if (!(await readAll(session, submission, receiver))) {
     await receiver.abort()

@@ -1,4 +1,5 @@
 /** What `-q`, `-R`, `-S` and the letters after them ask for. Source: Exim manual, "-q", "-R", "-S". */
+import { compileRegex } from '../../base/regex.ts'
 import { isMessageId } from '../../base/message-id.ts'
 import type { RunRequest } from '../../server/queue.ts'
 import { parseInterval } from '../../base/interval.ts'
@@ -79,11 +80,10 @@ function matcher(text: string, regularExpression: boolean): ((address: string) =
     const wanted = text.toLowerCase()
     return (address) => address.toLowerCase().includes(wanted)
   }
-  try {
-    // Typed by an admin on this host, against addresses of bounded length.
-    const pattern = new RegExp(text, 'i')
-    return (address) => pattern.test(address)
-  } catch {
-    return undefined
+  const pattern = compileRegex(text, { caseless: true })
+  if ('error' in pattern) return undefined
+  return (address) => {
+    const match = pattern.match(address)
+    return match !== undefined && !('error' in match)
   }
 }

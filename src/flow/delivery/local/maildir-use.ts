@@ -1,6 +1,7 @@
 /** How much a maildir holds, for quotas. Source: Exim manual, "The appendfile transport", options quota*. */
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type CompiledRegex, compileRegex } from '../../../base/regex.ts'
 
 export interface MaildirUse {
   readonly bytes: number
@@ -13,7 +14,8 @@ const fileLimit = 1_000_000
 
 /** Sums `cur`, `new` and the folders of a maildir++ (`.Name`). */
 export async function maildirUse(directory: string, sizeInName: string | undefined): Promise<MaildirUse> {
-  const pattern = sizeInName === undefined ? undefined : new RegExp(sizeInName)
+  const compiled = sizeInName === undefined ? undefined : compileRegex(sizeInName)
+  const pattern = compiled === undefined || 'error' in compiled ? undefined : compiled
   const total = { bytes: 0, files: 0 }
   await addFolder(directory, pattern, total, 0)
   return total
@@ -21,7 +23,7 @@ export async function maildirUse(directory: string, sizeInName: string | undefin
 
 async function addFolder(
   directory: string,
-  pattern: RegExp | undefined,
+  pattern: CompiledRegex | undefined,
   total: { bytes: number; files: number },
   depth: number,
 ): Promise<void> {
@@ -37,7 +39,8 @@ async function addFolder(
     // Files beside the folders (subscriptions, indexes) are no mail.
     if (depth === 0 || !/\/(cur|new)$/.test(directory)) continue
     total.files++
-    const told = pattern?.exec(entry.name)?.[1]
+    const match = pattern?.match(entry.name)
+    const told = match === undefined || 'error' in match ? undefined : match[1]
     total.bytes += told === undefined ? await sizeOf(path) : Number(told)
   }
 }

@@ -10,7 +10,7 @@ import { finishMessage } from '../finish.ts'
 import { clientMatches, expandInteger } from '../matching.ts'
 import type { Next, Session, Transaction } from '../session-state.ts'
 import { outOfStep, tooSoon } from '../synchronisation.ts'
-import { uucpPattern } from '../uucp.ts'
+import { uucpLine } from '../uucp.ts'
 import type { Command } from './command.ts'
 
 export const data: Command = {
@@ -98,7 +98,7 @@ async function newReceiver(session: Session): Promise<MessageReceiver> {
       headerLineBytes: settings.header_line_maxsize,
       messageBytes: (await expandInteger(settings.message_size_limit, context)) ?? 0,
     },
-    uucp ? uucpPattern(settings) : undefined,
+    uucp ? uucpLine(settings) : undefined,
   )
 }
 
