@@ -45,8 +45,6 @@ async function serve({ instance, values, initial, ask }: ServerDialogue): Promis
     if (answer.is !== 'data') return answer
     take(answer.data)
   }
-  // Without a single text there is nothing to judge.
-  if (values.count === 0) return { is: 'fail' }
   return askCondition(settings.server_condition, values)
 }
 

@@ -114,7 +114,7 @@ async function usable(
   if (!offered.includes((public_name ?? instance.name).toUpperCase())) return undefined
   if (client_condition === undefined) return driver
   const text = await context.ports.expand(client_condition, { ...context, captures: [] })
-  if (!(text instanceof Failure)) return isNo(textOf(text)) && textOf(text) !== '' ? undefined : driver
+  if (!(text instanceof Failure)) return isNo(textOf(text)) ? undefined : driver
   if (text.kind !== 'forced') {
     context.ports.log.panic(
       id,
