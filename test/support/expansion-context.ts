@@ -19,6 +19,8 @@ export function defaultSettings(): MainSettings {
 export interface Bench {
   readonly expander: Expander
   readonly context: Context
+  /** Ends connections of lookups. */
+  close(): void
 }
 
 /** Settings for the parts a test cares about. */
@@ -110,7 +112,7 @@ export function expansionBench(options: BenchOptions = {}): Bench {
     variables: new Map(),
     ...options.context,
   }
-  return { expander, context }
+  return { expander, context, close: () => lookups.close() }
 }
 
 /** A message with these headers and this body. */

@@ -113,7 +113,7 @@ function askFile(
   cache: FileCache,
 ): Awaitable<LookupResult> {
   const file = request.file ?? ''
-  if (isTainted(file)) {
+  if (isTainted(file) && row.fileIsData !== true) {
     const origin = file.spans[0]?.origin ?? 'outside data'
     return {
       is: 'failure',
@@ -126,7 +126,7 @@ function askFile(
   const keys = keysToTry(key, request)
   const finish = (result: LookupResult): LookupResult =>
     result.is === 'found' && options.get('ret') === 'key' ? { ...result, data: key } : named(result, request)
-  const opened = row.open(file, options, context, cache)
+  const opened = row.open(textOf(file), options, context, cache)
   const go = (found: Opened): Awaitable<LookupResult> => {
     if ('error' in found) return finish({ is: found.error, message: found.message })
     const result = tryKeys(found.find, keys, 0)

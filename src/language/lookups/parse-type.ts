@@ -54,7 +54,7 @@ export const lookupTypes: Readonly<Record<string, KnownType>> = {
   readsock: { style: 'query', help: later },
   redis: { style: 'query', ...packageRow('ioredis') },
   regdom: { style: 'single', help: later },
-  spf: { style: 'single', help: later },
+  spf: { style: 'single', works: true },
   sqlite: { style: 'query', ...packageRow('node-sqlite3-wasm') },
   testdb: { style: 'query', works: true },
   whoson: { style: 'query', help: 'it is not supported' },

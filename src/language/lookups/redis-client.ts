@@ -2,7 +2,8 @@
 import { toBytes, type ByteString } from '../../base/text.ts'
 import type { Redis } from 'ioredis'
 import { createBreaker, type Breaker } from './breaker.ts'
-import type { RedisServer } from './redis-servers.ts'
+import type { Files } from '../../ports.ts'
+import type { RedisServer, RedisTls } from './redis-servers.ts'
 
 /** What a server said, or why it could not be asked. */
 export type RedisAnswer =
@@ -36,7 +37,7 @@ const mostPeers = 64
 /** Most commands under way on one connection. */
 const mostPending = 10_000
 
-export function createRedisClients(now: () => number): RedisClients {
+export function createRedisClients(now: () => number, files: Files): RedisClients {
   const peers = new Map<string, Peer>()
 
   function peerOf(server: RedisServer): Peer | undefined {
@@ -50,7 +51,7 @@ export function createRedisClients(now: () => number): RedisClients {
   }
 
   async function use(peer: Peer, server: RedisServer, limitMs: number): Promise<Connected> {
-    const connection = (peer.connection ??= connectTo(server, limitMs, () => {
+    const connection = (peer.connection ??= connectTo(server, limitMs, files, () => {
       if (peer.connection === connection) peer.connection = undefined
     }))
     const connected = await connection
@@ -116,14 +117,19 @@ function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
 }
 
 /** Connects, gives user and password, and chooses the database. */
-async function connectTo(server: RedisServer, limitMs: number, ended: () => void): Promise<Connected> {
+async function connectTo(
+  server: RedisServer,
+  limitMs: number,
+  files: Files,
+  ended: () => void,
+): Promise<Connected> {
   let place = server.place
   if ('sentinels' in place) {
-    const master = await masterOf(place.sentinels, place.master, limitMs)
+    const master = await masterOf(place.sentinels, place.master, limitMs, files)
     if ('error' in master) return master
-    place = { ...master, tls: false }
+    place = { ...master, tls: undefined }
   }
-  const opened = await open(place, limitMs, ended)
+  const opened = await open(place, limitMs, files, ended)
   if ('error' in opened) return opened
   const { redis } = opened
   try {
@@ -143,18 +149,20 @@ async function connectTo(server: RedisServer, limitMs: number, ended: () => void
 
 type Address =
   | { readonly path: string }
-  | { readonly host: string; readonly port: number; readonly tls: boolean }
+  | { readonly host: string; readonly port: number; readonly tls: RedisTls | undefined }
 
 function showPlace(place: Address): string {
   return 'path' in place ? place.path : `${place.host}:${place.port}`
 }
 
-async function open(place: Address, limitMs: number, ended: () => void): Promise<Connected> {
+async function open(place: Address, limitMs: number, files: Files, ended: () => void): Promise<Connected> {
+  const tls = 'tls' in place && place.tls ? readFiles(place.tls, files) : undefined
+  if (tls && 'error' in tls) return tls
   const { Redis } = await import('ioredis')
   const redis = new Redis({
     ...('path' in place
       ? { path: place.path }
-      : { host: place.host, port: place.port, ...(place.tls ? { tls: { servername: place.host } } : {}) }),
+      : { host: place.host, port: place.port, ...(tls ? { tls } : {}) }),
     lazyConnect: true,
     connectTimeout: limitMs,
     enableOfflineQueue: false,
@@ -165,6 +173,8 @@ async function open(place: Address, limitMs: number, ended: () => void): Promise
     retryStrategy: () => null,
     enableReadyCheck: false,
     disableClientInfo: true,
+    // Replies as Exim knows them; version 3 would begin with HELLO, before the password.
+    protocol: 2,
   })
   let problem = 'Connection is closed.'
   redis.on('error', (error: Error) => {
@@ -181,15 +191,32 @@ async function open(place: Address, limitMs: number, ended: () => void): Promise
   }
 }
 
+/** The contents of the files for TLS. */
+function readFiles(
+  tls: RedisTls,
+  files: Files,
+): Partial<Record<'ca' | 'cert' | 'key', string>> | { readonly error: string } {
+  const contents: Partial<Record<'ca' | 'cert' | 'key', string>> = {}
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    const path = tls[name]
+    if (path === undefined) continue
+    const read = files.read(path, 1024 * 1024)
+    if ('error' in read) return { error: `REDIS: cannot read ${path}: ${read.error}` }
+    contents[name] = read.bytes
+  }
+  return contents
+}
+
 /** Asks the sentinels in turn where the master is. Source: "Guidelines for Redis clients with support for Redis Sentinel". */
 async function masterOf(
   sentinels: readonly { readonly host: string; readonly port: number }[],
   master: string,
   limitMs: number,
+  files: Files,
 ): Promise<{ readonly host: string; readonly port: number } | { readonly error: string }> {
   let problem = 'REDIS: no sentinel'
   for (const sentinel of sentinels) {
-    const opened = await open({ ...sentinel, tls: false }, limitMs, () => undefined)
+    const opened = await open({ ...sentinel, tls: undefined }, limitMs, files, () => undefined)
     if ('error' in opened) {
       problem = opened.error
       continue
@@ -198,7 +225,7 @@ async function masterOf(
       const reply = await within(limitMs, opened.redis.call('SENTINEL', ['get-master-addr-by-name', master]))
       const [host, port] = Array.isArray(reply) ? reply.map(String) : []
       if (host !== undefined && port !== undefined) return { host, port: Number(port) }
-      problem = `REDIS: sentinel ${showPlace({ ...sentinel, tls: false })} does not know "${master}"`
+      problem = `REDIS: sentinel ${showPlace({ ...sentinel, tls: undefined })} does not know "${master}"`
     } catch (error) {
       problem = `REDIS: sentinel: ${error instanceof Error ? error.message : String(error)}`
     } finally {

@@ -2,10 +2,13 @@
 import { decodeUtf8, encodeUtf8, type ByteString } from '../../base/text.ts'
 import { readItem, type ServerNames } from './sql-servers.ts'
 
+/** Files for TLS, from `?ca=/path&cert=/path&key=/path` of a rediss URL; without `ca` the system's authorities count. */
+export type RedisTls = Readonly<Partial<Record<'ca' | 'cert' | 'key', string>>>
+
 export interface RedisServer {
   readonly place:
     | { readonly path: string }
-    | { readonly host: string; readonly port: number; readonly tls: boolean }
+    | { readonly host: string; readonly port: number; readonly tls: RedisTls | undefined }
     /** The master of this name, as one of the sentinels tells. */
     | {
         readonly sentinels: readonly { readonly host: string; readonly port: number }[]
@@ -32,7 +35,7 @@ export function readServer(item: ByteString): RedisServer | { readonly message: 
   if (number === undefined) return { message: `invalid Redis database number: ${database}` }
   const socket = /^\((.*)\)$/.exec(host)
   return {
-    place: socket === null ? { ...hostAndPort(host), tls: false } : { path: socket[1] ?? '' },
+    place: socket === null ? { ...hostAndPort(host), tls: undefined } : { path: socket[1] ?? '' },
     database: number,
     user: undefined,
     password: password === '' ? undefined : password,
@@ -55,9 +58,9 @@ function hostAndPort(
 
 /** The word before the hosts may be `user:password@` or `:password@`. */
 function readUrl(item: ByteString): RedisServer | { readonly message: string } {
-  const match = /^([a-z+]+):\/\/(?:([^@/]*)@)?([^/?]*)((?:\/[^?]*)?)$/.exec(item)
+  const match = /^([a-z+]+):\/\/(?:([^@/]*)@)?([^/?]*)((?:\/[^?]*)?)(?:\?(.*))?$/.exec(item)
   if (match === null) return { message: 'malformed Redis URL in redis_servers' }
-  const [, scheme = '', account = '', hosts = '', path = ''] = match
+  const [, scheme = '', account = '', hosts = '', path = '', words = ''] = match
   const colon = account.indexOf(':')
   const user = plain(colon < 0 ? account : account.slice(0, colon))
   const password = colon < 0 ? '' : plain(account.slice(colon + 1))
@@ -67,14 +70,27 @@ function readUrl(item: ByteString): RedisServer | { readonly message: string } {
   if (user === undefined || password === undefined) return { message: 'malformed Redis URL in redis_servers' }
   if (number === undefined) return { message: `invalid Redis database number: ${sentinel ? second : first}` }
   if (sentinel && first === '') return { message: 'a redis+sentinel URL needs the name of the master' }
+  const tls = tlsFiles(words)
+  if (tls === undefined)
+    return { message: 'malformed Redis URL in redis_servers: only ca, cert and key may follow "?"' }
   return {
     place: sentinel
       ? { sentinels: hosts.split(',').map((each) => hostAndPort(each, 26_379)), master: first }
-      : { ...hostAndPort(hosts), tls: scheme === 'rediss' },
+      : { ...hostAndPort(hosts), tls: scheme === 'rediss' ? tls : undefined },
     database: number,
     user: user === '' ? undefined : user,
     password: password === '' ? undefined : password,
   }
+}
+
+function tlsFiles(words: string): RedisTls | undefined {
+  const files: Partial<Record<'ca' | 'cert' | 'key', string>> = {}
+  for (const word of words === '' ? [] : words.split('&')) {
+    const [name, file = ''] = word.split('=', 2)
+    if ((name !== 'ca' && name !== 'cert' && name !== 'key') || !file.startsWith('/')) return undefined
+    files[name] = file
+  }
+  return files
 }
 
 /** Percent escapes undone; undefined when they are malformed. */

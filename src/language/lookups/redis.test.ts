@@ -97,7 +97,7 @@ for (const { says, reply, options, gives } of replies) {
   })
 }
 
-const tcp = { host: '127.0.0.1', port: 6379, tls: false }
+const tcp = { host: '127.0.0.1', port: 6379, tls: undefined }
 const servers: readonly { item: string; gives: unknown }[] = [
   { item: '127.0.0.1/10/', gives: { place: tcp, database: 10, user: undefined, password: undefined } },
   { item: '127.0.0.1//password', gives: { place: tcp, database: 0, user: undefined, password: 'password' } },
@@ -108,15 +108,25 @@ const servers: readonly { item: string; gives: unknown }[] = [
   },
   {
     item: '[::1]:7//',
-    gives: { place: { host: '::1', port: 7, tls: false }, database: 0, user: undefined, password: undefined },
+    gives: {
+      place: { host: '::1', port: 7, tls: undefined },
+      database: 0,
+      user: undefined,
+      password: undefined,
+    },
   },
   {
     item: '(/run/r.sock)/2/p',
     gives: { place: { path: '/run/r.sock' }, database: 2, user: undefined, password: 'p' },
   },
   {
-    item: 'rediss://u:p%2Fw@h/3',
-    gives: { place: { host: 'h', port: 6379, tls: true }, database: 3, user: 'u', password: 'p/w' },
+    item: 'rediss://u:p%2Fw@h/3?ca=/ca.pem',
+    gives: {
+      place: { host: 'h', port: 6379, tls: { ca: '/ca.pem' } },
+      database: 3,
+      user: 'u',
+      password: 'p/w',
+    },
   },
   {
     item: 'redis+sentinel://a,b:1/main/2',

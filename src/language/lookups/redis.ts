@@ -19,7 +19,7 @@ export function createRedis(): QueryType {
     since: '0.1',
     style: 'query',
     find(query, options, context) {
-      clients ??= createRedisClients(() => context.ports.now())
+      clients ??= createRedisClients(() => context.ports.now(), context.ports.files)
       return find(query, options, context, clients)
     },
     close: () => clients?.close(),
@@ -85,7 +85,7 @@ async function askCluster(
     const [, kind, host = '', port = ''] = sentOn
     // An empty name means the host that answers: Redis Cluster specification, "MOVED Redirection".
     const same = 'host' in server.place ? server.place.host : '127.0.0.1'
-    const tls = 'host' in server.place && server.place.tls
+    const tls = 'host' in server.place ? server.place.tls : undefined
     server = { ...server, place: { host: host === '' ? same : host, port: Number(port), tls } }
     asking = kind === 'ASK'
   }

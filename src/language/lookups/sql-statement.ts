@@ -50,26 +50,12 @@ export function safeStatement(query: Text, rules: SqlRules): Statement {
       const inside = readOn(place, fitting, rules)
       if (inside.open || inside.left) return leaves(piece, span, rules)
       sql += fitting
-      // A quote that follows would pair with one that ends the piece.
-      if (
-        fitting.endsWith(place.quote) &&
-        text.charAt(span.end) === place.quote &&
-        oddEnd(fitting, place.quote)
-      )
-        return leaves(piece, span, rules)
     } else if (/^\d{1,18}(?:\.\d{1,18})?$/.test(piece) && (place.in === 'code' || place.in === 'name'))
       sql += piece
     else return outside(piece, span, rules)
     at = span.end
   }
   return { is: 'statement', sql: sql + text.slice(at) }
-}
-
-/** Quotes at the end of a text that do not pair. */
-function oddEnd(text: ByteString, quote: string): boolean {
-  let count = 0
-  while (text.charAt(text.length - 1 - count) === quote) count++
-  return count % 2 === 1
 }
 
 /** The piece as the literal it stands in wants it. */

@@ -157,6 +157,7 @@ function createThread(start: SqliteStart, ended: () => void): Thread {
         const timer = setTimeout(() => {
           settle({ id: question.id, is: 'error', message: `no result within ${limitMs} ms` })
           // A statement cannot be stopped otherwise.
+          ended()
           void worker.terminate()
         }, limitMs)
         waiting.set(question.id, { settle: resolve, timer })

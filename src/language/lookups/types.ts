@@ -14,6 +14,8 @@ interface TypeHead {
 /** Looks a key up in a file. Partial matching and defaults are done around it, by asking for several keys. */
 export interface SingleKeyType extends TypeHead {
   readonly style: 'single'
+  /** What stands for the file is none, but data, which may come from outside. */
+  readonly fileIsData?: true
   /** Gives how to find keys in the file; the same file is opened once for all keys of one lookup. */
   open(file: string, options: LookupOptions, context: Context, cache: FileCache): Awaitable<Opened>
 }

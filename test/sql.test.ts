@@ -1,0 +1,181 @@
+/** SQL lookups against real PostgreSQL, MariaDB and SQLite. Formats are those that Exim 4.96 was observed to give. */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { isFailure } from '../src/base/outcome.ts'
+import { taint, textOf } from '../src/base/text.ts'
+import type { MainSettings } from '../src/language/config/options/main.ts'
+import { fetchMariadb, fetchPostgres, startMariadb, startPostgres } from './support/databases.ts'
+import { expansionBench, type Bench } from './support/expansion-context.ts'
+import { hostileTexts } from './support/hostile-texts.ts'
+import { freePort, temporaryFolder } from './support/server.ts'
+import { Expandable } from '../src/base/expandable.ts'
+
+type Type = 'pgsql' | 'mysql' | 'sqlite'
+const folder = temporaryFolder('sql')
+after(() => folder.remove())
+
+/** Expands a text with `$sender_data` set from outside. */
+async function expand(bench: Bench, text: string, data = ''): Promise<string> {
+  bench.context.variables.set('sender_data', taint(data, '$sender_data'))
+  const result = await bench.expander.expandText(text, bench.context)
+  return isFailure(result) ? `${result.kind}: ${result.message}` : textOf(result)
+}
+
+/** What Exim 4.96 gives; `*` stands for the type. One text for all databases, or one for each. */
+const observed: readonly (readonly [string, string | Readonly<Record<Type, string>>])[] = [
+  ['create table t(a text, b text, c int)', { pgsql: 'no', mysql: 'y:0', sqlite: 'no' }],
+  ["insert into t values('x y','',1),('q\"q','z=1',null)", 'y:2'],
+  ['update t set c=2 where c=7', 'y:0'],
+  ['select a from t order by a desc', 'y:x y\nq"q'],
+  ['select b, c from t where c=1', 'y:b="" c=1 '],
+  [
+    'select a, c from t where c is null',
+    { pgsql: 'y:a=q"q c="" ', mysql: 'y:a=q"q c="" ', sqlite: 'y:a=q"q c=<NULL> ' },
+  ],
+  ['select a, b from t order by a desc', 'y:a="x y" b="" \na=q"q b=z=1 '],
+  ['select b from t where c=1', 'y:'],
+  ['select a from t where c=77', 'no'],
+  ["select '\"x' as a, 'x\"' as b", 'y:a="\\"x" b=x" '],
+  ["select 'a=b' as c, 'a:b' as e", 'y:c=a=b e=a:b '],
+  ['', 'no'],
+  ['select 1;', 'y:1'],
+  ['delete from t where c=1', 'y:1'],
+]
+
+function describeType(
+  type: Type,
+  missing: string | false,
+  start: () => Promise<{ readonly settings: Partial<MainSettings>; readonly stop: () => Promise<void> }>,
+): void {
+  describe(type, { skip: missing }, () => {
+    let bench: Bench
+    let stop: () => Promise<void>
+    before(async () => {
+      const started = await start()
+      stop = started.stop
+      bench = expansionBench({ settings: started.settings })
+    })
+    after(async () => {
+      bench.close()
+      await stop()
+    })
+    const lookup = (query: string, data?: string): Promise<string> =>
+      expand(bench, `\${lookup ${type}{${query}}{y:\$value}{no}}`, data)
+
+    test('results have the form of Exim', async () => {
+      for (const [query, gives] of observed)
+        assert.equal(await lookup(query), typeof gives === 'string' ? gives : gives[type], query)
+    })
+
+    test('a mistake in the statement defers', async () => {
+      assert.match(await lookup('selec 1'), /^defer: lookup of "selec 1" gave DEFER: .*(?:syntax|near)/)
+    })
+
+    test('text from outside must be quoted for this database', async () => {
+      const other = type === 'mysql' ? 'pgsql' : 'mysql'
+      for (const written of ['$sender_data', `\${quote_${other}:$sender_data}`, `\${lc:$sender_data}`]) {
+        const said = await lookup(`select '${written}'`, 'X')
+        assert.match(said, /gave DEFER: tainted search query is not properly quoted: select '[Xx]'/)
+      }
+      const said = await lookup('select $sender_data', '1 or 1=1')
+      assert.match(
+        said,
+        new RegExp(`\\$sender_data must be written as '\\$\\{quote_${type}:\\$sender_data\\}'`),
+      )
+    })
+
+    test('values come back as they went in', async () => {
+      for (const value of [
+        "o'brien",
+        'a\\b',
+        '\\',
+        "\\'",
+        '"',
+        '%_',
+        'ü€😀'.normalize(),
+        '\n\t\r',
+        "''",
+        '$1',
+        '?',
+        ':a',
+      ]) {
+        const bytes = Buffer.from(value, 'utf8').toString('latin1')
+        assert.equal(await lookup(`select '\${quote_${type}:$sender_data}'`, bytes), `y:${bytes}`)
+      }
+    })
+
+    test('no hostile text leaves its string', async () => {
+      assert.ok(hostileTexts.length >= 200)
+      await lookup('create table users(name varchar(300), secret varchar(20))')
+      await lookup("insert into users values('admin','top'),('me','mine')")
+      for (const text of hostileTexts) {
+        const bytes = Buffer.from(text, 'utf8').toString('latin1')
+        const found = await lookup(
+          `select secret from users where name='\${quote_${type}:$sender_data}'`,
+          bytes,
+        )
+        assert.ok(found === 'no' || found.includes('cannot hold a NUL byte'), `${text}: ${found}`)
+        const bare = await lookup(`select secret from users where name=\${quote_${type}:$sender_data}`, bytes)
+        assert.ok(
+          /not properly quoted|NUL byte|^no$/.test(bare) || /^\d+(\.\d+)?$/.test(text),
+          `${text}: ${bare}`,
+        )
+      }
+      assert.equal(await lookup('select count(*) from users'), 'y:2')
+    })
+
+    test('a slow statement is given up', async () => {
+      const slow = {
+        pgsql: 'select pg_sleep(3)',
+        mysql: 'select sleep(3)',
+        sqlite: 'with recursive n(i) as (select 1 union all select i+1 from n) select max(i) from n',
+      }[type]
+      const before = Date.now()
+      const said = await expand(bench, `\${lookup ${type},timeout=300ms{${slow}}}`)
+      assert.match(said, /^defer: /)
+      assert.ok(Date.now() - before < 2_000)
+      assert.equal(await lookup('select 1'), 'y:1')
+    })
+
+    test('many at once share a bounded number of connections', async () => {
+      const all = await Promise.all(
+        Array.from({ length: 60 }, (_, i) => expand(bench, `\${lookup ${type}{select ${i}}}`)),
+      )
+      assert.deepEqual(
+        all,
+        Array.from({ length: 60 }, (_, i) => String(i)),
+      )
+    })
+  })
+}
+
+const postgres = fetchPostgres()
+describeType('pgsql', 'missing' in postgres ? postgres.missing : false, async () => {
+  if ('missing' in postgres) throw new Error(postgres.missing)
+  const server = await startPostgres(postgres)
+  const dead = `127.0.0.1:${await freePort()}/postgres/mail/secret`
+  return {
+    // The first is dead: the second stands in.
+    settings: { pgsql_servers: [dead, `127.0.0.1:${server.port}/postgres/mail/secret`] },
+    stop: () => server.stop(),
+  }
+})
+
+const mariadb = fetchMariadb()
+describeType('mysql', 'missing' in mariadb ? mariadb.missing : false, async () => {
+  if ('missing' in mariadb) throw new Error(mariadb.missing)
+  const server = await startMariadb(mariadb)
+  const dead = `127.0.0.1:${await freePort()}/mail/mail/secret`
+  return {
+    settings: { mysql_servers: [dead, `127.0.0.1:${server.port}/mail/mail/secret`] },
+    stop: () => server.stop(),
+  }
+})
+
+describeType('sqlite', false, () =>
+  Promise.resolve({
+    settings: { sqlite_dbfile: new Expandable(join(folder.path, 'db.sqlite')) },
+    stop: () => Promise.resolve(),
+  }),
+)
