@@ -481,7 +481,7 @@ describe('the same dialogues of a real Exim', { skip: 'missing' in exim ? exim.m
   dialogues(() => server)
 })
 
-describe('Postern as a client of Postern', () => {
+describe('Postern as a client of Postern', { concurrency: 6 }, () => {
   const folder = temporaryFolder('auth-client')
   const other = temporaryFolder('auth-server')
   let server: StartedServer
