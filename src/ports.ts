@@ -580,12 +580,30 @@ export interface Accounts {
 
 /** Files that the configuration language reads; paths are checked for taint before they get here. */
 export interface Files {
-  read(
-    path: string,
-    limitBytes: number,
-  ): { readonly bytes: ByteString } | { readonly error: string; readonly code: string }
-  stat(path: string): FileStat | { readonly error: string; readonly code: string }
-  list(path: string): readonly string[] | { readonly error: string; readonly code: string }
+  read(path: string, limitBytes: number): FileBytes | FileTrouble
+  stat(path: string): FileStat | FileTrouble
+  list(path: string): readonly string[] | FileTrouble
+  /** Looks at files with the rights of a user; undefined: this process cannot have that done. */
+  readonly asUser?: UserFiles | undefined
+}
+export interface FileBytes {
+  readonly bytes: ByteString
+  /** Of the very file that was read. */
+  readonly stat?: FileStat | undefined
+}
+/** `code` as the system names it (`ENOENT`), `error` its sentence. */
+export interface FileTrouble {
+  readonly error: string
+  readonly code: string
+}
+/** Files as one user can see them; uid 0 is refused, and so are the users of `never_users`. */
+export interface UserFiles {
+  read(ids: UserIds, path: string, limitBytes: number): Promise<FileBytes | FileTrouble>
+  stat(ids: UserIds, path: string): Promise<FileStat | FileTrouble>
+}
+export interface UserIds {
+  readonly uid: number
+  readonly gid: number
 }
 export interface FileStat {
   readonly mode: number

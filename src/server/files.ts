@@ -10,11 +10,11 @@ import {
   statSync,
 } from 'node:fs'
 import { fromBytes } from '../base/text.ts'
-import type { Files, FileStat } from '../ports.ts'
+import type { Files, FileStat, FileTrouble } from '../ports.ts'
 
 export const systemFiles: Files = {
   read(path, limitBytes) {
-    return attempt(() => {
+    const found = attempt(() => {
       // Not waiting for the other end of a pipe: only regular files have bytes to give at once.
       const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
       try {
@@ -27,11 +27,14 @@ export const systemFiles: Files = {
         for (let got = -1; got !== 0 && length < bytes.length; length += got) {
           got = readSync(descriptor, bytes, length, bytes.length - length, null)
         }
-        return { bytes: fromBytes(bytes.subarray(0, length)) }
+        return { bytes: fromBytes(bytes.subarray(0, length)), stat: fileStat(stat) }
       } finally {
         closeSync(descriptor)
       }
     })
+    if (!('error' in found) || found.code !== 'EACCES') return found
+    // As Exim's sentences for files that cannot be opened end.
+    return { ...found, error: `${found.error} (euid=${process.geteuid?.()} egid=${process.getegid?.()})` }
   },
   stat(path) {
     return attempt(() => fileStat(statSync(path)))
@@ -77,7 +80,7 @@ const sentences: Readonly<Record<string, string>> = {
   ENXIO: 'No such device or address',
 }
 
-function attempt<T>(work: () => T): T | { readonly error: string; readonly code: string } {
+function attempt<T>(work: () => T): T | FileTrouble {
   try {
     return work()
   } catch (error) {

@@ -13,7 +13,7 @@ import { systemFiles } from './files.ts'
 import type { Flow } from './flow.ts'
 import { interfaceAddresses, primaryHostname } from './host-name.ts'
 import { createLog, type LogFiles } from './log-files.ts'
-import type { RunAs } from './privileged/run-as.ts'
+import type { AsUser } from './privileged/run-as.ts'
 import { runTimeUser } from './run-time-user.ts'
 import type { SyslogWriter } from './syslog.ts'
 import type { ContextParts, Server } from './server.ts'
@@ -30,8 +30,8 @@ export interface OpenOptions {
   readonly accounts?: Accounts
   /** From the server that this one replaces: spool and hints stay open. */
   readonly store?: StoreRoom
-  /** Deliveries under other uids. */
-  readonly runAs?: RunAs | undefined
+  /** Deliveries and looks at files under other uids. */
+  readonly asUser?: AsUser | undefined
   /** `-v`: takes what is logged, to show it. */
   readonly show?: ((text: string) => void) | undefined
   /** `-d`: takes one line of debugging text. */
@@ -87,12 +87,12 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   }
   let facts = serverFacts({ ...knownFacts, user, spoolDirectory: buildValues.spoolDirectory })
   let flow: Promise<Flow> | undefined
-  const ownRunAs: { current: RunAs | undefined } = { current: options.runAs }
+  const delegate: { current: AsUser | undefined } = { current: options.asUser }
   const wantFlow = (): Promise<Flow> => {
     flow ??= import('./flow.ts').then(({ createFlow }) =>
       createFlow(server, store, {
         searchDomains: () => resolver.searchDomains(),
-        runAs: () => ownRunAs.current,
+        runAs: () => delegate.current?.run,
         pretend: options.pretend ?? false,
       }),
     )
@@ -103,7 +103,12 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
       resolver,
       lookUpHostName: createHostNames({ resolver, order: settings.host_lookup_order }),
       accounts,
-      files: systemFiles,
+      files: {
+        ...systemFiles,
+        get asUser() {
+          return delegate.current?.files
+        },
+      },
       hints: store.hints,
       log: () => log,
     },
@@ -114,7 +119,8 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
       },
       async lookup() {
         const { createLookups } = await import('../language/lookups/index.ts')
-        const lookups = createLookups()
+        const { spfLookup } = await import('../policy/msgauth/spf/lookup.ts')
+        const lookups = createLookups({ extra: [spfLookup] })
         return (request, within) => lookups.lookup(request, within)
       },
       async verify() {
@@ -239,8 +245,8 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
         process.stderr.write(`${error.stack ?? message}\n`)
       }
     },
-    setRunAs(runAs) {
-      ownRunAs.current = runAs
+    setAsUser(asUser) {
+      delegate.current = asUser
     },
     async close() {
       const opened = await flow?.catch(() => undefined)

@@ -12,7 +12,7 @@ import type { Accounts, Context, Ports, ServerFacts } from '../ports.ts'
 import type { Spool } from '../store/spool/api.ts'
 import type { LogFiles } from './log-files.ts'
 import type { DeliveryQueue } from './queue.ts'
-import type { RunAs } from './privileged/run-as.ts'
+import type { AsUser } from './privileged/run-as.ts'
 import type { RunTimeUser } from './run-time-user.ts'
 import type { StoreRoom } from './store-room.ts'
 
@@ -52,8 +52,8 @@ export interface Server {
   qualifyRecipient(address: ByteString): ByteString
   /** A bug, not a result: one line in the panic log. */
   fault(where: string, error: unknown): void
-  /** Takes over deliveries under other uids once there is somebody who can do them. */
-  setRunAs(runAs: RunAs): void
+  /** Takes over deliveries and looks at files under other uids once there is somebody who can do them. */
+  setAsUser(asUser: AsUser): void
   /** Gives everything up that was opened. */
   close(): Promise<void>
 }

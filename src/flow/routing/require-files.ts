@@ -3,6 +3,7 @@ import { isFailure } from '../../base/outcome.ts'
 import { textOf, unquotedTaint } from '../../base/text.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
 import type { Context, FileStat } from '../../ports.ts'
+import { filesOfUser } from './files-of-user.ts'
 
 type Stop = { readonly is: 'skip'; readonly why: string } | { readonly is: 'defer'; readonly message: string }
 interface Ids {
@@ -35,7 +36,7 @@ export async function requireFiles(router: RouterInstance, context: Context): Pr
     if (unquotedTaint(value) !== undefined) {
       return { is: 'defer', message: `require_files: Tainted filename '${text}'` }
     }
-    const stop = checkFile(text, as, context)
+    const stop = await checkFile(text, as, context)
     if (stop !== undefined) return stop
   }
   return undefined
@@ -54,7 +55,7 @@ function findIds(text: string, { ports }: Context): Ids | string {
 }
 
 /** `/path`, `+/path` (permission denied counts as absent), `!/path` (must not exist). */
-function checkFile(item: string, as: Ids | undefined, context: Context): Stop | undefined {
+async function checkFile(item: string, as: Ids | undefined, context: Context): Promise<Stop | undefined> {
   const match = /^(!?)\s*(\+?)\s*(!?)\s*(.*)$/s.exec(item)
   const negated = match?.[1] === '!' || match?.[3] === '!'
   const lenient = match?.[2] === '+'
@@ -62,7 +63,7 @@ function checkFile(item: string, as: Ids | undefined, context: Context): Stop | 
   if (!path.startsWith('/')) {
     return { is: 'defer', message: `require_files: "${path}" is not a fully qualified path` }
   }
-  const presence = as === undefined ? present(path, context) : readableBy(path, as, context)
+  const presence = await (as === undefined ? present(path, context) : readableBy(path, as, context))
   if (presence === 'unknown' || (presence === 'denied' && !lenient)) {
     return {
       is: 'defer',
@@ -77,21 +78,30 @@ function checkFile(item: string, as: Ids | undefined, context: Context): Stop | 
 
 type Presence = 'yes' | 'no' | 'denied' | 'unknown'
 
-function present(path: string, { ports }: Context): Presence {
-  const found = ports.files.stat(path)
+/** What is closed to us the local user may be able to see. */
+async function present(path: string, context: Context): Promise<Presence> {
+  const seen = context.ports.files.stat(path)
+  const { uid, gid } = context.address ?? {}
+  const closed = 'error' in seen && seen.code === 'EACCES'
+  const found = closed ? await filesOfUser({ uid, gid }, context).stat(path) : seen
   if (!('error' in found)) return 'yes'
   if (found.code === 'EACCES') return 'denied'
   return found.code === 'ENOENT' || found.code === 'ENOTDIR' ? 'no' : 'unknown'
 }
 
 /** Exim's rough check: `x` on each folder of the path, `r` on the file itself. */
-function readableBy(path: string, as: Ids, context: Context): Presence {
+async function readableBy(path: string, as: Ids, context: Context): Promise<Presence> {
   const parts = path.split('/').filter((part) => part !== '')
   let at = ''
   for (const [index, part] of parts.entries()) {
     at += `/${part}`
     const found = context.ports.files.stat(at)
-    if ('error' in found) return present(at, context)
+    if ('error' in found) {
+      if (found.code !== 'EACCES') return present(at, context)
+      const theirs = await filesOfUser(as, context).stat(path)
+      if ('error' in theirs) return theirs.code === 'ENOENT' || theirs.code === 'ENOTDIR' ? 'no' : 'denied'
+      return allows(theirs, as, 4) ? 'yes' : 'denied'
+    }
     const needed = index === parts.length - 1 ? 4 : 1
     if (!allows(found, as, needed)) return 'denied'
   }

@@ -6,7 +6,7 @@ import type { Server } from '../server.ts'
 import { becomeUser } from './become.ts'
 import { neverUids } from './never-users.ts'
 import { prepareFolders } from './prepare-folders.ts'
-import { createRunAs } from './run-as.ts'
+import { createAsUser } from './run-as.ts'
 
 const helperProgram = join(dirname(fileURLToPath(import.meta.url)), 'helper-main.js')
 
@@ -17,7 +17,7 @@ export interface Lowered {
 
 /**
  * Goes on as the run-time user when this process is root's.
- * @param delivers local deliveries under other uids will be wanted
+ * @param delivers local deliveries, or looks at files, under other uids will be wanted
  */
 export async function lowerPrivilege(
   server: Server,
@@ -43,8 +43,8 @@ export async function lowerPrivilege(
     })
     const channel = helper
     channel.on('error', () => undefined)
-    server.setRunAs(
-      createRunAs({
+    server.setAsUser(
+      createAsUser({
         send: (message) => channel.connected && channel.send(message as object),
         on: (event: 'message' | 'disconnect', listener: (message: unknown) => void) =>
           channel.on(event, listener),

@@ -1,7 +1,8 @@
-/** A child of the privileged process: does local deliveries under the uid it was started with. */
-import { type LocalResult, runLocalJob } from '../../flow/delivery/local-job.ts'
+/** A child of the privileged process: delivers and reads files under the uid it was started with. */
+import type { LocalResult } from '../../flow/delivery/local-job.ts'
+import { systemFiles } from '../files.ts'
 import { becomeUser } from './become.ts'
-import type { FromChild, ToChild } from './messages.ts'
+import type { FromChild, ToChild, UserJob, UserResult } from './messages.ts'
 
 process.on('SIGUSR1', () => undefined)
 process.on('disconnect', () => process.exit(0))
@@ -48,10 +49,18 @@ async function work({ job, identity }: Extract<ToChild, { type: 'job' }>): Promi
   }
   body.begin()
   try {
-    tell({ type: 'result', result: await runLocalJob(job, body) })
+    tell({ type: 'result', result: await run(job) })
   } catch (error) {
     tell({ type: 'result', result: failure(error instanceof Error ? error.message : String(error)) })
   }
+}
+
+async function run(job: UserJob): Promise<UserResult> {
+  if (job.kind === 'read-file') return { is: 'file', file: systemFiles.read(job.path, job.limitBytes) }
+  if (job.kind === 'stat-file') return { is: 'stat', stat: systemFiles.stat(job.path) }
+  // Not loaded for a look at a .forward file.
+  const { runLocalJob } = await import('../../flow/delivery/local-job.ts')
+  return runLocalJob(job, body)
 }
 
 function failure(message: string): LocalResult {

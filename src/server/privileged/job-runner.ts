@@ -1,14 +1,14 @@
 /**
- * The privileged side: starts children under other uids for local deliveries, and does nothing else. It runs as root
- * and reads nothing from the network or the spool: bodies pass through as they are. A door: it starts processes.
+ * The privileged side: starts children under other uids for local deliveries and for looks at users' files, and does
+ * nothing else. It runs as root and reads nothing from the network, the spool or those files: what it passes on stays
+ * as it is. A door: it starts processes.
  * Source: Exim manual, "Security considerations"; SECURITY.md, promise 13.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { LocalResult } from '../../flow/delivery/local-job.ts'
 import { buildValues } from '../build-table.ts'
-import type { Channel, FromChild, FromRunner, ToChild, ToRunner } from './messages.ts'
+import type { Channel, FromChild, FromRunner, ToChild, ToRunner, UserJob, UserResult } from './messages.ts'
 
 const childProgram = join(dirname(fileURLToPath(import.meta.url)), 'job-child.js')
 /** A child without work is kept so long for the next one of its uid. */
@@ -86,11 +86,12 @@ export class JobRunner {
     } else if (!this.#start(job)) this.#waiting.push(job)
   }
 
-  #refusal({ uid, gid }: { uid: number; gid: number }): string | undefined {
+  #refusal({ uid, gid, job }: Extract<ToRunner, { type: 'job' }>): string | undefined {
     const plausible = (id: number): boolean => Number.isInteger(id) && id >= 0 && id < 2 ** 32 - 1
     if (!plausible(uid) || !plausible(gid)) return 'uid or gid is no number'
     if (buildValues.fixedNeverUsers.includes(uid) || this.#options.neverUids().has(uid)) {
-      return `User ${uid} set for local delivery is on the never_users list`
+      const what = job.kind === 'read-file' || job.kind === 'stat-file' ? '' : ' set for local delivery'
+      return `User ${uid}${what} is on the never_users list`
     }
     return undefined
   }
@@ -170,7 +171,7 @@ export class JobRunner {
     }
   }
 
-  #finish(job: Job, result: LocalResult): void {
+  #finish(job: Job, result: UserResult): void {
     this.#jobs.get(job.channel)?.delete(job.number)
     answer(job, result)
   }
@@ -181,7 +182,7 @@ export class JobRunner {
   }
 }
 
-function answer(job: Job, result: LocalResult): void {
+function answer(job: Job, result: UserResult): void {
   send(job.channel, { type: 'result', number: job.number, result })
 }
 
@@ -215,7 +216,5 @@ function readMessage(raw: unknown): ToRunner | undefined {
   if (raw.type !== 'job' || !('uid' in raw) || !('gid' in raw) || !('job' in raw)) return undefined
   if (typeof raw.uid !== 'number' || typeof raw.gid !== 'number') return undefined
   // The job itself is only passed on: the child does it with the rights of that uid alone.
-  return { type: 'job', number: raw.number, uid: raw.uid, gid: raw.gid, job: raw.job as LocalJobOfMessage }
+  return { type: 'job', number: raw.number, uid: raw.uid, gid: raw.gid, job: raw.job as UserJob }
 }
-
-type LocalJobOfMessage = Extract<ToRunner, { type: 'job' }>['job']

@@ -83,7 +83,7 @@ async function run({ path: programPath, words, calledAs, terminal, state }: Run)
   const prepared = await prepareServer(invocation, terminal, programPath, state)
   if (prepared.is === 'ended') return prepared.exitCode
   const { server } = prepared.call
-  const lowered = mode.as === 'itself' ? undefined : await lower(server, mode.as === 'delivering')
+  const lowered = mode.as === 'itself' ? undefined : await lower(server, mode.as)
   if (lowered !== undefined && 'wrong' in lowered) {
     terminal.err(`${calledAs}: ${lowered.wrong}\n`)
     return 1
@@ -108,11 +108,19 @@ async function closeAll(server: Server, lowered: Lowered | undefined): Promise<v
 /** Root's power is needed to read the configuration, and for deliveries under other uids; not for the rest. */
 async function lower(
   server: Server,
-  delivers: boolean,
+  as: 'run-time user' | 'delivering' | 'routing',
 ): Promise<Lowered | { readonly wrong: string } | undefined> {
   if (process.geteuid?.() !== 0) return undefined
+  const delivers = as === 'delivering' || (as === 'routing' && looksAtFiles(server))
   const { lowerPrivilege } = await import('../../server/privileged/helper.ts')
   return lowerPrivilege(server, delivers)
+}
+
+/** Routers that may want to see files with the rights of their user. */
+function looksAtFiles({ configuration }: Server): boolean {
+  return configuration.routers.some(
+    ({ driver, settings }) => driver === 'redirect' || settings.require_files !== undefined,
+  )
 }
 
 function unexpected(terminal: Terminal, calledAs: string, error: unknown): void {

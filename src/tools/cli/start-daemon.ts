@@ -10,7 +10,7 @@ import { checkTexts } from '../../server/check-configuration.ts'
 import { type DaemonOptions, type DaemonResult, runDaemon, startedLine } from '../../server/daemon.ts'
 import { becomeUser } from '../../server/privileged/become.ts'
 import { type FromWorker, runPrivilegedParent } from '../../server/privileged/parent.ts'
-import { createRunAs } from '../../server/privileged/run-as.ts'
+import { createAsUser } from '../../server/privileged/run-as.ts'
 import type { ServerCall } from './call.ts'
 import { has, valueOf } from './parse.ts'
 import type { QueueRunFlags } from './queue-flags.ts'
@@ -98,8 +98,8 @@ async function runWorker(
   const { user } = server
   const tell = (message: FromWorker): void => void process.send?.(message)
   becomeUser(user.uid, user.gid, user.name)
-  server.setRunAs(
-    createRunAs({
+  server.setAsUser(
+    createAsUser({
       send: (message) => process.connected && (process.send?.(message) ?? false),
       on: (event: 'message' | 'disconnect', listener: (message: unknown) => void) =>
         process.on(event, listener),

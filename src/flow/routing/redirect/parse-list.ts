@@ -2,6 +2,7 @@
  * Reads a redirection list: addresses, pipes, files and the special items between colons.
  * Source: Exim manual, "Items in a non-filter redirection list", "Special items in redirection lists".
  */
+import type { Awaitable } from '../../../base/outcome.ts'
 import { type ByteString, slice, type Text, textOf, unquotedTaint } from '../../../base/text.ts'
 import { endOfAddress, parseAddress } from '../../../mail/parse-address.ts'
 
@@ -48,7 +49,7 @@ export interface ListRules {
   /** The text of an included file, or what is wrong. */
   include(
     path: ByteString,
-  ): { readonly bytes: ByteString } | { readonly error: ByteString; readonly missing: boolean }
+  ): Awaitable<{ readonly bytes: ByteString } | { readonly error: ByteString; readonly missing: boolean }>
 }
 
 const itemLimit = 100_000
@@ -61,14 +62,14 @@ interface Reading {
   readonly errors: ItemError[]
 }
 
-export function parseList(data: Text, rules: ListRules): ParsedList {
+export async function parseList(data: Text, rules: ListRules): Promise<ParsedList> {
   const reading: Reading = { rules, items: [], errors: [] }
-  const stop = read(data, reading, 0)
+  const stop = await read(data, reading, 0)
   return stop ?? { is: 'items', items: reading.items, errors: reading.errors }
 }
 
 /** Undefined: read to the end. */
-function read(source: Text, reading: Reading, depth: number): ParsedList | undefined {
+async function read(source: Text, reading: Reading, depth: number): Promise<ParsedList | undefined> {
   const data = textOf(source)
   let at = 0
   for (;;) {
@@ -89,7 +90,7 @@ function read(source: Text, reading: Reading, depth: number): ParsedList | undef
     at = end
     const tainted = unquotedTaint(slice(source, start, end)) !== undefined
     const stop = item.startsWith(':include:')
-      ? include(trimmed(item.slice(':include:'.length)), tainted, reading, depth)
+      ? await include(trimmed(item.slice(':include:'.length)), tainted, reading, depth)
       : readItem(item, tainted, reading)
     if (stop !== undefined) return stop
   }
@@ -127,12 +128,12 @@ function specialWord(
   return wrong(`"${trimmed(data.slice(at, endOfAddress(data, at, true)))}" is not permitted`)
 }
 
-function include(
+async function include(
   path: ByteString,
   tainted: boolean,
   reading: Reading,
   depth: number,
-): ParsedList | undefined {
+): Promise<ParsedList | undefined> {
   const { rules } = reading
   if (rules.forbidInclude) return wrong('included files not permitted')
   if (tainted) return wrong(`Tainted name '${path}' for file read not permitted`)
@@ -142,7 +143,7 @@ function include(
     return wrong(`included file ${path} is not in directory ${directory}`)
   }
   if (depth >= includeDepthLimit) return wrong(`included file ${path}: included files are nested too deeply`)
-  const file = rules.include(path)
+  const file = await rules.include(path)
   if ('error' in file) return wrong(`failed to open included file ${path}: ${file.error}`)
   return read(file.bytes, reading, depth + 1)
 }

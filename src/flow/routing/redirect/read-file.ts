@@ -1,44 +1,65 @@
 /** Reads the file of a redirect router after checking whose it is. Source: Exim manual, "check_owner", "modemask". */
 import { type ByteString, textOf, type Text, unquotedTaint } from '../../../base/text.ts'
-import type { Context, FileStat } from '../../../ports.ts'
+import type { FileStat, FileTrouble } from '../../../ports.ts'
+import { settleIds } from '../assign.ts'
+import { filesOfUser, type PathReader } from '../files-of-user.ts'
 import type { RedirectSettings } from '../routers/redirect.options.ts'
 import type { RouterWork } from '../types.ts'
+import { isTrouble } from '../values.ts'
 
 export type FileData =
   | { readonly is: 'data'; readonly bytes: ByteString }
   | { readonly is: 'absent' }
   | { readonly is: 'defer'; readonly message: ByteString }
 
-const fileLimitBytes = 16 * 1024 * 1024
+/** The longest file that is taken. */
+export const fileLimitBytes = 4 * 1024 * 1024
 
-export function readRedirectFile(name: Text, settings: RedirectSettings, work: RouterWork): FileData {
+/** Files of a redirection are read with the rights of `user`, else of the local user, as far as that can be done. */
+export async function redirectReader(
+  work: RouterWork,
+): Promise<PathReader | { readonly is: 'defer'; readonly message: ByteString }> {
+  const ids = await settleIds(work)
+  return isTrouble(ids) ? { is: 'defer', message: ids.message } : filesOfUser(ids, work.context)
+}
+
+export async function readRedirectFile(
+  name: Text,
+  settings: RedirectSettings,
+  work: RouterWork,
+  reader: PathReader,
+): Promise<FileData> {
   const path = textOf(name)
-  const { files } = work.context.ports
   if (!path.startsWith('/')) {
     return { is: 'defer', message: `"${path}" is not an absolute path` }
   }
   if (unquotedTaint(name) !== undefined)
     return { is: 'defer', message: `Tainted name '${path}' for file read not permitted` }
-  const stat = files.stat(path)
-  if ('error' in stat) return missing(path, stat, settings, work.context)
-  const wrong = checkFile(path, stat, settings, work)
-  if (wrong !== undefined) return { is: 'defer', message: wrong }
-  const file = files.read(path, fileLimitBytes)
-  if ('error' in file) return missing(path, file, settings, work.context)
-  return { is: 'data', bytes: file.bytes }
+  // Most users have no such file, which mostly can be seen without being them.
+  const seen = work.context.ports.files.stat(path)
+  if ('error' in seen && seen.code !== 'EACCES') return missing(path, seen, settings, reader)
+  if (!('error' in seen)) {
+    const wrong = checkFile(path, seen, settings, work)
+    if (wrong !== undefined) return { is: 'defer', message: wrong }
+  }
+  const file = await reader.read(path, fileLimitBytes)
+  if ('error' in file) return missing(path, file, settings, reader)
+  // Whose it is and what its mode is counts for the file that was read, not for one of that name a moment ago.
+  const wrong = file.stat === undefined ? undefined : checkFile(path, file.stat, settings, work)
+  return wrong === undefined ? { is: 'data', bytes: file.bytes } : { is: 'defer', message: wrong }
 }
 
 /** Absent is fine while the folder is there; a folder that is gone may be a file system that is not mounted. */
-function missing(
+async function missing(
   path: string,
-  { error, code }: { readonly error: string; readonly code: string },
+  { error, code }: FileTrouble,
   settings: RedirectSettings,
-  { ports }: Context,
-): FileData {
+  reader: PathReader,
+): Promise<FileData> {
   if (code === 'ENOENT') {
     if (settings.ignore_enotdir) return { is: 'absent' }
     const parent = path.slice(0, path.lastIndexOf('/')) || '/'
-    const folder = ports.files.stat(parent)
+    const folder = await reader.stat(parent)
     if (!('error' in folder)) return { is: 'absent' }
     if (folder.code === 'EACCES' && settings.ignore_eacces) return { is: 'absent' }
     return { is: 'defer', message: `failed to stat ${parent}/. (${folder.error})` }

@@ -3,8 +3,15 @@ import type { Report } from '../../../base/diagnostic.ts'
 import { isFailure } from '../../../base/outcome.ts'
 import { type ByteString, type Text, textOf } from '../../../base/text.ts'
 import type { Instance, RouterInstance } from '../../../language/config/configuration.ts'
-import { type ItemError, type ListItem, parseList, type ParsedList } from '../redirect/parse-list.ts'
-import { readRedirectFile } from '../redirect/read-file.ts'
+import {
+  type ItemError,
+  type ListItem,
+  type ListRules,
+  parseList,
+  type ParsedList,
+} from '../redirect/parse-list.ts'
+import { fileLimitBytes, readRedirectFile, redirectReader } from '../redirect/read-file.ts'
+import type { PathReader } from '../files-of-user.ts'
 import { syntaxReport } from '../redirect/syntax-report.ts'
 import type { RedirectedItem, RouterDriver, RouterVerdict, RouterWork } from '../types.ts'
 import { expandOption } from '../values.ts'
@@ -19,11 +26,13 @@ export const redirect: RouterDriver = {
   check,
   async route(work) {
     const settings = settingsOf(work.router)
-    const data = await readData(settings, work)
+    const reader = await redirectReader(work)
+    if ('is' in reader) return reader
+    const data = await readData(settings, work, reader)
     if (data === undefined) return { is: 'decline' }
     if (isVerdict(data)) return data
     if (isFilter(textOf(data))) return filterVerdict(settings, work)
-    return verdictOf(parseList(data, rulesOf(settings, work)), settings, work)
+    return verdictOf(await parseList(data, rulesOf(settings, work, reader)), settings, work)
   },
 }
 
@@ -66,6 +75,7 @@ function check(instance: Instance<object>, report: Report): void {
 async function readData(
   settings: RedirectSettings,
   work: RouterWork,
+  reader: PathReader,
 ): Promise<Text | undefined | RouterVerdict> {
   if (settings.file === undefined) {
     return expandOption(settings.data, work)
@@ -76,7 +86,7 @@ async function readData(
     const message = `failed to expand "${settings.file.text}" for ${work.router.name} router: ${name.message}`
     return { is: 'defer', message }
   }
-  const file = readRedirectFile(name, settings, work)
+  const file = await readRedirectFile(name, settings, work, reader)
   if (file.is === 'absent') return undefined
   return file.is === 'data' ? file.bytes : file
 }
@@ -99,9 +109,7 @@ function filterVerdict(settings: RedirectSettings, work: RouterWork): RouterVerd
   return { is: 'defer', message, isConfigurationError: true }
 }
 
-const fileLimitBytes = 16 * 1024 * 1024
-
-function rulesOf(settings: RedirectSettings, work: RouterWork): Parameters<typeof parseList>[1] {
+function rulesOf(settings: RedirectSettings, work: RouterWork, reader: PathReader): ListRules {
   return {
     allowDefer: settings.allow_defer,
     allowFail: settings.allow_fail,
@@ -110,8 +118,8 @@ function rulesOf(settings: RedirectSettings, work: RouterWork): Parameters<typeo
     includeDirectory: settings.include_directory,
     skipErrors: settings.skip_syntax_errors,
     allowUtf8Domains: work.context.settings.allow_utf8_domains,
-    include(path) {
-      const file = work.context.ports.files.read(path, fileLimitBytes)
+    async include(path) {
+      const file = await reader.read(path, fileLimitBytes)
       return 'error' in file ? { error: file.error, missing: file.code === 'ENOENT' } : file
     },
   }

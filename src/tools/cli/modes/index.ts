@@ -4,27 +4,27 @@ import type { ModeName } from '../flag.ts'
 
 /**
  * `as`: with whose rights a call of root's goes on once its configuration is read. `delivering` keeps a privileged
- * helper for deliveries under other uids; `itself` sees to it in its own way.
+ * helper for deliveries under other uids, `routing` one for files of users; `itself` sees to it in its own way.
  */
 type ModeRow =
   | { readonly needs: 'nothing'; load(): Promise<PlainMode> }
   | {
       readonly needs: 'server'
-      readonly as: 'run-time user' | 'delivering' | 'itself'
+      readonly as: 'run-time user' | 'delivering' | 'routing' | 'itself'
       load(): Promise<ServerMode>
     }
 
 export const modes: Readonly<Record<ModeName, ModeRow>> = {
   'accept-message': { needs: 'server', as: 'delivering', load: () => import('./accept-message.ts') },
-  'address-test': { needs: 'server', as: 'run-time user', load: () => import('./address-test.ts') },
-  'address-verify': { needs: 'server', as: 'run-time user', load: () => import('./address-verify.ts') },
+  'address-test': { needs: 'server', as: 'routing', load: () => import('./address-test.ts') },
+  'address-verify': { needs: 'server', as: 'routing', load: () => import('./address-verify.ts') },
   'batch-smtp': { needs: 'server', as: 'delivering', load: () => import('./batch-smtp.ts') },
   'build-information': { needs: 'server', as: 'itself', load: () => import('./build-information.ts') },
   'count-queue': { needs: 'server', as: 'run-time user', load: () => import('./count-queue.ts') },
   daemon: { needs: 'server', as: 'itself', load: () => import('./daemon.ts') },
   expand: { needs: 'server', as: 'run-time user', load: () => import('./expand.ts') },
   help: { needs: 'nothing', load: () => import('./help.ts') },
-  'host-check': { needs: 'server', as: 'run-time user', load: () => import('./host-check.ts') },
+  'host-check': { needs: 'server', as: 'routing', load: () => import('./host-check.ts') },
   information: { needs: 'nothing', load: () => import('./information.ts') },
   'message-action': { needs: 'server', as: 'delivering', load: () => import('./message-action.ts') },
   'message-show': { needs: 'server', as: 'run-time user', load: () => import('./message-show.ts') },
