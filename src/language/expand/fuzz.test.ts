@@ -64,10 +64,10 @@ test('whatever is expanded gives a value or a failure, soon', async () => {
   while (performance.now() < end) {
     let text = seeds[random(seeds.length)] ?? ''
     for (let i = random(6); i >= 0; i--) text = mutate(text).slice(0, 3000)
-    const start = performance.now()
+    const start = process.cpuUsage()
     const value = await expander.expandText(text, context)
     expander.check(new Expandable(text))
-    assert.ok(performance.now() - start < soonMs, text)
+    assert.ok(process.cpuUsage(start).user / 1000 < soonMs, text)
     assert.ok(isFailure(value) || typeof textOf(value) === 'string', text)
   }
 })
