@@ -10,6 +10,7 @@ const calm: AcceptSituation = {
   smtpAcceptMaxPerHost: 0,
   smtpAcceptQueue: 0,
   smtpLoadReserve: undefined,
+  hasReserveHosts: false,
   queueOnlyLoad: undefined,
   load: 0.5,
 }
@@ -36,11 +37,26 @@ const cases: readonly {
     is: 'refused',
     why: 'too many connections from that IP address',
   },
-  { says: 'reserved places', situation: { connections: 15, smtpAcceptReserve: 5 }, is: 'reserved' },
+  {
+    says: 'reserved places',
+    situation: { connections: 15, smtpAcceptReserve: 5 },
+    is: 'reserved',
+    why: 'not in reserve list: connected=15 max=20 reserve=5',
+    reply: 'Too many concurrent SMTP connections; please try again later',
+  },
   {
     says: 'a high load leaves only reserved hosts',
-    situation: { smtpLoadReserve: 1, load: 2 },
+    situation: { smtpLoadReserve: 1, load: 2, hasReserveHosts: true },
     is: 'reserved',
+    why: 'not in reserve list and load average = 2.00',
+    reply: 'Too much load; please try again later',
+  },
+  {
+    says: 'a high load without reserved hosts',
+    situation: { smtpLoadReserve: 1, load: 2 },
+    is: 'refused',
+    why: 'load average = 2.00',
+    reply: '421 Too much load; please try again later.',
   },
 ]
 for (const { says, situation, is, why, reply } of cases) {

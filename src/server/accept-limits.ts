@@ -13,6 +13,8 @@ export interface AcceptSituation {
   readonly smtpAcceptMaxPerHost: number
   readonly smtpAcceptQueue: number
   readonly smtpLoadReserve: number | undefined
+  /** `smtp_reserve_hosts` is set. */
+  readonly hasReserveHosts: boolean
   readonly queueOnlyLoad: number | undefined
   /** Load average of one minute. */
   readonly load: number
@@ -20,7 +22,7 @@ export interface AcceptSituation {
 
 export type AcceptVerdict =
   | { readonly is: 'welcome'; readonly queueOnly: boolean; readonly queueWhy?: string }
-  /** Only hosts of `smtp_reserve_hosts` may stay. */
+  /** Only hosts of `smtp_reserve_hosts` may stay: `reply` (after the host name) and `why` are for the others. */
   | { readonly is: 'reserved'; readonly reply: string; readonly why: string }
   | { readonly is: 'refused'; readonly reply: string; readonly why: string }
 
@@ -41,13 +43,19 @@ export function decideAccept(s: AcceptSituation): AcceptVerdict {
     if (s.connections >= reserve) {
       return {
         is: 'reserved',
-        reply: tooMany,
-        why: `too many connections (reserve=${s.smtpAcceptReserve})`,
+        reply: 'Too many concurrent SMTP connections; please try again later',
+        why: `not in reserve list: connected=${s.connections} max=${s.smtpAcceptMax} reserve=${s.smtpAcceptReserve}`,
       }
     }
   }
   if (s.smtpLoadReserve !== undefined && s.load > s.smtpLoadReserve) {
-    return { is: 'reserved', reply: tooMuchLoad, why: `load average = ${s.load.toFixed(2)}` }
+    const why = `load average = ${s.load.toFixed(2)}`
+    if (!s.hasReserveHosts) return { is: 'refused', reply: tooMuchLoad, why }
+    return {
+      is: 'reserved',
+      reply: 'Too much load; please try again later',
+      why: `not in reserve list and ${why}`,
+    }
   }
   if (s.smtpAcceptQueue > 0 && s.connections >= s.smtpAcceptQueue) {
     return {

@@ -10,6 +10,7 @@ import { isFailure } from '../base/outcome.ts'
 import { textOf } from '../base/text.ts'
 import { newConnection, type ReceiveServices } from '../flow/receive/services.ts'
 import { runSession } from '../flow/receive/session.ts'
+import { hostAndIdent } from '../mail/log-lines.ts'
 import type { ConnectionFacts } from '../ports.ts'
 import { IdleWatch } from '../wire/idle-watch.ts'
 import { type Listener, type ListenResult, startListener } from '../wire/listener.ts'
@@ -173,10 +174,10 @@ export class MailService {
         countAtStart: this.#counts.total,
       })
       const due = await proxyDue(server.context({ connection }))
-      if (due.is === 'unknown') return refuse(server, socket, host, due)
+      if (due.is === 'unknown') return refuse(server, socket, connection, { ...due, is: 'refused' })
       const client: Counted = { host, counted: due.is === 'no' || !countsClient(server) }
       const verdict = await this.#decide(server, connection, client)
-      if (verdict.is !== 'welcome') return refuse(server, socket, host, verdict)
+      if (verdict.is !== 'welcome') return refuse(server, socket, connection, verdict)
       const { queueOnly } = verdict
       if (due.is === 'no') return await this.#converse(server, socket, connection, queueOnly)
       const greeted = await greetProxy(socket, connection, server.context({ connection }))
@@ -189,7 +190,7 @@ export class MailService {
         this.#counts.move(host, behind)
         host = behind
         const again = await this.#decide(server, connection, { host, counted: true })
-        if (again.is !== 'welcome') return refuse(server, socket, host, again)
+        if (again.is !== 'welcome') return refuse(server, socket, connection, again)
       }
       await this.#converse(server, socket, connection, queueOnly, greeted.rest)
     } catch (error) {
@@ -218,14 +219,15 @@ export class MailService {
       smtpAcceptMaxPerHost: perHost === undefined || !counted ? 0 : await server.number(perHost, 0, context),
       smtpAcceptQueue: settings.smtp_accept_queue,
       smtpLoadReserve: settings.smtp_load_reserve,
+      hasReserveHosts: settings.smtp_reserve_hosts !== undefined,
       queueOnlyLoad: settings.queue_only_load,
       load: this.#loadNow(),
     })
     if (verdict.is !== 'reserved') return verdict
     const reserved = settings.smtp_reserve_hosts
-    if (reserved === undefined) return { ...verdict, is: 'refused' }
+    if (reserved === undefined) return verdict
     const found = await server.ports.matchList('host', reserved, { address: host }, context)
-    return found.is === 'match' ? { is: 'welcome', queueOnly: false } : { ...verdict, is: 'refused' }
+    return found.is === 'match' ? { is: 'welcome', queueOnly: false } : verdict
   }
 
   async #converse(
@@ -288,13 +290,20 @@ function countsClient(server: Server): boolean {
 function refuse(
   server: Server,
   socket: Socket,
-  host: string,
-  verdict: { readonly reply: string; readonly why: string },
+  connection: ConnectionFacts,
+  verdict: Exclude<AcceptVerdict, { readonly is: 'welcome' }>,
 ): void {
+  const forNow = verdict.is === 'reserved'
   if (server.log.selects('connection_reject')) {
-    server.log.main(undefined, `Connection from [${host}] refused: ${verdict.why}`)
+    const who = hostAndIdent(connection, server.log, false)
+    server.log.main(
+      undefined,
+      forNow
+        ? `temporarily refused connection from ${who}: ${verdict.why}`
+        : `Connection from ${who} refused: ${verdict.why}`,
+    )
   }
-  socket.end(`${verdict.reply}\r\n`)
+  socket.end(`${forNow ? `421 ${connection.activeHostname}: ` : ''}${verdict.reply}\r\n`)
   socket.resume()
   setTimeout(() => socket.destroy(), 2000).unref()
 }

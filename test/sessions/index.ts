@@ -1,6 +1,6 @@
 /** All tables of dialogues. */
 import type { Table } from './dialogue.ts'
-import { limits, synchronisation } from './limits.ts'
+import { limits, limitsForGood, synchronisation } from './limits.ts'
 import { mail } from './mail.ts'
 import { malformed } from './malformed.ts'
 import { noRcptAcl, refused, refusedEarly, turnedAway } from './refused.ts'
@@ -13,5 +13,6 @@ export const tables: readonly Table[] = [
   noRcptAcl,
   malformed,
   limits,
+  limitsForGood,
   synchronisation,
 ]

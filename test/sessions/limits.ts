@@ -78,6 +78,51 @@ smtp_accept_max_per_connection = 2
   ],
 }
 
+/** Beyond the limits for good. */
+export const limitsForGood: Table = {
+  name: 'limits for good',
+  configuration: configuration(
+    `${acls}recipients_max = 1
+recipients_max_reject
+smtp_accept_max_per_connection = 1
+smtp_max_synprot_errors = 1
+`,
+  ),
+  dialogues: [
+    {
+      says: 'too many recipients refuse the message',
+      steps: [...start, 'RCPT TO:<v@test.example>', 'DATA', 'MAIL FROM:<b@b.example>', 'QUIT'],
+    },
+    {
+      says: 'too many recipients refuse the message in chunks',
+      steps: [...start, 'RCPT TO:<v@test.example>', { send: 'BDAT 6 LAST\r\nS: x\r\n', replies: 1 }, 'QUIT'],
+    },
+    {
+      says: 'MAIL commands that failed count as messages',
+      steps: ['EHLO x', 'MAIL FROM:', 'MAIL FROM:<a@b.example>', 'QUIT'],
+    },
+    {
+      says: 'commands grouped behind a message too many',
+      steps: [
+        ...start,
+        'DATA',
+        '\r\n.',
+        'MAIL FROM:<>',
+        'RCPT TO:<u@test.example>',
+        'RCPT TO:<u@test.example>',
+        'DATA',
+        'QUIT',
+      ],
+    },
+    ...['', 'S', 'S: x\r\n', 'S: x\r\n y', 'S: x\r\n\r\n', 'S: x\r\n\r\nabc\r\n'].map((sent) => ({
+      says: `a client that goes after ${JSON.stringify(sent)}`,
+      steps: [...[...start, 'DATA'].map((line) => `${line}\r\n`), { send: sent, replies: 0 }],
+      raw: true as const,
+      closes: 'client' as const,
+    })),
+  ],
+}
+
 export const synchronisation: Table = {
   name: 'synchronisation',
   configuration: configuration(`${acls}pipelining_connect_advertise_hosts =\n`),

@@ -29,8 +29,7 @@ export function dataEnded(session: Session, receiver: MessageReceiver | undefine
     session.reply(421, `${connection.activeHostname}: Service not available - closing connection`)
   } else {
     connection.notQuitReason = 'connection-lost'
-    const where =
-      receiver === undefined ? '' : receiver.headerDone || !receiver.inLine ? ' (after header)' : ' (header)'
+    const where = placeInMessage(receiver)
     session.log.main(
       undefined,
       `SMTP connection from ${session.who(false)} lost while reading message data${where}`,
@@ -42,6 +41,12 @@ export function dataEnded(session: Session, receiver: MessageReceiver | undefine
   }
   session.transaction = undefined
   return 'close'
+}
+
+/** Where in the message the client went; so it was observed. */
+function placeInMessage(receiver: MessageReceiver | undefined): string {
+  if (receiver === undefined || receiver.headerDone) return ''
+  return receiver.headerText === '' || receiver.inLine ? ' (header)' : ' (after header)'
 }
 
 /** The whole message has been read, and cannot be taken. */

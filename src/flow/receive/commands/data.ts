@@ -23,6 +23,7 @@ export const data: Command = {
   async proceed(session) {
     const transaction = session.transaction
     if (transaction === undefined || !hasRecipients(transaction)) return noRecipients(session, 'DATA')
+    if (tooManyWereNamed(session)) return refuseForTooMany(session)
     const result = await runAclOption(session.settings.acl_smtp_predata, 'predata', transaction.context)
     if (result !== undefined) {
       const refusal = refusalOf(session, result, { what: 'DATA' })
@@ -69,6 +70,17 @@ export const bdat: Command = {
 
 function hasRecipients(transaction: Transaction): boolean {
   return transaction.recipients.length > 0 || transaction.discarded !== undefined
+}
+
+/** Source: Exim manual, `recipients_max_reject`: the whole message is refused. */
+function tooManyWereNamed(session: Session): boolean {
+  return session.recipientsMaxLogged && session.settings.recipients_max_reject
+}
+
+function refuseForTooMany(session: Session): Next {
+  session.reset()
+  session.reply(554, 'Too many recipients')
+  return 'continue'
 }
 
 function noRecipients(session: Session, verb: string): Next {
@@ -143,6 +155,7 @@ async function chunkRefused(session: Session): Promise<(() => Next) | undefined>
   if (session.chunks !== undefined) return undefined
   const transaction = session.transaction
   if (transaction === undefined || !hasRecipients(transaction)) return () => noRecipients(session, 'BDAT')
+  if (tooManyWereNamed(session)) return () => refuseForTooMany(session)
   const result = await runAclOption(session.settings.acl_smtp_predata, 'predata', transaction.context)
   if (result === undefined) return undefined
   const refusal = refusalOf(session, result, { what: 'DATA' })

@@ -158,13 +158,15 @@ function applyParameters(transaction: Transaction, parameters: readonly EsmtpPar
   }
 }
 
+/** Source: Exim manual, `smtp_accept_max_per_connection`: MAIL commands count, whatever became of them. */
 async function tooManyMessages(session: Session): Promise<boolean> {
   const most = (await expandInteger(session.settings.smtp_accept_max_per_connection, session.context)) ?? 0
-  if (most <= 0 || session.messagesAccepted < most) return false
+  if (most <= 0 || session.messagesStarted <= most) return false
   session.rejectLog(`rejected MAIL command ${session.who()}: too many messages in one connection`, {
     event: 'smtp:rejected',
     what: 'MAIL',
   })
+  session.mailRefused = true
   session.reply(421, 'too many messages in this connection')
   return true
 }
