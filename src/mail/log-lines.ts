@@ -88,6 +88,8 @@ export interface Reception {
   readonly messageIdCreated: boolean
   /** `DKIM=domain` of a signature that verified. */
   readonly dkimDomain?: ByteString | undefined
+  /** The result of the SPF check, when it ran. */
+  readonly spf?: string | undefined
 }
 
 /** The `<=` line of a message. */
@@ -108,6 +110,7 @@ export function receivedLine(reception: Reception, log: Log): ByteString {
   }
   if (reception.chunking) text += ' K'
   text += ` S=${reception.sizeBytes}`
+  if (reception.spf !== undefined && log.selects('spf')) text += ` SPF=${reception.spf}`
   if (reception.dkimDomain !== undefined && log.selects('dkim')) text += ` DKIM=${reception.dkimDomain}`
   if (log.selects('8bitmime')) text += ` M8S=${reception.body8bitmime}`
   if (log.selects('receive_time')) text += ` RT=${duration(envelope.receiveMs, log)}`

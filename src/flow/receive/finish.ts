@@ -2,6 +2,7 @@
 import type { ByteString } from '../../base/text.ts'
 import type { Envelope, Header } from '../../mail/envelope.ts'
 import { receivedLine } from '../../mail/log-lines.ts'
+import { spfOf } from '../../mail/spf-facts.ts'
 import type { AclResult } from '../../ports.ts'
 import { type SpooledMessage, SpoolError } from '../../store/spool/api.ts'
 import { answerRefusal, refusalOf, runAclOption, temporaryProblem } from './acl.ts'
@@ -145,6 +146,7 @@ function logReceived(
       rawSender: transaction.rawSender,
       rawRecipients: transaction.recipients.map((one) => one.raw),
       messageIdCreated: acceptance.prepared.messageIdCreated,
+      spf: spfOf(transaction.message)?.result,
       fakeReject: controls.fakeReject !== undefined || controls.fakeDefer !== undefined,
     },
     log,

@@ -4,6 +4,7 @@ import type { Expandable } from '../../base/expandable.ts'
 import type { AclSource, Configuration } from '../../language/config/configuration.ts'
 import { checkList } from '../../language/lists/check.ts'
 import type { AclPlace } from '../../ports.ts'
+import { reportSpfWords } from './check-spf.ts'
 import { findControl } from './controls/index.ts'
 import type { ControlRow } from './row.ts'
 import { verifyItems } from './verify/index.ts'
@@ -46,6 +47,7 @@ export function checkAcls(configuration: Configuration, parse: Parse, report: Re
     reportVerify(acl, report)
     reportControls(acl, report)
     reportLists(acl, configuration, report)
+    reportSpfWords(acl, report)
     calls.set(source.name, reportCalls(acl, configuration, report))
   }
   for (const source of configuration.acls.values()) reportLoop(source, calls, report)

@@ -1629,6 +1629,7 @@ export const mainOptions = {
     type: 'string',
     default: 'v=spf1 a/24 mx/24 ptr ?all',
     tier: 'A',
+    since: '0.1',
     doc: 'SPF record that is tried when a domain has none.',
   },
   spf_smtp_comment_template: {
@@ -1636,6 +1637,7 @@ export const mainOptions = {
     default:
       'SPF: $sender_host_address is not allowed to send mail from ${if def:sender_address_domain {$sender_address_domain}{$sender_helo_name}}',
     tier: 'A',
+    since: '0.1',
     doc: 'Text of $spf_smtp_comment, for telling a refused sender why.',
   },
   split_spool_directory: {

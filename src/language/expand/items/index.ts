@@ -1,6 +1,7 @@
 /** All items by name. Source: Exim manual, "Expansion items". */
 import type { ItemRow } from '../rows.ts'
 import { acl } from './acl.ts'
+import { authresults } from './authresults.ts'
 import { extract } from './extract.ts'
 import { fileItems } from './files.ts'
 import { ifItem } from './if.ts'
@@ -16,6 +17,7 @@ import { stringItems } from './strings.ts'
 
 const rows: readonly ItemRow[] = [
   acl,
+  authresults,
   extract,
   ...fileItems,
   ifItem,

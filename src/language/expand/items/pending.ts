@@ -24,7 +24,6 @@ function pending(name: string, doc: string): ItemRow {
 }
 
 export const pendingItems: readonly ItemRow[] = [
-  pending('authresults', 'results of checks as a header come with the checks themselves'),
   pending('certextract', 'certificates as variables do not work yet'),
   pending('dlfunc', 'C functions cannot be loaded; use ${run or a lookup'),
   pending('perl', 'there is no Perl interpreter inside; use ${run{/usr/bin/perl ...}} or a lookup'),

@@ -56,16 +56,6 @@ const dmarc = [
 ].map((name) => storedOutside(`dmarc_${name}`, `DMARC: ${name.replaceAll('_', ' ')}.`))
 const usedDomain = dmarc.find((row) => row.name === 'dmarc_used_domain')
 
-const spf = [
-  'guess',
-  'header_comment',
-  'received',
-  'result',
-  'result_guessed',
-  'smtp_comment',
-  'used_domain',
-].map((name) => storedOutside(`spf_${name}`, `SPF: ${name.replaceAll('_', ' ')}.`))
-
 const spam = ['action', 'bar', 'report', 'score', 'score_int'].map((name) =>
   storedOutside(`spam_${name}`, `Spam scan: ${name.replaceAll('_', ' ')}.`),
 )
@@ -108,7 +98,6 @@ export const contentVariables: readonly VariableRow[] = [
   ...disk,
   stored('queue_size', 'How many messages wait.'),
   ...spam,
-  ...spf,
   pending('tls_in_ourcert', 'Certificates as variables do not work yet.'),
   pending('tls_in_peercert', 'Certificates as variables do not work yet.'),
   pending('tls_out_ourcert', 'Certificates as variables do not work yet.'),

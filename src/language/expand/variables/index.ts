@@ -7,6 +7,7 @@ import { contentVariables } from './content.ts'
 import { messageVariables } from './message.ts'
 import { proxyTlvVariables } from './proxy-tlv.ts'
 import { serverVariables } from './server.ts'
+import { spfVariables } from './spf.ts'
 import { timeVariables } from './time.ts'
 
 const rows: readonly VariableRow[] = [
@@ -17,6 +18,7 @@ const rows: readonly VariableRow[] = [
   ...messageVariables,
   ...proxyTlvVariables,
   ...serverVariables,
+  ...spfVariables,
   ...timeVariables,
 ]
 

@@ -14,6 +14,7 @@ import { recipients } from './recipients.ts'
 import { seen } from './seen.ts'
 import { senderDomains } from './sender_domains.ts'
 import { senders } from './senders.ts'
+import { spf, spfGuess } from './spf.ts'
 import { verify } from './verify.ts'
 
 export const conditions: readonly ConditionRow[] = [
@@ -30,6 +31,8 @@ export const conditions: readonly ConditionRow[] = [
   seen,
   senderDomains,
   senders,
+  spf,
+  spfGuess,
   verify,
   ...missingConditions,
 ]

@@ -3,20 +3,6 @@ import type { Phases } from '../place.ts'
 import type { MissingCondition } from '../row.ts'
 
 const whenReceived: Phases = { only: ['data', 'prdr', 'notsmtp'] }
-const spfPlaces: Phases = {
-  except: [
-    'auth',
-    'connect',
-    'helo',
-    'mailauth',
-    'etrn',
-    'expn',
-    'starttls',
-    'vrfy',
-    'notsmtp',
-    'notsmtp_start',
-  ],
-}
 
 function missing(name: string, tier: 'A' | 'B' | 'C', phases: Phases, doc: string): MissingCondition {
   return { kind: 'condition', name, doc, tier, phases, argument: 'missing' }
@@ -48,11 +34,4 @@ export const missingConditions: readonly MissingCondition[] = [
     'True when the message matches a regular expression.',
   ),
   missing('spam', 'B', whenReceived, 'True when the spam scanner calls the message spam.'),
-  missing('spf', 'A', spfPlaces, 'True when the result of the SPF check is in the list.'),
-  missing(
-    'spf_guess',
-    'A',
-    spfPlaces,
-    'True when the result of the SPF check with a guessed record is in the list.',
-  ),
 ]

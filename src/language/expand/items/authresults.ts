@@ -1,0 +1,79 @@
+/** An Authentication-Results: header. Sources: Exim manual, "Expansion items"; RFC 8601 section 2. */
+import type { Awaitable } from '../../../base/outcome.ts'
+import { concat, taint, type Text } from '../../../base/text.ts'
+import { spfOf } from '../../../mail/spf-facts.ts'
+import type { ConnectionFacts, Context } from '../../../ports.ts'
+import type { ItemRow } from '../rows.ts'
+import { plainItem } from './kinds.ts'
+
+export const authresults: ItemRow = plainItem({
+  name: 'authresults',
+  doc: 'What the checks of the message found, as a header.',
+  since: '0.1',
+  manual: 'Expansion items',
+  least: 1,
+  most: 1,
+  apply([host = ''], { context }): Awaitable<Text> {
+    const parts = [iprev(context.connection), auth(context.connection), spf(context)].filter(
+      (part) => part !== undefined,
+    )
+    // Differs from Exim, which says nothing after the name: RFC 8601 section 2.2 asks for the word.
+    if (parts.length === 0) return concat(['Authentication-Results: ', host, '; none'])
+    return concat([
+      'Authentication-Results: ',
+      host,
+      ...parts.map((part) => taint(`;\n\t${part}`, '${authresults')),
+    ])
+  },
+})
+
+/** Whether the client's address leads to a name that leads back. RFC 8601 section 2.7.3. */
+function iprev(connection: ConnectionFacts | undefined): string | undefined {
+  if (connection?.hostAddress === undefined) return undefined
+  const address = `smtp.remote-ip=${value(connection.hostAddress)}`
+  switch (connection.hostLookup) {
+    case 'found':
+      return `iprev=pass (${comment(connection.hostName ?? '')}) ${address}`
+    case 'failed':
+      return `iprev=fail ${address}`
+    case 'deferred':
+      return `iprev=temperror ${address}`
+    case 'not done':
+      return undefined
+  }
+}
+
+/** RFC 8601 section 2.7.4. */
+function auth(connection: ConnectionFacts | undefined): string | undefined {
+  if (connection?.authenticatedBy === undefined) return undefined
+  const id = connection.authenticatedId ?? ''
+  const said = `auth=pass (${comment(connection.authenticatedBy)})`
+  return id === '' ? said : `${said} smtp.auth=${value(id)}`
+}
+
+/** RFC 8601 section 2.7.2. */
+function spf({ message, connection }: Context): string | undefined {
+  const facts = spfOf(message ?? connection)
+  if (facts === undefined || facts.result === '(invalid)') return undefined
+  const guess = facts.guessed ? ' (best guess record for domain)' : ''
+  const property = facts.identity === 'helo' ? 'smtp.helo' : 'smtp.mailfrom'
+  const domain = facts.usedDomain === '' ? '' : ` ${property}=${value(facts.usedDomain)}`
+  return `spf=${facts.result}${guess}${domain}`
+}
+
+const LONGEST = 255
+
+function printable(text: string): string {
+  return text.slice(0, LONGEST).replaceAll(/[^\x20-\x7e]/g, '?')
+}
+
+/** A domain, an address or a token stays as it is; anything else becomes a quoted string. */
+function value(text: string): string {
+  const shown = printable(text)
+  if (/^[\w!#$%&'*+.^`{|}~@-]+$/.test(shown)) return shown
+  return `"${shown.replaceAll(/["\\]/g, (character) => `\\${character}`)}"`
+}
+
+function comment(text: string): string {
+  return printable(text).replaceAll(/[()\\]/g, (character) => `\\${character}`)
+}

@@ -1,0 +1,73 @@
+/** Words about a result: the comment, and the Received-SPF: header. Source: RFC 7208 section 9.1. */
+import { unreachable } from '../../../base/outcome.ts'
+import type { SpfResult } from './result.ts'
+
+export interface Told {
+  readonly result: SpfResult
+  readonly identity: 'mfrom' | 'helo'
+  readonly domain: string
+  readonly sender: string
+  readonly helo: string
+  readonly ip: string
+  readonly receiver: string
+}
+
+/** More of a name or an address than this is shown nowhere: the header stays one line of lawful length. */
+const LONGEST_VALUE = 200
+
+/** Printable ASCII of a lawful length, whatever a stranger or the DNS said. */
+export function clean(text: string): string {
+  const printable = text.replaceAll(/[^\x20-\x7e]/g, '?')
+  return printable.length > LONGEST_VALUE ? `${printable.slice(0, LONGEST_VALUE)}...` : printable
+}
+
+/** `mx.example: domain of a.example designates 192.0.2.1 as permitted sender`. */
+export function headerComment(told: Told): string {
+  return `${clean(told.receiver)}: ${sentence(told)}`
+}
+
+function sentence({ result, ip, domain: name }: Told): string {
+  const domain = clean(name)
+  switch (result.result) {
+    case 'pass':
+      return `domain of ${domain} designates ${ip} as permitted sender`
+    case 'fail':
+      return `domain of ${domain} does not designate ${ip} as permitted sender`
+    case 'softfail':
+      return `transitioning domain of ${domain} does not designate ${ip} as permitted sender`
+    case 'neutral':
+      return `${ip} is neither permitted nor denied by domain of ${domain}`
+    case 'none':
+      return `domain of ${domain} does not provide an SPF record`
+    case 'temperror':
+      return `error in processing during lookup of ${domain}: ${clean(result.problem)}`
+    case 'permerror':
+      return `domain of ${domain} provides an SPF policy that cannot be used: ${clean(result.problem)}`
+    default:
+      return unreachable(result)
+  }
+}
+
+/** The header with its name, on one line. Its comment and its values are quoted as RFC 5322 asks. */
+export function receivedHeader(told: Told): string {
+  const { result } = told
+  const pairs: [key: string, value: string][] = [
+    ['client-ip', told.ip],
+    ['envelope-from', told.sender],
+    ['helo', told.helo],
+    ['receiver', told.receiver],
+    ['identity', told.identity === 'mfrom' ? 'mailfrom' : 'helo'],
+  ]
+  if ('mechanism' in result) pairs.push(['mechanism', result.mechanism])
+  if (result.result === 'temperror' || result.result === 'permerror') pairs.push(['problem', result.problem])
+  const comment = headerComment(told).replaceAll(/[()\\]/g, (character) => `\\${character}`)
+  const list = pairs.map(([key, value]) => `${key}=${valueOf(value)}`).join('; ')
+  return `Received-SPF: ${result.result} (${comment}) ${list};`
+}
+
+/** dot-atom / quoted-string. */
+function valueOf(value: string): string {
+  const text = clean(value)
+  if (/^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/i.test(text)) return text
+  return `"${text.replaceAll(/["\\]/g, (character) => `\\${character}`)}"`
+}
