@@ -18,7 +18,9 @@ for (const file of globSync('bench', '.js')) {
   if (bench.run === undefined) continue
   console.log(`\n${name}`)
   for (const figure of await bench.run()) {
-    console.log(`  ${figure.name.padEnd(60)} ${figure.value.toLocaleString('en', { maximumFractionDigits: 2 }).padStart(12)} ${figure.unit}`)
+    console.log(
+      `  ${figure.name.padEnd(60)} ${figure.value.toLocaleString('en', { maximumFractionDigits: 2 }).padStart(12)} ${figure.unit}`,
+    )
   }
 }
 process.exit(0)
