@@ -10,6 +10,7 @@ import { after, before, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { startDnsServer, type DnsServer } from './support/dns-server.ts'
 import { connectRaw, proxyAddress } from './support/proxied-client.ts'
+import { proxyHeaders } from './support/proxy-headers.ts'
 import {
   freePort,
   postern,
@@ -205,6 +206,31 @@ test('P2: a header that is wrong anywhere is refused', async () => {
   }
 })
 
+test('P2: every header of the table, whole, byte by byte, and glued to the first command', async () => {
+  const lax = await start(`${common}\nhosts_proxy = ${proxyAddress}\nsmtp_enforce_sync = false\n`)
+  const commands = 'NOOP\r\nQUIT\r\n'
+  const talk = async (name: string, header: string, expected: string): Promise<void> => {
+    const bad = expected === 'foreign' || expected.startsWith('!')
+    // What is no header, or a line without end, is taken for commands: each gets its refusal.
+    const answers = bad ? /^220 .*\r\n(503 Command refused.*\r\n)*221 / : /^220 .*\r\n250 OK\r\n221 /
+    const unended = expected.startsWith('!no end') || expected === 'foreign'
+    const glued = await connectRaw(lax.port, [header + commands])
+    // Bytes that came with a line too long went with it.
+    if (unended) {
+      await glued.hears(/^220 /)
+      glued.send('\r\nQUIT\r\n')
+    }
+    assert.match(await glued.closed(), answers, name)
+    if (header.length > 400) return
+    const slow = await connectRaw(lax.port, header.split(''), { pauseMs: 0 })
+    await slow.hears(/^220 /)
+    slow.send(unended ? `\r\n${commands}` : commands)
+    assert.match(await slow.closed(), answers, name)
+  }
+  for (let i = 0; i < proxyHeaders.length; i += 20)
+    await Promise.all(proxyHeaders.slice(i, i + 20).map(([name, header, said]) => talk(name, header, said)))
+})
+
 test('P3: address, port and name are the client’s; our own address stays that of the socket', async () => {
   const since = logSince()
   const client = await connectRaw(server.port, [v1])
@@ -383,6 +409,11 @@ test('P10: both names of the variables, and fields of version 2', async () => {
   await gains(since, /fields: mail\.example smtp id-1 TLSv1\.3 Ann AES 19 space vpce-08d 260 gcp\n/)
   ;(await connectSmtp(server.port)).end()
   await gains(since, /today: no :0 :0\n/)
+  const forger = await connectRaw(server.port, [v2(0x21, 0x11, tcp4 + tlv(2, 'a\n2026-01-01 forged'))])
+  await forger.hears(/^220 /)
+  forger.end()
+  await gains(since, /fields: a.*forged/)
+  assert.doesNotMatch(since(), /^2026-01-01 forged/m)
 })
 
 test('P11: a failed negotiation shows as $proxy_session with an empty $proxy_host', async () => {
