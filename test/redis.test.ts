@@ -14,6 +14,7 @@ import {
   type RedisOptions,
 } from './support/databases.ts'
 import { expansionBench } from './support/expansion-context.ts'
+import { hostileTexts } from './support/hostile-texts.ts'
 import { freePort, startServer, temporaryFolder, type StartedServer } from './support/server.ts'
 import { connectSmtp } from './support/smtp-client.ts'
 
@@ -227,6 +228,26 @@ describe('redis', { skip }, () => {
       'OK',
     )
     assert.equal(textOf(await outcome(expander.expandText('${lookup redis{GET bytes}}', context))), every)
+    bench.close()
+  })
+
+  test('R9: no hostile text becomes an argument or a command of its own', async () => {
+    const bench = expansionBench({ settings: { redis_servers: [at(plain, '/5/')] } })
+    const { expander, context } = bench
+    for (const [i, text] of hostileTexts.entries()) {
+      const bytes = Buffer.from(text, 'utf8').toString('latin1')
+      context.variables.set('sender_data', taint(bytes, '$sender_data'))
+      const written = i % 2 === 0 ? '$sender_data' : '${quote_redis:$sender_data}'
+      assert.equal(
+        textOf(await outcome(expander.expandText(`\${lookup redis{SET k ${written}}}`, context))),
+        'OK',
+        text,
+      )
+      assert.equal(textOf(await outcome(expander.expandText('${lookup redis{GET k}}', context))), bytes)
+      await outcome(expander.expandText(`\${lookup redis{SET k:${written} 1}}`, context))
+    }
+    const size = await outcome(expander.expandText('${lookup redis,int=number{DBSIZE}}', context))
+    assert.equal(textOf(size), String(new Set(hostileTexts).size + 1))
     bench.close()
   })
 

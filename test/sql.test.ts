@@ -5,7 +5,13 @@ import { after, before, describe, test } from 'node:test'
 import { isFailure } from '../src/base/outcome.ts'
 import { taint, textOf } from '../src/base/text.ts'
 import type { MainSettings } from '../src/language/config/options/main.ts'
-import { fetchMariadb, fetchPostgres, startMariadb, startPostgres } from './support/databases.ts'
+import {
+  fetchMariadb,
+  fetchPostgres,
+  startMariadb,
+  startPostgres,
+  type Database,
+} from './support/databases.ts'
 import { expansionBench, type Bench } from './support/expansion-context.ts'
 import { hostileTexts } from './support/hostile-texts.ts'
 import { freePort, temporaryFolder } from './support/server.ts'
@@ -170,6 +176,90 @@ describeType('mysql', 'missing' in mariadb ? mariadb.missing : false, async () =
   return {
     settings: { mysql_servers: [dead, `127.0.0.1:${server.port}/mail/mail/secret`] },
     stop: () => server.stop(),
+  }
+})
+
+describe('forms of servers', {
+  skip: 'missing' in mariadb ? mariadb.missing : 'missing' in postgres && postgres.missing,
+}, () => {
+  const running: Database[] = []
+  let bench: Bench
+  let items: Readonly<Record<'pgsql' | 'mysql', string>>
+  before(async () => {
+    if ('missing' in mariadb || 'missing' in postgres) return
+    const [pgsql, mysql] = await Promise.all([startPostgres(postgres), startMariadb(mariadb)])
+    running.push(pgsql, mysql)
+    bench = expansionBench()
+    items = {
+      pgsql: `(${pgsql.socket})/postgres/mail/secret`,
+      mysql: `localhost(${mysql.socket})/mail/mail/secret`,
+    }
+  })
+  after(async () => {
+    bench.close()
+    await Promise.all(running.map((each) => each.stop()))
+  })
+
+  for (const type of ['pgsql', 'mysql'] as const) {
+    const product = type === 'pgsql' ? 'PostgreSQL' : 'MySQL'
+    const data = type === 'pgsql' ? 'pgSQL' : 'MySQL'
+    test(`${type}: servers= after the type and before the query, over a socket`, async () => {
+      assert.equal(await expand(bench, `\${lookup ${type},servers=${items[type]} {select 1}}`), '1')
+      assert.equal(await expand(bench, `\${lookup ${type}{servers=${items[type]}; select 2}}`), '2')
+      const hostile = await expand(bench, `\${lookup ${type}{servers=$sender_data; select 2}}`, 'h/d/u/p')
+      assert.match(hostile, /DEFER: tainted server list/)
+    })
+    const wrong: readonly (readonly [string, string])[] = [
+      [',servers=nohost{select 1}', `${product} server "nohost" not found in ${type}_servers`],
+      [',servers=127.0.0.1/a{select 1}', `incomplete ${data} server data: 127.0.0.1`],
+      [',servers=127.0.0.1/a/b/c/d{select 1}', `unexpected slash in ${data} server hostname: 127.0.0.1/a`],
+      ['{servers=127.0.0.1 select 1}', `missing ; after "servers=" in ${product} lookup`],
+      ['{select 1}', `no ${product} servers defined (${type}_servers option)`],
+    ]
+    for (const [words, message] of wrong) {
+      test(`${type}: ${message}`, async () => {
+        const said = await expand(bench, `\${lookup ${type}${words}}`)
+        assert.ok(said.endsWith(`gave DEFER: ${message}`), said)
+      })
+    }
+    test(`${type}: a wrong password is no secret told`, async () => {
+      const item = items[type].replace('secret', 'SeCrEt')
+      const said = await expand(bench, `\${lookup ${type},servers=${item} {select 1}}`)
+      assert.match(said, new RegExp(`${type.toUpperCase()} connection failed: `))
+      assert.doesNotMatch(said.replace(item, ''), /SeCrEt/)
+    })
+    test(`${type}: a transaction left open ends`, async () => {
+      const ask = (sql: string): Promise<string> =>
+        expand(bench, `\${lookup ${type},servers=${items[type]} {${sql}}{y:\$value}{n}}`)
+      await ask('create table left_open(i int)')
+      await ask('begin')
+      await ask('insert into left_open values(1)')
+      assert.equal(await ask('begin'), type === 'mysql' ? 'y:0' : 'n')
+      assert.equal(await ask('select count(*) from left_open'), 'y:1')
+    })
+    test(`${type}: other rules for literals change no value and let nothing out`, async () => {
+      const ask = (sql: string, value = ''): Promise<string> =>
+        expand(bench, `\${lookup ${type},servers=${items[type]} {${sql}}{y:\$value}{n}}`, value)
+      const modes =
+        type === 'mysql'
+          ? [
+              "set global sql_mode='NO_BACKSLASH_ESCAPES'",
+              "set global sql_mode='ANSI_QUOTES'",
+              "set global sql_mode=''",
+            ]
+          : [
+              'alter system set standard_conforming_strings=off',
+              'alter system reset standard_conforming_strings',
+            ]
+      for (const mode of modes) {
+        await ask(mode)
+        if (type === 'pgsql') await ask('select pg_reload_conf()')
+        bench.close()
+        bench = expansionBench()
+        for (const value of ["o'b", '\\', "\\'", "x' or '1'='1", "\\' or 1=1 -- ", '"', 'n\\n'])
+          assert.equal(await ask(`select '\${quote_${type}:$sender_data}'`, value), `y:${value}`, mode)
+      }
+    })
   }
 })
 

@@ -89,7 +89,12 @@ async function openPool(
   }
 }
 
-type Raw = readonly (readonly (Buffer | null)[])[] | { readonly affectedRows: number }
+type Raw =
+  | readonly (readonly (Buffer | null)[])[]
+  | { readonly affectedRows: number; readonly serverStatus: number }
+
+/** SERVER_STATUS_IN_TRANS of the protocol. */
+const inTransaction = 1
 
 function run(connection: Connection, sql: string, limitMs: number): Promise<SqlAnswer> {
   // An empty statement is an error for the server; Exim finds nothing.
@@ -108,6 +113,8 @@ function run(connection: Connection, sql: string, limitMs: number): Promise<SqlA
         }
         // With `rowsAsArray` and our `typeCast` a result is one of these two.
         const result = raw as unknown as Raw
+        // A transaction that a query left open must not go on in the next one.
+        if ('affectedRows' in result && (result.serverStatus & inTransaction) !== 0) connection.usable = false
         if ('affectedRows' in result) resolve({ rows: undefined, affected: result.affectedRows })
         else {
           const rows = result.map((row) =>

@@ -19,6 +19,7 @@ interface Inner {
     on(event: 'parameterStatus', listen: (message: ParameterStatus) => void): void
   }
   ref?(): void
+  getTransactionStatus?(): string
   unref?(): void
 }
 interface ParameterStatus {
@@ -46,42 +47,69 @@ function placeOf(host: ByteString): { readonly host: string; readonly port: numb
   return { host: (tcp?.[1] ?? host).replace(/^\[(.*)\]$/, '$1'), port: Number(tcp?.[2] ?? 5432) }
 }
 
+/** What an item leaves empty is left to the library. */
+function given<T extends Readonly<Record<string, string | undefined>>>(
+  words: T,
+): Partial<Record<keyof T, string>> {
+  // Only entries are taken out.
+  return Object.fromEntries(
+    Object.entries(words).filter(([, word]) => word !== undefined && word !== ''),
+  ) as Partial<Record<keyof T, string>>
+}
+
 async function openPool(
   [host = '', database, user, password]: ServerItem,
   limitMs: number,
 ): Promise<PoolDoor<Connection>> {
   const { default: pg } = await import('pg')
-  return {
-    async open() {
-      const client = new pg.Client({
-        ...placeOf(host),
-        database: database ?? '',
-        user: user ?? '',
-        password: password ?? '',
-        connectionTimeoutMillis: limitMs,
-        // All values as the server writes them.
-        types: { getTypeParser: () => (value: string) => value },
-        application_name: 'postern',
-      })
-      const connection: Connection = { client, usable: true, standardStrings: false }
-      const ended = (): void => {
-        connection.usable = false
-      }
-      client.on('error', ended)
-      client.on('end', ended)
-      // pg hands these messages on from the connection within the client.
-      const inner = (client as unknown as Inner).connection
-      inner?.on('parameterStatus', ({ parameterName, parameterValue }) => {
-        if (parameterName === 'standard_conforming_strings')
-          connection.standardStrings = parameterValue === 'on'
-      })
+  const place = placeOf(host)
+  // TLS where the server offers it, as libpq does when nothing else is said; certificates are not looked at.
+  let encrypted = !place.host.startsWith('/')
+  const connect = async (): Promise<Connection> => {
+    const client = new pg.Client({
+      ...place,
+      ...given({ database, user, password }),
+      ssl: encrypted ? { rejectUnauthorized: false } : false,
+      connectionTimeoutMillis: limitMs,
+      // All values as the server writes them.
+      types: { getTypeParser: () => (value: string) => value },
+      application_name: 'postern',
+    })
+    const connection: Connection = { client, usable: true, standardStrings: false }
+    const ended = (): void => {
+      connection.usable = false
+    }
+    client.on('error', ended)
+    client.on('end', ended)
+    // pg hands these messages on from the connection within the client.
+    const inner = (client as unknown as Inner).connection
+    inner?.on('parameterStatus', ({ parameterName, parameterValue }) => {
+      if (parameterName === 'standard_conforming_strings')
+        connection.standardStrings = parameterValue === 'on'
+    })
+    try {
       await client.connect()
       return connection
+    } catch (error) {
+      client.end().catch(() => undefined)
+      throw error
+    }
+  }
+  return {
+    async open() {
+      try {
+        return await connect()
+      } catch (error) {
+        if (!encrypted || !(error instanceof Error && /does not support SSL/.test(error.message))) throw error
+        encrypted = false
+        return connect()
+      }
     },
     close({ client }) {
       client.end().catch(() => undefined)
     },
-    usable: (connection) => connection.usable,
+    // A transaction that a query left open must not go on in the next one.
+    usable: ({ client, usable }) => usable && (client as unknown as Inner).getTransactionStatus?.() === 'I',
     hold({ client }, busy) {
       const { ref, unref } = client as unknown as Inner
       ;(busy ? ref : unref)?.call(client)

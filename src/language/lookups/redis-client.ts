@@ -28,6 +28,8 @@ interface Peer {
   connection: Promise<Connected> | undefined
   readonly breaker: Breaker
   pending: number
+  /** Commands of this turn are gathered. */
+  corked: boolean
 }
 
 type Connected = { readonly redis: Redis } | { readonly error: string }
@@ -39,14 +41,19 @@ const mostPending = 10_000
 
 export function createRedisClients(now: () => number, files: Files): RedisClients {
   const peers = new Map<string, Peer>()
+  // The same server object comes again and again: its key need not be made each time.
+  const known = new WeakMap<RedisServer, Peer>()
 
   function peerOf(server: RedisServer): Peer | undefined {
+    const same = known.get(server)
+    if (same !== undefined) return same
     const key = JSON.stringify(server)
     let peer = peers.get(key)
     if (peer === undefined && peers.size < mostPeers) {
-      peer = { connection: undefined, breaker: createBreaker(now), pending: 0 }
+      peer = { connection: undefined, breaker: createBreaker(now), pending: 0, corked: false }
       peers.set(key, peer)
     }
+    if (peer !== undefined) known.set(server, peer)
     return peer
   }
 
@@ -76,11 +83,20 @@ export function createRedisClients(now: () => number, files: Files): RedisClient
       }
       const { redis } = connected
       const { stream } = redis
-      stream.ref()
+      if (peer.pending === 1) stream.ref()
+      // Commands of all sessions that ask in this turn go out in one write: a third more of them in bench/redis.ts.
+      if (!peer.corked) {
+        peer.corked = true
+        stream.cork()
+        process.nextTick(() => {
+          peer.corked = false
+          stream.uncork()
+        })
+      }
       try {
         // Nothing comes between the two on the connection.
         if (asking) redis.call('ASKING').catch(() => undefined)
-        const reply = await within(limitMs, redis.callBuffer(name, args.map(toBytes)))
+        const reply = await within(limitMs, redis.callBuffer(name, args.map(argument)))
         peer.breaker.succeeded()
         return { is: 'reply', reply }
       } catch (error) {
@@ -108,12 +124,26 @@ export function createRedisClients(now: () => number, files: Files): RedisClient
   }
 }
 
+/** Rejects when nothing came in time. One promise: this runs for every command. */
 function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no reply within ${limitMs} ms`)), limitMs)
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no reply within ${limitMs} ms`)), limitMs)
+    promise.then(
+      (value) => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error: unknown) => {
+        clearTimeout(timer)
+        reject(error instanceof Error ? error : new Error(String(error)))
+      },
+    )
   })
-  return Promise.race([promise, limit]).finally(() => clearTimeout(timer))
+}
+
+/** ASCII is the same bytes as a string, which is written faster. */
+function argument(text: ByteString): string | Buffer {
+  return /^[\0-\x7f]*$/.test(text) ? text : toBytes(text)
 }
 
 /** Connects, gives user and password, and chooses the database. */

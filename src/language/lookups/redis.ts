@@ -1,5 +1,6 @@
 /** Lookups in Redis. Source: Exim manual, "More about Redis", "Specifying the server in the query". */
-import type { ByteString, Text } from '../../base/text.ts'
+import { Recent } from '../../base/recent.ts'
+import { textOf, type ByteString, type Text } from '../../base/text.ts'
 import type { Context, LookupResult } from '../../ports.ts'
 import { createRedisClients, type RedisAnswer, type RedisClients } from './redis-client.ts'
 import { readCommand } from './redis-command.ts'
@@ -13,6 +14,8 @@ const mostRedirections = 5
 
 export function createRedis(): QueryType {
   let clients: RedisClients | undefined
+  // What `servers=` and the option name, read once. A configuration has few such lists.
+  const read = new Recent<string, ServerList>(100)
   return {
     name: 'redis',
     doc: 'Sends a command to a Redis server.',
@@ -20,7 +23,7 @@ export function createRedis(): QueryType {
     style: 'query',
     find(query, options, context) {
       clients ??= createRedisClients(() => context.ports.now(), context.ports.files)
-      return find(query, options, context, clients)
+      return find(query, options, context, clients, read)
     },
     close: () => clients?.close(),
   }
@@ -31,19 +34,17 @@ async function find(
   options: LookupOptions,
   context: Context,
   clients: RedisClients,
+  read: Recent<string, ServerList>,
 ): Promise<LookupResult> {
-  const configured = context.settings.redis_servers
-  const chosen = serversFor(query, options, configured && joinUrls(configured), redisNames, context)
-  if (chosen.is === 'wrong') return defer(chosen.message)
+  const chosen = serversOf(query, options, context, read)
+  if ('message' in chosen) return defer(chosen.message)
   const command = readCommand(chosen.query)
   if (command.is === 'wrong') return defer(command.message)
   const reading = replyOptions(options)
   if ('message' in reading) return defer(reading.message)
   const limitMs = durationOption(options, 'timeout', 5_000)
   let problem = ''
-  for (const parts of chosen.servers) {
-    const server = readServer(parts.join('/'))
-    if ('message' in server) return defer(server.message)
+  for (const server of chosen.servers) {
     const answer = await askCluster(clients, server, command.name, command.args, limitMs)
     if (answer.is === 'reply') return mapReply(answer.reply, reading)
     problem = answer.is === 'error' ? `REDIS: lookup result failed: ${answer.message}` : answer.message
@@ -51,6 +52,34 @@ async function find(
     if (answer.is === 'error' && !elsewhere.test(answer.message)) break
   }
   return defer(problem)
+}
+
+interface ServerList {
+  readonly configured: readonly ByteString[] | undefined
+  readonly servers: readonly RedisServer[]
+}
+
+function serversOf(
+  query: Text,
+  options: LookupOptions,
+  context: Context,
+  read: Recent<string, ServerList>,
+): { readonly servers: readonly RedisServer[]; readonly query: Text } | { readonly message: string } {
+  const configured = context.settings.redis_servers
+  const before = /^\s*servers\s*=/.test(textOf(query))
+  const key = options.get('servers') ?? ''
+  const known = before ? undefined : read.get(key)
+  if (known !== undefined && known.configured === configured) return { servers: known.servers, query }
+  const chosen = serversFor(query, options, configured && joinUrls(configured), redisNames, context)
+  if (chosen.is === 'wrong') return chosen
+  const servers: RedisServer[] = []
+  for (const parts of chosen.servers) {
+    const server = readServer(parts.join('/'))
+    if ('message' in server) return server
+    servers.push(server)
+  }
+  if (!before) read.set(key, { configured, servers })
+  return { servers, query: chosen.query }
 }
 
 const elsewhere = /^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|BUSY|MISCONF|NOREPLICAS) /
