@@ -72,6 +72,8 @@ acl_smtp_data = at_data
 acl_smtp_predata = at_predata
 smtp_accept_max_nonmail = 1000
 host_lookup =
+dns_retrans = 1s
+dns_retry = 1
 log_selector = +spf +spf_verbose
 never_users =
 begin acl

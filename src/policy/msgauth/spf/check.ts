@@ -9,7 +9,7 @@ import { clean, headerComment, receivedHeader, type Told } from './header.ts'
 import { expandText, parseMacroString, type MacroString } from './macro.ts'
 import { asciiDomain } from './names.ts'
 import { isSpfRecord } from './record.ts'
-import type { SpfQuery, SpfResult } from './result.ts'
+import type { AskDns, SpfQuery, SpfResult } from './result.ts'
 import { Walk } from './walk.ts'
 
 const KEPT = 'spf results'
@@ -79,7 +79,7 @@ function keptOf(context: Context): Kept {
 }
 
 async function evaluate(query: Query, context: Context, use: 'spf' | 'spf_guess'): Promise<SpfFacts> {
-  const dns = context.ports.dns
+  const dns: AskDns = (name, type) => context.ports.dns(name, type)
   let result = await checkHost(query, dns)
   let guessed = false
   const policy = context.settings.spf_guess
@@ -139,7 +139,7 @@ async function smtpComment(query: Query, result: SpfResult, context: Context): P
 
 /** `%_`, `%{L}` and so on in the template, as the manual lists them; `%{p}` asks nobody. */
 function withMacros(parts: MacroString, query: Query, context: Context): string {
-  const walk = new Walk(query, context.ports.dns)
+  const walk = new Walk(query, (name, type) => context.ports.dns(name, type))
   try {
     return expandText(parts, (letter) => walk.valueOf(letter, query.domain, 'unknown'), LONGEST_COMMENT)
   } finally {

@@ -19,7 +19,7 @@ export const spfLookup: SingleKeyType = {
         const { ports, server } = context
         const result = await checkHost(
           { ip, domain, sender, helo: domain, receiver: server.primaryHostname, now: ports.now() },
-          ports.dns,
+          (name, type) => ports.dns(name, type),
         )
         return { is: 'found', data: result.result }
       },
