@@ -3,8 +3,10 @@ import { createDelivery, type Delivery, type DeliveryDeps } from '../flow/delive
 import type { ReceiveServices } from '../flow/receive/services.ts'
 import { createRouting, type Routing } from '../flow/routing/index.ts'
 import { rewriteHeaders } from '../flow/routing/rewrite/index.ts'
+import { createDoors } from '../language/expand/doors/index.ts'
 import type { Claim, SpooledMessage } from '../store/spool/api.ts'
 import { createAuthService } from './auth-service.ts'
+import { createEtrn } from './etrn.ts'
 import type { RunAs } from './privileged/run-as.ts'
 import { type DeliveryOrder, DeliveryQueue } from './queue.ts'
 import { createRewriting, transportRules } from './rewriting.ts'
@@ -41,6 +43,13 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
   })
   const rulesOf = transportRules()
   const auth = createAuthService(configuration.authenticators)
+  const doors = createDoors()
+  const etrn = createEtrn({
+    run: async (request) => (await wantQueue()).run(request),
+    command: (request) => doors.runCommand(request),
+    environment: (context) => doors.environment(context),
+    onFault: (error) => server.fault('ETRN', error),
+  })
   let delivery: Delivery | undefined
   let queue: Promise<DeliveryQueue> | undefined
 
@@ -92,6 +101,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       connectionCount: () => 1,
       rewriting: createRewriting(configuration.rewrite),
       auth,
+      etrn,
       async expn(address, context) {
         const tested = await routing.test(address, 'expn', context)
         return { is: tested.exitCode === 0 ? 'ok' : 'fail', lines: tested.lines }

@@ -215,6 +215,7 @@ function readMessage(raw: unknown): ToRunner | undefined {
   }
   if (raw.type !== 'job' || !('uid' in raw) || !('gid' in raw) || !('job' in raw)) return undefined
   if (typeof raw.uid !== 'number' || typeof raw.gid !== 'number') return undefined
+  if (typeof raw.job !== 'object' || raw.job === null) return undefined
   // The job itself is only passed on: the child does it with the rights of that uid alone.
   return { type: 'job', number: raw.number, uid: raw.uid, gid: raw.gid, job: raw.job as UserJob }
 }

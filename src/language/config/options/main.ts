@@ -1543,13 +1543,15 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Command that ETRN runs in place of a queue run.',
   },
   smtp_etrn_serialize: {
     type: 'boolean',
     default: true,
     tier: 'B',
-    doc: 'Whether one ETRN of the same argument waits for another.',
+    since: '0.1',
+    doc: 'Whether an ETRN is refused while another of the same argument is at work.',
   },
   smtp_load_reserve: {
     type: 'fixed',
