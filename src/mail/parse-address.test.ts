@@ -45,6 +45,7 @@ const bad: readonly (readonly [text: string, message: string])[] = [
   ['a@c..d', 'domain missing or malformed'],
   ['"a b@c', 'unmatched doublequote in local part'],
   ['<a@b', "'>' missing at end of address"],
+  ['<a', '"@" or "." expected after "a"'],
   ['a@b>', 'malformed address: > may not follow a@b'],
   ['a@b c', 'malformed address: c may not follow a@b '],
   ['a b', expected],

@@ -112,9 +112,9 @@ function readAngle(text: ByteString, open: number, options: ParseAddressOptions)
   const found = readAddrSpec(text, inside, options)
   if (found.is === 'error') return found
   const close = skipComments(text, found.next)
-  if (close >= text.length) return error("'>' missing at end of address")
   if (text[close] !== '>') {
     const { localPart, domain } = found.parsed
+    if (domain !== '' && close >= text.length) return error("'>' missing at end of address")
     if (domain === '') return error(`"@" or "." expected after "${localPart}"`)
     return error(`malformed address: ${text.slice(close, close + 32)} may not follow ${text.slice(0, close)}`)
   }

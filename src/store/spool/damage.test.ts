@@ -188,6 +188,40 @@ for (const indexed of [true, false]) {
   })
 }
 
+test('a body file that is cut off is never delivered: it is set aside', async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open()
+  const large = await addMessage(spool, Buffer.alloc(100_000, 'x'))
+  const small = await addMessage(spool)
+  await spool.close()
+  const [name = ''] = readdirSync(`${world.directory}/bodies`)
+  truncateSync(`${world.directory}/bodies/${name}`, 1000)
+  const again = await world.open()
+  assert.equal(await again.claim(large), undefined)
+  assert.match(again.damaged[0]?.why ?? '', /^its body file \S+ has 1000 bytes in place of 100000$/)
+  assert.deepEqual(
+    [...again.list()].map(({ id }) => id),
+    [small],
+  )
+  assert.equal(statSync(`${world.directory}/damaged/${name}`).size, 1000)
+})
+
+test('the body of a message whose record is damaged is kept', async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open()
+  await addMessage(spool, Buffer.alloc(100_000, 'x'))
+  await spool.close()
+  const [name = ''] = readdirSync(`${world.directory}/bodies`)
+  const path = segmentOf(world)
+  const bytes = readFileSync(path)
+  bytes[bytes.indexOf('alice@')] = 0x41
+  writeFileSync(path, bytes)
+  loseIndex(world)
+  await world.open()
+  assert.equal(statSync(`${world.directory}/damaged/${name}`).size, 100_000)
+  assert.match(world.lines.join('\n'), /body \S+ belongs to no message that can be read; kept as damaged/)
+})
+
 test('strange files in the spool do no harm', async (t) => {
   const world = spoolWorld(t)
   const ids = await threeMessages(world)
@@ -196,11 +230,16 @@ test('strange files in the spool do no harm', async (t) => {
   mkdirSync(`${world.directory}/segments/folder`)
   writeFileSync(`${world.directory}/segments/folder/0123456789abcdef`, 'not a segment')
   loseIndex(world)
+  writeFileSync(`${world.directory}/segments/folder/notes`, 'by hand')
   const spool = await world.open()
   assert.deepEqual(
     [...spool.list()].map(({ id }) => id),
     ids,
   )
+  for (const name of ['strange', 'notes']) {
+    assert.ok(existsSync(`${world.directory}/damaged/strange-${name}`), name)
+    assert.match(world.lines.join('\n'), new RegExp(`${name} is no file of the spool`))
+  }
 })
 
 const refused = [

@@ -222,6 +222,14 @@ export const removeFolder = fs.rmdirSync
 export const fileExists = fs.existsSync
 export const fileInfo = fs.lstatSync
 
+/** What is wrong with a body file before it is read: a part of a message must not be delivered. */
+export function bodyFileProblem(path: string, size: number): string | undefined {
+  const facts = fs.lstatSync(path, { throwIfNoEntry: false })
+  if (facts === undefined) return 'is missing'
+  if (!facts.isFile()) return 'is no plain file'
+  return facts.size < size ? `has ${facts.size} bytes in place of ${size}` : undefined
+}
+
 /** Gives a file that a library made the mode and owner of all others. */
 export function restrict(path: string, owner: FileOwner | undefined): void {
   const facts = fs.statSync(path)

@@ -1,6 +1,6 @@
 /** Reads a message from the records that the index names. */
 import type { Envelope } from '../../mail/envelope.ts'
-import { fileExists } from './disk.ts'
+import { bodyFileProblem } from './disk.ts'
 import type { IndexEntry } from './queue-index.ts'
 import type { RecordView } from './record.ts'
 import type { SegmentReader } from './segment-reader.ts'
@@ -30,7 +30,8 @@ export async function loadMessage(
   if (envelope === undefined || body === undefined) return 'it has no message record'
   if (entry.bodyFile === '') return new StoredMessage(id, envelope, { is: 'memory', bytes: body })
   const path = `${directory}/bodies/${entry.bodyFile}`
-  if (!fileExists(path)) return `its body file ${entry.bodyFile} is missing`
+  const problem = bodyFileProblem(path, entry.bodySize)
+  if (problem !== undefined) return `its body file ${entry.bodyFile} ${problem}`
   return new StoredMessage(id, envelope, { is: 'file', path, size: entry.bodySize })
 }
 

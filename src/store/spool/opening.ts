@@ -281,7 +281,10 @@ export class OpenSpool {
       const id = name.slice(0, name.indexOf('.'))
       const owner = name.slice(name.indexOf('.') + 1)
       if (!all && !dead.includes(owner)) continue
-      if (this.index.get(id)?.bodyFile !== name) removeLater(`${bodies}/${name}`)
+      if (this.index.get(id)?.bodyFile === name) continue
+      // After damage it may be all that is left of an acknowledged message.
+      if (this.setAside.list.length > 0) this.setAside.body(name)
+      else removeLater(`${bodies}/${name}`)
     }
     if (!all) return
     const logs = `${this.directory}/msglog`

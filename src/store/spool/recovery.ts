@@ -2,8 +2,18 @@
  * From segments to index: reads the records of a dead process (or of all), and brings the index in step.
  * Records are merged by message id and sequence number, so reading them twice does no harm.
  */
+import { basename } from 'node:path'
 import { isDamage, readSegmentHead, type RecordView, scanRecords } from './record.ts'
-import { closeFile, fileSize, listFolder, openFile, readAt, removeQuietly, renameFile } from './disk.ts'
+import {
+  closeFile,
+  fileInfo,
+  fileSize,
+  listFolder,
+  openFile,
+  readAt,
+  removeQuietly,
+  renameFile,
+} from './disk.ts'
 import type { Location, Segment } from './journal.ts'
 import { envelopeAfter, parseMessage } from './load.ts'
 import type { IndexEntry, QueueIndex } from './queue-index.ts'
@@ -51,6 +61,10 @@ export async function recover(
   const found = new Map<string, Found>()
   const segments: Segment[] = []
   for (const folder of folders) {
+    if (!fileInfo(folder).isDirectory()) {
+      host.setAside.strange(folder, basename(folder))
+      continue
+    }
     for (const name of listFolder(folder)) {
       const segment = await scanSegment(host, folder, name, found)
       if (segment !== undefined) segments.push(segment)
@@ -71,7 +85,10 @@ async function scanSegment(
 ): Promise<Segment | undefined> {
   const path = `${folder}/${fileName}`
   if (fileName.startsWith('free-')) removeQuietly(path)
-  if (!/^[0-9a-f]{16}$/.test(fileName)) return undefined
+  if (!/^[0-9a-f]{16}$/.test(fileName)) {
+    if (!/^(?:free-|\.?clean)/.test(fileName)) host.setAside.strange(path, fileName)
+    return undefined
+  }
   const bytes = await readWhole(path)
   const stamp = readSegmentHead(bytes) ?? Buffer.from(fileName, 'hex')
   if (stamp === 'free' || bytes.length === 0) {

@@ -1,5 +1,5 @@
 /** What cannot be read: its bytes go to `damaged/`, its name to the log, and all others go on. */
-import { type FileOwner, writeSmallFile } from './disk.ts'
+import { errorCode, type FileOwner, renameFile, writeSmallFile } from './disk.ts'
 import type { IndexEntry } from './queue-index.ts'
 import type { Damage } from './record.ts'
 import type { SegmentReader } from './segment-reader.ts'
@@ -43,7 +43,30 @@ export class SetAside {
       const bytes = await this.#reader.readBytes(part)
       if (bytes !== undefined) this.#keep(`${id}-${number}`, bytes)
     }
+    if (entry.bodyFile !== '') this.#move(`${this.#directory}/bodies/${entry.bodyFile}`, entry.bodyFile)
     this.#tell(`message ${id}`, why)
+  }
+
+  /** A file that no process of this program leaves where it is. */
+  strange(path: string, name: string): void {
+    const kept = `strange-${name}`
+    if (this.#move(path, kept)) this.#log(`spool: ${path} is no file of the spool; kept as damaged/${kept}`)
+  }
+
+  /** A body that no readable record speaks of, while records could not be read. */
+  body(name: string): void {
+    if (!this.#move(`${this.#directory}/bodies/${name}`, name)) return
+    this.#log(`spool: body ${name} belongs to no message that can be read; kept as damaged/${name}`)
+  }
+
+  #move(path: string, name: string): boolean {
+    try {
+      renameFile(path, `${this.#directory}/damaged/${name}`)
+      return true
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') this.#log(`spool: ${path} cannot be set aside: ${String(error)}`)
+      return false
+    }
   }
 
   #keep(name: string, bytes: Uint8Array): void {
