@@ -1,5 +1,6 @@
 /** Files that the configuration language reads (`${readfile`, `exists`, `:include:`). A door: it reads files. */
 import {
+  accessSync,
   closeSync,
   constants,
   fstatSync,
@@ -9,6 +10,7 @@ import {
   type Stats,
   statSync,
 } from 'node:fs'
+import { dirname } from 'node:path'
 import { fromBytes } from '../base/text.ts'
 import type { Files, FileStat, FileTrouble } from '../ports.ts'
 
@@ -42,6 +44,18 @@ export const systemFiles: Files = {
   list(path) {
     return attempt(() => readdirSync(path, { encoding: 'latin1' }))
   },
+}
+
+/** Whether this process could write in a folder, or make it. */
+export function mayWriteFolder(path: string): boolean {
+  const found = systemFiles.stat(path)
+  const at = 'error' in found && found.code === 'ENOENT' ? dirname(path) : path
+  try {
+    accessSync(at, constants.W_OK | constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function fileStat(stat: Stats): FileStat {

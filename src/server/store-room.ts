@@ -2,6 +2,7 @@
  * Spool and hints of one process: opened when first asked for, kept over a reload of the configuration, closed at the
  * end. A process that only looks opens the spool for reading, and sees hints of its own.
  */
+import { mayWriteFolder } from './files.ts'
 import type { Hints } from '../ports.ts'
 import type { Spool } from '../store/spool/api.ts'
 import { createMemoryHints } from '../store/hints/memory.ts'
@@ -21,6 +22,7 @@ export class StoreRoom {
   #directory = ''
   #reading: Promise<Spool> | undefined
   #writing: Promise<Spool> | undefined
+  #written: Spool | undefined
   #opening: Promise<void> | undefined
   #current: Hints = createMemoryHints()
   #closeHints: (() => Promise<void>) | undefined
@@ -53,6 +55,11 @@ export class StoreRoom {
     return this.#writing
   }
 
+  /** How many messages wait; undefined while nothing here has opened the spool to write. */
+  queueSize(): number | undefined {
+    return this.#written?.count()
+  }
+
   /** The hints that all processes share take the place of this process's own. */
   openHints(): Promise<void> {
     this.#opening ??= this.#openHints()
@@ -70,12 +77,17 @@ export class StoreRoom {
 
   async #open(readOnly: boolean): Promise<Spool> {
     const { openSpool } = await import('../store/spool/index.ts')
-    return openSpool({ ...this.#options, directory: this.#directory, readOnly })
+    const spool = await openSpool({ ...this.#options, directory: this.#directory, readOnly })
+    if (!readOnly) this.#written = spool
+    return spool
   }
 
   async #openHints(): Promise<void> {
+    const directory = `${this.#directory}/hints`
+    // A test of addresses needs no rights on the spool: it sees no hints then, and leaves none.
+    if (this.#options.brief && !mayWriteFolder(directory)) return
     const { openHints } = await import('../store/hints/index.ts')
-    const hints = openHints({ ...this.#options, directory: `${this.#directory}/hints` })
+    const hints = openHints({ ...this.#options, directory })
     this.#current = hints
     this.#closeHints = () => hints.close()
   }

@@ -17,22 +17,21 @@ export interface Lowered {
 
 /**
  * Goes on as the run-time user when this process is root's.
- * @param delivers local deliveries, or looks at files, under other uids will be wanted
+ * @param wants `helper`: somebody who looks at files under other uids; `writing`: also spool and logs that can be written
  */
 export async function lowerPrivilege(
   server: Server,
-  delivers: boolean,
+  wants: { readonly helper: boolean; readonly writing: boolean },
 ): Promise<Lowered | { readonly wrong: string }> {
   const { user } = server
   if (process.geteuid?.() !== 0 || user.uid === 0) return { end: () => undefined }
-  const wrong = prepareFolders({
-    spoolDirectory: server.facts.spoolDirectory,
-    logPaths: server.logPaths,
-    user,
-  })
+  const { facts, logPaths } = server
+  const wrong = wants.writing
+    ? prepareFolders({ spoolDirectory: facts.spoolDirectory, logPaths, user })
+    : undefined
   if (wrong !== undefined) return { wrong }
   let helper: ChildProcess | undefined
-  if (delivers) {
+  if (wants.helper) {
     const never = await neverUids(server)
     helper = fork(helperProgram, [[...never].join(',')], {
       cwd: '/',

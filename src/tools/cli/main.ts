@@ -111,9 +111,10 @@ async function lower(
   as: 'run-time user' | 'delivering' | 'routing',
 ): Promise<Lowered | { readonly wrong: string } | undefined> {
   if (process.geteuid?.() !== 0) return undefined
-  const delivers = as === 'delivering' || (as === 'routing' && looksAtFiles(server))
+  const writing = as === 'delivering'
+  const helper = writing || (as === 'routing' && looksAtFiles(server))
   const { lowerPrivilege } = await import('../../server/privileged/helper.ts')
-  return lowerPrivilege(server, delivers)
+  return lowerPrivilege(server, { helper, writing })
 }
 
 /** Routers that may want to see files with the rights of their user. */

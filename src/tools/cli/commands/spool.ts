@@ -27,7 +27,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   if (prepared.is === 'ended') return prepared.exitCode
   const { server } = prepared.call
   const { lowerPrivilege } = await import('../../../server/privileged/helper.ts')
-  const lowered = await lowerPrivilege(server, false)
+  const lowered = await lowerPrivilege(server, { helper: false, writing: true })
   if ('wrong' in lowered) {
     terminal.err(`postern spool: ${lowered.wrong}\n`)
     return 1
