@@ -303,6 +303,8 @@ export interface LookupRequest {
   readonly file?: Text | undefined
   /** The key, or the query of query-style types. */
   readonly key: Text
+  /** Of `${lookup pgsql,params {... $1 ...}{value}}`: values that never become part of the query's text. */
+  readonly parameters?: readonly Text[] | undefined
 }
 export type LookupResult =
   | {

@@ -108,9 +108,23 @@ describe('redis', { skip }, () => {
   test('R2: TLS', { skip: spawnSync('openssl', ['version']).status !== 0 && 'no openssl' }, async () => {
     const [key, certificate] = [join(folder.path, 'key'), join(folder.path, 'crt')]
     const made = spawnSync('openssl', [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
-      ...['-keyout', key, '-out', certificate, '-subj', '/CN=localhost'],
-      ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-days',
+      '2',
+      '-keyout',
+      key,
+      '-out',
+      certificate,
+      '-subj',
+      '/CN=localhost',
+      '-addext',
+      'subjectAltName=DNS:localhost,IP:127.0.0.1',
     ])
     assert.equal(made.status, 0, String(made.stderr))
     chmodSync(key, 0o644)
@@ -229,6 +243,17 @@ describe('redis', { skip }, () => {
     )
     assert.equal(textOf(await outcome(expander.expandText('${lookup redis{GET bytes}}', context))), every)
     bench.close()
+  })
+
+  test('R7: parameters, even empty ones, are one argument each', async () => {
+    const results = await expand(
+      [at(plain)],
+      '${lookup redis,params {SET $1 x$2}{p q}{}}',
+      '${lookup redis,params=1 {GET $1}{p q}{y:$value}{n}}',
+      '${lookup redis,params {GET $2}{a}}',
+    )
+    assert.deepEqual(results.slice(0, 2), ['OK', 'y:x'])
+    assert.match(results[2] ?? '', /REDIS: the query has \$2, but there is no such parameter/)
   })
 
   test('R9: no hostile text becomes an argument or a command of its own', async () => {

@@ -67,7 +67,7 @@ function describeType(
       await stop()
     })
     const lookup = (query: string, data?: string): Promise<string> =>
-      expand(bench, `\${lookup ${type}{${query}}{y:\$value}{no}}`, data)
+      expand(bench, `\${lookup ${type}{${query}}{y:$value}{no}}`, data)
 
     test('results have the form of Exim', async () => {
       for (const [query, gives] of observed)
@@ -129,6 +129,29 @@ function describeType(
         )
       }
       assert.equal(await lookup('select count(*) from users'), 'y:2')
+    })
+
+    test('parameters are values, whatever they hold', async () => {
+      const cast = type === 'pgsql' ? '::text' : ''
+      const ask = (words: string, data: string): Promise<string> =>
+        expand(bench, `\${lookup ${type},${words}}`, data)
+      for (const text of hostileTexts) {
+        if (text.includes('\0')) continue
+        const bytes = Buffer.from(text, 'utf8').toString('latin1')
+        const said = await ask(
+          `params=1 {select name from users where name=$1${cast}}{$sender_data}{found}{none}`,
+          bytes,
+        )
+        assert.equal(said, 'none', text)
+      }
+      const both = `params=2 {select secret from users where name=$2${cast} and '$1' <> $1${cast}}{$sender_data}{me}{y:$value}{n}`
+      assert.equal(await ask(both, "'"), 'y:mine')
+      assert.equal(await ask(`params {select secret from users where name=$1${cast}}{admin}`, ''), 'top')
+      assert.match(
+        await ask('params {select $2}{a}', ''),
+        /the query has \$2, but there is no such parameter/,
+      )
+      assert.match(await ask('params=2 {select $2}{a}', ''), /the lookup must have 2 parameters/)
     })
 
     test('a slow statement is given up', async () => {
@@ -230,7 +253,7 @@ describe('forms of servers', {
     })
     test(`${type}: a transaction left open ends`, async () => {
       const ask = (sql: string): Promise<string> =>
-        expand(bench, `\${lookup ${type},servers=${items[type]} {${sql}}{y:\$value}{n}}`)
+        expand(bench, `\${lookup ${type},servers=${items[type]} {${sql}}{y:$value}{n}}`)
       await ask('create table left_open(i int)')
       await ask('begin')
       await ask('insert into left_open values(1)')
@@ -239,7 +262,7 @@ describe('forms of servers', {
     })
     test(`${type}: other rules for literals change no value and let nothing out`, async () => {
       const ask = (sql: string, value = ''): Promise<string> =>
-        expand(bench, `\${lookup ${type},servers=${items[type]} {${sql}}{y:\$value}{n}}`, value)
+        expand(bench, `\${lookup ${type},servers=${items[type]} {${sql}}{y:$value}{n}}`, value)
       const modes =
         type === 'mysql'
           ? [

@@ -126,9 +126,18 @@ export async function startPostgres(what: Program): Promise<Database> {
   const made = spawnSync(
     join(what.root, 'usr/lib/postgresql/15/bin/initdb'),
     [
-      ...['-D', data, '-U', 'mail', '--no-sync', '-E', 'UTF8', '--locale=C'],
-      ...['--auth=scram-sha-256', `--pwfile=${passwordFile}`],
-      ...['-L', join(what.root, 'usr/share/postgresql/15')],
+      '-D',
+      data,
+      '-U',
+      'mail',
+      '--no-sync',
+      '-E',
+      'UTF8',
+      '--locale=C',
+      '--auth=scram-sha-256',
+      `--pwfile=${passwordFile}`,
+      '-L',
+      join(what.root, 'usr/share/postgresql/15'),
     ],
     { ...nobody, cwd: folder, env: environment(what.root), encoding: 'utf8' },
   )

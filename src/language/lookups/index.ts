@@ -95,7 +95,7 @@ function askQuery(
   options: LookupOptions,
   context: Context,
 ): Awaitable<LookupResult> {
-  const result = row.find(request.key, options, context)
+  const result = row.find(request.key, options, context, request.parameters)
   return result instanceof Promise ? result.then((end) => named(end, request)) : named(result, request)
 }
 

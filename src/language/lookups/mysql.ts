@@ -22,6 +22,7 @@ const door: SqlDoor<Connection> = {
     backslashes: !mode.includes('NO_BACKSLASH_ESCAPES'),
     doubleQuotedStrings: !mode.includes('ANSI_QUOTES'),
   }),
+  literal: (hex) => `_utf8mb4 X'${hex}'`,
   run,
 }
 
@@ -137,7 +138,8 @@ export function createMysql(): QueryType {
     doc: 'Sends an SQL statement to a MySQL or MariaDB server.',
     since: '0.1',
     style: 'query',
-    find: (query, options, context) => engine.find(query, options, context.settings.mysql_servers, context),
+    find: (query, options, context, parameters) =>
+      engine.find(query, options, context.settings.mysql_servers, context, parameters),
     close: () => engine.close(),
   }
 }

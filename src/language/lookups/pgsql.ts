@@ -111,20 +111,27 @@ async function openPool(
     // A transaction that a query left open must not go on in the next one.
     usable: ({ client, usable }) => usable && (client as unknown as Inner).getTransactionStatus?.() === 'I',
     hold({ client }, busy) {
-      const { ref, unref } = client as unknown as Inner
-      ;(busy ? ref : unref)?.call(client)
+      const inner = client as unknown as Inner
+      if (busy) inner.ref?.()
+      else inner.unref?.()
     },
   }
 }
 
 type Result = QueryArrayResult<(string | null)[]>
 
-async function run(connection: Connection, sql: string, limitMs: number): Promise<SqlAnswer> {
+async function run(
+  connection: Connection,
+  sql: string,
+  limitMs: number,
+  values?: readonly string[],
+): Promise<SqlAnswer> {
   try {
     const query: QueryArrayConfig & { query_timeout: number } = {
       text: sql,
       rowMode: 'array',
       query_timeout: limitMs,
+      ...(values === undefined ? {} : { values: [...values] }),
     }
     // Several statements give several results.
     const all = (await connection.client.query<(string | null)[]>(query)) as Result | Result[]
@@ -155,7 +162,8 @@ export function createPgsql(): QueryType {
     doc: 'Sends an SQL statement to a PostgreSQL server.',
     since: '0.1',
     style: 'query',
-    find: (query, options, context) => engine.find(query, options, context.settings.pgsql_servers, context),
+    find: (query, options, context, parameters) =>
+      engine.find(query, options, context.settings.pgsql_servers, context, parameters),
     close: () => engine.close(),
   }
 }

@@ -17,11 +17,20 @@ interface Argument {
   origin: string | undefined
 }
 
+interface Split {
+  readonly args: readonly Argument[]
+  /** A `$1` for which there is no value. */
+  readonly missing: string | undefined
+}
+
 /** Most arguments of one command. */
 const mostArguments = 1_000
 
-export function readCommand(query: Text): RedisCommand {
-  const parts = split(query)
+/** @param parameters values for `$1` and so on: each stays within its argument, even an empty one */
+export function readCommand(query: Text, parameters?: readonly ByteString[]): RedisCommand {
+  const { args: parts, missing } = split(query, parameters)
+  if (missing !== undefined)
+    return { is: 'wrong', message: `REDIS: the query has ${missing}, but there is no such parameter` }
   const [command, ...args] = parts
   if (command === undefined) return { is: 'wrong', message: 'REDIS: empty query' }
   if (parts.length > mostArguments) return { is: 'wrong', message: 'REDIS: too many arguments' }
@@ -81,9 +90,10 @@ const unshareable: Readonly<Record<string, string>> = {
   XREADGROUP: waits,
 }
 
-function split(query: Text): Argument[] {
+function split(query: Text, parameters: readonly ByteString[] | undefined): Split {
   const args: Argument[] = []
   let current: Argument | undefined
+  let missing: string | undefined
   const add = (text: ByteString, origin?: string): void => {
     current ??= args[args.push({ text: '', origin: undefined }) - 1]
     if (current === undefined) return
@@ -94,6 +104,13 @@ function split(query: Text): Argument[] {
     for (let i = 0; i < text.length; i++) {
       const char = text.charAt(i)
       if (/[ \t\n\v\f\r]/.test(char)) current = undefined
+      else if (char === '$' && parameters !== undefined && /^[1-9]/.test(text.slice(i + 1))) {
+        const digits = /^\d{1,3}/.exec(text.slice(i + 1))?.[0] ?? ''
+        const value = parameters[Number(digits) - 1]
+        missing ??= value === undefined ? `$${digits}` : undefined
+        add(value ?? '', 'a parameter')
+        i += digits.length
+      }
       // A backslash makes the next character a plain one.
       else if (char === '\\' && i + 1 < text.length) add(text.charAt(++i))
       else add(char)
@@ -101,7 +118,7 @@ function split(query: Text): Argument[] {
   }
   if (typeof query === 'string') {
     trusted(query)
-    return args
+    return { args, missing }
   }
   let at = 0
   for (const span of query.spans) {
@@ -110,7 +127,7 @@ function split(query: Text): Argument[] {
     at = span.end
   }
   trusted(query.text.slice(at))
-  return args
+  return { args, missing }
 }
 
 /** The backslashes of `quote_redis` are undone once; what was not quoted stays as it came. */

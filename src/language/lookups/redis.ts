@@ -21,9 +21,9 @@ export function createRedis(): QueryType {
     doc: 'Sends a command to a Redis server.',
     since: '0.1',
     style: 'query',
-    find(query, options, context) {
+    find(query, options, context, parameters) {
       clients ??= createRedisClients(() => context.ports.now(), context.ports.files)
-      return find(query, options, context, clients, read)
+      return find(query, options, context, clients, read, parameters)
     },
     close: () => clients?.close(),
   }
@@ -35,10 +35,11 @@ async function find(
   context: Context,
   clients: RedisClients,
   read: Recent<string, ServerList>,
+  parameters: readonly Text[] | undefined,
 ): Promise<LookupResult> {
   const chosen = serversOf(query, options, context, read)
   if ('message' in chosen) return defer(chosen.message)
-  const command = readCommand(chosen.query)
+  const command = readCommand(chosen.query, parameters?.map(textOf))
   if (command.is === 'wrong') return defer(command.message)
   const reading = replyOptions(options)
   if ('message' in reading) return defer(reading.message)

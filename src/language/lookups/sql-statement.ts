@@ -5,7 +5,7 @@
  * piece that would end its literal, or that stands outside one and is no number, is refused. Quoting is done before
  * the server is known, so it is adapted to the server's rules here.
  */
-import { textOf, type ByteString, type TaintSpan, type Text } from '../../base/text.ts'
+import { textOf, toBytes, type ByteString, type TaintSpan, type Text } from '../../base/text.ts'
 
 /** How a server reads literals. */
 export interface SqlRules {
@@ -75,6 +75,46 @@ function adapt(
   return value.replaceAll(place.quote, place.quote + place.quote)
 }
 
+/** A `$1` in the code of a statement. */
+export interface Placeholder {
+  readonly start: number
+  readonly end: number
+  /** From 0. */
+  readonly index: number
+}
+
+/** Where values belong; `$1` within a string, name or comment is none. */
+export function placeholders(sql: ByteString, rules: SqlRules): Placeholder[] {
+  const found: Placeholder[] = []
+  readOn(code, sql, rules, found)
+  return found
+}
+
+/**
+ * Writes values into a statement as literals that need no quoting: hexadecimal ones.
+ * @param literal how the server takes bytes in hexadecimal as text
+ */
+export function bindAsLiterals(
+  sql: ByteString,
+  values: readonly ByteString[],
+  rules: SqlRules,
+  literal: (hex: string) => string,
+): Statement {
+  let bound = ''
+  let at = 0
+  for (const { start, end, index } of placeholders(sql, rules)) {
+    const value = values[index]
+    if (value === undefined) return missingParameter(index, rules)
+    bound += sql.slice(at, start) + literal(toBytes(value).toString('hex'))
+    at = end
+  }
+  return { is: 'statement', sql: bound + sql.slice(at) }
+}
+
+export function missingParameter(index: number, { type }: SqlRules): Statement {
+  return { is: 'refused', message: `${type}: the query has $${index + 1}, but there is no such parameter` }
+}
+
 interface Reading {
   readonly place: Place
   /** The text ends in the middle of an escape or of a pair of quotes. */
@@ -84,7 +124,7 @@ interface Reading {
 }
 
 /** Reads text from a place on. */
-function readOn(from: Place, text: ByteString, rules: SqlRules): Reading {
+function readOn(from: Place, text: ByteString, rules: SqlRules, found?: Placeholder[]): Reading {
   let place = from
   let left = false
   let i = 0
@@ -128,6 +168,12 @@ function readOn(from: Place, text: ByteString, rules: SqlRules): Reading {
         }
         break
       case 'code': {
+        const number =
+          char === '$' && found !== undefined && !/[\w$]/.test(text.charAt(i - 1))
+            ? /^\$(\d{1,3})/.exec(text.slice(i, i + 4))
+            : null
+        if (number !== null)
+          found?.push({ start: i, end: i + number[0].length, index: Number(number[1]) - 1 })
         const next = enter(text, i, rules)
         place = next.place
         i += next.length - 1

@@ -1,11 +1,18 @@
 /** What lookups in database servers have in common. Source: Exim manual, "SQL lookups". */
-import { decodeUtf8, toBytes, type ByteString, type Text } from '../../base/text.ts'
+import { decodeUtf8, textOf, toBytes, type ByteString, type Text } from '../../base/text.ts'
 import type { Context, LookupResult } from '../../ports.ts'
 import { createBreaker, type Breaker } from './breaker.ts'
 import { createPool, type Pool, type PoolDoor } from './pool.ts'
 import { serversFor, type ServerItem, type ServerNames } from './sql-servers.ts'
 import { showRows, type SqlRows } from './sql-row.ts'
-import { safeStatement, type SqlRules } from './sql-statement.ts'
+import {
+  bindAsLiterals,
+  missingParameter,
+  placeholders,
+  safeStatement,
+  type SqlRules,
+  type Statement,
+} from './sql-statement.ts'
 import { durationOption, type LookupOptions } from './types.ts'
 
 /** What a statement led to; `rows` undefined: it gives no rows. */
@@ -26,7 +33,9 @@ export interface SqlDoor<C> {
   readonly connection: (server: ServerItem, limitMs: number) => Promise<PoolDoor<C>>
   /** How the server at the other end reads literals. */
   rules(connection: C): SqlRules
-  run(connection: C, sql: string, limitMs: number): Promise<SqlAnswer>
+  /** How bytes in hexadecimal are written as text; undefined: the client binds values itself. */
+  readonly literal?: (hex: string) => string
+  run(connection: C, sql: string, limitMs: number, values?: readonly string[]): Promise<SqlAnswer>
 }
 
 interface Peer<C> {
@@ -43,6 +52,7 @@ export interface SqlEngine {
     options: LookupOptions,
     configured: readonly ByteString[] | undefined,
     context: Context,
+    parameters?: readonly Text[],
   ): Promise<LookupResult>
   close(): void
 }
@@ -63,7 +73,28 @@ export function createSqlEngine<C>(door: SqlDoor<C>): SqlEngine {
     return made
   }
 
-  async function ask(server: ServerItem, query: Text, limitMs: number, context: Context): Promise<Asked> {
+  /** Values written into the statement, or left to the client once it is known that all are there. */
+  function withParameters(
+    statement: Statement,
+    connection: C,
+    values: readonly ByteString[] | undefined,
+  ): Statement {
+    if (values === undefined || statement.is === 'refused') return statement
+    const rules = door.rules(connection)
+    if (values.some((value) => value.includes('\0')))
+      return { is: 'refused', message: `${rules.type}: a parameter cannot hold a NUL byte` }
+    if (door.literal !== undefined) return bindAsLiterals(statement.sql, values, rules, door.literal)
+    const missing = placeholders(statement.sql, rules).find(({ index }) => values[index] === undefined)
+    return missing === undefined ? statement : missingParameter(missing.index, rules)
+  }
+
+  async function ask(
+    server: ServerItem,
+    query: Text,
+    limitMs: number,
+    context: Context,
+    parameters: readonly ByteString[] | undefined,
+  ): Promise<Asked> {
     const peer = await peerOf(server, limitMs, () => context.ports.now())
     if (peer === undefined) return { is: 'next', message: `${door.shortName}: too many different servers` }
     const refusal = peer.breaker.refuses()
@@ -72,7 +103,7 @@ export function createSqlEngine<C>(door: SqlDoor<C>): SqlEngine {
     try {
       return await peer.pool.with(async (connection) => {
         connected = true
-        const statement = safeStatement(query, door.rules(connection))
+        const statement = withParameters(safeStatement(query, door.rules(connection)), connection, parameters)
         if (statement.is === 'refused')
           return { is: 'end', result: { is: 'defer', message: statement.message } }
         const text = decodeUtf8(statement.sql)
@@ -81,7 +112,12 @@ export function createSqlEngine<C>(door: SqlDoor<C>): SqlEngine {
           return { is: 'end', result: { is: 'defer', message: `${door.shortName}: the query is not UTF-8` } }
         }
         try {
-          const answer = await door.run(connection, text, limitMs)
+          const answer = await door.run(
+            connection,
+            text,
+            limitMs,
+            door.literal ? undefined : parameters?.map(decodeUtf8),
+          )
           peer.breaker.succeeded()
           return { is: 'end', result: resultOf(answer) }
         } catch (error) {
@@ -102,13 +138,14 @@ export function createSqlEngine<C>(door: SqlDoor<C>): SqlEngine {
   }
 
   return {
-    async find(query, options, configured, context) {
+    async find(query, options, configured, context, parameters) {
       const servers = serversFor(query, options, configured, door.names, context)
       if (servers.is === 'wrong') return { is: 'defer', message: servers.message }
       const limitMs = durationOption(options, 'timeout', 5_000)
+      const values = parameters?.map(textOf)
       let message = ''
       for (const server of servers.servers) {
-        const asked = await ask(server, servers.query, limitMs, context)
+        const asked = await ask(server, servers.query, limitMs, context, values)
         if (asked.is === 'end') return asked.result
         message = asked.message
       }

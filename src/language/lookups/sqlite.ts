@@ -13,7 +13,7 @@ import {
 } from '../../base/text.ts'
 import type { Context, LookupResult } from '../../ports.ts'
 import { showRows } from './sql-row.ts'
-import { safeStatement } from './sql-statement.ts'
+import { bindAsLiterals, safeStatement } from './sql-statement.ts'
 import type { SqliteAnswer, SqliteQuestion, SqliteStart } from './sqlite-worker.ts'
 import { durationOption, type LookupOptions, type QueryType } from './types.ts'
 
@@ -49,7 +49,7 @@ export function createSqlite(): QueryType {
     doc: 'Sends an SQL statement to an SQLite database file.',
     since: '0.1',
     style: 'query',
-    find: (query, options, context) => find(query, options, context, threadOf),
+    find: (query, options, context, parameters) => find(query, options, context, threadOf, parameters),
     close() {
       for (const thread of threads.values()) thread.end()
       threads.clear()
@@ -62,11 +62,16 @@ async function find(
   options: LookupOptions,
   context: Context,
   threadOf: (start: SqliteStart) => Thread | undefined,
+  parameters: readonly Text[] | undefined,
 ): Promise<LookupResult> {
   const place = await fileOf(query, options, context)
   if ('is' in place) return place
   const rules = { type: 'sqlite', backslashes: false, doubleQuotedStrings: false } as const
-  const statement = safeStatement(place.query, rules)
+  const safe = safeStatement(place.query, rules)
+  const statement =
+    parameters === undefined || safe.is === 'refused'
+      ? safe
+      : bindAsLiterals(safe.sql, parameters.map(textOf), rules, (hex) => `CAST(X'${hex}' AS TEXT)`)
   if (statement.is === 'refused') return { is: 'defer', message: statement.message }
   const lockTimeoutMs = context.settings.sqlite_lock_timeout * 1_000
   const thread = threadOf({ file: decodeUtf8(place.file), lockTimeoutMs })

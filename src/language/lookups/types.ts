@@ -28,7 +28,12 @@ export type Opened =
 /** Takes a query. */
 export interface QueryType extends TypeHead {
   readonly style: 'query'
-  find(query: Text, options: LookupOptions, context: Context): Awaitable<LookupResult>
+  find(
+    query: Text,
+    options: LookupOptions,
+    context: Context,
+    parameters?: readonly Text[],
+  ): Awaitable<LookupResult>
   /** Ends connections. */
   close?(): void
 }

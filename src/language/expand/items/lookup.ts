@@ -3,9 +3,9 @@ import { textOf, type Text } from '../../../base/text.ts'
 import type { LookupRequest, LookupResult } from '../../../ports.ts'
 import type { Environment } from '../environment.ts'
 import { compileBranches, finallyDo, inOrder } from '../evaluate.ts'
-import { lookupTypeHelp, lookupTypes, parseLookupType } from '../../lookups/parse-type.ts'
+import { lookupTypeHelp, lookupTypes, parseLookupType, type LookupType } from '../../lookups/parse-type.ts'
 import type { ItemRow } from '../rows.ts'
-import type { Template } from '../tree.ts'
+import type { Node, Template } from '../tree.ts'
 
 /** `${lookup{key}type{file}...}` and `${lookup type{query}...}`. */
 export const lookup: ItemRow = {
@@ -53,7 +53,20 @@ export const lookup: ItemRow = {
     }
     const subject = reader.argument("missing '{' for lookup file-or-query arg")
     if (subject === undefined) return undefined
-    list.push(subject)
+    const parameters = parameterCount(type)
+    list.push(parameters === undefined ? subject : withPlaceholders(subject))
+    if (parameters !== undefined && !parameterTypes.has(type.name))
+      return reader.syntax(`lookup type "${type.name}" takes no parameters`, at, reader.position)
+    while (parameters !== undefined && list.length <= parameters) {
+      reader.skipSpace()
+      if (reader.peek() !== '{') {
+        if (parameters === mostParameters) break
+        return reader.syntax(`the lookup must have ${parameters} parameters`, start, reader.position)
+      }
+      const value = reader.braced(reader.position)
+      if (value === undefined) return undefined
+      list.push(value)
+    }
     const branches = reader.branches('lookup', start)
     return branches && { arguments: list, branches, word }
   },
@@ -63,6 +76,7 @@ export const lookup: ItemRow = {
     const branch = compileBranches('lookup', parts.branches, compiler)
     if ('error' in type) return () => new Failure('failure', type.error)
     const { name, partial, star, options } = type
+    const bound = parameterCount(type) !== undefined
     const conclude = (result: LookupResult, environment: Environment): Awaitable<Outcome> => {
       switch (result.is) {
         case 'found':
@@ -80,7 +94,7 @@ export const lookup: ItemRow = {
       const [first = '', second = ''] = values
       const request: LookupRequest =
         type.style === 'query'
-          ? { type: name, options, key: first }
+          ? { type: name, options, key: first, parameters: bound ? values.slice(1) : undefined }
           : { type: name, options, key: first, file: second, partial, star }
       const result = environment.context.ports.lookup(request, environment.scope())
       const { captures } = environment
@@ -100,6 +114,28 @@ export const lookup: ItemRow = {
         : ask(values, environment)
     }
   },
+}
+
+/** Types whose queries take values apart from their text: not in Exim. */
+const parameterTypes = new Set(['mysql', 'pgsql', 'redis', 'sqlite'])
+const mostParameters = 999
+
+/** `params`: all braces after the query are values; `params=2`: two are, then come the usual branches. */
+function parameterCount(type: LookupType): number | undefined {
+  const match = /(?:^|,)\s*params\s*(?:=\s*(\d{1,3})\s*)?(?:,|$)/.exec(type.options)
+  if (match === null) return undefined
+  return match[1] === undefined ? mostParameters : Number(match[1])
+}
+
+/** In such a query `$1` stands for a value, not for what a match captured. */
+function withPlaceholders(query: Template): Template {
+  const nodes = query.nodes.map(
+    (node): Node =>
+      node.kind === 'capture'
+        ? { kind: 'text', text: `$${node.index}`, start: node.start, end: node.end }
+        : node,
+  )
+  return { ...query, nodes }
 }
 
 /** `$1` the wild part, `$2` the part that was found. */
