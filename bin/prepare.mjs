@@ -12,7 +12,11 @@ const current = existsSync(installed) && statSync(installed).mtimeMs >= statSync
 if (!current) {
   console.error('Installing packages ...')
   // Nothing here needs an install script: native parts travel ready-made inside their packages.
-  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'])
+  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+  // A registry that lacks the packages of other platforms makes `npm ci` give up; `npm install` does without them.
+  if (spawnSync('npm', ['ci', ...quiet], { stdio: 'ignore' }).status !== 0) {
+    run('npm', ['install', '--no-save', '--no-package-lock', ...quiet])
+  }
 }
 if (!existsSync('dist/tsconfig.tsbuildinfo')) console.error('Building ...')
 run(process.execPath, [
