@@ -46,12 +46,18 @@ export interface RunRequest {
   readonly described?: string
 }
 
-/** Accepted messages that wait in memory for their delivery; beyond, the next queue run finds them. */
+/** Accepted messages that wait for their delivery; beyond, the next queue run finds them. */
 const mostWaiting = 20_000
+/** Of those, so many bytes are kept in memory; the others are read from the spool when it is their turn. */
+const mostWaitingBytes = 8 << 20
+/** Bodies larger than this are in files, not in memory. */
+const bodyInMemoryBytes = 65_536
 
 export class DeliveryQueue {
   readonly #options: QueueOptions
-  #waiting: SpooledMessage[] = []
+  /** The message, or only its id. */
+  #waiting: (SpooledMessage | string)[] = []
+  #waitingBytes = 0
   #waitingFrom = 0
   #running = 0
   #stopped = false
@@ -70,7 +76,7 @@ export class DeliveryQueue {
   accepted(message: SpooledMessage): void {
     if (this.#stopped || message.envelope.queueOnly === true) return
     if (this.#running >= this.#options.parallel) {
-      if (this.#waiting.length - this.#waitingFrom < mostWaiting) this.#waiting.push(message)
+      if (this.#waiting.length - this.#waitingFrom < mostWaiting) this.#wait(message)
       return
     }
     void this.#deliverAccepted(message)
@@ -78,17 +84,14 @@ export class DeliveryQueue {
 
   /** Delivers a message that was accepted just now and resolves when that attempt is over (`-odf`). */
   async deliverNow(message: SpooledMessage): Promise<void> {
-    const claim = this.#options.spool.claimCommitted(message)
-    if (claim !== undefined) await this.#attempt(claim, {})
+    await this.#attempt(() => this.#claimAccepted(message), {})
   }
 
   /** Delivers one message of the queue (`-M`). */
   async deliver(id: string, order: DeliveryOrder): Promise<'done' | 'locked' | 'missing'> {
     const { spool } = this.#options
-    const claim = await spool.claim(id)
-    if (claim === undefined) return spool.entry(id) === undefined ? 'missing' : 'locked'
-    await this.#attempt(claim, order)
-    return 'done'
+    if (await this.#attempt(() => spool.claim(id), order)) return 'done'
+    return spool.entry(id) === undefined ? 'missing' : 'locked'
   }
 
   /** One queue run from beginning to end. */
@@ -106,6 +109,7 @@ export class DeliveryQueue {
     this.#stopped = true
     this.#waiting = []
     this.#waitingFrom = 0
+    this.#waitingBytes = 0
     if (this.#running > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
   }
 
@@ -138,40 +142,61 @@ export class DeliveryQueue {
 
   async #fromQueue(entry: QueueEntry, order: DeliveryOrder): Promise<void> {
     const { spool, log } = this.#options
-    const claim = await spool.claim(entry.id)
-    if (claim === undefined) {
-      if (log.selects('skip_delivery') && spool.entry(entry.id) !== undefined) {
-        log.main(entry.id, 'Spool file is locked (another process is handling this message)')
-      }
-      return
+    if (await this.#attempt(() => spool.claim(entry.id), order)) return
+    if (log.selects('skip_delivery') && spool.entry(entry.id) !== undefined) {
+      log.main(entry.id, 'Spool file is locked (another process is handling this message)')
     }
-    await this.#attempt(claim, order)
   }
 
-  async #deliverAccepted(message: SpooledMessage): Promise<void> {
-    const claim = this.#options.spool.claimCommitted(message)
-    if (claim !== undefined) await this.#attempt(claim, {})
+  async #deliverAccepted(message: SpooledMessage | string): Promise<void> {
+    await this.#attempt(() => this.#claimAccepted(message), {})
     this.#next()
   }
 
-  async #attempt(claim: Claim, order: DeliveryOrder): Promise<void> {
+  /** What others have seen in the index since is claimed there. */
+  #claimAccepted(message: SpooledMessage | string): Claim | undefined | Promise<Claim | undefined> {
+    const { spool } = this.#options
+    if (typeof message === 'string') return spool.claim(message)
+    return spool.claimCommitted(message) ?? spool.claim(message.id)
+  }
+
+  /** One delivery; false when the message is not there or in other hands. */
+  async #attempt(
+    claiming: () => Claim | undefined | Promise<Claim | undefined>,
+    order: DeliveryOrder,
+  ): Promise<boolean> {
+    // Counted before the claim: the limit holds, and nobody closes the spool under it.
     this.#running++
+    let claim: Claim | undefined
     try {
-      await this.#options.deliver(claim, order)
+      const got = claiming()
+      claim = got instanceof Promise ? await got : got
+      if (claim !== undefined) await this.#options.deliver(claim, order)
     } catch (error) {
-      this.#options.onFault(claim.id, error)
-      claim.release()
+      this.#options.onFault(claim?.id ?? 'a message', error)
+      claim?.release()
     } finally {
       this.#running--
       if (this.#running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
     }
+    return claim !== undefined
+  }
+
+  #wait(message: SpooledMessage): void {
+    const bytes = memoryOf(message)
+    const keep = this.#waitingBytes + bytes <= mostWaitingBytes
+    if (keep) this.#waitingBytes += bytes
+    this.#waiting.push(keep ? message : message.id)
   }
 
   #next(): void {
     if (this.#running >= this.#options.parallel) return
     const message = this.#waiting[this.#waitingFrom]
     if (message === undefined) return
+    // Given free at once; the place in the array goes later.
+    this.#waiting[this.#waitingFrom] = ''
     this.#waitingFrom++
+    if (typeof message !== 'string') this.#waitingBytes -= memoryOf(message)
     // The front of the array is given back from time to time, not at each step.
     if (this.#waitingFrom > 1000) {
       this.#waiting = this.#waiting.slice(this.#waitingFrom)
@@ -179,6 +204,13 @@ export class DeliveryQueue {
     }
     void this.#deliverAccepted(message)
   }
+}
+
+/** About what a message that waits costs. */
+function memoryOf({ envelope, bodySize }: SpooledMessage): number {
+  let bytes = 1024 + (bodySize > bodyInMemoryBytes ? 0 : bodySize)
+  for (const header of envelope.headers) bytes += header.text.length
+  return bytes + envelope.recipients.length * 100
 }
 
 function wanted(entry: QueueEntry, request: RunRequest): boolean {
