@@ -15,7 +15,7 @@ if (!current) {
   const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   // A registry that lacks the packages of other platforms makes `npm ci` give up; `npm install` does without them.
   if (spawnSync('npm', ['ci', ...quiet], { stdio: 'ignore' }).status !== 0) {
-    run('npm', ['install', '--no-save', '--no-package-lock', ...quiet])
+    run('npm', ['install', '--no-save', ...quiet])
   }
 }
 if (!existsSync('dist/tsconfig.tsbuildinfo')) console.error('Building ...')
