@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { startServer } from 'postern'
- * const server = await startServer({ configurationFile: '/etc/postern/postern.conf' })
+ * const server = await startServer({ configuration: { file: '/etc/postern/postern.conf' } })
  * console.log(server.addresses)
  * await server.stop()
  * ```
@@ -68,15 +68,28 @@ export interface RunningServer {
 }
 
 /**
- * Starts a server in this process, under its user. Rejects with a sentence when the configuration cannot be used or
- * an address cannot be had.
+ * Starts a server in this process, under its user, and leaves the process else as it is: signals, the working folder
+ * and the end of the process stay its owner's business. Rejects with a sentence when the configuration cannot be
+ * used, an address cannot be had, or the process is root's: then nobody would give up root's power, which is what the
+ * program's daemon does.
  */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   const server = await open(options.configuration, options)
-  const wanted = await wantedAddresses(server, { listen: true, override: options.listen })
+  try {
+    return await start(server, options)
+  } catch (error) {
+    await server.close()
+    throw error
+  }
+}
+
+async function start(server: Server, { listen, queueRunEvery }: StartOptions): Promise<RunningServer> {
+  if (process.geteuid?.() === 0 && server.user.uid !== 0) {
+    throw new Error(`startServer does not run as root; start the process as ${server.user.name}`)
+  }
+  const wanted = await wantedAddresses(server, { listen: true, override: listen })
   if (wanted.is === 'wrong') throw new Error(wanted.message)
   const request = { force: false, thaw: false, firstOnly: false, localOnly: false, twoStage: false }
-  const { queueRunEvery } = options
   await server.spool('write')
   const service = new MailService(server, {
     addresses: wanted.addresses,
@@ -84,7 +97,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   })
   const trouble = await service.listen(wanted.addresses)
   if (trouble?.is === 'failed') {
-    await server.close()
     throw new Error(listenSentence(trouble.at, trouble.code, trouble.message))
   }
   service.startQueueRuns()
