@@ -91,8 +91,14 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   const drop = watchDropFolder()
   options.onStarted?.(service.addresses, startLine(service.addresses.map(withTls), options))
 
+  let failure: string | undefined
   await new Promise<void>((resolve) => {
     let ending = false
+    server.store.whenFailed((why) => {
+      failure = `the spool cannot be written durably any more (${why}); this process ends`
+      server.log.panic(undefined, failure)
+      if (!ending) end()
+    })
     const end = (): void => {
       if (ending) {
         // The second signal: no waiting any more. What is not recorded is done again at the next start.
@@ -114,7 +120,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   await drop?.close()
   if (pidFile !== undefined) removePidFile(pidFile, process.pid)
   await server.close()
-  return { is: 'ended' }
+  return failure === undefined ? { is: 'ended' } : { is: 'failed', message: failure }
 
   function watchDropFolder(): { close(): Promise<void> } | undefined {
     const { takeDropped } = options

@@ -20,6 +20,7 @@ export class StoreRoom {
   readonly #options: StoreRoomOptions
   readonly hints: Hints
   #directory = ''
+  #whenFailed: ((why: string) => void) | undefined
   #reading: Promise<Spool> | undefined
   #writing: Promise<Spool> | undefined
   #written: Spool | undefined
@@ -42,6 +43,11 @@ export class StoreRoom {
   /** Where `spool_directory` is; a directory once used stays. */
   useDirectory(directory: string): void {
     if (this.#reading === undefined && this.#writing === undefined) this.#directory = directory
+  }
+
+  /** Called once when the disk has failed a sync: this process can do nothing more with its spool. */
+  whenFailed(then: (why: string) => void): void {
+    this.#whenFailed = then
   }
 
   get directory(): string {
@@ -77,7 +83,12 @@ export class StoreRoom {
 
   async #open(readOnly: boolean): Promise<Spool> {
     const { openSpool } = await import('../store/spool/index.ts')
-    const spool = await openSpool({ ...this.#options, directory: this.#directory, readOnly })
+    const spool = await openSpool({
+      ...this.#options,
+      directory: this.#directory,
+      readOnly,
+      onFailure: (why) => this.#whenFailed?.(why.message),
+    })
     if (!readOnly) this.#written = spool
     return spool
   }

@@ -73,6 +73,7 @@ export class FileSpool implements Spool {
 
   claimCommitted(message: SpooledMessage): Claim | undefined {
     this.#writable()
+    if (this.#mayNotDeliver()) return undefined
     const held = this.#held.get(message.id)
     if (held !== undefined && !held.indexed) {
       if (held.claimed) return undefined
@@ -90,6 +91,7 @@ export class FileSpool implements Spool {
 
   async claim(id: string): Promise<Claim | undefined> {
     this.#writable()
+    if (this.#mayNotDeliver()) return undefined
     const known = this.#held.get(id)
     if (known !== undefined && !known.indexed) {
       if (known.claimed) return undefined
@@ -357,6 +359,11 @@ export class FileSpool implements Spool {
   #writable(): void {
     if (this.#closed) throw new SpoolError('closed', 'the spool is closed')
     if (this.#open.readOnly) throw new SpoolError('read-only', 'the spool was opened for reading')
+  }
+
+  /** What cannot be recorded must not be done: each queue run would deliver it again. */
+  #mayNotDeliver(): boolean {
+    return this.#open.journal?.failure !== undefined
   }
 
   #mustHold(held: Held): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { test } from 'node:test'
 import { addMessage, bodyOf, type SpoolWorld, spoolWorld } from '../../../test/support/spool-world.ts'
 import type { Spool } from './index.ts'
@@ -179,3 +179,44 @@ test('files are created for the owner alone and their group', async (t) => {
   }
   assert.equal(await spool.messageLog(id), 'a line\n')
 })
+
+test('after a failed sync nothing is acknowledged or claimed any more, and that is told once', async (t) => {
+  const world = spoolWorld(t)
+  let broken = false
+  const told: string[] = []
+  const spool = await world.open({
+    onFailure: (why) => void told.push(why.code),
+    crashPoint: (name) => {
+      if (name === 'record-written' && broken) spoilSegment(world)
+    },
+  })
+  const id = await addMessage(spool)
+  broken = true
+  await assert.rejects(addMessage(spool), { code: 'sync-failed' })
+  await assert.rejects(addMessage(spool), { code: 'sync-failed' })
+  // Its delivery could not be recorded, so each queue run would repeat it.
+  assert.equal(await spool.claim(id), undefined)
+  assert.deepEqual(told, ['sync-failed'])
+  await spool.close()
+  const again = await world.open()
+  assert.ok(await again.claim(id))
+})
+
+/** Makes the next sync of the open segment fail: its descriptor leads elsewhere. */
+function spoilSegment(world: SpoolWorld): void {
+  for (const name of readdirSync('/proc/self/fd')) {
+    const fd = Number(name)
+    if (!linkOf(fd).startsWith(`${world.directory}/segments/`)) continue
+    closeSync(fd)
+    // The lowest free number is this one again; a device cannot be synced.
+    assert.equal(openSync('/dev/null', 'r'), fd)
+  }
+}
+
+function linkOf(fd: number): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return ''
+  }
+}

@@ -53,6 +53,8 @@ export interface JournalOptions {
   /** A segment is closed when it has grown beyond this. */
   readonly segmentBytes: number
   readonly crashPoint: (name: string) => void
+  /** Called once, when nothing more can be made durable. */
+  readonly onFailure?: ((why: SpoolError) => void) | undefined
 }
 
 interface Waiting {
@@ -271,7 +273,9 @@ export class Journal {
   }
 
   #fail(error: SpoolError): void {
+    const first = this.#failure === undefined
     this.#failure ??= error
+    if (first) this.#options.onFailure?.(error)
     for (const { reject } of this.#waiting.splice(0)) reject(this.#failure)
   }
 

@@ -1,5 +1,5 @@
 /** Opens a spool: folders, the lock, the index or its rebuilding, and taking over from dead processes. */
-import type { Spool } from './api.ts'
+import type { Spool, SpoolError } from './api.ts'
 import { Care } from './care.ts'
 import {
   errorCode,
@@ -53,6 +53,8 @@ export interface SpoolOptions {
   readonly segmentBytes?: number
   /** How often dead processes are looked for and segments tidied: every 2 seconds. */
   readonly careMs?: number
+  /** Called once when a sync has failed: this process acknowledges and claims nothing more and should end. */
+  readonly onFailure?: ((why: SpoolError) => void) | undefined
   /** Called by name at each point where a crash has its own meaning; see docs/spool-format.md. For tests. */
   readonly crashPoint?: (name: string) => void
 }
@@ -103,6 +105,7 @@ export class OpenSpool {
         owner: options.owner,
         segmentBytes: options.segmentBytes ?? 32 << 20,
         crashPoint: this.crashPoint,
+        onFailure: options.onFailure,
       })
     }
   }
