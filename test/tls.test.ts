@@ -84,7 +84,7 @@ if (skip === false) {
 const common = `
 primary_hostname = mail.example
 host_lookup =
-log_selector = +tls_peerdn +tls_sni +tls_certificate_verified
+log_selector = +tls_peerdn +tls_sni +tls_certificate_verified +smtp_no_mail +pipelining
 `
 async function start(
   configuration: string,
@@ -168,9 +168,15 @@ test('STARTTLS encrypts, and the log says with what and whether the certificate 
   await client.say('DATA')
   assert.match(await client.say('Subject: x\r\n\r\nx\r\n.'), /^250 OK id=/)
   client.socket.destroy()
+  const silent = await encrypted(port)
+  await silent.say('EHLO client.example')
+  await silent.say('QUIT')
+  await server?.logged(
+    /no MAIL in SMTP connection from \S+ \[127\.0\.0\.1\] D=\d+s X=TLS1\.3:\S+ CV=no SNI=\S+ C=EHLO,STARTTLS,EHLO,QUIT/,
+  )
   await server?.logged(/seen: TLS1\.3 1 \/O=Test\/CN=renewed\.example mail\.example/)
   await server?.logged(
-    /P=esmtps X=TLS1\.3:TLS_\w+:\d+ CV=yes DN="\/O=Test\/CN=renewed\.example" SNI=mail\.example S=\d+/,
+    /P=esmtps L\S* X=TLS1\.3:TLS_\w+:\d+ CV=yes DN="\/O=Test\/CN=renewed\.example" SNI=mail\.example S=\d+/,
   )
 })
 

@@ -101,13 +101,13 @@ export function receivedLine(reception: Reception, log: Log): ByteString {
   const who = hostAndIdent(connection, log, true)
   if (who !== 'U=unknown') text += ` ${who}`
   if (envelope.protocol !== '') text += ` P=${envelope.protocol}`
+  if (reception.pipelining !== undefined && log.selects('pipelining')) {
+    text += ` L${reception.pipelining}`
+  }
   text += tlsFields(connection, log) + authField(connection, log)
   if (reception.prdr) text += ' PRDR'
   const proxy = connection.proxy
   if (proxy?.session === true && log.selects('proxy')) text += ` PRX=${proxy.localAddress}`
-  if (reception.pipelining !== undefined && log.selects('pipelining')) {
-    text += ` L${reception.pipelining}`
-  }
   if (reception.chunking) text += ' K'
   text += ` S=${reception.sizeBytes}`
   if (reception.spf !== undefined && log.selects('spf')) text += ` SPF=${reception.spf}`

@@ -223,14 +223,15 @@ export class Session {
     )
   }
 
-  /** ` D=3s X=... C=EHLO,QUIT` for the line about a session without mail. */
+  /** ` D=3s A=... X=... C=EHLO,QUIT` for the line about a session without mail. */
   noMailFields(): ByteString {
     const history = this.connection.smtpCommandHistory
     const lasted = duration(this.context.ports.now() - this.connection.startedAt, this.log)
     return (
+      ` D=${lasted}` +
       authField(this.connection, this.log) +
       tlsFields(this.connection, this.log) +
-      ` D=${lasted}${historyField(history)}`
+      historyField(history)
     )
   }
 }
