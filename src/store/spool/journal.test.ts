@@ -198,8 +198,10 @@ test('after a failed sync nothing is acknowledged or claimed any more, and that 
   assert.equal(await spool.claim(id), undefined)
   assert.deepEqual(told, ['sync-failed'])
   await spool.close()
-  const again = await world.open()
+  const again = await world.open({ onFailure: (why) => void told.push(why.code) })
   assert.ok(await again.claim(id))
+  await again.close()
+  assert.equal(told.length, 1)
 })
 
 /** Makes the next sync of the open segment fail: its descriptor leads elsewhere. */

@@ -53,7 +53,7 @@ export interface JournalOptions {
   /** A segment is closed when it has grown beyond this. */
   readonly segmentBytes: number
   readonly crashPoint: (name: string) => void
-  /** Called once, when nothing more can be made durable. */
+  /** Called once, when a sync has failed and nothing more can be made durable. */
   readonly onFailure?: ((why: SpoolError) => void) | undefined
 }
 
@@ -275,7 +275,7 @@ export class Journal {
   #fail(error: SpoolError): void {
     const first = this.#failure === undefined
     this.#failure ??= error
-    if (first) this.#options.onFailure?.(error)
+    if (first && error.code === 'sync-failed') this.#options.onFailure?.(error)
     for (const { reject } of this.#waiting.splice(0)) reject(this.#failure)
   }
 
