@@ -279,6 +279,14 @@ const refusals: readonly {
     ],
   },
   {
+    says: '421 to every RCPT, then the end: the recipients wait, not the host',
+    script: { rcpt: () => '421 closing', data: 'drop' },
+    log: [
+      `== x@sink.test ${remote} defer (-44) ${host}: SMTP error from remote mail server after RCPT TO:<x@sink.test>: 421 closing`,
+      `== y@sink.test ${remote} defer (-44) ${host}: SMTP error from remote mail server after RCPT TO:<y@sink.test>: 421 closing`,
+    ],
+  },
+  {
     says: 'no answer to RCPT: the recipients wait, not the host',
     script: { rcpt: () => 'hang' },
     log: [

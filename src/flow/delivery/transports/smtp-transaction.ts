@@ -122,7 +122,11 @@ class Transaction {
     }
     if (request.chunking) return this.#accepted() ? this.#chunks() : this.#noneAccepted(false)
     const data = replies[expected - 1]
-    if (data === undefined) return this.#host(brokenError(broken, 'pipelined DATA', request.mark))
+    if (data === undefined) {
+      // A server that refused all and went (421) has said what there is to say.
+      if (!this.#accepted()) return this.#noneAccepted(true)
+      return this.#host(brokenError(broken, 'pipelined DATA', request.mark))
+    }
     if (!this.#accepted()) return this.#noneAccepted(data.code === 354)
     return data.code < 400 ? this.#lines() : this.#dataRefused(data, 'pipelined DATA')
   }

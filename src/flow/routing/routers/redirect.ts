@@ -125,6 +125,9 @@ function rulesOf(settings: RedirectSettings, work: RouterWork, reader: PathReade
   }
 }
 
+/** The number that Exim shows for data that cannot be read; observed. */
+const badRedirect = -17
+
 async function verdictOf(
   list: ParsedList,
   settings: RedirectSettings,
@@ -140,6 +143,7 @@ async function verdictOf(
       return {
         is: 'defer',
         message: `error in redirect ${settings.file === undefined ? 'data' : 'file'}: ${list.message}`,
+        errno: badRedirect,
       }
     case 'items':
       break
