@@ -16,6 +16,12 @@ export interface StoreRoomOptions {
   readonly messageIdForm: 'long' | 'short'
 }
 
+/** Hints that nobody has written for so long are removed, as exim_tidydb does. */
+const hintsLifeMs = 30 * 86_400_000
+const tidyEveryMs = 86_400_000
+/** A daemon that is started anew each night tidies too. */
+const firstTidyMs = 300_000
+
 export class StoreRoom {
   readonly #options: StoreRoomOptions
   readonly hints: Hints
@@ -100,6 +106,16 @@ export class StoreRoom {
     const { openHints } = await import('../store/hints/index.ts')
     const hints = openHints({ ...this.#options, directory })
     this.#current = hints
-    this.#closeHints = () => hints.close()
+    const tidy = (): void =>
+      void hints
+        .tidy(hintsLifeMs)
+        .catch((error: unknown) => this.#options.log(`hints: tidying: ${String(error)}`))
+    const timers = this.#options.brief
+      ? []
+      : [setTimeout(tidy, firstTidyMs).unref(), setInterval(tidy, tidyEveryMs).unref()]
+    this.#closeHints = () => {
+      for (const timer of timers) clearTimeout(timer)
+      return hints.close()
+    }
   }
 }

@@ -33,10 +33,13 @@ export interface HintsOptions {
 }
 
 export interface SharedHints extends Hints {
-  /** Removes what was not written for this long; the daemon does it once a day. */
-  tidy(olderThanMs: number): void
+  /** Removes what was not written for this long, a slice at a time; the daemon does it once a day. */
+  tidy(olderThanMs: number): Promise<void>
   close(): Promise<void>
 }
+
+/** Rows looked at in one turn of the event loop. */
+const tidySlice = 1000
 
 const names: readonly HintsDatabase[] = [
   'retry',
@@ -71,6 +74,7 @@ export function openHints(options: HintsOptions): SharedHints {
     if (found === undefined) throw new Error(`no hints database ${name}`)
     return found
   }
+  let closed = false
   const write = (name: HintsDatabase, key: string, row: Row | undefined): void => {
     const stored = storedKey(key)
     const place = `${name} ${stored}`
@@ -118,15 +122,29 @@ export function openHints(options: HintsOptions): SharedHints {
         if (row !== undefined) yield { key, value: row[1] }
       }
     },
-    tidy(olderThanMs) {
+    async tidy(olderThanMs) {
       const before = now() - olderThanMs
       for (const [name, rows] of databases) {
-        for (const { key, value } of rows.getRange({ snapshot: false })) {
-          if (value[0] < before) write(name, key, undefined)
-        }
+        let start: string | undefined
+        do {
+          let seen = 0
+          let last: string | undefined
+          for (const { key, value } of rows.getRange({
+            snapshot: false,
+            limit: tidySlice,
+            ...(start === undefined ? {} : { start, exclusiveStart: true }),
+          })) {
+            seen++
+            last = key
+            if (value[0] < before && !pending.has(`${name} ${key}`)) write(name, key, undefined)
+          }
+          start = seen === tidySlice ? last : undefined
+          await new Promise((resolve) => setImmediate(resolve))
+        } while (start !== undefined && !closed)
       }
     },
     async close() {
+      closed = true
       await root.committed
       await root.close()
     },
