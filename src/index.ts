@@ -44,7 +44,7 @@ export async function compileConfiguration(
   source: ConfigurationSource,
   options: CompileOptions = {},
 ): Promise<Compiled> {
-  const loaded = loadConfiguration(requestOf(source, options))
+  const loaded = await loadConfiguration(requestOf(source, options))
   if (loaded.is === 'none') throw new Error(loaded.message)
   const { configuration, fatal } = loaded
   const diagnostics = [...configuration.diagnostics, ...checkTexts(configuration)]
@@ -135,7 +135,7 @@ export async function expandString(text: string, options: ExpandOptions = {}): P
 }
 
 async function open(source: ConfigurationSource, options: CompileOptions): Promise<Server> {
-  const loaded = loadConfiguration(requestOf(source, options))
+  const loaded = await loadConfiguration(requestOf(source, options))
   if (loaded.is === 'none') throw new Error(loaded.message)
   const [first] = loaded.fatal
   if (first !== undefined) throw new Error(first.message)

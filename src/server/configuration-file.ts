@@ -8,8 +8,7 @@ import { encodeUtf8, type ByteString } from '../base/text.ts'
 import type { Configuration } from '../language/config/configuration.ts'
 import { readConfiguration } from '../language/config/read.ts'
 import { buildValues } from './build-table.ts'
-import { checkAcls } from './check-configuration.ts'
-import { collectRegistries } from './registries.ts'
+import { collectRegistries, type LateCheck } from './registries.ts'
 
 export interface ConfigurationRequest {
   /** Files of -C in the order to try; undefined: the built-in list. */
@@ -17,6 +16,8 @@ export interface ConfigurationRequest {
   /** Text in place of a file, and what to call it. */
   readonly embedded?: { readonly name: string; readonly text: string } | undefined
   readonly defines?: ReadonlyMap<string, ByteString> | undefined
+  /** For a call that uses no driver and no ACL: what is wrong in theirs is left to those that do. */
+  readonly settingsOnly?: boolean
 }
 
 export type Loaded =
@@ -26,10 +27,13 @@ export type Loaded =
 /** Largest configuration file that is read. */
 const largestBytes = 64 * 1024 * 1024
 
-export function loadConfiguration(request: ConfigurationRequest): Loaded {
+export async function loadConfiguration(request: ConfigurationRequest): Promise<Loaded> {
+  const checks: LateCheck[] = []
+  const finish = (read: Configuration): Promise<Loaded> =>
+    finishReading(read, request.settingsOnly === true ? undefined : checks)
   const common = {
     readFile,
-    registries: collectRegistries(),
+    registries: collectRegistries((check) => checks.push(check)),
     defines: request.defines ?? new Map<string, string>(),
   }
   if (request.embedded !== undefined) {
@@ -46,8 +50,14 @@ export function loadConfiguration(request: ConfigurationRequest): Loaded {
   return finish(readConfiguration({ ...common, file }))
 }
 
-function finish(read: Configuration): Loaded {
-  const configuration = { ...read, diagnostics: [...read.diagnostics, ...checkAcls(read)] }
+async function finishReading(read: Configuration, checks: readonly LateCheck[] | undefined): Promise<Loaded> {
+  const found: Diagnostic[] = []
+  if (checks !== undefined) {
+    for (const check of checks) await check((diagnostic) => found.push(diagnostic))
+    const { checkAcls } = await import('./check-configuration.ts')
+    found.push(...checkAcls(read))
+  }
+  const configuration = { ...read, diagnostics: [...read.diagnostics, ...found] }
   const strict = configuration.main.config_strict
   const stops = (each: Diagnostic): boolean => each.severity === 'error' && (strict || each.fatal !== false)
   return { is: 'read', configuration, fatal: configuration.diagnostics.filter(stops) }

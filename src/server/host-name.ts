@@ -10,20 +10,24 @@ const waitMs = 2000
 
 /**
  * The name the system gives; when it has no dot, its canonical name from the hosts file or the DNS.
- * @param namesOf names the hosts file has for an address
+ * @param names asked only when there is no dot
  */
 export async function primaryHostname(
-  hostAddresses: (name: string) => Promise<HostAddresses>,
-  namesOf: (address: string) => readonly string[],
+  names: () => Promise<{
+    hostAddresses(name: string): Promise<HostAddresses>
+    /** Names the hosts file has for an address. */
+    hostsFileNames(address: string): readonly string[]
+  }>,
 ): Promise<string> {
   const own = hostname()
   if (own.includes('.')) return own
-  const found = await atMost(hostAddresses(own), waitMs)
+  const resolver = await names()
+  const found = await atMost(resolver.hostAddresses(own), waitMs)
   if (found?.is !== 'found') return own
   const complete = (name: string): boolean => name.toLowerCase().startsWith(`${own.toLowerCase()}.`)
   if (complete(found.canonicalName)) return found.canonicalName
   for (const address of found.addresses) {
-    const name = namesOf(address).find(complete)
+    const name = resolver.hostsFileNames(address).find(complete)
     if (name !== undefined) return name
   }
   return own

@@ -6,7 +6,7 @@ import { parseAddress } from '../mail/parse-address.ts'
 import type { Expandable } from '../base/expandable.ts'
 import type { Configuration } from '../language/config/configuration.ts'
 import type { Accounts, Context, Ports } from '../ports.ts'
-import { createHostNames, createResolver } from '../wire/dns/index.ts'
+import type { Resolver } from '../wire/dns/index.ts'
 import { buildValues } from './build-table.ts'
 import { serverFacts } from './facts.ts'
 import { systemFiles } from './files.ts'
@@ -52,20 +52,24 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   const accounts = options.accounts ?? createAccounts()
   // The resolver matches lists, whose engine may ask the resolver.
   const late: { ports: Ports | undefined } = { ports: undefined }
-  const resolver = createResolver({
-    settings,
-    environment: options.environment,
-    async matches(list, domain) {
-      const found = await late.ports?.matchList('domain', list, domain, context())
-      return found?.is === 'match'
-    },
-  })
-  const name =
-    settings.primary_hostname ??
-    (await primaryHostname(
-      (host) => resolver.hostAddresses(host),
-      (address) => resolver.hostsFileNames(address),
-    ))
+  let opened:
+    | Promise<{ readonly resolver: Resolver; readonly lookUpHostName: Ports['lookUpHostName'] }>
+    | undefined
+  const openResolver = async () => {
+    const { createHostNames, createResolver } = await import('../wire/dns/index.ts')
+    const resolver = createResolver({
+      settings,
+      environment: options.environment,
+      async matches(list, domain) {
+        const found = await late.ports?.matchList('domain', list, domain, context())
+        return found?.is === 'match'
+      },
+    })
+    const lookUpHostName = createHostNames({ resolver, order: settings.host_lookup_order })
+    return { resolver, lookUpHostName }
+  }
+  const wantNames = () => (opened ??= openResolver())
+  const name = settings.primary_hostname ?? (await primaryHostname(async () => (await wantNames()).resolver))
 
   // The log is asked for only after `log_file_path` has been expanded; until then lines wait.
   const early: (() => void)[] = []
@@ -89,7 +93,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   let flow: Promise<Flow> | undefined
   const delegate: { current: AsUser | undefined } = { current: options.asUser }
   const wantFlow = (): Promise<Flow> => {
-    flow ??= import('./flow.ts').then(({ createFlow }) =>
+    flow ??= Promise.all([import('./flow.ts'), wantNames()]).then(([{ createFlow }, { resolver }]) =>
       createFlow(server, store, {
         searchDomains: () => resolver.searchDomains(),
         runAs: () => delegate.current?.run,
@@ -100,8 +104,9 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   }
   const ports = createPorts(
     {
-      resolver,
-      lookUpHostName: createHostNames({ resolver, order: settings.host_lookup_order }),
+      dns: async (name, type, how) => (await wantNames()).resolver.dns(name, type, how),
+      hostAddresses: async (name, how) => (await wantNames()).resolver.hostAddresses(name, how),
+      lookUpHostName: async (connection, within) => (await wantNames()).lookUpHostName(connection, within),
       accounts,
       files: {
         ...systemFiles,

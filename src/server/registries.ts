@@ -1,43 +1,33 @@
 /** Collects the tables of the drivers and the names that exist, and hands them to the reader of configurations. */
 import { createAccounts } from '../base/accounts.ts'
-import { transportDrivers } from '../flow/delivery/transports/index.ts'
-import { autoreplyOptions } from '../flow/delivery/transports/autoreply.options.ts'
-import { lmtpOptions } from '../flow/delivery/transports/lmtp.options.ts'
-import { pipeOptions } from '../flow/delivery/transports/pipe.options.ts'
-import { queuefileOptions } from '../flow/delivery/transports/queuefile.options.ts'
-import { routerDrivers } from '../flow/routing/routers/index.ts'
-import type { AuthenticatorInstance, TransportInstance } from '../language/config/configuration.ts'
-import type { BuiltinNames, DriverRow, DriverTable, Registries } from '../language/config/registries.ts'
+import type { Report } from '../base/diagnostic.ts'
+import type { AuthenticatorInstance, Instance, TransportInstance } from '../language/config/configuration.ts'
+import type { BuiltinNames, DriverTable, Registries } from '../language/config/registries.ts'
 import { expansionNames } from '../language/expand/index.ts'
 import { lookupTypes } from '../language/lookups/parse-type.ts'
 import { logSelectors } from '../mail/log-selectors.ts'
-import { rows as aclRows } from '../policy/acl/parse.ts'
-import { authenticatorDrivers } from '../policy/authenticators/index.ts'
-import { cyrusSaslOptions } from '../policy/authenticators/cyrus_sasl.options.ts'
-import { heimdalGssapiOptions } from '../policy/authenticators/heimdal_gssapi.options.ts'
-import { spaOptions } from '../policy/authenticators/spa.options.ts'
+import {
+  aclConditionNames,
+  aclModifierNames,
+  authenticatorTable,
+  type DriverEntry,
+  routerTable,
+  transportTable,
+} from './driver-tables.ts'
 import { haveNames } from './features.ts'
 
-/** Transports that Exim has and that cannot run yet: their options are read, their instances told of. */
-const pendingTransports: DriverTable = {
-  autoreply: { options: autoreplyOptions, works: false },
-  lmtp: { options: lmtpOptions, works: false },
-  pipe: { options: pipeOptions, works: false },
-  queuefile: { options: queuefileOptions, works: false },
-}
+/** What must hold between the settings of one instance; its driver is loaded to tell. */
+export type LateCheck = (report: Report) => Promise<void>
 
-/** Authenticators that Exim has and that do not exist here. */
-const absentAuthenticators: DriverTable = {
-  cyrus_sasl: { options: cyrusSaslOptions, works: false },
-  heimdal_gssapi: { options: heimdalGssapiOptions, works: false },
-  spa: { options: spaOptions, works: false },
-}
-
-export function collectRegistries(accounts = createAccounts()): Registries {
+/** @param later takes the checks that the reader asks for, to be run once it is done */
+export function collectRegistries(
+  later: (check: LateCheck) => void = () => undefined,
+  accounts = createAccounts(),
+): Registries {
   return {
-    routers: routerDrivers,
-    transports: transports(),
-    authenticators: authenticators(),
+    routers: withChecks(routerTable, later, checkRouter),
+    transports: withChecks(transportTable, later, checkTransport),
+    authenticators: withChecks(authenticatorTable, later, checkAuthenticator),
     names: builtinNames(),
     accounts: {
       userExists: (name) => accounts.byName(name) !== undefined,
@@ -46,28 +36,33 @@ export function collectRegistries(accounts = createAccounts()): Registries {
   }
 }
 
-function transports(): DriverTable {
-  const working = Object.entries(transportDrivers).map(([name, driver]): [string, DriverRow] => [
+function withChecks(
+  table: Readonly<Record<string, DriverEntry>>,
+  later: (check: LateCheck) => void,
+  check: (instance: Instance<object>, report: Report) => Promise<void>,
+): DriverTable {
+  const rows = Object.entries(table).map(([name, row]) => [
     name,
-    // The reader hands each driver instances that were read through that driver's own table.
-    {
-      options: driver.options,
-      check: (instance, report) => driver.check(instance as TransportInstance, report),
-    },
+    { ...row, check: (instance: Instance<object>) => later((report) => check(instance, report)) },
   ])
-  return { ...pendingTransports, ...Object.fromEntries(working) }
+  return Object.fromEntries(rows)
 }
 
-function authenticators(): DriverTable {
-  const working = Object.entries(authenticatorDrivers).map(([name, driver]): [string, DriverRow] => [
-    name,
-    // As for transports: instances come through the driver's own table.
-    {
-      options: driver.options,
-      check: (instance, report) => driver.check(instance as AuthenticatorInstance, report),
-    },
-  ])
-  return { ...absentAuthenticators, ...Object.fromEntries(working) }
+async function checkRouter(instance: Instance<object>, report: Report): Promise<void> {
+  const { routerDrivers } = await import('../flow/routing/routers/index.ts')
+  routerDrivers[instance.driver]?.check?.(instance, report)
+}
+
+async function checkTransport(instance: Instance<object>, report: Report): Promise<void> {
+  const { transportDrivers } = await import('../flow/delivery/transports/index.ts')
+  // The reader hands each driver instances that were read through that driver's own table.
+  transportDrivers[instance.driver]?.check(instance as TransportInstance, report)
+}
+
+async function checkAuthenticator(instance: Instance<object>, report: Report): Promise<void> {
+  const { authenticatorDrivers } = await import('../policy/authenticators/index.ts')
+  // As for transports: instances come through the driver's own table.
+  authenticatorDrivers[instance.driver]?.check(instance as AuthenticatorInstance, report)
 }
 
 function builtinNames(): BuiltinNames {
@@ -79,15 +74,9 @@ function builtinNames(): BuiltinNames {
     expansionVariables: expansionNames.variables,
     lookups: workingLookups(),
     logSelectors: Object.keys(logSelectors),
-    aclConditions: aclNames('condition'),
-    aclModifiers: aclNames('modifier'),
+    aclConditions: aclConditionNames,
+    aclModifiers: aclModifierNames,
   }
-}
-
-function aclNames(kind: 'condition' | 'modifier'): string[] {
-  return [...aclRows.values()].flatMap((row) =>
-    row.kind === kind && row.since !== undefined ? [row.name] : [],
-  )
 }
 
 function workingLookups(): string[] {
@@ -101,14 +90,14 @@ export function workingNames(): {
   readonly routers: readonly string[]
   readonly transports: readonly string[]
 } {
-  const working = (table: DriverTable): string[] =>
+  const working = (table: Readonly<Record<string, DriverEntry>>): string[] =>
     Object.entries(table)
       .flatMap(([name, row]) => (row.works === false ? [] : [name]))
       .toSorted()
   return {
     lookups: workingLookups(),
-    authenticators: working(authenticators()),
-    routers: working(routerDrivers),
-    transports: working(transports()).map((name) => (name === 'appendfile' ? 'appendfile/maildir' : name)),
+    authenticators: working(authenticatorTable),
+    routers: working(routerTable),
+    transports: working(transportTable).map((name) => (name === 'appendfile' ? 'appendfile/maildir' : name)),
   }
 }

@@ -21,11 +21,11 @@ import type {
   VerifyRequest,
   VerifyResult,
 } from '../ports.ts'
-import type { Resolver } from '../wire/dns/index.ts'
 
 /** What the ports are made from. */
 export interface Resources {
-  readonly resolver: Resolver
+  readonly dns: Ports['dns']
+  readonly hostAddresses: Ports['hostAddresses']
   readonly lookUpHostName: Ports['lookUpHostName']
   readonly accounts: Accounts
   readonly files: Files
@@ -83,8 +83,8 @@ export function createPorts(resources: Resources, parts: LazyParts): Ports {
       // A forced failure of event_action is a way to say nothing.
       return after(result, (said) => (said instanceof Failure && said.kind === 'forced' ? '' : said))
     },
-    dns: resources.resolver.dns,
-    hostAddresses: resources.resolver.hostAddresses,
+    dns: resources.dns,
+    hostAddresses: resources.hostAddresses,
     lookUpHostName: resources.lookUpHostName,
     hints: resources.hints,
     get log() {

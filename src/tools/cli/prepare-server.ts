@@ -1,5 +1,4 @@
 /** From a command line to a server whose configuration is read and whose caller's rights are known. */
-import cluster from 'node:cluster'
 import { locate, type Diagnostic } from '../../base/diagnostic.ts'
 import { renderDiagnostic } from '../../base/diagnostic-frame.ts'
 import { encodeUtf8, type ByteString } from '../../base/text.ts'
@@ -9,7 +8,7 @@ import type { FromWorker } from '../../server/privileged/parent.ts'
 import type { ProcessState } from '../../server/process-state.ts'
 import { callerOf, type CallerRights, rightsOf } from './caller.ts'
 import type { ServerCall } from './call.ts'
-import type { FlagRow } from './flag.ts'
+import type { FlagRow, ModeName } from './flag.ts'
 import { flagTable } from './flag-table.ts'
 import { has, type Invocation } from './parse.ts'
 import { giveUpPrivilege, mustGiveUpPrivilege, trustedConfigurations } from './privilege.ts'
@@ -18,6 +17,9 @@ import type { Terminal } from './terminal.ts'
 export type Prepared =
   | { readonly is: 'ready'; readonly call: Omit<ServerCall, 'invocation' | 'terminal'> }
   | { readonly is: 'ended'; readonly exitCode: number }
+
+/** Modes that use no driver and no ACL: they start faster without them. */
+const settingsOnly: ReadonlySet<ModeName> = new Set(['count-queue', 'expand', 'queue-list'])
 
 const ended: Prepared = { is: 'ended', exitCode: 1 }
 
@@ -49,7 +51,11 @@ export async function prepareServer(
     if (mustGiveUpPrivilege(question)) giveUpPrivilege()
   }
 
-  const loaded = loadConfiguration({ files, defines })
+  const loaded = await loadConfiguration({
+    files,
+    defines,
+    settingsOnly: settingsOnly.has(invocation.mode),
+  })
   if (loaded.is === 'none') {
     terminal.err(`${stamp()} ${loaded.message}\n`)
     return ended
@@ -112,7 +118,7 @@ function watching(
 
 /** In a worker: the parent hears why it cannot begin. False anywhere else. */
 function tellParent(message: string): boolean {
-  if (!cluster.isWorker || process.env['POSTERN_WORKER'] === undefined) return false
+  if (process.env['POSTERN_WORKER'] === undefined) return false
   const told: FromWorker = { type: 'failed', message }
   return process.send?.(told) === true
 }

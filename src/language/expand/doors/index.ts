@@ -3,11 +3,15 @@ import { openPosix, type Posix } from '../../../base/posix.ts'
 import { compileRegex } from '../../../base/regex.ts'
 import type { Context } from '../../../ports.ts'
 import type { Doors } from './doors.ts'
-import { readSocket } from './readsocket.ts'
-import { runProgram } from './run.ts'
 
 export function createDoors(): Doors {
-  return { runCommand: runProgram, askSocket: readSocket, environment, crypt: createCrypt() }
+  return {
+    // Loaded at the first use: most texts run nothing and ask nobody, and TLS takes its time to load.
+    runCommand: async (request) => (await import('./run.ts')).runProgram(request),
+    askSocket: async (request) => (await import('./readsocket.ts')).readSocket(request),
+    environment,
+    crypt: createCrypt(),
+  }
 }
 
 /** Only what `keep_environment` and `add_environment` let through. Source: Exim manual, "Environment variables". */

@@ -9,14 +9,14 @@ import type { Terminal } from '../terminal.ts'
 
 const usage = 'usage: postern check [--strict] [-D NAME=VALUE]... [FILE]\n'
 
-export function run(words: readonly string[], terminal: Terminal): number {
+export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const options = readOptions(words)
   if (typeof options === 'string') {
     terminal.err(`postern check: ${options}\n${usage}`)
     return 2
   }
   const { files, defines, strict } = options
-  const loaded = loadConfiguration({ ...(files.length === 0 ? {} : { files }), defines })
+  const loaded = await loadConfiguration({ ...(files.length === 0 ? {} : { files }), defines })
   if (loaded.is === 'none') {
     terminal.err(`postern check: ${loaded.message}\n`)
     return 1

@@ -60,7 +60,7 @@ export async function run(
     const problem = prepareFolders(options.data, user)
     if (problem !== undefined) return complain(problem)
   }
-  const loaded = loadConfiguration(request)
+  const loaded = await loadConfiguration(request)
   if (loaded.is === 'none') return complain(loaded.message)
   if (loaded.fatal.length > 0) {
     terminal.err(loaded.fatal.map((each) => `${encodeUtf8(renderDiagnostic(each))}\n`).join(''))
@@ -90,7 +90,7 @@ export async function run(
     state,
     takeDropped,
     async reload() {
-      const again = loadConfiguration(request)
+      const again = await loadConfiguration(request)
       if (again.is === 'none') return { is: 'kept', why: again.message }
       const [first] = again.fatal
       if (first !== undefined) return { is: 'kept', why: first.message }
