@@ -10,7 +10,10 @@ export type Reloaded =
   | { readonly is: 'kept'; readonly why: string }
 
 export async function reloadFor({ invocation, server }: ServerCall): Promise<Reloaded> {
-  const loaded = await loadConfiguration({ files: configurationFiles(invocation), defines: macrosOf(invocation) })
+  const loaded = await loadConfiguration({
+    files: configurationFiles(invocation),
+    defines: macrosOf(invocation),
+  })
   if (loaded.is === 'none') return { is: 'kept', why: loaded.message }
   const [first] = loaded.fatal
   if (first !== undefined) return { is: 'kept', why: first.message }
