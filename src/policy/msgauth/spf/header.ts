@@ -40,9 +40,8 @@ function sentence({ result, ip, domain: name }: Told): string {
     case 'none':
       return `domain of ${domain} does not provide an SPF record`
     case 'temperror':
-      return `error in processing during lookup of ${domain}: ${clean(result.problem)}`
     case 'permerror':
-      return `domain of ${domain} provides an SPF policy that cannot be used: ${clean(result.problem)}`
+      return `error in processing during lookup of domain of ${domain}: ${clean(result.problem)}`
     default:
       return unreachable(result)
   }
