@@ -278,7 +278,10 @@ test('the header is one line of lawful length with quoted values, whatever stran
     receiver: 'mx.test',
   } as const
   const header = receivedHeader(told)
-  assert.match(header, /^Received-SPF: permerror \(mx\.test: error in processing during lookup of domain of \\\(x\\\)y+/)
+  assert.match(
+    header,
+    /^Received-SPF: permerror \(mx\.test: error in processing during lookup of domain of \\\(x\\\)y+/,
+  )
   assert.match(header, / client-ip="2001:db8::1"; envelope-from="\\"a b\\"@y+\.\.\."; helo="evil\?\?name/)
   assert.match(header, /problem="a \\"quote\\" \\\\ and\?\?X-Evil: line";$/)
   assert.ok(header.length < 1200 && /^[\x20-\x7e]+$/.test(header + headerComment(told)))
