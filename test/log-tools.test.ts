@@ -85,7 +85,7 @@ async function converse(program: string): Promise<Ran> {
   }, 15_000)
   if (settled === undefined)
     throw new Error(`the messages did not settle:\n${server.log()}\n${server.log('panic')}${server.output()}`)
-  return { server, remove: folder.remove, log: settled }
+  return { server, remove: () => folder.remove(), log: settled }
 }
 
 /** Numbers, ids and times of one run are not those of the other. */

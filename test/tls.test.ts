@@ -146,7 +146,7 @@ acl_smtp_rcpt = check
 begin acl
 check:
   warn condition = \${if def:tls_in_cipher}
-       logwrite = seen: \$tls_in_ver \$tls_in_certificate_verified \$tls_in_peerdn \$tls_in_sni
+       logwrite = seen: $tls_in_ver $tls_in_certificate_verified $tls_in_peerdn $tls_in_sni
   accept
 begin routers
 all:

@@ -70,7 +70,7 @@ test(`the upstream default configuration relays ${messages} messages and survive
   const postfix = fetchDebian(['postfix'])
   if ('missing' in postfix) return t.skip(postfix.missing)
   const folder = temporaryFolder('relay')
-  cleanUp.push(folder.remove)
+  cleanUp.push(() => folder.remove())
   const sink = await startSink(postfix.root, folder.path)
   const configuration = upstreamConfiguration(sink.port)
   if (configuration === undefined) {
@@ -132,7 +132,7 @@ test('what a client was told is accepted survives a kill in the middle of recept
   const postfix = fetchDebian(['postfix'])
   if ('missing' in postfix) return t.skip(postfix.missing)
   const folder = temporaryFolder('kill')
-  cleanUp.push(folder.remove)
+  cleanUp.push(() => folder.remove())
   const sink = await startSink(postfix.root, folder.path)
   const configuration = upstreamConfiguration(sink.port)
   if (configuration === undefined) {
