@@ -35,6 +35,10 @@ export interface ServerFacts {
   /** Postern's own. */
   readonly posternVersion: string
   readonly pid: number
+  /** The folder the program was started in. */
+  readonly initialCwd?: string
+  /** How many messages wait; undefined in a process that has not opened the spool to write. */
+  queueSize?(): number | undefined
 }
 
 /** TLS of one connection, in or out. */

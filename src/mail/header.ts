@@ -87,6 +87,7 @@ export function beginsHeader(line: ByteString): boolean {
 /** The headers of a header section with LF line ends; folded lines stay with theirs. */
 export function splitHeaders(section: ByteString): Header[] {
   const headers: Header[] = []
-  for (const match of section.matchAll(/[^\n]*\n(?:[ \t][^\n]*\n)*|[^\n]+$/g)) headers.push(makeHeader(match[0]))
+  for (const match of section.matchAll(/[^\n]*\n(?:[ \t][^\n]*\n)*|[^\n]+$/g))
+    headers.push(makeHeader(match[0]))
   return headers
 }

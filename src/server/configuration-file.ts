@@ -82,6 +82,8 @@ function readFile(
   path: string,
 ): { readonly bytes: Uint8Array } | { readonly error: string; readonly code: string } {
   try {
+    // An empty configuration: every option has its default, which is enough for -be.
+    if (path === '/dev/null') return { bytes: new Uint8Array() }
     const stat = statSync(path)
     if (!stat.isFile()) return { error: 'not a regular file', code: 'EINVAL' }
     if (stat.size > largestBytes) return { error: 'the file is larger than 64 MB', code: 'EFBIG' }

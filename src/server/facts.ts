@@ -12,6 +12,7 @@ export interface KnownFacts {
   /** Path of the program, for `$exim_path`. */
   readonly programPath: string
   readonly spoolDirectory: string
+  readonly queueSize: () => number | undefined
 }
 
 export function serverFacts(known: KnownFacts): ServerFacts {
@@ -30,5 +31,16 @@ export function serverFacts(known: KnownFacts): ServerFacts {
     eximVersion,
     posternVersion,
     pid: process.pid,
+    initialCwd: currentFolder(),
+    queueSize: known.queueSize,
+  }
+}
+
+/** Empty when the folder has been removed meanwhile. */
+function currentFolder(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return ''
   }
 }

@@ -88,6 +88,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     primaryHostname: name,
     localInterfaces: interfaceAddresses(Date.now),
     programPath: options.programPath,
+    queueSize: () => store.queueSize(),
   }
   let facts = serverFacts({ ...knownFacts, user, spoolDirectory: buildValues.spoolDirectory })
   let flow: Promise<Flow> | undefined

@@ -10,6 +10,7 @@ import type { TlsContexts } from '../../wire/tls/contexts.ts'
 import type { ConnectionPool } from './pool.ts'
 import type { UniqueClock } from './unique-clock.ts'
 import type { DeliveryError, RemoteDiagnostic } from './results.ts'
+import { logTime } from '../../mail/log-time.ts'
 
 export interface DeliveryOptions {
   /** Retry times do not count (`-qf`, `-M`). */
@@ -110,7 +111,9 @@ export class Attempt {
 
   /** A line of the message log. */
   note(text: ByteString): void {
-    if (this.context.settings.message_logs) this.#messageLog.push(text)
+    const { settings, ports } = this.context
+    if (!settings.message_logs) return
+    this.#messageLog.push(`${logTime(ports.now(), settings, this.selects('millisec'))} ${text}`)
   }
 
   /** Puts the new marks on disk, so that what they stand for is not done again. */

@@ -86,7 +86,7 @@ class Batch {
       if (found?.form.verb === 'QUIT') break
       const problem =
         found === undefined
-          ? this.#problem('500 unrecognized command')
+          ? this.#problem('500 Command unrecognized')
           : await this.#perform(found.form.verb, found.argument)
       if (problem !== undefined) return this.#failed(problem.text)
     }
@@ -138,6 +138,7 @@ class Batch {
     const own = `${connection.caller?.login ?? 'unknown'}@${context.server.qualifyDomain}`
     const sender = (await maySetSender(connection, given, context)) ? given : own
     message.rawSender = sender
+    message.local = sender === own
     message.sender = (await session.services.rewriting?.sender(sender, { ...context, message })) ?? sender
     session.transaction = {
       message,
@@ -223,15 +224,15 @@ class Batch {
     session.messageOver()
     if (outcome.is === 'refused') return this.#problem(`451 ${outcome.problem}`)
     this.#taken++
-    this.#startedAt = this.#line + 1
+    this.#startedAt = this.#line
     return undefined
   }
 
   #failed(text: ByteString): BatchOutcome {
-    const stderr =
+    const stdout =
       `${text}\nTransaction started in line ${this.#startedAt}\n` +
       `Error detected in line ${this.#line}\n${this.#command}\n`
-    const stdout =
+    const stderr =
       'An error was detected while processing a file of BSMTP input.\nThe error message was:\n\n' +
       `  ${text}\n\nThe SMTP transaction started in line ${this.#startedAt}.\n` +
       `The error was detected in line ${this.#line}.\nThe SMTP command at fault was:\n\n   ${this.#command}\n\n` +

@@ -146,6 +146,7 @@ export class MessageReceiver {
       if (this.#takeUucpLine(line)) continue
       if (line === '') return this.#endHeader(this.#lineStart, end + 1)
       if (!this.#belongsToHeader(line)) return this.#endHeader(this.#lineStart)
+      this.#longest(line.length)
       this.#lineStart = end + 1
       this.#searched = end + 1
     }

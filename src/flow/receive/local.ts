@@ -41,6 +41,8 @@ export interface LocalSubmission {
   readonly sender: ByteString | undefined
   /** `-F`. */
   readonly fullName: ByteString | undefined
+  /** `-G`: nothing is completed or added in the headers. */
+  readonly gateway?: boolean
   /** False with `-bnq`. */
   readonly qualify: boolean
   /** `-oem` (default), `-oee`: by mail; `-oep`: on standard error. */
@@ -107,6 +109,7 @@ async function begin(session: Session, submission: LocalSubmission): Promise<Tra
   message.rawSender = sender
   message.sender = (await session.services.rewriting?.sender(sender, { ...context, message })) ?? sender
   message.local = sender === own
+  message.controls.suppressLocalFixups = submission.gateway === true
   setOwnIdentity(connection, sender === own ? own : undefined)
   const transaction: Transaction = {
     message,
@@ -257,7 +260,8 @@ interface Arguments {
 
 function takeArguments(session: Session, submission: LocalSubmission): Arguments {
   const { server } = session.context
-  const options = addressOptions(session.settings, false)
+  // Who writes a domain literal on the command line means it: Exim takes it whatever allow_domain_literals says.
+  const options = { ...addressOptions(session.settings, false), allowDomainLiterals: true }
   const addresses: { raw: ByteString; address: ByteString }[] = []
   for (const text of submission.recipients.flatMap(splitRecipients)) {
     const parsed = parseAddress(text, options)

@@ -602,7 +602,7 @@ export const flagTable = {
     doc: 'Runs a daemon without a notifier socket.',
   },
   '-p': {
-    takes: 'attached',
+    takes: 'attached or next',
     tier: 'B',
     trusted: 'ignored',
     since: '0.1',

@@ -16,6 +16,7 @@ export function localSubmission(call: ServerCall, source: ByteSource, timeoutMs:
     dotEnds: !has(invocation, '-i', '-oi', '-oitrue', '-ti'),
     sender: bytesOf(valueOf(invocation, '-f', '-r')),
     fullName: bytesOf(valueOf(invocation, '-F')),
+    gateway: has(invocation, '-G'),
     qualify: !has(invocation, '-bnq'),
     errors: errorsOf(invocation),
     timeoutMs,

@@ -8,9 +8,10 @@ import type { FromWorker } from '../../server/privileged/parent.ts'
 import type { ProcessState } from '../../server/process-state.ts'
 import { callerOf, type CallerRights, rightsOf } from './caller.ts'
 import type { ServerCall } from './call.ts'
+import { readDebugSelector } from './debug-selector.ts'
 import type { FlagRow, ModeName } from './flag.ts'
 import { flagTable } from './flag-table.ts'
-import { has, type Invocation } from './parse.ts'
+import { has, type Invocation, valueOf } from './parse.ts'
 import { giveUpPrivilege, mustGiveUpPrivilege, trustedConfigurations } from './privilege.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -36,6 +37,8 @@ export async function prepareServer(
   const defines = macrosOf(invocation)
   if (defines === undefined)
     return complain('a macro of -D must begin with an upper case letter: -DNAME=value')
+  const watching = watched(invocation, terminal)
+  if ('wrong' in watching) return complain(watching.wrong)
   const files = configurationFiles(invocation)
   const realUid = process.getuid?.() ?? 0
   const effectiveUid = process.geteuid?.() ?? 0
@@ -73,7 +76,7 @@ export async function prepareServer(
     programPath,
     environment: borrowed ? {} : process.env,
     pretend: has(invocation, '-N'),
-    ...watching(invocation, terminal),
+    ...watching,
     brief: invocation.mode !== 'daemon',
   })
   if (opened.is === 'wrong') {
@@ -100,20 +103,32 @@ export async function prepareServer(
   }
   if (settings.process_log_path !== undefined) state.writeTo(settings.process_log_path)
   else state.writeTo(`${facts.spoolDirectory}/exim-process.info`)
-  if (server.log.selects('arguments')) logArguments(server.log, invocation)
+  // Others than admins may have no right to the log: their calls leave this line to those of the daemon.
+  if (rights.admin && server.log.selects('arguments')) logArguments(server.log, invocation)
   return { is: 'ready', call: { server, caller, rights, state } }
 }
 
 /** `-v` and `-d`: what is logged and what is found out on the way, on standard error. */
-function watching(
-  invocation: Invocation,
-  terminal: Terminal,
-): { readonly show?: (text: string) => void; readonly debug?: (category: string, line: string) => void } {
-  const debugging = has(invocation, '-d', '-dd')
+function watched(invocation: Invocation, terminal: Terminal): Watched | { readonly wrong: string } {
+  const show = (text: string): void => terminal.err(text)
+  const selector = valueOf(invocation, '-d', '-dd')
+  if (selector === undefined) return has(invocation, '-v', '-ov') ? { show } : {}
+  const read = readDebugSelector(selector)
+  if (read.is === 'wrong') return { wrong: read.message }
+  const { on } = read
+  const pid = on.has('pid') ? `${String(process.pid).padStart(5)} ` : ''
   return {
-    ...(debugging || has(invocation, '-v', '-ov') ? { show: (text: string) => terminal.err(text) } : {}),
-    ...(debugging ? { debug: (_category: string, line: string) => terminal.err(`${line}\n`) } : {}),
+    show,
+    debug(category, line) {
+      const time = on.has('timestamp') ? `${new Date().toTimeString().slice(0, 8)} ` : ''
+      if (on.has(category)) terminal.err(`${time}${pid}${line}\n`)
+    },
   }
+}
+
+interface Watched {
+  readonly show?: (text: string) => void
+  readonly debug?: (category: string, line: string) => void
 }
 
 /** In a worker: the parent hears why it cannot begin. False anywhere else. */

@@ -69,7 +69,9 @@ export function splitParameters(
 export function decodeXtext(text: ByteString): ByteString | undefined {
   // Differs from the RFC, as Exim does: small letters are taken too.
   if (!/^(?:[!-*,-<>-~]|\+[0-9A-Fa-f]{2})*$/.test(text)) return undefined
-  return text.replace(/\+([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  return text.replace(/\+([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  )
 }
 
 /** Writes xtext. Source: RFC 3461 section 4. */

@@ -1,6 +1,6 @@
 /** Variables of checks on the client and the content; each check sets its own. */
 import type { VariableRow } from '../rows.ts'
-import { pending, renamed, stored, storedOutside } from './kinds.ts'
+import { pending, renamed, stored, storedOutside, trusted } from './kinds.ts'
 
 const signatures = [
   'algo',
@@ -96,7 +96,11 @@ export const contentVariables: readonly VariableRow[] = [
   storedOutside('regex_match_string', 'The pattern of the regex condition that matched.'),
   stored('regex_cachesize', 'How many regular expressions are kept.'),
   ...disk,
-  stored('queue_size', 'How many messages wait.'),
+  trusted(
+    'queue_size',
+    'How many messages wait; empty where no daemon counts them.',
+    ({ context }) => context.server.queueSize?.() ?? '',
+  ),
   ...spam,
   pending('tls_in_ourcert', 'Certificates as variables do not work yet.'),
   pending('tls_in_peercert', 'Certificates as variables do not work yet.'),

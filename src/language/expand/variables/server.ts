@@ -18,7 +18,11 @@ export const serverVariables: readonly VariableRow[] = [
   trusted('exim_path', 'The program.', ({ context }) => context.server.eximPath),
   trusted('exim_uid', 'Number of the run-time user.', ({ context }) => context.server.eximUid),
   trusted('exim_version', 'The Exim whose language this is.', ({ context }) => context.server.eximVersion),
-  stored('initial_cwd', 'The folder in which the program was started.'),
+  trusted(
+    'initial_cwd',
+    'The folder in which the program was started.',
+    ({ context }) => context.server.initialCwd ?? '',
+  ),
   trusted('load_average', 'The load of the machine times 1000.', () =>
     Math.round((loadavg()[0] ?? 0) * 1000),
   ),
@@ -35,7 +39,11 @@ export const serverVariables: readonly VariableRow[] = [
     'The domain that completes recipients.',
     ({ context }) => context.server.qualifyRecipient,
   ),
-  stored('queue_name', 'The queue the message is in; empty: the main one.'),
+  trusted(
+    'queue_name',
+    'The queue the message is in; empty: the main one.',
+    ({ context }) => context.message?.controls.queueName ?? context.variables.get('queue_name') ?? '',
+  ),
   trusted('return_size_limit', 'Older name of $bounce_return_size_limit.', ({ context }) =>
     Number(context.settings.bounce_return_size_limit),
   ),

@@ -7,7 +7,7 @@ import { checkTexts } from '../../../server/check-configuration.ts'
 import { loadConfiguration } from '../../../server/configuration-file.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = 'usage: postern check [--strict] [-D NAME=VALUE]... [FILE]\n'
+const usage = 'usage: postern check [--strict] [-D NAME=VALUE]... [FILE | -C FILE]\n'
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const options = readOptions(words)
@@ -46,6 +46,7 @@ function readOptions(words: readonly string[]): CheckOptions | string {
       args: [...words],
       allowPositionals: true,
       options: {
+        config: { type: 'string', short: 'C' },
         strict: { type: 'boolean', default: false },
         define: { type: 'string', short: 'D', multiple: true, default: [] },
       },
@@ -56,7 +57,8 @@ function readOptions(words: readonly string[]): CheckOptions | string {
       if (parts === null) return `-D ${text}: a macro begins with an upper case letter`
       defines.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
     }
-    return { files: positionals, defines, strict: values.strict }
+    const files = values.config === undefined ? positionals : values.config.split(':')
+    return { files, defines, strict: values.strict }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }

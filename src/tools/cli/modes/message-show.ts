@@ -1,6 +1,9 @@
 /** `-Mvh`, `-Mvb`, `-Mvc`, `-Mvl`: what the spool holds of one message. Source: Exim manual, "-Mvh" and its kin. */
 import { isMessageId } from '../../../base/message-id.ts'
 import { fromBytes } from '../../../base/text.ts'
+import type { Envelope } from '../../../mail/envelope.ts'
+import { headerBody } from '../../../mail/header.ts'
+import { logTime } from '../../../mail/log-time.ts'
 import type { Spool } from '../../../store/spool/api.ts'
 import { headerFileOf } from '../../../store/spool/exim-files.ts'
 import type { ServerCall } from '../call.ts'
@@ -19,14 +22,45 @@ export async function run({ invocation, server, terminal }: ServerCall): Promise
     return 1
   }
   const spool = await server.spool('read')
-  return flag === '-Mvl' ? showLog(spool, id, terminal) : showMessage(spool, id, flag, terminal)
+  return flag === '-Mvl' ? showLog(server, spool, id, terminal) : showMessage(spool, id, flag, terminal)
 }
 
-async function showLog(spool: Spool, id: string, terminal: Terminal): Promise<number> {
-  const log = await spool.messageLog(id)
-  if (log === undefined) return missing(id, 'message log', terminal)
-  terminal.out(log)
+/** The log's first line says who the message came from; the spool knows it, so it is not kept a second time. */
+async function showLog(
+  { log, settings }: ServerCall['server'],
+  spool: Spool,
+  id: string,
+  terminal: Terminal,
+): Promise<number> {
+  const text = await spool.messageLog(id)
+  const message = await spool.read(id)
+  if (text === undefined || message === undefined || !settings.message_logs) {
+    return missing(id, 'message log', terminal)
+  }
+  const { envelope, bodySize } = message
+  const stamp = logTime(envelope.receivedAt, settings, log.selects('millisec'))
+  terminal.out(`${stamp} Received from ${receivedFrom(envelope, bodySize)}\n${text}`)
   return 0
+}
+
+/** As the `<=` line has it, so far as the envelope knows. */
+function receivedFrom(envelope: Envelope, bodySize: number): string {
+  const { host, ident, headers } = envelope
+  const kept = headers.filter(({ type }) => type !== '*')
+  const sizeBytes = kept.reduce((sum, { text }) => sum + text.length, 1 + bodySize)
+  const id = /<([^>]*)>/.exec(headerBody(kept.find(({ type }) => type === 'I')?.text ?? ':'))?.[1]
+  const helo = host?.helo === undefined || host.helo === host.name ? '' : ` (${host.helo})`
+  const parts = [
+    envelope.sender === '' ? '<>' : envelope.sender,
+    host === undefined ? '' : ` H=${`${host.name ?? ''}${helo} [${host.address}]`.trimStart()}`,
+    ident === undefined || ident === '' ? '' : ` U=${ident}`,
+    envelope.protocol === '' ? '' : ` P=${envelope.protocol}`,
+    host?.authenticated === undefined ? '' : ` A=${host.authenticated}:${envelope.authenticatedId ?? ''}`,
+    ` S=${sizeBytes}`,
+    // An id of our own making says nothing about where it came from.
+    id === undefined || id.includes(envelope.id) ? '' : ` id=${id}`,
+  ]
+  return parts.join('')
 }
 
 async function showMessage(spool: Spool, id: string, flag: string, terminal: Terminal): Promise<number> {

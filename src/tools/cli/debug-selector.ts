@@ -1,0 +1,77 @@
+/** What `-d` takes: which categories of debugging text are wanted. Source: Exim manual, "-d<debug options>". */
+
+const categories = [
+  'acl',
+  'auth',
+  'deliver',
+  'dns',
+  'dnsbl',
+  'exec',
+  'expand',
+  'filter',
+  'hints_lookup',
+  'host_lookup',
+  'ident',
+  'interface',
+  'lists',
+  'load',
+  'local_scan',
+  'lookup',
+  'memory',
+  'noutf8',
+  'pid',
+  'process_info',
+  'queue_run',
+  'receive',
+  'resolver',
+  'retry',
+  'rewrite',
+  'route',
+  'timestamp',
+  'tls',
+  'transport',
+  'uid',
+  'verify',
+] as const
+
+/** What `-d` alone leaves out. */
+const notByDefault: ReadonlySet<string> = new Set([
+  'expand',
+  'filter',
+  'interface',
+  'load',
+  'local_scan',
+  'memory',
+  'noutf8',
+  'pid',
+  'resolver',
+  'timestamp',
+])
+
+export type DebugSelection =
+  | { readonly is: 'selection'; readonly on: ReadonlySet<string> }
+  | { readonly is: 'wrong'; readonly message: string }
+
+/** @param text what follows `-d`: empty, or `+name` and `-name` one after the other; `all` is every name */
+export function readDebugSelector(text: string): DebugSelection {
+  const on = new Set<string>(categories.filter((name) => !notByDefault.has(name)))
+  for (let at = 0; at < text.length; ) {
+    const sign = text[at]
+    if (sign !== '+' && sign !== '-') {
+      return wrong(`malformed debug_selector setting: + or - expected but found "${text.slice(at)}"`)
+    }
+    const name = /^\w*/.exec(text.slice(at + 1))?.[0] ?? ''
+    const meant: readonly string[] = name === 'all' ? categories : categories.filter((each) => each === name)
+    if (meant.length === 0) return wrong(`unknown debug_selector setting: ${sign}${name}`)
+    for (const each of meant) {
+      if (sign === '+') on.add(each)
+      else on.delete(each)
+    }
+    at += name.length + 1
+  }
+  return { is: 'selection', on }
+}
+
+function wrong(message: string): DebugSelection {
+  return { is: 'wrong', message }
+}
