@@ -1,11 +1,11 @@
 /**
- * One SQLite database in a thread of its own, since SQLite works synchronously. The one file that knows `node:sqlite`
+ * One SQLite database in a process of its own, started by sqlite.ts. The one file that knows `node:sqlite`
  * and the package `node-sqlite3-wasm`, which stands in for it where Node has none.
  */
-import { parentPort, workerData } from 'node:worker_threads'
+import { markLocks, removeDeadLock } from './sqlite-locks.ts'
 import { readStatements } from './sqlite-statements.ts'
 
-/** What the thread is started with. */
+/** What the process is started with. */
 export interface SqliteStart {
   readonly file: string
   readonly lockTimeoutMs: number
@@ -65,6 +65,7 @@ async function open(file: string): Promise<Database> {
       },
     }
   }
+  markLocks(file)
   const { Database: Wasm } = (await import('node-sqlite3-wasm')).default
   const database = new Wasm(file)
   return {
@@ -102,13 +103,24 @@ function show(value: Value): string | Uint8Array | undefined {
   return /^-?\d+$/.test(digits) ? `${digits}.0` : digits
 }
 
-const { file, lockTimeoutMs } = workerData as SqliteStart
+// Without a handler the signal would open Node's debugger.
+process.on('SIGUSR1', () => undefined)
+process.on('disconnect', () => process.exit())
+// The one argument is what sqlite.ts wrote.
+const { file, lockTimeoutMs } = JSON.parse(process.argv[2] ?? '{}') as SqliteStart
 // Node 22 warns that the module is young; an administrator cannot do anything about it.
 process.emitWarning = () => undefined
 const native = (await nodeSqlite()) !== undefined
 let database: Database | undefined
 
-async function answer({ id, sql }: SqliteQuestion): Promise<SqliteAnswer> {
+async function answer(question: SqliteQuestion): Promise<SqliteAnswer> {
+  const first = await attempt(question)
+  if (native || first.is !== 'error' || !first.message.includes('locked')) return first
+  // Maybe a lock that a killed process left behind.
+  return removeDeadLock(file) ? attempt(question) : first
+}
+
+async function attempt({ id, sql }: SqliteQuestion): Promise<SqliteAnswer> {
   try {
     if (database === undefined) {
       database = await open(file)
@@ -133,6 +145,7 @@ async function answer({ id, sql }: SqliteQuestion): Promise<SqliteAnswer> {
 
 // One after the other: a question waits until the one before is done.
 let last: Promise<void> = Promise.resolve()
-parentPort?.on('message', (question: SqliteQuestion) => {
-  last = last.then(async () => parentPort?.postMessage(await answer(question)))
+process.on('message', (question) => {
+  // What comes over the channel was sent by sqlite.ts.
+  last = last.then(async () => void process.send?.(await answer(question as SqliteQuestion)))
 })

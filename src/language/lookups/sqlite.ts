@@ -1,5 +1,10 @@
-/** Lookups in SQLite files, each file in a thread of its own. Source: Exim manual, "More about SQLite". */
-import { Worker } from 'node:worker_threads'
+/**
+ * Lookups in SQLite files, each file in a process of its own: SQLite works synchronously, and a statement that runs
+ * for ever inside it can be stopped only by ending the process (a thread of `node:sqlite` cannot be ended).
+ * Source: Exim manual, "More about SQLite".
+ */
+import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { isFailure } from '../../base/outcome.ts'
 import {
   decodeUtf8,
@@ -22,37 +27,41 @@ const mostFiles = 8
 /** Most questions that wait for one file. */
 const mostWaiting = 1_000
 
-interface Thread {
+interface Helper {
   ask(sql: string, limitMs: number): Promise<SqliteAnswer>
   readonly waiting: () => number
   end(): void
 }
 
 export function createSqlite(): QueryType {
-  const threads = new Map<string, Thread>()
-  const threadOf = (start: SqliteStart): Thread | undefined => {
-    const known = threads.get(start.file)
-    threads.delete(start.file)
-    if (known === undefined && threads.size >= mostFiles) {
+  const helpers = new Map<string, Helper>()
+  const helperOf = (start: SqliteStart): Helper | undefined => {
+    const known = helpers.get(start.file)
+    helpers.delete(start.file)
+    if (known === undefined && helpers.size >= mostFiles) {
       // The one that was not used for longest gives way, unless it is at work.
-      const idle = [...threads].find(([, each]) => each.waiting() === 0)
+      const idle = [...helpers].find(([, each]) => each.waiting() === 0)
       if (idle === undefined) return undefined
       idle[1].end()
-      threads.delete(idle[0])
+      helpers.delete(idle[0])
     }
-    const thread = known ?? createThread(start, () => threads.delete(start.file))
-    threads.set(start.file, thread)
-    return thread
+    const helper: Helper =
+      known ??
+      createHelper(start, () => {
+        if (helpers.get(start.file) === helper) helpers.delete(start.file)
+      })
+    helpers.set(start.file, helper)
+    return helper
   }
   return {
     name: 'sqlite',
     doc: 'Sends an SQL statement to an SQLite database file.',
     since: '0.1',
     style: 'query',
-    find: (query, options, context, parameters) => find(query, options, context, threadOf, parameters),
+    find: (query, options, context, parameters) => find(query, options, context, helperOf, parameters),
     close() {
-      for (const thread of threads.values()) thread.end()
-      threads.clear()
+      for (const helper of helpers.values()) helper.end()
+      helpers.clear()
     },
   }
 }
@@ -61,7 +70,7 @@ async function find(
   query: Text,
   options: LookupOptions,
   context: Context,
-  threadOf: (start: SqliteStart) => Thread | undefined,
+  helperOf: (start: SqliteStart) => Helper | undefined,
   parameters: readonly Text[] | undefined,
 ): Promise<LookupResult> {
   const place = await fileOf(query, options, context)
@@ -74,11 +83,11 @@ async function find(
       : bindAsLiterals(safe.sql, parameters.map(textOf), rules, (hex) => `CAST(X'${hex}' AS TEXT)`)
   if (statement.is === 'refused') return { is: 'defer', message: statement.message }
   const lockTimeoutMs = context.settings.sqlite_lock_timeout * 1_000
-  const thread = threadOf({ file: decodeUtf8(place.file), lockTimeoutMs })
-  if (thread === undefined || thread.waiting() >= mostWaiting)
+  const helper = helperOf({ file: decodeUtf8(place.file), lockTimeoutMs })
+  if (helper === undefined || helper.waiting() >= mostWaiting)
     return { is: 'defer', message: 'sqlite: too many lookups under way' }
   const limitMs = durationOption(options, 'timeout', lockTimeoutMs + 5_000)
-  const answer = await thread.ask(decodeUtf8(statement.sql), limitMs)
+  const answer = await helper.ask(decodeUtf8(statement.sql), limitMs)
   switch (answer.is) {
     case 'rows':
       if (answer.rows.length === 0) return { is: 'none' }
@@ -135,42 +144,60 @@ interface Waiting {
   readonly timer: NodeJS.Timeout
 }
 
-function createThread(start: SqliteStart, ended: () => void): Thread {
+function createHelper(start: SqliteStart, ended: () => void): Helper {
   const waiting = new Map<number, Waiting>()
   let next = 0
-  const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), { workerData: start })
-  worker.unref()
+  const child = fork(fileURLToPath(new URL('./sqlite-worker.js', import.meta.url)), [JSON.stringify(start)], {
+    env: {},
+    execArgv: [],
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  })
+  /** An idle helper does not keep the process alive. */
+  const hold = (busy: boolean): void => {
+    const channel = child.channel
+    if (busy) {
+      child.ref()
+      channel?.ref()
+    } else {
+      child.unref()
+      channel?.unref()
+    }
+  }
+  hold(false)
   const settle = (answer: SqliteAnswer): void => {
     const one = waiting.get(answer.id)
     if (one === undefined) return
     clearTimeout(one.timer)
     waiting.delete(answer.id)
-    if (waiting.size === 0) worker.unref()
+    if (waiting.size === 0) hold(false)
     one.settle(answer)
   }
   const fail = (message: string): void => {
     ended()
     for (const id of waiting.keys()) settle({ id, is: 'error', message })
   }
-  worker.on('message', settle)
-  worker.on('error', (error) => fail(error instanceof Error ? error.message : String(error)))
-  worker.on('exit', () => fail('the database thread ended'))
+  // What comes over the channel was sent by sqlite-worker.ts.
+  child.on('message', (answer) => settle(answer as SqliteAnswer))
+  child.on('error', (error) => fail(error.message))
+  child.on('exit', () => fail('the database process ended'))
   return {
     ask(sql, limitMs) {
       const question: SqliteQuestion = { id: next++, sql }
       return new Promise((resolve) => {
         const timer = setTimeout(() => {
           settle({ id: question.id, is: 'error', message: `no result within ${limitMs} ms` })
-          // A statement cannot be stopped otherwise.
           ended()
-          void worker.terminate()
+          child.kill('SIGKILL')
         }, limitMs)
         waiting.set(question.id, { settle: resolve, timer })
-        worker.ref()
-        worker.postMessage(question)
+        hold(true)
+        child.send(question, (error) => {
+          if (error !== null) settle({ id: question.id, is: 'error', message: error.message })
+        })
       })
     },
     waiting: () => waiting.size,
-    end: () => void worker.terminate(),
+    end: () => void child.kill('SIGKILL'),
   }
 }
