@@ -1,7 +1,7 @@
 /** The daemon's processes: who runs as whom, who may be lost, what a signal does. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { postern, startServer, type StartedServer, temporaryFolder, until } from './support/server.ts'
@@ -51,12 +51,26 @@ after(async () => {
 
 /** The workers of a daemon, with their real uids. */
 function children(of: number): { readonly pid: number; readonly uid: number }[] {
-  const { stdout } = spawnSync('ps', ['-o', 'pid=,ruid=,args=', '--ppid', String(of)], { encoding: 'utf8' })
-  return stdout
-    .split('\n')
-    .filter((line) => line.trim() !== '' && !line.includes('job-child'))
-    .map((line) => line.trim().split(/\s+/).map(Number))
-    .map(([pid = 0, uid = 0]) => ({ pid, uid }))
+  return readdirSync('/proc').flatMap((name) => {
+    const about = /^\d+$/.test(name) ? quietly(() => readFileSync(`/proc/${name}/status`, 'latin1')) : ''
+    const parent = /^PPid:\s+(\d+)/m.exec(about)?.[1]
+    if (
+      parent !== String(of) ||
+      quietly(() => readFileSync(`/proc/${name}/cmdline`, 'latin1')).includes('job-child')
+    ) {
+      return []
+    }
+    return [{ pid: Number(name), uid: Number(/^Uid:\s+(\d+)/m.exec(about)?.[1]) }]
+  })
+}
+
+/** Processes may end while they are looked at. */
+function quietly(read: () => string): string {
+  try {
+    return read()
+  } catch {
+    return ''
+  }
 }
 async function deliverTo(user: string): Promise<string> {
   const client = await connectSmtp(server.port)

@@ -76,9 +76,11 @@ export async function startServer(options: StartOptions): Promise<StartedServer>
     // Started by root, servers change to run-time users of their own.
     if (process.getuid?.() === 0) chmodSync(join(folder, each), 0o777)
   }
+  // An Exim looks its default port up in /etc/services, which a small machine may not have.
+  const ports = options.configuration.includes('daemon_smtp_ports') ? '' : `daemon_smtp_ports = ${port}\n`
   writeFileSync(
     configurationFile,
-    `spool_directory = ${folder}/spool\nlog_file_path = ${folder}/log/%slog\npid_file_path = ${folder}/pid\n${options.configuration}`,
+    `spool_directory = ${folder}/spool\nlog_file_path = ${folder}/log/%slog\npid_file_path = ${folder}/pid\n${ports}${options.configuration}`,
   )
   let output = ''
   const child = spawn(
