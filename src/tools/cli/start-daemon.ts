@@ -5,8 +5,6 @@
 import { spawn } from 'node:child_process'
 import cluster from 'node:cluster'
 import { encodeUtf8 } from '../../base/text.ts'
-import { renderDiagnostic } from '../../base/diagnostic-frame.ts'
-import { checkTexts } from '../../server/check-configuration.ts'
 import { type DaemonOptions, type DaemonResult, runDaemon, startedLine } from '../../server/daemon.ts'
 import { becomeUser } from '../../server/privileged/become.ts'
 import { type FromWorker, runPrivilegedParent } from '../../server/privileged/parent.ts'
@@ -14,6 +12,7 @@ import { createAsUser } from '../../server/privileged/run-as.ts'
 import type { ServerCall } from './call.ts'
 import { has, valueOf } from './parse.ts'
 import type { QueueRunFlags } from './queue-flags.ts'
+import { warn } from './warnings.ts'
 import { reloadFor } from './reload.ts'
 import { takeDropped } from './take-dropped.ts'
 
@@ -50,13 +49,6 @@ export async function startDaemon(call: ServerCall, how: StartDaemon): Promise<n
     server.log.panic(undefined, encodeUtf8(result.message))
   }
   return 1
-}
-
-/** What does not stop the start, with its place. */
-function warn({ server, terminal }: ServerCall): void {
-  for (const each of [...server.configuration.diagnostics, ...checkTexts(server.configuration)]) {
-    terminal.err(`${encodeUtf8(renderDiagnostic({ ...each, severity: 'warning' }))}\n`)
-  }
 }
 
 function daemonOptions(

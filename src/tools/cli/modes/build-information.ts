@@ -5,8 +5,10 @@ import { workingNames } from '../../../server/registries.ts'
 import { eximVersion, posternVersion } from '../../../server/version.ts'
 import type { ServerCall } from '../call.ts'
 import { calledAsExim } from '../calling-name.ts'
+import { warn } from '../warnings.ts'
 
-export function run({ invocation, server, terminal }: ServerCall): number {
+export function run(call: ServerCall): number {
+  const { invocation, server, terminal } = call
   const names = workingNames()
   const first = calledAsExim(invocation.calledAs)
     ? `Exim version ${eximVersion} (Postern ${posternVersion})`
@@ -29,5 +31,6 @@ export function run({ invocation, server, terminal }: ServerCall): number {
     `Run-time user is ${server.user.name}`,
   ]
   terminal.out(`${lines.join('\n')}\n`)
+  warn(call)
   return 0
 }
