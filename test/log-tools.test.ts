@@ -90,14 +90,19 @@ async function converse(program: string): Promise<Ran> {
 
 /** Numbers, ids and times of one run are not those of the other. */
 function normal(text: string): string {
-  return text
-    .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'DATE')
-    .replaceAll(/\b[0-9A-Za-z]{6}-[0-9A-Za-z]{6}-[0-9A-Za-z]{2}\b/g, 'ID')
-    .replaceAll(/Exim statistics from .*/g, '')
-    .replaceAll(/\b(S|QT|DT|RT)=\d+s?/g, '$1=N')
-    .replaceAll(/\[127\.0\.0\.1\]:\d+/g, '[127.0.0.1]:PORT')
-    .replaceAll(/\/[^\s]*\/postern-tools-\w+/g, 'FOLDER')
-    .replaceAll(/\b\d+(\.\d+)?KB\b|\b\d{3,5}\b/g, 'N')
+  return (
+    text
+      .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'DATE')
+      .replaceAll(/\b[0-9A-Za-z]{6}-[0-9A-Za-z]{6}-[0-9A-Za-z]{2}\b/g, 'ID')
+      .replaceAll(/Exim statistics from .*/g, '')
+      // The run-time user, which a machine without Debian-exim has under another name.
+      .replaceAll(/\bU=(Debian-exim|postern|mail)\b/g, 'U=USER')
+      .replaceAll(/ {3}(Debian-exim|postern|mail)$/gm, '   USER')
+      .replaceAll(/\b(S|QT|DT|RT)=\d+s?/g, '$1=N')
+      .replaceAll(/\[127\.0\.0\.1\]:\d+/g, '[127.0.0.1]:PORT')
+      .replaceAll(/\/[^\s]*\/postern-tools-\w+/g, 'FOLDER')
+      .replaceAll(/\b\d+(\.\d+)?KB\b|\b\d{3,5}\b/g, 'N')
+  )
 }
 
 const exim = fetchExim()
