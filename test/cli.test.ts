@@ -276,3 +276,62 @@ test('who is no admin: permission denied', { skip: !root && 'needs root, to call
     assert.match(done.stderr, /: permission denied\n$/)
   }
 })
+
+test('an empty configuration is one: /dev/null', () => {
+  const done = call(['-be', '$version_number'], { config: '/dev/null' })
+  assert.deepEqual([done.status, done.stdout, done.stderr], [0, '4.99\n', ''])
+})
+
+test('-d takes categories; one that is none is refused in Exim’s words', () => {
+  const routed = call(['-d-all+route', '-bt', 'alice@local.example'])
+  assert.deepEqual(
+    [routed.status, routed.stderr],
+    [0, '--------> people router <--------\npeople router: assign\n'],
+  )
+  const wrong = call(['-d+nonsense', '-be', 'x'])
+  assert.equal(wrong.status, 1)
+  assert.match(wrong.stderr, /: unknown debug_selector setting: \+nonsense\n$/)
+})
+
+test('-Mvl begins with where the message came from', () => {
+  call(['-odq', '-oMr', 'uucp', '-f', 'bob@local.example', 'alice@local.example'], {
+    input: `Subject: x\nX-Long: ${'a'.repeat(1200)}\n\nhello\n`,
+  })
+  const id = call(['-bpi']).stdout.trim()
+  assert.match(
+    call(['-Mvl', id]).stdout,
+    /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d Received from bob@local\.example U=\S+ P=(?:uucp|local) S=\d+\n$/,
+  )
+  // Debian's data ACL refuses lines that are too long by this number; headers count.
+  assert.match(call(['-Mvh', id]).stdout, /^-max_received_linelength 1208$/m)
+  assert.equal(call(['-Mrm', id]).status, 0)
+})
+
+test('-G leaves the headers as they are', () => {
+  call(['-G', '-odq', 'alice@local.example'], { input: 'Subject: x\n\nhello\n' })
+  const id = call(['-bpi']).stdout.trim()
+  assert.match(call(['-Mvc', id]).stdout, /^Received: [^\n]*\n(?:\t[^\n]*\n)*Subject: x\n\nhello\n$/)
+  assert.equal(call(['-Mrm', id]).status, 0)
+})
+
+test('-bS tells programs on standard output, people on standard error', () => {
+  const done = call(['-bS'], { input: 'FOO\n' })
+  assert.deepEqual(
+    [done.status, done.stdout],
+    [2, '500 Command unrecognized\nTransaction started in line 0\nError detected in line 1\nFOO\n'],
+  )
+  assert.match(done.stderr, /^An error was detected while processing a file of BSMTP input\.\n/)
+})
+
+test('a domain literal on the command line is an address', () => {
+  assert.equal(call(['-odq', 'alice@[192.0.2.1]'], { input: 'Subject: x\n\nhello\n' }).status, 0)
+  const id = call(['-bpi']).stdout.trim()
+  assert.equal(call(['-Mrm', id]).status, 0)
+})
+
+test('$initial_cwd, $queue_name and $queue_size have values', () => {
+  assert.equal(
+    call(['-be', '[$initial_cwd] [$queue_name] [$queue_size]']).stdout,
+    `[${process.cwd()}] [] []\n`,
+  )
+})
