@@ -7,6 +7,7 @@
 import { run } from 'node:test'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { fetchExim } from './support/debian.ts'
 import { globSync } from './support/glob.ts'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -18,6 +19,11 @@ const scenarios = globSync('test', '.test.js')
   .map((url) => fileURLToPath(url))
   .filter(wanted)
 const files = words.length === 0 ? [join(here, 'support', 'unit.js')] : units.filter(wanted)
+
+// Tests that compare with a real Exim find it here; without one they skip and say so.
+const exim = fetchExim()
+if ('path' in exim) process.env.POSTERN_TEST_EXIM4 = exim.path
+else console.log(`No Exim to compare with: ${exim.missing}`)
 
 let passed = 0
 let failed = 0
