@@ -328,7 +328,12 @@ export const flagTable = {
     since: '0.1',
     doc: 'A line with a single dot does not end the message.',
   },
-  '-L': { takes: 'attached or next', tier: 'C', since: '0.1', doc: 'The program name for syslog.' },
+  '-L': {
+    takes: 'attached or next',
+    tier: 'C',
+    ignored: 'syslog is told the name in syslog_processname',
+    doc: 'The program name for syslog.',
+  },
   '-M': {
     takes: 'all that follow',
     tier: 'A',
@@ -489,7 +494,7 @@ export const flagTable = {
   '-odqs': {
     takes: 'nothing',
     tier: 'B',
-    since: '0.1',
+    refused: 'messages cannot be routed at once and sent later yet; use -odq, and a queue run delivers them',
     doc: 'Routes at once; leaves SMTP deliveries to a queue run.',
   },
   '-oee': {
@@ -553,7 +558,7 @@ export const flagTable = {
     takes: 'next',
     tier: 'B',
     trusted: 'ignored',
-    since: '0.1',
+    refused: 'a message cannot be tied to another one yet',
     doc: 'The message that this one is about.',
   },
   '-oMr': {
@@ -580,14 +585,24 @@ export const flagTable = {
   '-om': { takes: 'nothing', tier: 'C', ignored: sendmailOnly, doc: 'Me too, in Sendmail.' },
   '-oo': { takes: 'nothing', tier: 'C', ignored: sendmailOnly, doc: 'Old style headers, in Sendmail.' },
   '-oP': { takes: 'next', tier: 'A', since: '0.1', doc: "Where to write the daemon's process id." },
-  '-oPX': { takes: 'nothing', tier: 'C', since: '0.1', doc: "Removes the daemon's pid file." },
+  '-oPX': {
+    takes: 'nothing',
+    tier: 'C',
+    refused: 'the daemon removes its pid file when it ends',
+    doc: "Removes the daemon's pid file.",
+  },
   '-or': {
     takes: 'attached or next',
     tier: 'B',
     since: '0.1',
     doc: 'The time limit for reading a local message.',
   },
-  '-os': { takes: 'attached or next', tier: 'B', since: '0.1', doc: 'The time limit for SMTP commands.' },
+  '-os': {
+    takes: 'attached or next',
+    tier: 'B',
+    refused: 'the time limit is set by smtp_receive_timeout',
+    doc: 'The time limit for SMTP commands.',
+  },
   '-ov': { takes: 'nothing', tier: 'B', since: '0.1', doc: 'The same as -v.' },
   '-oX': {
     takes: 'next',
@@ -693,7 +708,7 @@ export const flagTable = {
     takes: 'attached or next',
     tier: 'C',
     admin: true,
-    since: '0.1',
+    refused: 'a line cannot be put into the main log from the command line; use logger',
     doc: 'Writes its argument to the main log.',
   },
   '-atrn': {
