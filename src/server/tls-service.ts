@@ -37,7 +37,8 @@ export function startTlsService(contexts: TlsContexts, socket: Socket, io: Strea
       const { settings } = context
       if (settings.tls_certificate === undefined) return false
       if (!(await listed(settings.tls_advertise_hosts, context))) return false
-      return textsOf(await expanded(settings.tls_certificate, context)).length > 0
+      const list = await expanded(settings.tls_certificate, context)
+      return !(list instanceof Error) && filesOf(list, context).length > 0
     },
     async start(_io, context) {
       io.release()
@@ -105,11 +106,11 @@ async function contextOf(contexts: TlsContexts, context: Context, verify: boolea
     if (text instanceof Error) return { is: 'failed', why: text.message }
     texts[name] = text
   }
-  const certificates = textsOf(texts.certificates ?? '')
+  const certificates = filesOf(texts.certificates ?? '', context)
   if (certificates.length === 0) return { is: 'failed', why: 'tls_certificate is empty' }
   const contextSettings: ContextSettings = {
     certificates,
-    keys: textsOf(texts.keys ?? ''),
+    keys: filesOf(texts.keys ?? '', context),
     ciphers: texts.ciphers ?? '',
     verify: texts.verify ?? '',
     crl: texts.crl ?? '',
@@ -169,12 +170,9 @@ async function expanded(option: Expandable | undefined, context: Context): Promi
 }
 
 /** The items of a list of files. */
-function textsOf(list: ByteString | Error): string[] {
-  if (list instanceof Error) return []
-  const separator = /^\s*<(\S)/.exec(list)?.[1] ?? ':'
-  return list
-    .replace(/^\s*<\S/, '')
-    .split(separator)
-    .map((item) => item.trim())
+function filesOf(list: ByteString, context: Context): string[] {
+  return context.ports
+    .splitList(list)
+    .map(textOf)
     .filter((item) => item !== '')
 }

@@ -1,4 +1,5 @@
 /** A context for expansions without a server: real lists and lookups, everything else from a record. */
+import { newControls } from '../../src/flow/message-controls.ts'
 import { hostname } from 'node:os'
 import { createListMatcher } from '../../src/language/lists/index.ts'
 import { createLookups } from '../../src/language/lookups/index.ts'
@@ -145,29 +146,7 @@ export function messageFacts(
     prdrRequested: false,
     body8bit: false,
     aclM: new Map(),
-    controls: {
-      freeze: false,
-      freezeNoTell: false,
-      queueOnly: false,
-      queueFirstPassRoute: false,
-      fakeReject: undefined,
-      fakeDefer: undefined,
-      submission: undefined,
-      suppressLocalFixups: false,
-      casefulLocalPart: false,
-      noMboxUnspool: false,
-      disablePipelining: false,
-      enforceSync: true,
-      noMultilineResponses: false,
-      noCalloutFlush: false,
-      noDelayFlush: false,
-      allowAuthUnadvertised: false,
-      dkimDisableVerify: false,
-      dmarcDisableVerify: false,
-      dmarcEnableForensic: false,
-      cutthrough: undefined,
-      queueName: undefined,
-    },
+    controls: newControls(),
     receivedFor: undefined,
     firstDelivery: true,
     manuallyThawed: false,

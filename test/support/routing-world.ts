@@ -1,5 +1,6 @@
 /** Routing with a real configuration and no server around it: files and accounts of this machine, DNS from a table. */
 import { readFileSync } from 'node:fs'
+import { newControls } from '../../src/flow/message-controls.ts'
 import { createRouting, type OwnMessage, type Routing, routerDrivers } from '../../src/flow/routing/index.ts'
 import type { Configuration } from '../../src/language/config/configuration.ts'
 import { readConfiguration } from '../../src/language/config/read.ts'
@@ -11,7 +12,6 @@ import type {
   Context,
   LookupRequest,
   LookupResult,
-  MessageControls,
   MessageFacts,
   Ports,
 } from '../../src/ports.ts'
@@ -85,7 +85,7 @@ function messageFrom(sender: string): MessageFacts {
     prdrRequested: false,
     body8bit: false,
     aclM: new Map(),
-    controls: noControls,
+    controls: newControls(),
     receivedFor: undefined,
     firstDelivery: true,
     manuallyThawed: false,
@@ -93,30 +93,6 @@ function messageFrom(sender: string): MessageFacts {
     originator: { login: 'root', uid: 0, gid: 0 },
     extra: new Map(),
   }
-}
-
-const noControls: MessageControls = {
-  freeze: false,
-  freezeNoTell: false,
-  queueOnly: false,
-  queueFirstPassRoute: false,
-  fakeReject: undefined,
-  fakeDefer: undefined,
-  submission: undefined,
-  suppressLocalFixups: false,
-  casefulLocalPart: false,
-  noMboxUnspool: false,
-  disablePipelining: false,
-  enforceSync: false,
-  noMultilineResponses: false,
-  noCalloutFlush: false,
-  noDelayFlush: false,
-  allowAuthUnadvertised: false,
-  dkimDisableVerify: false,
-  dmarcDisableVerify: false,
-  dmarcEnableForensic: false,
-  cutthrough: undefined,
-  queueName: undefined,
 }
 
 function contextOf(configuration: Configuration, logged: string[], options: WorldOptions): Context {

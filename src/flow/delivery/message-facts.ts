@@ -1,7 +1,8 @@
 /** Builds what expansions may look at while a message is delivered, from its envelope. */
 import { taint, type ByteString, type Text } from '../../base/text.ts'
 import type { Envelope } from '../../mail/envelope.ts'
-import type { ConnectionFacts, Context, MessageControls, MessageFacts } from '../../ports.ts'
+import type { ConnectionFacts, Context, MessageFacts } from '../../ports.ts'
+import { newControls } from '../message-controls.ts'
 import type { SpooledMessage } from '../../store/spool/api.ts'
 import type { DeliveryDeps } from './deps.ts'
 
@@ -84,7 +85,7 @@ function messageFacts(
     prdrRequested: false,
     body8bit: envelope.body8bit ?? false,
     aclM: aclVariables(envelope, 'm'),
-    controls: { ...noControls, queueName: envelope.queueName },
+    controls: { ...newControls(), queueName: envelope.queueName },
     receivedFor: undefined,
     firstDelivery: envelope.firstDelivery,
     manuallyThawed: envelope.manuallyThawed ?? false,
@@ -101,30 +102,6 @@ function aclVariables(envelope: Envelope, kind: 'c' | 'm'): Map<string, Text> {
     map.set(name, value.taintedBy === undefined ? value.text : taint(value.text, value.taintedBy))
   }
   return map
-}
-
-const noControls: MessageControls = {
-  freeze: false,
-  freezeNoTell: false,
-  queueOnly: false,
-  queueFirstPassRoute: false,
-  fakeReject: undefined,
-  fakeDefer: undefined,
-  submission: undefined,
-  suppressLocalFixups: false,
-  casefulLocalPart: false,
-  noMboxUnspool: false,
-  disablePipelining: false,
-  enforceSync: true,
-  noMultilineResponses: false,
-  noCalloutFlush: false,
-  noDelayFlush: false,
-  allowAuthUnadvertised: false,
-  dkimDisableVerify: false,
-  dmarcDisableVerify: false,
-  dmarcEnableForensic: false,
-  cutthrough: undefined,
-  queueName: undefined,
 }
 
 /** What the session knew, as far as the envelope keeps it. */

@@ -1,5 +1,6 @@
 /** A message under reception with nothing known of it yet. */
-import type { MessageControls, MessageFacts } from '../../ports.ts'
+import type { MessageFacts } from '../../ports.ts'
+import { newControls } from '../message-controls.ts'
 
 export interface NewMessage {
   readonly receivedAt: number
@@ -38,31 +39,5 @@ export function newMessage(known: NewMessage): MessageFacts {
     local: known.local,
     originator: known.originator,
     extra: new Map(),
-  }
-}
-
-export function newControls(): MessageControls {
-  return {
-    freeze: false,
-    freezeNoTell: false,
-    queueOnly: false,
-    queueFirstPassRoute: false,
-    fakeReject: undefined,
-    fakeDefer: undefined,
-    submission: undefined,
-    suppressLocalFixups: false,
-    casefulLocalPart: false,
-    noMboxUnspool: false,
-    disablePipelining: false,
-    enforceSync: true,
-    noMultilineResponses: false,
-    noCalloutFlush: false,
-    noDelayFlush: false,
-    allowAuthUnadvertised: false,
-    dkimDisableVerify: false,
-    dmarcDisableVerify: false,
-    dmarcEnableForensic: false,
-    cutthrough: undefined,
-    queueName: undefined,
   }
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { policyBench } from '../../../test/support/policy-world.ts'
 import { encodeUtf8, textOf } from '../../base/text.ts'
 import type { AclResult, VerifyRequest, VerifyResult } from '../../ports.ts'
-import { observedAcls } from './observed.ts'
+import { observedAcls } from '../../../test/support/observed-acls.ts'
 
 /** The routers of the configuration that was observed. */
 function verify({ address }: VerifyRequest): VerifyResult {
