@@ -1,20 +1,13 @@
 /** Domain names as SPF meets them: often written by strangers. Sources: RFC 7208 section 4.3; RFC 8616 section 4. */
-import { domainToASCII } from 'node:url'
-import { decodeUtf8 } from '../../../base/text.ts'
+import { asciiDomain } from '../../../mail/ascii-domain.ts'
+
+export { asciiDomain }
 
 /** True when a name is worth asking the DNS for: several labels, none empty or too long, printable ASCII. */
 export function isAskable(name: string): boolean {
   if (name.length > 253 || name.startsWith('[') || !/^[\x20-\x7e]+$/.test(name)) return false
   const labels = name.split('.')
   return labels.length > 1 && labels.every((label) => label.length > 0 && label.length <= 63)
-}
-
-/** A domain with internationalized labels (UTF-8) in its ASCII form; without the dot at its end; others stay. */
-export function asciiDomain(domain: string): string {
-  const bare = domain.endsWith('.') ? domain.slice(0, -1) : domain
-  if (/^[\x00-\x7f]*$/.test(bare)) return bare
-  const ascii = domainToASCII(decodeUtf8(bare))
-  return ascii === '' ? bare : ascii
 }
 
 /** `postmaster` stands in for a missing local part: section 4.3. */
