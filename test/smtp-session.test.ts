@@ -202,7 +202,7 @@ async function overSocket(
     noDelay: true,
     onSocket: (socket) => {
       const io = new StreamIo({ input: socket, output: socket, watch, shutdown: world.services.shutdown })
-      session = runSession(io, world.connection, world.services)
+      session = runSession(io, world.connection, world.services).then(() => undefined)
     },
     onError: (problem) => assert.fail(problem),
   })

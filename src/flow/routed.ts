@@ -102,3 +102,6 @@ export interface RoutingResult {
   /** `one_time` redirections: recipients to put in place of the ones they came from, with the originals to mark done. */
   readonly oneTime: readonly { readonly original: Recipient; readonly children: readonly Recipient[] }[]
 }
+
+/** Numbers in the log of addresses that no router was asked about: `hold_domains`, `queue_domains`. */
+export const waitingNumbers = { held: -23, queueDomain: -56 } as const

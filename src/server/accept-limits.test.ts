@@ -11,7 +11,6 @@ const calm: AcceptSituation = {
   smtpAcceptQueue: 0,
   smtpLoadReserve: undefined,
   hasReserveHosts: false,
-  queueOnlyLoad: undefined,
   load: 0.5,
 }
 const tooMany = '421 Too many concurrent SMTP connections; please try again later.'
@@ -70,5 +69,5 @@ for (const { says, situation, is, why, reply } of cases) {
 
 test('connections: beyond smtp_accept_queue messages wait for a queue run', () => {
   const verdict = decideAccept({ ...calm, connections: 5, smtpAcceptQueue: 5 })
-  assert.ok(verdict.is === 'welcome' && verdict.queueOnly)
+  assert.ok(verdict.is === 'welcome' && verdict.queueWhy !== undefined)
 })

@@ -15,13 +15,13 @@ export interface AcceptSituation {
   readonly smtpLoadReserve: number | undefined
   /** `smtp_reserve_hosts` is set. */
   readonly hasReserveHosts: boolean
-  readonly queueOnlyLoad: number | undefined
   /** Load average of one minute. */
   readonly load: number
 }
 
 export type AcceptVerdict =
-  | { readonly is: 'welcome'; readonly queueOnly: boolean; readonly queueWhy?: string }
+  /** `queueWhy`: its messages are only put on the queue. */
+  | { readonly is: 'welcome'; readonly queueWhy?: string }
   /** Only hosts of `smtp_reserve_hosts` may stay: `reply` (after the host name) and `why` are for the others. */
   | { readonly is: 'reserved'; readonly reply: string; readonly why: string }
   | { readonly is: 'refused'; readonly reply: string; readonly why: string }
@@ -60,12 +60,8 @@ export function decideAccept(s: AcceptSituation): AcceptVerdict {
   if (s.smtpAcceptQueue > 0 && s.connections >= s.smtpAcceptQueue) {
     return {
       is: 'welcome',
-      queueOnly: true,
       queueWhy: `too many connections (${s.connections + 1}, max ${s.smtpAcceptQueue})`,
     }
   }
-  if (s.queueOnlyLoad !== undefined && s.load > s.queueOnlyLoad) {
-    return { is: 'welcome', queueOnly: true, queueWhy: `load average (${s.load.toFixed(2)})` }
-  }
-  return { is: 'welcome', queueOnly: false }
+  return { is: 'welcome' }
 }

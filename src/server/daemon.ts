@@ -3,6 +3,7 @@
  * Source: Exim manual, "-bd"; "Starting the daemon and the use of network interfaces".
  */
 import { formatInterval } from '../base/interval.ts'
+import type { Queueing } from '../flow/receive/services.ts'
 import { type DroppedMessage, type DropVerdict, makeDropFolder, watchDrop } from '../store/drop.ts'
 import { dropFolderOf } from './drop-folder.ts'
 import { describeAddresses, type ListenAddress, listenAddresses } from './listen-addresses.ts'
@@ -20,7 +21,11 @@ export interface DaemonOptions {
   readonly override?: string | undefined
   /** Where to write the pid; undefined: nowhere. */
   readonly pidFile: string | undefined
-  readonly queueing?: 'deliver' | 'queue' | undefined
+  readonly queueing?: Queueing | undefined
+  /** `-os`. */
+  readonly commandTimeoutMs?: number | undefined
+  /** `-tls-on-connect`: on all ports. */
+  readonly tlsOnConnect?: boolean
   readonly queueRuns?: { readonly everySeconds: number | undefined; readonly request: RunRequest } | undefined
   readonly state: ProcessState
   /** Reads the configuration again, for SIGHUP. */
@@ -40,14 +45,14 @@ export type DaemonResult = { readonly is: 'ended' } | { readonly is: 'failed'; r
 /** What is to be listened on according to a configuration. */
 export async function wantedAddresses(
   server: Server,
-  options: { readonly listen: boolean; readonly override?: string | undefined },
+  options: Pick<DaemonOptions, 'listen' | 'override' | 'tlsOnConnect'>,
 ): Promise<
   | { readonly is: 'addresses'; readonly addresses: readonly ListenAddress[] }
   | { readonly is: 'wrong'; readonly message: string }
 > {
   if (!options.listen) return { is: 'addresses', addresses: [] }
   const { settings } = server
-  return listenAddresses(
+  const wanted = listenAddresses(
     {
       interfaces: await server.list(settings.local_interfaces),
       ports: settings.daemon_smtp_ports,
@@ -57,6 +62,8 @@ export async function wantedAddresses(
     },
     servicePort,
   )
+  if (wanted.is === 'wrong' || options.tlsOnConnect !== true) return wanted
+  return { is: 'addresses', addresses: wanted.addresses.map((at) => ({ ...at, tlsOnConnect: true })) }
 }
 
 /** The line of the main log that tells of the start, and what exiwhat shows. */
@@ -76,6 +83,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   const service = new MailService(server, {
     addresses: wanted.addresses,
     queueing: options.queueing,
+    commandTimeoutMs: options.commandTimeoutMs,
     queueRuns: options.queueRuns,
   })
   const trouble = await service.listen(wanted.addresses)

@@ -1,6 +1,7 @@
 /** Reception, routing, delivery and queue of one configuration, put together when the first of them is asked for. */
+import { loadavg } from 'node:os'
 import { createDelivery, type Delivery, type DeliveryDeps } from '../flow/delivery/index.ts'
-import type { ReceiveServices } from '../flow/receive/services.ts'
+import type { Accepted, ReceiveServices } from '../flow/receive/services.ts'
 import { createRouting, type Routing } from '../flow/routing/index.ts'
 import { rewriteHeaders } from '../flow/routing/rewrite/index.ts'
 import { createDoors } from '../language/expand/doors/index.ts'
@@ -95,10 +96,11 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       context: server.context(),
       spool,
       accepted(message: SpooledMessage, how) {
-        if (how.next === 'deliver') waiting.accepted(message)
+        if (how.next === 'deliver') waiting.accepted(message, orderOf(how))
       },
       shutdown: new AbortController().signal,
       connectionCount: () => 1,
+      load: () => loadavg()[0] ?? 0,
       rewriting: createRewriting(configuration.rewrite),
       auth,
       etrn,
@@ -118,4 +120,9 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       delivery?.close()
     },
   }
+}
+
+/** How the delivery of a message just accepted is made. */
+export function orderOf({ later }: Accepted): DeliveryOrder {
+  return later === undefined ? {} : { later }
 }

@@ -31,6 +31,8 @@ export interface LogOptions {
   /** `log_format_json`: path of the JSON twin. */
   readonly jsonPath?: string | undefined
   readonly writeRejectLog: boolean
+  /** `syslog_duplication`: a line for two logs goes to syslog for each of them. */
+  readonly syslogDuplication?: boolean
   /** `log_timezone`. */
   readonly timezone: boolean
   /** Times in UTC (`timezone = UTC`); otherwise the zone of the process. */
@@ -79,10 +81,11 @@ export function createLog(options: LogOptions): LogFiles {
     }
   }
 
-  function write(log: LogName, line: string): void {
+  /** @param again it goes to a log of a higher priority too: the only one syslog sees without `syslog_duplication` */
+  function write(log: LogName, line: string, again: boolean): void {
     for (const path of options.paths) {
-      if (path === 'syslog') options.syslog?.(log, line.replace(/\n$/, ''))
-      else file(path, log).add(line)
+      if (path !== 'syslog') file(path, log).add(line)
+      else if (!again || options.syslogDuplication !== false) options.syslog?.(log, line.replace(/\n$/, ''))
     }
     schedule()
   }
@@ -124,7 +127,7 @@ export function createLog(options: LogOptions): LogFiles {
   return {
     selects: (selector) => on.has(selector),
     main(id, text, facts) {
-      write('main', line(id, text))
+      write('main', line(id, text), false)
       json(['main'], id, text, facts)
     },
     reject(id: string | undefined, text: ByteString, how: RejectOptions = {}) {
@@ -139,14 +142,15 @@ export function createLog(options: LogOptions): LogFiles {
           log === 'reject'
             ? whole + (how.detail ?? []).map((each) => `${cleanDetail(each)}\n`).join('')
             : whole,
+          log !== logs.at(-1),
         )
       }
       json(logs, id, text, how.facts)
     },
     panic(id, text, facts) {
       const whole = line(id, text)
-      write('main', whole)
-      write('panic', whole)
+      write('main', whole, true)
+      write('panic', whole, false)
       json(['main', 'panic'], id, text, facts)
     },
     flush,

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net'
 import { formatIp, parseIp, unmapped } from '../base/ip.ts'
 import { isFailure } from '../base/outcome.ts'
 import { textOf } from '../base/text.ts'
-import { newConnection, type ReceiveServices } from '../flow/receive/services.ts'
+import { newConnection, type Queueing, type ReceiveServices } from '../flow/receive/services.ts'
 import { runSession } from '../flow/receive/session.ts'
 import { hostAndIdent } from '../mail/log-lines.ts'
 import type { ConnectionFacts } from '../ports.ts'
@@ -27,7 +27,9 @@ import { startTlsService, upgrade } from './tls-service.ts'
 export interface MailServiceOptions {
   readonly addresses: readonly ListenAddress[]
   /** -odq and its kin; undefined: as configured. */
-  readonly queueing?: 'deliver' | 'queue' | undefined
+  readonly queueing?: Queueing | undefined
+  /** `-os`. */
+  readonly commandTimeoutMs?: number | undefined
   /** Queue runs: how often, and what each takes. */
   readonly queueRuns?: { readonly everySeconds: number | undefined; readonly request: RunRequest } | undefined
 }
@@ -178,8 +180,8 @@ export class MailService {
       const client: Counted = { host, counted: due.is === 'no' || !countsClient(server) }
       const verdict = await this.#decide(server, connection, client)
       if (verdict.is !== 'welcome') return refuse(server, socket, connection, verdict)
-      const { queueOnly } = verdict
-      if (due.is === 'no') return await this.#converse(server, socket, connection, queueOnly)
+      const { queueWhy } = verdict
+      if (due.is === 'no') return await this.#converse(server, socket, connection, queueWhy)
       const greeted = await greetProxy(socket, connection, server.context({ connection }))
       if (greeted.is === 'closed') {
         socket.destroy()
@@ -192,7 +194,7 @@ export class MailService {
         const again = await this.#decide(server, connection, { host, counted: true })
         if (again.is !== 'welcome') return refuse(server, socket, connection, again)
       }
-      await this.#converse(server, socket, connection, queueOnly, greeted.rest)
+      await this.#converse(server, socket, connection, queueWhy, greeted.rest)
     } catch (error) {
       server.fault(`session of [${host}]`, error)
       if (!socket.destroyed) socket.end('421 Internal error: closing connection\r\n')
@@ -220,21 +222,20 @@ export class MailService {
       smtpAcceptQueue: settings.smtp_accept_queue,
       smtpLoadReserve: settings.smtp_load_reserve,
       hasReserveHosts: settings.smtp_reserve_hosts !== undefined,
-      queueOnlyLoad: settings.queue_only_load,
       load: this.#loadNow(),
     })
     if (verdict.is !== 'reserved') return verdict
     const reserved = settings.smtp_reserve_hosts
     if (reserved === undefined) return verdict
     const found = await server.ports.matchList('host', reserved, { address: host }, context)
-    return found.is === 'match' ? { is: 'welcome', queueOnly: false } : verdict
+    return found.is === 'match' ? { is: 'welcome' } : verdict
   }
 
   async #converse(
     server: Server,
     socket: Socket,
     connection: ConnectionFacts,
-    queueOnly: boolean,
+    queueWhy: string | undefined,
     head?: Buffer,
   ): Promise<void> {
     const active = server.settings.smtp_active_hostname
@@ -263,7 +264,10 @@ export class MailService {
       startTls: startTlsService(this.#tls, socket, io),
       shutdown: this.#shutdown.signal,
       connectionCount: () => this.#counts.total,
-      queueing: queueOnly ? 'queue' : this.#options.queueing,
+      queueing: this.#options.queueing,
+      commandTimeoutMs: this.#options.commandTimeoutMs,
+      queueWhy,
+      load: () => this.#loadNow(),
     }
     if (onConnect) await services.auth?.afterTls(server.context({ connection }))
     await runSession(io, connection, services)

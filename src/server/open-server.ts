@@ -36,6 +36,8 @@ export interface OpenOptions {
   readonly show?: ((text: string) => void) | undefined
   /** `-d`: takes one line of debugging text. */
   readonly debug?: ((category: string, line: string) => void) | undefined
+  /** `-L`, in place of `syslog_processname`. */
+  readonly syslogName?: string | undefined
   /** `-N`. */
   readonly pretend?: boolean
   /** A short call beside a daemon, not a daemon. */
@@ -186,7 +188,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     const { openSyslog } = await import('./syslog.ts')
     const writer = openSyslog({
       facility: settings.syslog_facility,
-      processName: settings.syslog_processname,
+      processName: options.syslogName ?? settings.syslog_processname,
       pid: settings.syslog_pid ? process.pid : undefined,
       timestamp: settings.syslog_timestamp,
       now: () => new Date(),
@@ -200,6 +202,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     selector: settings.log_selector ?? '',
     jsonPath: settings.log_format_json,
     writeRejectLog: settings.write_rejectlog,
+    syslogDuplication: settings.syslog_duplication,
     timezone: settings.log_timezone,
     utc: /^utc$/i.test(settings.timezone ?? ''),
     pid: process.pid,

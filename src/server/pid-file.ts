@@ -25,6 +25,17 @@ export function readPidFile(path: string): number | undefined {
   }
 }
 
+/** `-oPX`; the sentence why not, else undefined. What holds no process number is no pid file and stays. */
+export function removeStalePidFile(path: string): string | undefined {
+  if (readPidFile(path) === undefined) return `${path} is no pid file`
+  try {
+    rmSync(path)
+    return undefined
+  } catch (error) {
+    return `cannot remove pid file ${path}: ${error instanceof Error ? error.message : String(error)}`
+  }
+}
+
 /** Removes it when it still is ours. */
 export function removePidFile(path: string, pid: number): void {
   if (readPidFile(path) !== pid) return

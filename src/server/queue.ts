@@ -53,10 +53,16 @@ const mostWaitingBytes = 8 << 20
 /** Bodies larger than this are in files, not in memory. */
 const bodyInMemoryBytes = 65_536
 
+/** An accepted message that waits for its delivery: itself, or only its id. */
+interface Waiting {
+  readonly message: SpooledMessage | string
+  readonly order: DeliveryOrder
+}
+const takenOut: Waiting = { message: '', order: {} }
+
 export class DeliveryQueue {
   readonly #options: QueueOptions
-  /** The message, or only its id. */
-  #waiting: (SpooledMessage | string)[] = []
+  #waiting: Waiting[] = []
   #waitingBytes = 0
   #waitingFrom = 0
   #running = 0
@@ -73,18 +79,18 @@ export class DeliveryQueue {
   }
 
   /** Sees to a message that was accepted just now, as soon as there is room. */
-  accepted(message: SpooledMessage): void {
+  accepted(message: SpooledMessage, order: DeliveryOrder = {}): void {
     if (this.#stopped || message.envelope.queueOnly === true) return
     if (this.#running >= this.#options.parallel) {
-      if (this.#waiting.length - this.#waitingFrom < mostWaiting) this.#wait(message)
+      if (this.#waiting.length - this.#waitingFrom < mostWaiting) this.#wait(message, order)
       return
     }
-    void this.#deliverAccepted(message)
+    void this.#deliverAccepted({ message, order })
   }
 
   /** Delivers a message that was accepted just now and resolves when that attempt is over (`-odf`). */
-  async deliverNow(message: SpooledMessage): Promise<void> {
-    await this.#attempt(() => this.#claimAccepted(message), {})
+  async deliverNow(message: SpooledMessage, order: DeliveryOrder = {}): Promise<void> {
+    await this.#attempt(() => this.#claimAccepted(message), order)
   }
 
   /** Delivers one message of the queue (`-M`). */
@@ -148,8 +154,8 @@ export class DeliveryQueue {
     }
   }
 
-  async #deliverAccepted(message: SpooledMessage | string): Promise<void> {
-    await this.#attempt(() => this.#claimAccepted(message), {})
+  async #deliverAccepted({ message, order }: Waiting): Promise<void> {
+    await this.#attempt(() => this.#claimAccepted(message), order)
     this.#next()
   }
 
@@ -182,27 +188,28 @@ export class DeliveryQueue {
     return claim !== undefined
   }
 
-  #wait(message: SpooledMessage): void {
+  #wait(message: SpooledMessage, order: DeliveryOrder): void {
     const bytes = memoryOf(message)
     const keep = this.#waitingBytes + bytes <= mostWaitingBytes
     if (keep) this.#waitingBytes += bytes
-    this.#waiting.push(keep ? message : message.id)
+    this.#waiting.push({ message: keep ? message : message.id, order })
   }
 
   #next(): void {
     if (this.#running >= this.#options.parallel) return
-    const message = this.#waiting[this.#waitingFrom]
-    if (message === undefined) return
+    const waiting = this.#waiting[this.#waitingFrom]
+    if (waiting === undefined) return
     // Given free at once; the place in the array goes later.
-    this.#waiting[this.#waitingFrom] = ''
+    this.#waiting[this.#waitingFrom] = takenOut
     this.#waitingFrom++
+    const { message } = waiting
     if (typeof message !== 'string') this.#waitingBytes -= memoryOf(message)
     // The front of the array is given back from time to time, not at each step.
     if (this.#waitingFrom > 1000) {
       this.#waiting = this.#waiting.slice(this.#waitingFrom)
       this.#waitingFrom = 0
     }
-    void this.#deliverAccepted(message)
+    void this.#deliverAccepted(waiting)
   }
 }
 

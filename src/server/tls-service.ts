@@ -2,7 +2,7 @@
  * TLS of incoming connections: from the `tls_...` options, expanded for each connection, to a started session.
  * Source: Exim manual, "Encrypted SMTP connections using TLS/SSL".
  */
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { isFailure } from '../base/outcome.ts'
 import { textOf, type ByteString } from '../base/text.ts'
 import type { Expandable } from '../base/expandable.ts'
@@ -31,7 +31,11 @@ const noFacts: TlsFacts = {
 }
 
 /** STARTTLS for one connection. */
-export function startTlsService(contexts: TlsContexts, socket: Socket, io: StreamIo): StartTlsService {
+export function startTlsService(
+  contexts: TlsContexts,
+  socket: Duplex | (() => Duplex),
+  io: StreamIo,
+): StartTlsService {
   return {
     async offered(context) {
       const { settings } = context
@@ -42,7 +46,8 @@ export function startTlsService(contexts: TlsContexts, socket: Socket, io: Strea
     },
     async start(_io, context) {
       io.release()
-      const result = await upgrade(contexts, socket, context, false)
+      const plain = typeof socket === 'function' ? socket() : socket
+      const result = await upgrade(contexts, plain, context, false)
       if (result.is === 'failed') return result
       io.replace(result.socket, result.socket)
       return { is: 'started' }
@@ -53,7 +58,7 @@ export function startTlsService(contexts: TlsContexts, socket: Socket, io: Strea
 /** TLS from the first byte (`tls_on_connect_ports`), or after the 220 of STARTTLS. A failure is logged here. */
 export async function upgrade(
   contexts: TlsContexts,
-  socket: Socket,
+  socket: Duplex,
   context: Context,
   onConnect: boolean,
 ): Promise<Upgraded> {

@@ -188,6 +188,7 @@ export function makeWorld(options: RecordOptions): {
     accepted: (_message, how) => void accepted.push(how),
     shutdown: new AbortController().signal,
     connectionCount: () => 1,
+    load: () => 0,
     ...options.services,
   }
   const connection = newConnection({

@@ -23,6 +23,8 @@ export interface DeliveryOptions {
   readonly pretend?: boolean
   /** A first run of two (`-qq`) or `-ql`: what goes to other hosts is left for later. */
   readonly localOnly?: boolean
+  /** What goes to other hosts is routed and left for a queue run: by `-odqs`, or by a control of an ACL. */
+  readonly later?: 'all' | 'first pass' | undefined
   /** `-Mg`: what is left fails now. */
   readonly giveUp?: boolean
 }

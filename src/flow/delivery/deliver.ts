@@ -2,7 +2,7 @@
 import type { ByteString } from '../../base/text.ts'
 import type { Context } from '../../ports.ts'
 import type { Claim } from '../../store/spool/api.ts'
-import type { RoutedAddress } from '../routed.ts'
+import { type RoutedAddress, waitingNumbers } from '../routed.ts'
 import { Attempt, type DeliveryOptions, type SharedState } from './attempt.ts'
 import type { DeliveryDeps } from './deps.ts'
 import { finish } from './finish.ts'
@@ -99,14 +99,25 @@ function settleIfEmpty(
   attempt.marks.markAddress(recipient.address)
 }
 
-/** In queue runs an address waits for the retry time of its domain, of itself, or of it and this sender. */
-function mustWait(
+/**
+ * In queue runs an address waits for the retry time of its domain, of itself, or of it and this sender; outside of
+ * them `queue_domains` leaves it to one.
+ */
+async function mustWait(
   attempt: Attempt,
   address: ByteString,
   domain: ByteString,
-): { readonly message: ByteString } | undefined {
-  if (attempt.options.queueRun !== true || attempt.options.force === true) return undefined
+): Promise<{ readonly message: ByteString; readonly errno?: number } | undefined> {
+  if (attempt.options.force === true) return undefined
   const { ports, settings } = attempt.context
+  if (attempt.options.queueRun !== true) {
+    const left = settings.queue_domains
+    if (left === undefined) return undefined
+    const found = await ports.matchList('domain', left, domain, attempt.context)
+    if (found.is === 'no') return undefined
+    const message = found.is === 'match' ? 'domain is in queue_domains' : `queue_domains: ${found.message}`
+    return { message, errno: waitingNumbers.queueDomain }
+  }
   const now = ports.now()
   const keys = [
     routingRetryKey(domain),
@@ -151,7 +162,9 @@ async function deliverAll(attempt: Attempt, routed: readonly RoutedAddress[]): P
     for (const one of remote) leaveForLater(attempt, one)
     return
   }
-  const remoteBatches = await grouped(attempt, remote)
+  const now = await withoutLater(attempt, remote)
+  if (now.length === 0) return
+  const remoteBatches = await grouped(attempt, now)
   if (remoteBatches.length === 1) {
     // The usual case: one place, one transaction.
     await runBatch(attempt, remoteBatches[0] ?? [], false)
@@ -181,6 +194,42 @@ async function deliverAll(attempt: Attempt, routed: readonly RoutedAddress[]): P
   // All lanes end before the claim is given up, or another process could deliver the same again.
   const ends = await Promise.allSettled(Array.from({ length: lanes }, lane))
   for (const end of ends) if (end.status === 'rejected') throw end.reason
+}
+
+/**
+ * Sorts out what only a queue run sends: all of it with `-odqs` and `control = queue/first_pass_route`, else the
+ * domains of `queue_smtp_domains`. Each address decides for itself, as the manual has it: Exim 4.96 leaves all
+ * addresses of such a batch behind.
+ */
+async function withoutLater(attempt: Attempt, remote: readonly RoutedAddress[]): Promise<RoutedAddress[]> {
+  const { later, queueRun, force } = attempt.options
+  const { settings, ports } = attempt.context
+  const domains = settings.queue_smtp_domains
+  if (queueRun === true || force === true || (later === undefined && domains === undefined))
+    return [...remote]
+  const now: RoutedAddress[] = []
+  for (const one of remote) {
+    const explicit = later === 'all'
+    const listed =
+      later !== undefined ||
+      (domains !== undefined &&
+        (await ports.matchList('domain', domains, one.facts.domain, addressContext(attempt.context, one)))
+          .is !== 'no')
+    if (!listed) {
+      now.push(one)
+      continue
+    }
+    const error = explicit
+      ? { errno: 0, more: 0, message: 'SMTP delivery explicitly queued' }
+      : {
+          errno: errorNumbers.unknown,
+          more: 0,
+          message: 'first-pass only routing due to -odqs, queue_smtp_domains or control=queue',
+        }
+    const left = refuseAll([one], { is: 'deferred', error, notTried: 'queued' }, 0)
+    await recordBatch(attempt, left, false)
+  }
+  return now
 }
 
 /** Not tried in this run: no line, no retry time. */

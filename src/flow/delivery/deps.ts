@@ -1,5 +1,6 @@
 /** What delivery asks of the rest of the program, beside the ports. */
 import type { Expandable } from '../../base/expandable.ts'
+import type { Awaitable } from '../../base/outcome.ts'
 import type { ByteString } from '../../base/text.ts'
 import type { Header, Recipient } from '../../mail/envelope.ts'
 import type { Context, Ports, ServerFacts } from '../../ports.ts'
@@ -44,6 +45,9 @@ export interface RouteOptions {
   /** Routing retry times are not consulted. */
   readonly force: boolean
   readonly queueRun: boolean
-  /** Why an address must wait: its retry time of routing is not reached. */
-  mustWait(address: ByteString, domain: ByteString): { readonly message: ByteString } | undefined
+  /** Why an address must wait: its retry time of routing is not reached, or its domain is in `queue_domains`. */
+  mustWait(
+    address: ByteString,
+    domain: ByteString,
+  ): Awaitable<{ readonly message: ByteString; readonly errno?: number } | undefined>
 }

@@ -8,7 +8,7 @@ import {
   deliveredLine,
   failedLine,
 } from '../../mail/delivery-lines.ts'
-import type { DiscardedAddress, RoutedAddress, UnroutedAddress } from '../routed.ts'
+import { type DiscardedAddress, type RoutedAddress, type UnroutedAddress, waitingNumbers } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
 import { markKey } from './marks.ts'
 import { raiseForAddress, raiseForHost, raiseForUnrouted } from './raise.ts'
@@ -149,7 +149,7 @@ async function recordUndelivered(
     })
     expired = record === undefined || record.expired
     nextTryAt = record?.nextTryAt
-  } else if (outcome.notTried === true) {
+  } else if (outcome.notTried !== undefined && outcome.notTried !== false) {
     expired = false
   }
   if (!outcome.notTried) {
@@ -340,14 +340,16 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     })
     return
   }
-  const error = {
-    errno:
-      unrouted.retryDefer === true ? errorNumbers.localRetryTime : (unrouted.errno ?? errorNumbers.unknown),
-    more: 0,
-    message: unrouted.message,
+  const errno =
+    unrouted.errno ?? (unrouted.retryDefer === true ? errorNumbers.localRetryTime : errorNumbers.unknown)
+  const error = { errno, more: 0, message: unrouted.message }
+  const deferral = {
+    ...line,
+    errno,
+    routing: unrouted.retryDefer === true && errno !== waitingNumbers.held,
   }
-  const deferral = { ...line, errno: error.errno, routing: unrouted.retryDefer === true }
-  if (unrouted.retryDefer !== true || attempt.selects('retry_defer')) {
+  const retryOnly = errno === errorNumbers.localRetryTime
+  if (!retryOnly || attempt.selects('retry_defer')) {
     attempt.log(deferredLine(deferral, attempt.selects), { event: 'deferral' })
   }
   attempt.note(deferredBody(deferral, attempt.selects))

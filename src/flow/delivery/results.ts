@@ -85,8 +85,8 @@ export type AddressOutcome =
       readonly diagnostic?: RemoteDiagnostic | undefined
       /** The key under which a retry time of the address itself is kept; undefined: the host's decides. */
       readonly retryKey?: string | undefined
-      /** Skipped because a retry time is not reached: nothing was tried. */
-      readonly notTried?: boolean
+      /** Nothing was tried: a retry time is not reached (`true`), or it is left for a queue run. */
+      readonly notTried?: boolean | 'queued'
       readonly freeze?: boolean
       readonly returnedOutput?: ByteString | undefined
     }

@@ -71,6 +71,7 @@ function logReceived(
       prdr: false,
       rawSender: transaction.rawSender,
       rawRecipients: transaction.recipients.map((one) => one.raw),
+      about: session.services.reference,
       messageIdCreated,
     },
     session.log,

@@ -43,7 +43,7 @@ export function makeEnvelope(
     ...(transaction.dsnEnvid === undefined ? {} : { dsnEnvid: transaction.dsnEnvid }),
     ...(variables === undefined ? {} : { aclVariables: variables }),
     ...(controls.queueName === undefined ? {} : { queueName: controls.queueName }),
-    ...(controls.queueOnly ? { queueOnly: true } : {}),
+    ...(controls.queueOnly && !controls.queueFirstPassRoute ? { queueOnly: true } : {}),
     ...(controls.freeze ? { frozenAt: now } : {}),
     firstDelivery: true,
     done: [],

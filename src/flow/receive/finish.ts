@@ -145,6 +145,7 @@ function logReceived(
       prdr: transaction.message.prdrRequested && envelope.recipients.length > 1,
       rawSender: transaction.rawSender,
       rawRecipients: transaction.recipients.map((one) => one.raw),
+      about: session.services.reference,
       messageIdCreated: acceptance.prepared.messageIdCreated,
       spf: spfOf(transaction.message)?.result,
       fakeReject: controls.fakeReject !== undefined || controls.fakeDefer !== undefined,

@@ -12,7 +12,9 @@ import { spokeFirst } from './synchronisation.ts'
 export async function welcome(session: Session): Promise<Next> {
   const { settings, context, connection } = session
   session.commandTimeoutMs =
-    (await expandTimeMs(settings.smtp_receive_timeout, context)) ?? session.commandTimeoutMs
+    session.services.commandTimeoutMs ??
+    (await expandTimeMs(settings.smtp_receive_timeout, context)) ??
+    session.commandTimeoutMs
   session.logsConnection =
     connection.proxy?.healthCheck !== true && !(await clientMatches(settings.hosts_connection_nolog, context))
   logConnection(session)

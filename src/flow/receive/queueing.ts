@@ -1,38 +1,69 @@
-/** Does a new message start a delivery at once? Source: Exim manual, `queue_only`, `smtp_accept_queue`. */
+/**
+ * Does a new message start a delivery at once? Source: Exim manual, `queue_only` and its kin, `smtp_accept_queue`,
+ * `queue_smtp_domains`; log selector `delay_delivery`.
+ */
+import type { ByteString } from '../../base/text.ts'
 import type { Accepted } from './services.ts'
 import type { Session, Transaction } from './session-state.ts'
 
 export function deliverHow(session: Session, transaction: Transaction): Accepted {
-  const { settings, services, log } = session
-  const { controls } = transaction.message
-  if (controls.queueOnly) return { next: 'queue', because: 'control = queue_only' }
+  const { settings, services } = session
+  const { controls, id } = transaction.message
+  if (controls.queueOnly && !controls.queueFirstPassRoute) {
+    return { next: 'queue', because: 'control = queue_only' }
+  }
   if (controls.freeze) return { next: 'queue', because: 'frozen' }
-  if (services.queueing === 'queue') return { next: 'queue', because: '-odq' }
-  const overridden = services.queueing === 'deliver' && settings.queue_only_override
-  if (settings.queue_only && !overridden) return { next: 'queue', because: 'queue_only' }
-  if (!session.remote) return { next: 'deliver' }
-  const perConnection = settings.smtp_accept_queue_per_connection
-  const delays = log.selects('delay_delivery')
-  if (perConnection > 0 && session.messagesAccepted > perConnection) {
-    if (delays) {
-      log.main(
-        transaction.message.id,
-        `no immediate delivery: more than ${perConnection} messages received in one connection`,
-        { event: 'msg:queued' },
-      )
-    }
-    return { next: 'queue', because: 'smtp_accept_queue_per_connection' }
+  const { queueing } = services
+  if (queueing === 'queue') return { next: 'queue', because: '-odq' }
+  const overridden = queueing !== undefined && settings.queue_only_override
+  // Not overridden: observed of Exim 4.96.
+  const files = existingFiles(session)
+  if (files.all) return { next: 'queue', because: 'queue_only_file' }
+  if (!overridden) {
+    if (settings.queue_only) return { next: 'queue', because: 'queue_only' }
+    const load = tooHighLoad(session)
+    if (load !== undefined) return delayed(session, id, `load average ${load.toFixed(2)}`, 'queue_only_load')
   }
-  const most = settings.smtp_accept_queue
-  if (most > 0 && services.connectionCount() > most) {
-    if (delays) {
-      log.main(
-        transaction.message.id,
-        `no immediate delivery: too many connections (${services.connectionCount()}, max ${most})`,
-        { event: 'msg:queued' },
-      )
+  if (session.remote) {
+    const perConnection = settings.smtp_accept_queue_per_connection
+    if (perConnection > 0 && session.messagesAccepted > perConnection) {
+      const why = `more than ${perConnection} messages received in one connection`
+      return delayed(session, id, why, 'smtp_accept_queue_per_connection')
     }
-    return { next: 'queue', because: 'smtp_accept_queue' }
+    if (services.queueWhy !== undefined) return delayed(session, id, services.queueWhy, 'smtp_accept_queue')
   }
-  return { next: 'deliver' }
+  const later =
+    queueing === 'smtp later' || files.smtp ? 'all' : controls.queueFirstPassRoute ? 'first pass' : undefined
+  return { next: 'deliver', ...(later === undefined ? {} : { later }) }
+}
+
+function delayed({ log }: Session, id: string, why: string, because: string): Accepted {
+  if (log.selects('delay_delivery')) log.main(id, `no immediate delivery: ${why}`, { event: 'msg:queued' })
+  return { next: 'queue', because }
+}
+
+/** The load when it is above `queue_only_load`; with `queue_only_load_latch` the first such load holds on. */
+function tooHighLoad(session: Session): number | undefined {
+  const { settings, services } = session
+  const most = settings.queue_only_load
+  if (most === undefined) return undefined
+  if (settings.queue_only_load_latch && session.latchedLoad !== undefined) return session.latchedLoad
+  const load = services.load()
+  if (load <= most) return undefined
+  session.latchedLoad = load
+  return load
+}
+
+/** Files of `queue_only_file` that exist: for all messages, and for what goes out by SMTP. */
+function existingFiles({ settings, context }: Session): { readonly all: boolean; readonly smtp: boolean } {
+  let all = false
+  let smtp = false
+  for (const item of settings.queue_only_file ?? []) {
+    const path: ByteString = item.replace(/^smtp(?=\/)/, '')
+    const stat = context.ports.files.stat(path)
+    if ('error' in stat) continue
+    if (path === item) all = true
+    else smtp = true
+  }
+  return { all, smtp }
 }

@@ -18,12 +18,17 @@ export interface SessionIo {
   destroy(): void
 }
 
+/** What the command line says of new messages: `-odb` and its kin, `-odq`, `-odqs`. */
+export type Queueing = 'deliver' | 'queue' | 'smtp later'
+
 /** How a message that is safe on disk is to go on. */
 export interface Accepted {
   /** `queue`: it waits for a queue runner. */
   readonly next: 'deliver' | 'queue'
   /** Why it waits, for the log: `queue_only`, `smtp_accept_queue_per_connection` ... */
   readonly because?: string | undefined
+  /** What goes to other hosts is routed now and sent in a queue run; see `DeliveryOptions`. */
+  readonly later?: 'all' | 'first pass' | undefined
 }
 
 /** Rewriting of addresses while a message comes in. Source: Exim manual, "Address rewriting". */
@@ -98,7 +103,15 @@ export interface ReceiveServices {
   /** Connections there are now, this one included. */
   connectionCount(): number
   /** `-odq`, `-odqs` and the like; undefined: as configured. */
-  readonly queueing?: 'deliver' | 'queue' | undefined
+  readonly queueing?: Queueing | undefined
+  /** Why messages of this connection wait (`smtp_accept_queue`): decided when it began. */
+  readonly queueWhy?: string | undefined
+  /** Load average of one minute, for `queue_only_load`. */
+  load(): number
+  /** `-oMm`: the id of the message that new ones are about, for `R=` in the log. */
+  readonly reference?: string | undefined
+  /** `-os`, in place of `smtp_receive_timeout`; 0: no limit. */
+  readonly commandTimeoutMs?: number | undefined
   readonly rewriting?: Rewriting | undefined
   readonly startTls?: StartTlsService | undefined
   readonly auth?: AuthService | undefined

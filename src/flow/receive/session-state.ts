@@ -91,6 +91,8 @@ export class Session {
   turnedAway = false
   /** Milliseconds; `smtp_receive_timeout`. */
   commandTimeoutMs = 300_000
+  /** The load above `queue_only_load` that `queue_only_load_latch` holds on to. */
+  latchedLoad: number | undefined
   /** smtp_connection lines are written for this client. */
   logsConnection = true
   /** An ending line has been logged. */

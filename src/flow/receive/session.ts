@@ -23,12 +23,12 @@ const commandLimitBytes = 16_384
 /** So many commands of a proxy without a header are answered. */
 const commandsWithoutProxy = 20
 
-/** Runs a session to its end; resolves when the connection is closed. */
+/** Runs a session to its end; resolves when the connection is closed. `lost`: the client did not end it. */
 export async function runSession(
   io: SessionIo,
   connection: ConnectionFacts,
   services: ReceiveServices,
-): Promise<void> {
+): Promise<{ readonly lost: boolean }> {
   const session = new Session(io, connection, services)
   try {
     if ((await welcome(session)) === 'continue') {
@@ -41,6 +41,7 @@ export async function runSession(
   } finally {
     await finish(session)
   }
+  return { lost: /^connection-lost$|timeout$/.test(connection.notQuitReason) }
 }
 
 async function converse(session: Session): Promise<void> {

@@ -2,10 +2,17 @@
  * All addresses of a message through the routers, children of redirections included.
  * The order is Exim's, since its log shows it.
  */
+import type { Awaitable } from '../../base/outcome.ts'
 import type { ByteString } from '../../base/text.ts'
 import type { Recipient } from '../../mail/envelope.ts'
 import type { Context } from '../../ports.ts'
-import type { DiscardedAddress, RoutedAddress, RoutingResult, UnroutedAddress } from '../routed.ts'
+import {
+  type DiscardedAddress,
+  type RoutedAddress,
+  type RoutingResult,
+  type UnroutedAddress,
+  waitingNumbers,
+} from '../routed.ts'
 import { ancestorsOf, topCandidate } from './candidate.ts'
 import { type Child, copyFor, type TakenAddress } from './finish.ts'
 import { type AddressRun, routeAddress, type Unrouted } from './route-address.ts'
@@ -25,7 +32,7 @@ export interface RouteAllOptions {
   readonly mustWait?: (
     address: ByteString,
     domain: ByteString,
-  ) => { readonly message: ByteString } | undefined
+  ) => Awaitable<{ readonly message: ByteString; readonly errno?: number } | undefined>
   /** Forced delivery: `hold_domains` does not count. */
   readonly force?: boolean
   /** True while this is a queue run. */
@@ -193,12 +200,13 @@ async function waitsFor(
   const hold = context.settings.hold_domains
   if (hold !== undefined && options.force !== true) {
     const held = await context.ports.matchList('domain', hold, candidate.domain, context)
-    if (held.is === 'match') return { is: 'deferred', message: 'domain is held', router: undefined }
+    if (held.is === 'match')
+      return { is: 'deferred', message: 'domain is held', errno: waitingNumbers.held, router: undefined }
     if (held.is !== 'no')
       return { is: 'deferred', message: `hold_domains: ${held.message}`, router: undefined }
   }
-  const waiting = options.mustWait?.(candidate.uniqueKey, candidate.domain)
-  return waiting === undefined ? undefined : { is: 'deferred', message: waiting.message, router: undefined }
+  const waiting = await options.mustWait?.(candidate.uniqueKey, candidate.domain)
+  return waiting === undefined ? undefined : { is: 'deferred', ...waiting, router: undefined }
 }
 
 /** Leaves out duplicates; what is forbidden fails, and an address whose transport cannot be told waits. */

@@ -331,7 +331,7 @@ export const flagTable = {
   '-L': {
     takes: 'attached or next',
     tier: 'C',
-    ignored: 'syslog is told the name in syslog_processname',
+    since: '0.1',
     doc: 'The program name for syslog.',
   },
   '-M': {
@@ -494,7 +494,7 @@ export const flagTable = {
   '-odqs': {
     takes: 'nothing',
     tier: 'B',
-    refused: 'messages cannot be routed at once and sent later yet; use -odq, and a queue run delivers them',
+    since: '0.1',
     doc: 'Routes at once; leaves SMTP deliveries to a queue run.',
   },
   '-oee': {
@@ -558,7 +558,7 @@ export const flagTable = {
     takes: 'next',
     tier: 'B',
     trusted: 'ignored',
-    refused: 'a message cannot be tied to another one yet',
+    since: '0.1',
     doc: 'The message that this one is about.',
   },
   '-oMr': {
@@ -588,7 +588,9 @@ export const flagTable = {
   '-oPX': {
     takes: 'nothing',
     tier: 'C',
-    refused: 'the daemon removes its pid file when it ends',
+    mode: 'remove-pid-file',
+    admin: true,
+    since: '0.1',
     doc: "Removes the daemon's pid file.",
   },
   '-or': {
@@ -600,7 +602,7 @@ export const flagTable = {
   '-os': {
     takes: 'attached or next',
     tier: 'B',
-    refused: 'the time limit is set by smtp_receive_timeout',
+    since: '0.1',
     doc: 'The time limit for SMTP commands.',
   },
   '-ov': { takes: 'nothing', tier: 'B', since: '0.1', doc: 'The same as -v.' },
@@ -692,7 +694,7 @@ export const flagTable = {
   '-tls-on-connect': {
     takes: 'nothing',
     tier: 'A',
-    refused: 'this version of Postern has no TLS',
+    since: '0.1',
     doc: 'Begins TLS as soon as a connection is made.',
   },
   '-U': { takes: 'nothing', tier: 'C', ignored: sendmailOnly, doc: 'First submission, in Sendmail.' },
@@ -707,8 +709,9 @@ export const flagTable = {
   '-z': {
     takes: 'attached or next',
     tier: 'C',
+    mode: 'log-line',
     admin: true,
-    refused: 'a line cannot be put into the main log from the command line; use logger',
+    since: '0.1',
     doc: 'Writes its argument to the main log.',
   },
   '-atrn': {

@@ -1,6 +1,8 @@
 /** From a command line to a server whose configuration is read and whose caller's rights are known. */
 import { locate, type Diagnostic } from '../../base/diagnostic.ts'
 import { renderDiagnostic } from '../../base/diagnostic-frame.ts'
+import { parseInterval } from '../../base/interval.ts'
+import { isMessageId } from '../../base/message-id.ts'
 import { encodeUtf8, type ByteString } from '../../base/text.ts'
 import { loadConfiguration } from '../../server/configuration-file.ts'
 import { openServer } from '../../server/open-server.ts'
@@ -32,6 +34,11 @@ export async function prepareServer(
 ): Promise<Prepared> {
   const complain = (message: string): Prepared => {
     terminal.err(`${invocation.calledAs}: ${message}\n`)
+    return ended
+  }
+  const malformed = malformedValue(invocation)
+  if (malformed !== undefined) {
+    terminal.err(`${malformed}\n`)
     return ended
   }
   const defines = macrosOf(invocation)
@@ -77,6 +84,7 @@ export async function prepareServer(
     environment: borrowed ? {} : process.env,
     pretend: has(invocation, '-N'),
     ...watching,
+    syslogName: valueOf(invocation, '-L'),
     brief: invocation.mode !== 'daemon',
   })
   if (opened.is === 'wrong') {
@@ -107,6 +115,22 @@ export async function prepareServer(
   if (rights.admin && server.log.selects('arguments')) logArguments(server.log, invocation)
   return { is: 'ready', call: { server, caller, rights, state } }
 }
+
+/** Values of flags that Exim refuses before it does anything, in its words. */
+function malformedValue(invocation: Invocation): string | undefined {
+  const { calledAs } = invocation
+  const limit = valueOf(invocation, '-os')
+  if (limit !== undefined && parseInterval(limit) === undefined)
+    return `${calledAs}: bad time value ${limit}: abandoned`
+  const about = valueOf(invocation, '-oMm')
+  if (about !== undefined && !isMessageId(about)) return '-oMm must be a valid message ID'
+  const name = valueOf(invocation, '-L')
+  if (name !== undefined && name.length > longestSyslogName)
+    return `${calledAs}: the -L syslog name is too long: "${name}"`
+  return name !== undefined && name.length === 0 ? `${calledAs}: the -L syslog name is empty` : undefined
+}
+/** Source: Exim manual, "syslog_processname". */
+const longestSyslogName = 32
 
 /** `-v` and `-d`: what is logged and what is found out on the way, on standard error. */
 function watched(invocation: Invocation, terminal: Terminal): Watched | { readonly wrong: string } {

@@ -1,9 +1,14 @@
 /** What becomes of messages that one call accepts: `-odb`, `-odf`, `-odi`, `-odq`, `-odqs`. Source: Exim manual. */
 import { spawn } from 'node:child_process'
-import type { ReceiveServices } from '../../flow/receive/services.ts'
+import { resolve } from 'node:path'
+import type { Queueing, ReceiveServices } from '../../flow/receive/services.ts'
+import { orderOf } from '../../server/flow.ts'
+import type { DeliveryOrder } from '../../server/queue.ts'
 import type { SpooledMessage } from '../../store/spool/api.ts'
 import type { ServerCall } from './call.ts'
-import { has } from './parse.ts'
+import { configurationFiles } from './prepare-server.ts'
+import { commandTimeoutMs } from './session-timeout.ts'
+import { has, type Invocation, valueOf } from './parse.ts'
 
 export interface CallQueueing {
   readonly services: ReceiveServices
@@ -17,13 +22,15 @@ export interface CallQueueing {
  */
 export async function queueingOf(call: ServerCall): Promise<CallQueueing> {
   const { invocation, server } = call
-  const accepted: SpooledMessage[] = []
+  const accepted: { readonly message: SpooledMessage; readonly order: DeliveryOrder }[] = []
   const base = await server.receiving()
   const services: ReceiveServices = {
     ...base,
-    ...(has(invocation, '-odq') ? { queueing: 'queue' } : {}),
+    queueing: queueingFlag(invocation),
+    reference: call.rights.trusted ? valueOf(invocation, '-oMm') : undefined,
+    commandTimeoutMs: commandTimeoutMs(invocation),
     accepted(message, how) {
-      if (how.next === 'deliver') accepted.push(message)
+      if (how.next === 'deliver') accepted.push({ message, order: orderOf(how) })
     },
   }
   const foreground = has(invocation, '-odf', '-odi', '-v', '-d')
@@ -32,27 +39,47 @@ export async function queueingOf(call: ServerCall): Promise<CallQueueing> {
     async finish() {
       if (accepted.length === 0) return
       const queue = await server.queue()
-      if (foreground) for (const message of accepted) await queue.deliverNow(message)
-      else
-        deliverInBackground(
-          call,
-          accepted.map(({ id }) => id),
-        )
+      for (const later of [undefined, 'all', 'first pass'] as const) {
+        const ids = accepted.filter(({ order }) => order.later === later)
+        if (foreground) for (const { message, order } of ids) await queue.deliverNow(message, order)
+        else if (ids.length > 0)
+          deliverInBackground(
+            call,
+            ids.map(({ message }) => message.id),
+            later,
+          )
+      }
     },
   }
 }
 
+/** The last of the flags counts; `-odq` overrides all others. */
+export function queueingFlag(invocation: Invocation): Queueing | undefined {
+  if (has(invocation, '-odq')) return 'queue'
+  if (has(invocation, '-odqs')) return 'smtp later'
+  return has(invocation, '-odb', '-odd', '-odf', '-odi') ? 'deliver' : undefined
+}
+
 /** A process that goes on when this one has ended. */
-function deliverInBackground({ invocation, server }: ServerCall, ids: readonly string[]): void {
-  const same = invocation.flags.flatMap(({ flag, value }) =>
-    (flag === '-C' || flag === '-D') && value !== undefined ? [`${flag}${value}`] : [],
+function deliverInBackground(
+  { invocation, server }: ServerCall,
+  ids: readonly string[],
+  later: DeliveryOrder['later'],
+): void {
+  // It works in another folder: names that count from this one are made whole.
+  const files = configurationFiles(invocation)?.map((file) => (file === '' ? '' : resolve(file)))
+  const macros = invocation.flags.filter(({ flag }) => flag === '-D').map(({ value }) => `-D${value ?? ''}`)
+  const same = [...(files === undefined ? [] : [`-C${files.join(':')}`]), ...macros]
+  const child = spawn(
+    process.execPath,
+    [server.facts.eximPath, ...same, ...(later === undefined ? [] : ['-odqs']), '-Mc', ...ids],
+    {
+      argv0: process.execPath,
+      detached: true,
+      stdio: 'ignore',
+      cwd: '/',
+    },
   )
-  const child = spawn(process.execPath, [server.facts.eximPath, ...same, '-Mc', ...ids], {
-    argv0: process.execPath,
-    detached: true,
-    stdio: 'ignore',
-    cwd: '/',
-  })
   child.on('error', (error) => server.log.panic(ids[0], `cannot start the delivery: ${error.message}`))
   child.unref()
 }

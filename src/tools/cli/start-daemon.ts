@@ -11,6 +11,8 @@ import { type FromWorker, runPrivilegedParent } from '../../server/privileged/pa
 import { createAsUser } from '../../server/privileged/run-as.ts'
 import type { ServerCall } from './call.ts'
 import { has, valueOf } from './parse.ts'
+import { queueingFlag } from './queueing.ts'
+import { commandTimeoutMs } from './session-timeout.ts'
 import type { QueueRunFlags } from './queue-flags.ts'
 import { warn } from './warnings.ts'
 import { reloadFor } from './reload.ts'
@@ -58,15 +60,14 @@ function daemonOptions(
   watchesDrop = how.listen,
 ): Omit<DaemonOptions, 'pidFile'> {
   const { invocation, state } = call
-  const queueing = has(invocation, '-odq')
-    ? 'queue'
-    : has(invocation, '-odb', '-odf', '-odi')
-      ? 'deliver'
-      : undefined
+  const queueing = queueingFlag(invocation)
+  const timeout = commandTimeoutMs(invocation)
   return {
     listen: how.listen,
     override,
     ...(queueing === undefined ? {} : { queueing }),
+    ...(timeout === undefined ? {} : { commandTimeoutMs: timeout }),
+    tlsOnConnect: has(invocation, '-tls-on-connect'),
     queueRuns: how.queueRuns,
     state,
     reload: () => reloadFor(call),

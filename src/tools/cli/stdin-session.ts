@@ -1,11 +1,14 @@
 /** An SMTP session over standard input and output: `-bs`, `-bh`, `-bhc`. */
 import { randomBytes } from 'node:crypto'
+import { Duplex } from 'node:stream'
 import type { ReceiveServices } from '../../flow/receive/services.ts'
 import { newConnection, type NewConnection } from '../../flow/receive/services.ts'
 import { runSession } from '../../flow/receive/session.ts'
 import type { ConnectionFacts } from '../../ports.ts'
+import { startTlsService, upgrade } from '../../server/tls-service.ts'
 import { IdleWatch } from '../../wire/idle-watch.ts'
 import { StreamIo } from '../../wire/stream-io.ts'
+import { createTlsContexts } from '../../wire/tls/contexts.ts'
 import type { ServerCall } from './call.ts'
 import { splitHostPort } from './host-port.ts'
 import { valueOf } from './parse.ts'
@@ -53,22 +56,42 @@ export function describedConnection(
   return connection
 }
 
-/** Runs the dialogue on standard input and output until it ends. */
+/** Runs the dialogue on standard input and output until it ends; the exit code is 1 when the input ends first. */
 export async function converseOnStdin(
   connection: ConnectionFacts,
   services: ReceiveServices,
   shutdown: AbortController,
-): Promise<void> {
+  onConnect: boolean = false,
+): Promise<0 | 1> {
   const stop = (): void => shutdown.abort()
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
+  const contexts = createTlsContexts(() => Date.now())
+  const context = { ...services.context, connection }
+  const secured = onConnect ? await upgrade(contexts, standardStreams(), context, true) : undefined
+  if (secured?.is === 'failed') return 1
   const io = new StreamIo({
-    input: process.stdin,
-    output: process.stdout,
+    input: secured?.socket ?? process.stdin,
+    output: secured?.socket ?? process.stdout,
     watch: new IdleWatch(),
     shutdown: shutdown.signal,
   })
-  await runSession(io, connection, { ...services, shutdown: shutdown.signal })
+  const { lost } = await runSession(io, connection, {
+    ...services,
+    ...(connection.hostChecking ? {} : { startTls: startTlsService(contexts, standardStreams, io) }),
+    shutdown: shutdown.signal,
+  })
   process.off('SIGTERM', stop)
   process.off('SIGINT', stop)
+  // Behind TLS it is nobody's: left open, it would hold the process.
+  process.stdin.destroy()
+  return lost ? 1 : 0
+}
+
+/** Both standard streams as one, for TLS. */
+function standardStreams(): Duplex {
+  const both = Duplex.from({ readable: process.stdin, writable: process.stdout })
+  // Its end is the session's: the TLS layer above tells of it.
+  both.on('error', () => undefined)
+  return both
 }

@@ -24,7 +24,7 @@ export interface ServerUpgrade {
 }
 
 /** Takes the part of the server. Nothing of the plain socket may have been read beyond the hand-over. */
-export function acceptTls(socket: Socket, how: ServerUpgrade): Promise<Upgraded> {
+export function acceptTls(socket: Duplex, how: ServerUpgrade): Promise<Upgraded> {
   let sni = ''
   const secured = new TLSSocket(socket, {
     isServer: true,

@@ -779,6 +779,7 @@ export const mainOptions = {
     type: 'domainList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Domains to which nothing is delivered unless an administrator forces it.',
   },
   host_lookup: {
@@ -1251,6 +1252,7 @@ export const mainOptions = {
     type: 'domainList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Domains whose mail is not delivered at once but left to a queue run.',
   },
   queue_fast_ramp: {
@@ -1277,6 +1279,7 @@ export const mainOptions = {
     type: 'stringList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Files whose existence makes messages stay on the queue.',
   },
   queue_only_load: {
@@ -1290,6 +1293,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether a connection that met a high load keeps queueing until it ends.',
   },
   queue_only_override: {
@@ -1317,6 +1321,7 @@ export const mainOptions = {
     type: 'domainList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Domains that are routed at once but sent by SMTP only in a queue run.',
   },
   receive_timeout: {
@@ -1698,6 +1703,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether a line for two logs goes to syslog twice.',
   },
   syslog_facility: {

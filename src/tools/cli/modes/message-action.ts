@@ -2,6 +2,7 @@
 import { isMessageId } from '../../../base/message-id.ts'
 import type { Claim, Spool } from '../../../store/spool/api.ts'
 import type { ServerCall } from '../call.ts'
+import { has } from '../parse.ts'
 
 /** What one action does to one message; the sentence is printed after `Message ID `. */
 interface Done {
@@ -79,7 +80,7 @@ async function deliver(
   flag: '-M' | '-Mc' | '-Mg',
   ids: readonly string[],
 ): Promise<number> {
-  const { server, caller } = call
+  const { server, caller, invocation } = call
   if (flag === '-Mg') {
     const spool = await server.spool('write')
     for (const id of ids) {
@@ -93,6 +94,7 @@ async function deliver(
       force: flag !== '-Mc',
       thaw: flag !== '-Mc',
       giveUp: flag === '-Mg',
+      ...(has(invocation, '-odqs') ? { later: 'all' as const } : {}),
     })
     if (found === 'locked') {
       server.log.main(id, 'Spool file is locked (another process is handling this message)')

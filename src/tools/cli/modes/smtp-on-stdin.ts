@@ -1,6 +1,6 @@
 /** `-bs`: SMTP on standard input and output, for local programs and inetd. Source: Exim manual, "-bs". */
 import type { ServerCall } from '../call.ts'
-import { valueOf } from '../parse.ts'
+import { has, valueOf } from '../parse.ts'
 import { queueingOf } from '../queueing.ts'
 import { converseOnStdin, describedConnection } from '../stdin-session.ts'
 import { inetdPeer } from '../inetd-peer.ts'
@@ -13,7 +13,12 @@ export async function run(call: ServerCall): Promise<number> {
       ? describedConnection(call, { kind: 'bs' })
       : describedConnection(call, { kind: 'smtp', host: `[${peer.address}]:${peer.port}` })
   const queueing = await queueingOf(call)
-  await converseOnStdin(connection, queueing.services, new AbortController())
+  const exitCode = await converseOnStdin(
+    connection,
+    queueing.services,
+    new AbortController(),
+    has(invocation, '-tls-on-connect'),
+  )
   await queueing.finish()
-  return 0
+  return exitCode
 }
