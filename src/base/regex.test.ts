@@ -97,6 +97,10 @@ const bombs: readonly (readonly [string, string])[] = [
   ['(.*)(.*)(.*)(.*)(.*)[0-9]$', 'x'.repeat(5000)],
   ['(\\w+\\s?)*\\1x', 'ab '.repeat(200)],
   ['(?>(a|b|ab)*)+c(?<!x)', 'ab'.repeat(500)],
+  ['((.*a){12}a+)+$', `${'a1'.repeat(200)}@`],
+  ['((((a+)+)+)+)+$', `${'a'.repeat(40)}!`],
+  [`(3?${'\xff?'.repeat(130)}i)(x+x+)+y`, 'a.b.c.d.e\xff'],
+  [`(?s)${'(.*)'.repeat(180)}[1$`.replace('[', '\\['), `${'a1'.repeat(200)}@`],
 ]
 for (const [pattern, subject] of bombs) {
   test(`regex: ${pattern} ends soon`, () => {

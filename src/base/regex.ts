@@ -25,6 +25,8 @@ const longestPattern = 64 * 1024
 const mostUnwatchedSteps = 2_000_000
 /** Longest subject for which V8's own change of engines is trusted. */
 const longestWatched = 2000
+/** What V8's linear engine may have to do; some 20 to 30 milliseconds. */
+const mostLinearSteps = 2_500_000
 
 /** `l` is V8's own flag for its linear engine. */
 const linearFlags: string = 'gl'
@@ -51,7 +53,9 @@ export function compileRegex(
           ? undefined
           : harmless(emitted, subject)
             ? regex
-            : (slow ??= linearForm(emitted))
+            : affordable(emitted, subject)
+              ? (slow ??= linearForm(emitted))
+              : undefined
       if (chosen === undefined) return runOwn(program, groups, subject, from)
       chosen.lastIndex = from
       // The array of a match is its groups and its index.
@@ -67,8 +71,13 @@ function needsOwn(emitted: Emitted, subject: string): boolean {
 
 /** Whether RegExp ends in bounded time for this subject. */
 function harmless(emitted: Emitted, subject: string): boolean {
-  if (subject.length <= longestWatched && linear.onBacktracks && !emitted.copies) return true
+  const watched = subject.length <= longestWatched && linear.onBacktracks && !emitted.copies
+  if (watched && affordable(emitted, subject)) return true
   return subject.length ** (emitted.degree + (emitted.anchored ? 0 : 1)) <= mostUnwatchedSteps
+}
+
+function affordable(emitted: Emitted, subject: string): boolean {
+  return emitted.costPerByte * subject.length <= mostLinearSteps
 }
 
 function linearForm(emitted: Emitted): RegExp | undefined {

@@ -7,10 +7,21 @@ import { concat, Tainted, textOf, type ByteString, type Text } from '../../base/
 import { failure, largestResult, type Environment } from './environment.ts'
 import { headerValue } from './headers.ts'
 import { compileVariable, notWorking } from './compile-variable.ts'
+import { parse } from './parse.ts'
 import type { Compiler, Run, Test } from './rows.ts'
 import type { ConditionNode, Node, Template } from './tree.ts'
 
-export const compiler: Compiler = { template: compileTemplate, condition: compileCondition }
+export const compiler: Compiler = {
+  template: compileTemplate,
+  condition: compileCondition,
+  text: compileText,
+}
+
+function compileText(text: ByteString): Run {
+  // Most texts hold nothing to expand.
+  if (!text.includes('$') && !text.includes('\\')) return () => text
+  return compileTemplate(parse(text).template)
+}
 
 type Step = ByteString | Run
 

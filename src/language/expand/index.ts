@@ -82,13 +82,11 @@ function keep(text: Expandable, run: Run): Run {
 }
 
 function compileText(text: ByteString): Run {
-  // Most settings hold nothing to expand.
-  if (!text.includes('$') && !text.includes('\\')) return () => text
   if (text.length > longestText) {
     const fault = failure(`text to expand is longer than ${longestText} bytes`)
     return () => fault
   }
-  return compiler.template(parse(text).template)
+  return compiler.text(text)
 }
 
 /** The names of everything, for built-in macros and documentation. */

@@ -42,7 +42,8 @@ const primes = [
 
 /** The numeric hash: each byte times a prime that depends on its place, summed. */
 export function numericHash(first: number, second: number | undefined, subject: Text): Outcome {
-  if (first === 0) return retaint('0', subject)
+  if (first < 1) return retaint('0', subject)
+  if (second !== undefined && second < 1) return failure(`nhash: "${second}" is not a positive number`)
   let total = 0n
   let place = 0
   for (const char of textOf(subject)) {
@@ -50,6 +51,6 @@ export function numericHash(first: number, second: number | undefined, subject: 
     place++
   }
   if (second === undefined) return String(total % BigInt(first))
-  const all = total % BigInt(first * second)
+  const all = total % (BigInt(first) * BigInt(second))
   return `${all / BigInt(second)}/${all % BigInt(second)}`
 }

@@ -1,6 +1,6 @@
 /** What a row of each of the four tables holds. */
 import type { Awaitable, Failure, Outcome } from '../../base/outcome.ts'
-import type { Text } from '../../base/text.ts'
+import type { ByteString, Text } from '../../base/text.ts'
 import type { Environment } from './environment.ts'
 import type { Reader } from './reader.ts'
 import type { ConditionNode, ConditionParts, ItemParts, Template } from './tree.ts'
@@ -24,6 +24,8 @@ export type Test = (environment: Environment) => Awaitable<boolean | Failure>
 export interface Compiler {
   template(template: Template): Run
   condition(node: ConditionNode): Test
+  /** A text that an item took out of its argument. */
+  text(text: ByteString): Run
 }
 
 export interface ItemRow extends RowHead {

@@ -2,7 +2,7 @@ import { type Failure, isFailure, type Awaitable, type Outcome } from '../../../
 import { isTainted, textOf, type ByteString, type Text } from '../../../base/text.ts'
 import type { CommandResult } from '../doors/doors.ts'
 import { failure, type Environment } from '../environment.ts'
-import { compileBranches, finallyDo } from '../evaluate.ts'
+import { compileBranches, finallyDo, inOrder } from '../evaluate.ts'
 import type { ItemRow } from '../rows.ts'
 
 /** Longest run of a command, in seconds, and the most output that is kept. */
@@ -33,9 +33,11 @@ export const run: ItemRow = {
   },
   compile(parts, compiler) {
     const [command] = parts.arguments
-    const whole = command === undefined ? () => '' : compiler.template(command)
     const branch = compileBranches('run', parts.branches, compiler)
     const pieces = parts.word === undefined ? undefined : splitCommand(parts.word)
+    // One of the two only: nested commands would be compiled twice on each level.
+    const whole = command === undefined || pieces !== undefined ? () => '' : compiler.template(command)
+    const runs = pieces?.map((piece) => compiler.text(unquote(piece)))
     const conclude = (result: CommandResult, environment: Environment): Awaitable<Outcome> => {
       if (result.is === 'failed') return failure(result.message)
       const { code, output } = result
@@ -66,7 +68,7 @@ export const run: ItemRow = {
         })
         .then((result) => conclude(result, environment))
     }
-    if (pieces === undefined) {
+    if (runs === undefined) {
       return (environment) => {
         const text = whole(environment)
         return text instanceof Promise
@@ -75,7 +77,7 @@ export const run: ItemRow = {
       }
     }
     return (environment) => {
-      const argv = expandPieces(pieces, environment, 0, [])
+      const argv = inOrder(runs, environment)
       return argv instanceof Promise
         ? argv.then((settled) => start(settled, environment))
         : start(argv, environment)
@@ -92,25 +94,6 @@ function preexpanded(text: Outcome): readonly Text[] | Failure {
     return failure(`Attempt to exec tainted path: '${first}' (${origin} came from outside)`)
   }
   return splitCommand(text).map((piece) => unquote(piece))
-}
-
-function expandPieces(
-  pieces: readonly ByteString[],
-  environment: Environment,
-  from: number,
-  values: Text[],
-): Awaitable<Text[] | Failure> {
-  for (let i = from; i < pieces.length; i++) {
-    const value = environment.engine.expandWithin(unquote(pieces[i] ?? ''), environment)
-    if (value instanceof Promise) {
-      return value.then((settled) =>
-        isFailure(settled) ? settled : expandPieces(pieces, environment, i + 1, [...values, settled]),
-      )
-    }
-    if (isFailure(value)) return value
-    values.push(value)
-  }
-  return values
 }
 
 /** Splits at white space outside quotes and outside the braces of expansion items. */

@@ -28,7 +28,12 @@ export function suffixNumbers(
   const match = /^_?(-?\d*)(?:_(-?\d+))?$/.exec(suffix)
   if (match === null) return failure(`non-digit after underscore in "${name}${suffix}"`)
   return {
-    first: Number(match[1] ?? '0'),
-    second: match[2] === undefined ? undefined : Number(match[2]),
+    first: clamped(match[1] ?? '0'),
+    second: match[2] === undefined ? undefined : clamped(match[2]),
   }
+}
+
+/** No text is longer than such a number. Differs from Exim, where greater ones wrap around. */
+function clamped(digits: string): number {
+  return Math.max(-0x7fffffff, Math.min(0x7fffffff, Number(digits)))
 }
