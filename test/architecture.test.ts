@@ -48,6 +48,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'mail/rfc2047.ts': ['iconv-lite'],
   'policy/acl/udp.ts': ['node:dgram'],
   'policy/authenticators/dovecot-socket.ts': ['node:net'],
+  'policy/msgauth/dmarc/history-file.ts': ['node:fs/promises'],
   'server/configuration-file.ts': ['node:fs'],
   'server/drop-folder.ts': ['node:fs'],
   'server/files.ts': ['node:fs'],

@@ -90,6 +90,8 @@ export interface Reception {
   readonly dkimDomain?: ByteString | undefined
   /** The result of the SPF check, when it ran. */
   readonly spf?: string | undefined
+  /** The word of the DMARC check, when it ran. */
+  readonly dmarc?: string | undefined
 }
 
 /** The `<=` line of a message. */
@@ -112,6 +114,7 @@ export function receivedLine(reception: Reception, log: Log): ByteString {
   text += ` S=${reception.sizeBytes}`
   if (reception.spf !== undefined && log.selects('spf')) text += ` SPF=${reception.spf}`
   if (reception.dkimDomain !== undefined && log.selects('dkim')) text += ` DKIM=${reception.dkimDomain}`
+  if (reception.dmarc !== undefined && log.selects('dmarc')) text += ` DMARC=${reception.dmarc}`
   if (log.selects('8bitmime')) text += ` M8S=${reception.body8bitmime}`
   if (log.selects('receive_time')) text += ` RT=${duration(envelope.receiveMs, log)}`
   text += messageIdField(envelope.headers, reception.messageIdCreated, log)

@@ -22,7 +22,7 @@ export const features: readonly FeatureRow[] = [
   { shown: 'Content_Scanning', have: ['CONTENT_SCANNING'] },
   { shown: 'DANE', have: ['DANE'] },
   { shown: 'DKIM', have: ['DKIM'] },
-  { shown: 'DMARC', have: ['DMARC'], shown2014: 'Experimental_DMARC' },
+  { shown: 'DMARC', have: ['DMARC'], shown2014: 'Experimental_DMARC', since: '0.1' },
   { shown: 'DNSSEC', have: ['DNSSEC'], since: '0.1' },
   { shown: 'Event', have: ['EVENT'], shown2014: 'Experimental_TPDA' },
   { shown: 'I18N', have: ['I18N'] },

@@ -2,6 +2,7 @@
 import type { Expandable } from '../../base/expandable.ts'
 import { isFailure } from '../../base/outcome.ts'
 import { type ByteString, textOf } from '../../base/text.ts'
+import { dmarcOf } from '../../mail/dmarc-facts.ts'
 import type { AclPlace, AclResult, Context, LogFacts } from '../../ports.ts'
 import { chooseReply } from '../../wire/smtp/replies.ts'
 import type { Session } from './session-state.ts'
@@ -82,7 +83,7 @@ function logRefusal(
   const reason = result.logMessage === result.userMessage ? told : (result.logMessage ?? told)
   const sender = question.withSender === true ? `F=<${session.transaction?.message.sender ?? ''}> ` : ''
   const line =
-    `${session.who()} ${sender}${temporary ? 'temporarily ' : ''}rejected ${question.what}` +
+    `${session.who()}${dmarcField(session)} ${sender}${temporary ? 'temporarily ' : ''}rejected ${question.what}` +
     (reason === undefined || reason === '' ? '' : `: ${oneLine(reason)}`)
   session.log.reject(question.id ?? (session.transaction?.message.id || undefined), line, {
     main: result.logReject?.main ?? true,
@@ -91,6 +92,12 @@ function logRefusal(
     ...(question.detail === undefined ? {} : { detail: question.detail }),
     facts: refusalFacts(session, result, question),
   })
+}
+
+/** ` DMARC=reject` of the message that is refused. */
+function dmarcField(session: Session): ByteString {
+  const facts = dmarcOf(session.transaction?.message)
+  return facts === undefined || !session.log.selects('dmarc') ? '' : ` DMARC=${facts.status}`
 }
 
 function refusalFacts(session: Session, result: AclResult, question: AclQuestion): LogFacts {

@@ -2,6 +2,7 @@
 import type { ByteString } from '../../base/text.ts'
 import type { Envelope, Header } from '../../mail/envelope.ts'
 import { receivedLine } from '../../mail/log-lines.ts'
+import { dmarcOf } from '../../mail/dmarc-facts.ts'
 import { spfOf } from '../../mail/spf-facts.ts'
 import type { AclResult } from '../../ports.ts'
 import { type SpooledMessage, SpoolError } from '../../store/spool/api.ts'
@@ -148,6 +149,7 @@ function logReceived(
       about: session.services.reference,
       messageIdCreated: acceptance.prepared.messageIdCreated,
       spf: spfOf(transaction.message)?.result,
+      dmarc: dmarcOf(transaction.message)?.status,
       fakeReject: controls.fakeReject !== undefined || controls.fakeDefer !== undefined,
     },
     log,

@@ -61,6 +61,8 @@ export const mainRules: readonly MainRule[] = [
       },
     }
   }),
+  words('dmarc_mode', ['auto', 'rfc9989', 'rfc7489']),
+  words('dmarc_forensic_policy', ['any', 'enforced']),
   {
     option: 'message_id_form',
     fault: (value) =>
@@ -78,4 +80,15 @@ function isStream(path: string): boolean {
 /** A time that may have a decimal point: `0.5s`. */
 function parseDelay(text: string): boolean {
   return /^\d+(?:\.\d+)?s$/.test(text) || parseTime(text) !== undefined
+}
+
+/** An option that takes one of a few words. */
+function words(option: string, known: readonly string[]): MainRule {
+  return {
+    option,
+    fault: (value) =>
+      known.includes(value)
+        ? undefined
+        : { says: `unknown ${option} setting: ${value}`, help: `known are ${known.join(', ')}` },
+  }
 }

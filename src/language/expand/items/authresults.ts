@@ -1,6 +1,7 @@
 /** An Authentication-Results: header. Sources: Exim manual, "Expansion items"; RFC 8601 section 2. */
 import type { Awaitable } from '../../../base/outcome.ts'
 import { concat, taint, type Text } from '../../../base/text.ts'
+import { dmarcOf } from '../../../mail/dmarc-facts.ts'
 import { spfOf } from '../../../mail/spf-facts.ts'
 import type { ConnectionFacts, Context } from '../../../ports.ts'
 import type { ItemRow } from '../rows.ts'
@@ -14,9 +15,12 @@ export const authresults: ItemRow = plainItem({
   least: 1,
   most: 1,
   apply([host = ''], { context }): Awaitable<Text> {
-    const parts = [iprev(context.connection), auth(context.connection), spf(context)].filter(
-      (part) => part !== undefined,
-    )
+    const parts = [
+      iprev(context.connection),
+      auth(context.connection),
+      spf(context),
+      dmarcPart(context),
+    ].filter((part) => part !== undefined)
     // Differs from Exim, which says nothing after the name: RFC 8601 section 2.2 asks for the word.
     if (parts.length === 0) return concat(['Authentication-Results: ', host, '; none'])
     return concat([
@@ -59,6 +63,16 @@ function spf({ message, connection }: Context): string | undefined {
   const property = facts.identity === 'helo' ? 'smtp.helo' : 'smtp.mailfrom'
   const domain = facts.usedDomain === '' ? '' : ` ${property}=${value(facts.usedDomain)}`
   return `spf=${facts.result}${guess}${domain}`
+}
+
+/** RFC 9989 sections 9.1 and 9.2; undefined when nothing was checked. */
+export function dmarcPart({ message }: Context): string | undefined {
+  const facts = dmarcOf(message)
+  const result = facts?.resultWord
+  if (facts === undefined || result === undefined) return undefined
+  const author = facts.author === '' ? '' : ` header.from=${value(facts.author)}`
+  const policy = facts.evaluation?.policy
+  return `dmarc=${result}${author}${policy === undefined ? '' : ` policy.dmarc=${policy.evaluated}`}`
 }
 
 const LONGEST = 255

@@ -1,6 +1,6 @@
 /** Variables of checks on the client and the content; each check sets its own. */
 import type { VariableRow } from '../rows.ts'
-import { pending, renamed, stored, storedOutside, trusted } from './kinds.ts'
+import { pending, stored, storedOutside, trusted } from './kinds.ts'
 
 const signatures = [
   'algo',
@@ -46,16 +46,6 @@ const mime = [
   'part_count',
 ].map((name) => storedOutside(`mime_${name}`, `MIME: ${name.replaceAll('_', ' ')} of the part at work.`))
 
-const dmarc = [
-  'alignment_dkim',
-  'alignment_spf',
-  'domain_policy',
-  'status',
-  'status_text',
-  'used_domain',
-].map((name) => storedOutside(`dmarc_${name}`, `DMARC: ${name.replaceAll('_', ' ')}.`))
-const usedDomain = dmarc.find((row) => row.name === 'dmarc_used_domain')
-
 const spam = ['action', 'bar', 'report', 'score', 'score_int'].map((name) =>
   storedOutside(`spam_${name}`, `Spam scan: ${name.replaceAll('_', ' ')}.`),
 )
@@ -78,12 +68,6 @@ export const contentVariables: readonly VariableRow[] = [
   pending('dcc_header', 'DCC is not supported.'),
   pending('dcc_result', 'DCC is not supported.'),
   ...signatures,
-  ...dmarc,
-  storedOutside(
-    'dmarc_ar_header',
-    'Authentication-Results: header with the DMARC result; ${authresults{...}} today.',
-  ),
-  ...(usedDomain === undefined ? [] : [renamed('domain_used_domain', usedDomain)]),
   storedOutside('dnslist_domain', 'The DNS list that matched.'),
   storedOutside('dnslist_matched', 'What matched in the DNS list.'),
   storedOutside('dnslist_text', 'TXT record of the DNS list that matched.'),

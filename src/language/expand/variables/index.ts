@@ -4,6 +4,7 @@ import { aclVariables, userVariable } from './acl.ts'
 import { addressVariables } from './address.ts'
 import { connectionVariables } from './connection.ts'
 import { contentVariables } from './content.ts'
+import { dmarcVariables } from './dmarc.ts'
 import { messageVariables } from './message.ts'
 import { proxyTlvVariables } from './proxy-tlv.ts'
 import { serverVariables } from './server.ts'
@@ -15,6 +16,7 @@ const rows: readonly VariableRow[] = [
   ...addressVariables,
   ...connectionVariables,
   ...contentVariables,
+  ...dmarcVariables,
   ...messageVariables,
   ...proxyTlvVariables,
   ...serverVariables,

@@ -3,6 +3,7 @@ import type { ConditionRow } from '../row.ts'
 import { acl } from './acl.ts'
 import { authenticated } from './authenticated.ts'
 import { condition } from './condition.ts'
+import { dmarcStatus } from './dmarc_status.ts'
 import { dnslists } from './dnslists.ts'
 import { domains } from './domains.ts'
 import { encrypted } from './encrypted.ts'
@@ -21,6 +22,7 @@ export const conditions: readonly ConditionRow[] = [
   acl,
   authenticated,
   condition,
+  dmarcStatus,
   dnslists,
   domains,
   encrypted,

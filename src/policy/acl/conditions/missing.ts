@@ -24,7 +24,6 @@ export const missingConditions: readonly MissingCondition[] = [
     { only: ['dkim', 'data', 'mime', 'prdr'] },
     'True when the result of checking a DKIM signature is in the list.',
   ),
-  missing('dmarc_status', 'A', { only: ['data'] }, 'True when the result of the DMARC check is in the list.'),
   missing('malware', 'B', whenReceived, 'True when a virus scanner finds something in the message.'),
   missing('mime_regex', 'B', { only: ['mime'] }, 'True when the MIME part matches a regular expression.'),
   missing(

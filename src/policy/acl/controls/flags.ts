@@ -11,13 +11,7 @@ type Flag = {
 const overSmtp: Phases = { except: ['notsmtp', 'notsmtp_start'] }
 
 /** Flags that nothing heeds yet. */
-const pending = new Set([
-  'allow_auth_unadvertised',
-  'dmarc_enable_forensic',
-  'no_callout_flush',
-  'no_delay_flush',
-  'no_mbox_unspool',
-])
+const pending = new Set(['allow_auth_unadvertised', 'no_callout_flush', 'no_delay_flush', 'no_mbox_unspool'])
 
 function flag(
   name: string,
@@ -68,6 +62,13 @@ export const flagControls: readonly ControlRow[] = [
   flag(
     'dmarc_enable_forensic',
     'A DMARC failure of the message may be reported to its domain.',
+    { dmarcEnableForensic: true },
+    { except: ['data', 'notsmtp', 'notsmtp_start'] },
+  ),
+  flag(
+    // The text of 2014 spells it both ways.
+    'dmarc_forensic_enable',
+    'Another spelling of dmarc_enable_forensic.',
     { dmarcEnableForensic: true },
     { except: ['data', 'notsmtp', 'notsmtp_start'] },
   ),

@@ -10,7 +10,7 @@ import { finderFor } from './discover.ts'
 import { Questions } from './questions.ts'
 
 /** `example.com` to the records at `_dmarc.example.com`; a text that begins with `v` is a whole record. */
-type Zone = Readonly<Record<string, string | readonly string[] | 'TIMEOUT'>>
+type Zone = Readonly<Record<string, string | readonly string[]>>
 
 interface Case {
   readonly id: string
@@ -30,7 +30,7 @@ interface Expected {
   readonly pol?: string
   readonly record?: string
   readonly org?: string
-  readonly asked?: readonly string[]
+  readonly asked?: readonly string[] | undefined
 }
 
 const suffixes = parseSuffixes('com\nnet\norg\ntest\nbank\n')
@@ -550,8 +550,8 @@ async function check(each: Case, mode: 'rfc9989' | 'rfc7489'): Promise<void> {
 }
 
 /** What the tree walk asks, and what it makes of a suffix, is no concern of the old mode. */
-function withoutWalk({ asked: _, ...rest }: Expected): Expected {
-  return rest
+function withoutWalk(expected: Expected): Expected {
+  return { ...expected, asked: undefined }
 }
 
 test('A14 two addresses of one domain are one author, of two domains several', () => {
