@@ -9,6 +9,7 @@ import { type DaemonOptions, type DaemonResult, runDaemon, startedLine } from '.
 import { becomeUser } from '../../server/privileged/become.ts'
 import { type FromWorker, runPrivilegedParent } from '../../server/privileged/parent.ts'
 import { createAsUser } from '../../server/privileged/run-as.ts'
+import { tellServiceManager } from '../../server/service-manager.ts'
 import type { ServerCall } from './call.ts'
 import { has, valueOf } from './parse.ts'
 import { queueingFlag } from './queueing.ts'
@@ -38,12 +39,12 @@ export async function startDaemon(call: ServerCall, how: StartDaemon): Promise<n
           pidFile,
           state,
           startedLine,
-          onStarted: () => process.send?.('started'),
+          onStarted,
         })
       : runDaemon(server, {
           ...daemonOptions(call, how, override),
           pidFile,
-          onStarted: () => process.send?.('started'),
+          onStarted,
         }))
   if (result.is === 'ended') return 0
   if (workerNumber() === undefined) {
@@ -51,6 +52,14 @@ export async function startDaemon(call: ServerCall, how: StartDaemon): Promise<n
     server.log.panic(undefined, encodeUtf8(result.message))
   }
   return 1
+}
+
+/** Whoever put this process into the background learns that it listens, and so does systemd. */
+function onStarted(): void {
+  process.send?.('started')
+  const wrong = tellServiceManager(`READY=1\nMAINPID=${process.pid}`)
+  if (wrong !== undefined) process.stderr.write(`postern: systemd could not be told: ${wrong}\n`)
+  process.once('SIGTERM', () => void tellServiceManager('STOPPING=1'))
 }
 
 function daemonOptions(

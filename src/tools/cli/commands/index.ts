@@ -12,6 +12,14 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: 'Reads a configuration and tells every mistake in it, with its place.',
     load: () => import('./check.ts'),
   },
+  health: {
+    doc: 'Asks the daemon whether it serves: one line, and exit code 0 or 1.',
+    load: () => import('./health.ts'),
+  },
+  install: {
+    doc: 'Makes Postern a service of this host: user, folders, systemd unit; --dry-run tells what it would do.',
+    load: () => import('./install.ts'),
+  },
   spool: {
     doc: "Writes the queue as Exim's own spool files, or takes such files in: spool export|import DIR.",
     load: () => import('./spool.ts'),
@@ -19,5 +27,9 @@ export const commands: Readonly<Record<string, CommandRow>> = {
   start: {
     doc: 'Runs the daemon in the foreground with a configuration that works at once.',
     load: () => import('./start.ts'),
+  },
+  uninstall: {
+    doc: 'Takes back what install did; queue, logs and settings stay without --purge.',
+    load: () => import('./uninstall.ts'),
   },
 }

@@ -1,0 +1,33 @@
+/**
+ * Where the parts of an installed Postern stand on a host. Paths are those the running system will see; under a
+ * prefix (as `make install DESTDIR=...` has it) `inRoot` says where they are written.
+ */
+import { join } from 'node:path'
+
+export const installed = {
+  user: 'postern',
+  configurationFolder: '/etc/postern',
+  configuration: '/etc/postern/postern.conf',
+  spool: '/var/spool/postern',
+  drop: '/var/spool/postern-drop',
+  logs: '/var/log/postern',
+  state: '/var/lib/postern',
+  manifest: '/var/lib/postern/installed.json',
+  unit: '/etc/systemd/system/postern.service',
+  unitName: 'postern.service',
+  logrotate: '/etc/logrotate.d/postern',
+  command: '/usr/local/sbin/postern',
+} as const
+
+/** Names under which other programs look for a mail system, with the places where Debian's packages put them. */
+export const sendmailNames = [
+  '/usr/sbin/sendmail',
+  '/usr/lib/sendmail',
+  '/usr/bin/mailq',
+  '/usr/bin/newaliases',
+  '/usr/sbin/rmail',
+] as const
+
+export function inRoot(prefix: string, path: string): string {
+  return prefix === '/' ? path : join(prefix, path)
+}
