@@ -10,18 +10,6 @@ const KEY = 'dkim'
 /** Exim's words. `invalid`: the signature could not be judged; `none`: there is none of the signer asked for. */
 export type DkimStatus = 'none' | 'invalid' | 'fail' | 'pass'
 
-/** Why a signature did not pass: Exim's words, then ours. An ACL may put any text in their place. */
-export type DkimReason =
-  | 'pubkey_unavailable'
-  | 'pubkey_syntax'
-  | 'pubkey_too_short'
-  | 'bodyhash_mismatch'
-  | 'signature_incorrect'
-  | 'signature_syntax'
-  | 'signature_expired'
-  | 'algorithm_not_allowed'
-  | 'too_many_signatures'
-
 /** Words of RFC 8601 section 2.7.1, for Authentication-Results and reports. */
 export type DkimResult = 'none' | 'pass' | 'fail' | 'policy' | 'neutral' | 'temperror' | 'permerror'
 
@@ -29,6 +17,8 @@ export type DkimResult = 'none' | 'pass' | 'fail' | 'policy' | 'neutral' | 'temp
 export interface DkimSignature {
   /** `d=`, in lower case; empty when the signature has none. */
   readonly domain: ByteString
+  /** `d=` as it stands. */
+  readonly writtenDomain: ByteString
   /** `s=`. */
   readonly selector: ByteString
   /** `i=` as it stands, decoded; empty when the signature has none. */
@@ -50,6 +40,7 @@ export interface DkimSignature {
   readonly copiedHeaders: ByteString
   /** `b=` without white space: tells signatures apart (RFC 8601 header.b). */
   readonly signature: ByteString
+  readonly signatureBits: number
   /**
    * Every From: header of the message is signed. A signature that leaves one out says nothing about who wrote the message:
    * RFC 6376 sections 5.4 and 8.15. DMARC counts no other.
@@ -59,8 +50,14 @@ export interface DkimSignature {
   readonly key: DkimKeyFacts | undefined
   /** What the check itself said, whatever an ACL makes of it. */
   readonly verified: DkimResult
+  /** Why it is no pass, in words for the log and for Authentication-Results; empty for a pass. */
+  readonly detail: ByteString
+  /** Exim's word for what the check said. */
+  readonly found: DkimStatus
+  /** `pubkey_unavailable`, `bodyhash_mismatch` and so on; empty when there is no word for it. */
+  readonly foundReason: ByteString
   /** What counts: an ACL may change both with `set dkim_verify_status` and `set dkim_verify_reason`. */
-  status: DkimStatus
+  status: ByteString
   reason: ByteString
 }
 
@@ -78,12 +75,27 @@ export interface DkimKeyFacts {
   readonly notes: ByteString
 }
 
-/** Of one message. Absent when nothing was checked: local input, `control = dkim_disable_verify`, DKIM turned off. */
+/** One run of the DKIM ACL: what the variables show during it, and after the last one. */
+export interface DkimRun {
+  readonly signer: ByteString
+  /** Undefined: the message has no signature of this signer. */
+  readonly signature: DkimSignature | undefined
+  status: ByteString
+  reason: ByteString
+}
+
+/** Of one message. Absent when nothing was checked: local input, `control = dkim_disable_verify`. */
 export class DkimFacts {
   /** In the order of the headers, the topmost first. */
   readonly signatures: readonly DkimSignature[]
   /** Signatures beyond the limit, which were not looked at. */
   readonly ignored: number
+  /** The run of the DKIM ACL under way, or the last one. */
+  run: DkimRun | undefined
+  /** The ACL is running now. */
+  running = false
+  /** What each run of the DKIM ACL ended with. */
+  readonly statuses: ByteString[] = []
 
   constructor(signatures: readonly DkimSignature[], ignored: number) {
     this.signatures = signatures
@@ -91,15 +103,28 @@ export class DkimFacts {
   }
 }
 
+/** True when an ACL said otherwise than the check. */
+export function overridden(signature: DkimSignature): boolean {
+  return signature.status !== signature.found || signature.reason !== signature.foundReason
+}
+
 /** What counts as the result of a signature, an ACL's word included, as RFC 8601 names it. */
 export function dkimResult(signature: DkimSignature): DkimResult {
-  const { verified } = signature
-  const said: DkimStatus =
-    verified === 'pass' || verified === 'fail' || verified === 'none' ? verified : 'invalid'
-  if (signature.status === said) return verified
-  // A signature that verified and that an ACL does not believe: RFC 8601 section 2.7.1, "policy".
-  if (verified === 'pass') return 'policy'
-  return signature.status === 'invalid' ? 'neutral' : signature.status
+  const { status, found, verified } = signature
+  if (status === found) return verified
+  if (status === 'pass' || status === 'none') return status
+  // Judged by an ACL: RFC 8601 section 2.7.1, "policy".
+  return 'policy'
+}
+
+/** The domains and identities that signed, once each: `$dkim_signers`. */
+export function dkimSigners(facts: DkimFacts): ByteString[] {
+  const signers = new Set<ByteString>()
+  for (const { writtenDomain, identity } of facts.signatures) {
+    if (writtenDomain !== '') signers.add(writtenDomain)
+    if (writtenDomain !== '' && identity !== '') signers.add(identity)
+  }
+  return [...signers]
 }
 
 /** Keeps what was found with the message. */

@@ -21,7 +21,7 @@ export const features: readonly FeatureRow[] = [
   { shown: 'TLS_resume', have: ['TLS_RESUME'] },
   { shown: 'Content_Scanning', have: ['CONTENT_SCANNING'] },
   { shown: 'DANE', have: ['DANE'] },
-  { shown: 'DKIM', have: ['DKIM'] },
+  { shown: 'DKIM', have: ['DKIM'], since: '0.1' },
   { shown: 'DMARC', have: ['DMARC'], shown2014: 'Experimental_DMARC', since: '0.1' },
   { shown: 'DNSSEC', have: ['DNSSEC'], since: '0.1' },
   { shown: 'Event', have: ['EVENT'], shown2014: 'Experimental_TPDA' },

@@ -1,5 +1,6 @@
 /** Collects the tables of the drivers and the names that exist, and hands them to the reader of configurations. */
 import { createAccounts } from '../base/accounts.ts'
+import { oversignHeaders, signHeaders } from '../policy/msgauth/dkim/default-headers.ts'
 import type { Report } from '../base/diagnostic.ts'
 import type { AuthenticatorInstance, Instance, TransportInstance } from '../language/config/configuration.ts'
 import type { BuiltinNames, DriverTable, Registries } from '../language/config/registries.ts'
@@ -76,6 +77,11 @@ function builtinNames(): BuiltinNames {
     logSelectors: Object.keys(logSelectors),
     aclConditions: aclConditionNames,
     aclModifiers: aclModifierNames,
+    texts: {
+      _CRYPTO_SIGN_ED25519: 'y',
+      _DKIM_OVERSIGN_HEADERS: oversignHeaders,
+      _DKIM_SIGN_HEADERS: signHeaders,
+    },
   }
 }
 

@@ -27,6 +27,12 @@ export type BodyProblem =
 
 const defaultHeaderBytes = 1_048_576
 
+/** Sees the body as it comes, before the spool does. */
+export interface BodyTap {
+  /** `bare`: offsets just after line ends that stood alone on the wire. */
+  body(bytes: Uint8Array, bare: readonly number[]): void
+}
+
 export class MessageReceiver {
   readonly #spool: Spool
   readonly #limits: BodyLimits
@@ -34,6 +40,9 @@ export class MessageReceiver {
   readonly #uucpFrom: UucpLine | undefined
   /** What the UUCP line said: the first parenthesised part. */
   uucpSender: ByteString | undefined
+  /** Asked once the header section is complete: who wants to see the body. */
+  readonly #onHeader: ((headerText: ByteString) => BodyTap | undefined) | undefined
+  #tap: BodyTap | undefined
   #header = ''
   #lineStart = 0
   #searched = 0
@@ -48,10 +57,16 @@ export class MessageReceiver {
   bodyZeros = 0
   maxLineLength = 0
 
-  constructor(spool: Spool, limits: BodyLimits, uucpFrom?: UucpLine) {
+  constructor(
+    spool: Spool,
+    limits: BodyLimits,
+    uucpFrom?: UucpLine,
+    onHeader?: (headerText: ByteString) => BodyTap | undefined,
+  ) {
     this.#spool = spool
     this.#limits = limits
     this.#uucpFrom = uucpFrom
+    this.#onHeader = onHeader
   }
 
   get headerText(): ByteString {
@@ -89,8 +104,8 @@ export class MessageReceiver {
       return undefined
     }
     if (!this.#inHeader) {
-      if (piece.lead === '') return this.#body(piece.bytes)
-      return this.#body(Buffer.concat([toBytes(piece.lead), piece.bytes]))
+      if (piece.lead === '') return this.#body(piece.bytes, piece.bare)
+      return this.#body(Buffer.concat([toBytes(piece.lead), piece.bytes]), piece.bare)
     }
     return this.#headerPiece(piece.lead + piece.bytes.toString('latin1'), piece.bare)
   }
@@ -119,7 +134,11 @@ export class MessageReceiver {
     let from = 0
     for (const end of bare) {
       const rest = this.#headerText(text.slice(from, end))
-      if (rest !== undefined) return this.#body(toBytes(rest + text.slice(end)))
+      if (rest !== undefined) {
+        const start = end - rest.length
+        const later = bare.filter((offset) => offset > start).map((offset) => offset - start)
+        return this.#body(toBytes(rest + text.slice(end)), later)
+      }
       if (this.#problem !== undefined) return undefined
       this.#header += ' '
       this.#lineStart = this.#lineBeforeFold()
@@ -191,10 +210,11 @@ export class MessageReceiver {
     this.#inHeader = false
     this.sizeBytes = headerEnd + 1
     this.#incoming = this.#spool.begin()
+    this.#tap = this.#onHeader?.(this.#header)
     return rest
   }
 
-  #body(bytes: Buffer): void | Promise<void> {
+  #body(bytes: Buffer, bare: readonly number[] = noOffsets): void | Promise<void> {
     if (bytes.length === 0 || this.#problem !== undefined) return undefined
     this.bodySize += bytes.length
     this.sizeBytes += bytes.length
@@ -204,6 +224,7 @@ export class MessageReceiver {
       this.#problem = { is: 'too-big' }
       return undefined
     }
+    this.#tap?.body(bytes, bare)
     try {
       const wait = this.#incoming?.write(bytes)
       return wait?.catch((error: unknown) => this.#refused(error))
@@ -238,3 +259,4 @@ export class MessageReceiver {
 }
 
 const empty = Buffer.alloc(0)
+const noOffsets: readonly number[] = []

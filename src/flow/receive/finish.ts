@@ -2,6 +2,7 @@
 import type { ByteString } from '../../base/text.ts'
 import type { Envelope, Header } from '../../mail/envelope.ts'
 import { receivedLine } from '../../mail/log-lines.ts'
+import { dkimOf } from '../../mail/dkim-facts.ts'
 import { dmarcOf } from '../../mail/dmarc-facts.ts'
 import { spfOf } from '../../mail/spf-facts.ts'
 import type { AclResult } from '../../ports.ts'
@@ -9,7 +10,8 @@ import { type SpooledMessage, SpoolError } from '../../store/spool/api.ts'
 import { answerRefusal, refusalOf, runAclOption, temporaryProblem } from './acl.ts'
 import type { MessageReceiver } from './body.ts'
 import { makeEnvelope, originHost } from './envelope-of.ts'
-import { type Prepared, prepareHeaders, mergeAclHeaders } from './prepare.ts'
+import { checkDkim } from './dkim.ts'
+import { applyAclHeaders, type Prepared, prepareHeaders, mergeAclHeaders } from './prepare.ts'
 import { rejectDetail } from './reject-detail.ts'
 import { deliverHow } from './queueing.ts'
 import type { Next, Session, Transaction } from './session-state.ts'
@@ -38,6 +40,24 @@ export async function finishMessage(
     session.reply(451, temporaryProblem)
     return 'continue'
   }
+  const dkim = await checkDkim(transaction.context)
+  if (dkim !== undefined) {
+    const detail = rejectDetail(session, '', message.headers)
+    const refusal = refusalOf(session, dkim, { what: 'DKIM ', detail })
+    if (refusal !== undefined) {
+      await receiver.abort()
+      return answerRefusal(session, refusal)
+    }
+    const headers = mergeAclHeaders(session, transaction, prepared)
+    return accept(session, transaction, receiver, {
+      ...options,
+      headers,
+      prepared,
+      verdict: dkim,
+      by: 'DKIM',
+    })
+  }
+  applyAclHeaders(message)
   const verdict = await runAclOption(session.settings.acl_smtp_data, 'data', transaction.context)
   if (verdict !== undefined) {
     const refusal = refusalOf(session, verdict, {
@@ -51,13 +71,15 @@ export async function finishMessage(
     }
   }
   const headers = mergeAclHeaders(session, transaction, prepared)
-  return accept(session, transaction, receiver, { ...options, headers, prepared, verdict })
+  return accept(session, transaction, receiver, { ...options, headers, prepared, verdict, by: 'DATA' })
 }
 
 interface Acceptance extends FinishOptions {
   readonly headers: readonly Header[]
   readonly prepared: Extract<Prepared, { is: 'ready' }>
   readonly verdict: AclResult | undefined
+  /** Whose verdict that is. */
+  readonly by: 'DKIM' | 'DATA'
 }
 
 async function accept(
@@ -68,8 +90,9 @@ async function accept(
 ): Promise<Next> {
   const { message } = transaction
   const envelope = makeEnvelope(session, transaction, receiver, acceptance.headers)
-  const discarded = acceptance.verdict?.verdict === 'discard' ? 'DATA' : transaction.discarded
-  if (discarded !== undefined && (discarded === 'DATA' || envelope.recipients.length === 0)) {
+  const whole = acceptance.verdict?.verdict === 'discard'
+  const discarded = whole ? acceptance.by : transaction.discarded
+  if (discarded !== undefined && (whole || envelope.recipients.length === 0)) {
     await receiver.abort()
     logReceived(session, transaction, acceptance, envelope)
     session.log.main(message.id, `=> blackhole (${discarded} ACL discarded recipients)`, {
@@ -148,6 +171,8 @@ function logReceived(
       rawRecipients: transaction.recipients.map((one) => one.raw),
       about: session.services.reference,
       messageIdCreated: acceptance.prepared.messageIdCreated,
+      dkimDomain: dkimOf(transaction.message)?.signatures.findLast(({ status }) => status === 'pass')
+        ?.writtenDomain,
       spf: spfOf(transaction.message)?.result,
       dmarc: dmarcOf(transaction.message)?.status,
       fakeReject: controls.fakeReject !== undefined || controls.fakeDefer !== undefined,

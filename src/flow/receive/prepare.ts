@@ -1,6 +1,7 @@
 /** The headers of a message that has been read: cut, completed, rewritten, with our Received: line before them. */
 import type { Header } from '../../mail/envelope.ts'
 import { splitHeaders } from '../../mail/header.ts'
+import type { MessageFacts } from '../../ports.ts'
 import { mergeAddedHeaders, removeNamed } from './added-headers.ts'
 import type { MessageReceiver } from './body.ts'
 import { callerName } from './caller-name.ts'
@@ -65,6 +66,7 @@ export async function prepareHeaders(
     return { is: 'problem', problem: `failed to expand received_header_text: ${received.problem}` }
   }
   message.headers = received === undefined ? headers : [received, ...headers]
+  applyAclHeaders(message)
   await describeBody(session, transaction, receiver)
   return { is: 'ready', messageIdCreated: fixed.messageIdCreated, received }
 }
@@ -103,15 +105,21 @@ export function mergeAclHeaders(
 ): readonly Header[] {
   const { message } = transaction
   const now = session.context.ports.now()
-  const first = message.headers[0]
-  const headers =
-    prepared.received !== undefined && first !== undefined && first.text === prepared.received.text
-      ? [withTime(first, now), ...message.headers.slice(1)]
-      : message.headers
-  const kept = message.headersRemoved === undefined ? headers : removeNamed(headers, message.headersRemoved)
-  const merged = mergeAddedHeaders(kept, message.headersAdded)
+  applyAclHeaders(message)
+  const { received } = prepared
+  const merged = message.headers.map((header) =>
+    received !== undefined && header.text === received.text ? withTime(header, now) : header,
+  )
   message.headers = merged
-  message.headersAdded.length = 0
   message.size = totalSize(merged, message.bodySize)
   return merged
+}
+
+/** What ACLs added and removed so far is done, so that the next one sees it. Source: Exim manual, "Adding header lines in ACLs". */
+export function applyAclHeaders(message: MessageFacts): void {
+  const { headers, headersRemoved, headersAdded } = message
+  const kept = headersRemoved === undefined ? headers : removeNamed(headers, headersRemoved)
+  message.headers = mergeAddedHeaders(kept, headersAdded)
+  headersAdded.length = 0
+  message.headersRemoved = []
 }

@@ -180,6 +180,8 @@ function readVariable(
   const at = line.span(end - word.length, end)
   // Exim itself refuses `set $acl_m_x`; texts of its old features are written so, and the meaning is plain.
   const clause = shown.slice(shown.indexOf('set'))
+  // Source: Exim manual, "Verifying DKIM signatures in incoming mail".
+  if (word === 'dkim_verify_status' || word === 'dkim_verify_reason') return { name: word, end }
   if (!/^acl_[cm][0-9_]/.test(word)) {
     return {
       code: 'acl-variable',

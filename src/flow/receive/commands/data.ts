@@ -5,6 +5,7 @@ import { parseBdat } from '../../../wire/smtp/grammar.ts'
 import { answerAccepted, answerRefusal, refusalOf, runAclOption } from '../acl.ts'
 import { MessageReceiver } from '../body.ts'
 import { clientError } from '../errors.ts'
+import { beginChecks } from '../../../policy/msgauth/content-checks.ts'
 import { dataEnded, type DataEnd, refuseBody } from '../data-problems.ts'
 import { finishMessage } from '../finish.ts'
 import { clientMatches, expandInteger } from '../matching.ts'
@@ -33,7 +34,7 @@ export const data: Command = {
     if (outOfStep(session, data)) return tooSoon(session)
     session.send()
     session.io.flush()
-    const receiver = await newReceiver(session)
+    const receiver = await newReceiver(session, transaction)
     const scanner = new DataScanner({ dots: 'stuffed', lenient: session.lenientLines })
     const end = await readToDot(session, receiver, scanner)
     if (end !== 'done') {
@@ -97,7 +98,7 @@ function noRecipients(session: Session, verb: string): Next {
   return clientError(session, 'protocol', 503, `${reason}${plain}`, plain)
 }
 
-async function newReceiver(session: Session): Promise<MessageReceiver> {
+async function newReceiver(session: Session, transaction: Transaction): Promise<MessageReceiver> {
   const { settings, context } = session
   const uucp =
     session.remote || session.connection.kind === 'smtp'
@@ -111,6 +112,7 @@ async function newReceiver(session: Session): Promise<MessageReceiver> {
       messageBytes: (await expandInteger(settings.message_size_limit, context)) ?? 0,
     },
     uucp ? uucpLine(settings) : undefined,
+    (headerText) => beginChecks(headerText, transaction.context),
   )
 }
 
@@ -166,7 +168,7 @@ async function takeChunk(session: Session, size: number, last: boolean): Promise
   const transaction = session.transaction
   if (transaction === undefined) return noRecipients(session, 'BDAT')
   session.chunks ??= {
-    receiver: await newReceiver(session),
+    receiver: await newReceiver(session, transaction),
     scanner: new DataScanner({ dots: 'none', lenient: session.lenientLines }),
     bytes: 0,
     failed: false,

@@ -1,6 +1,7 @@
 /** An Authentication-Results: header. Sources: Exim manual, "Expansion items"; RFC 8601 section 2. */
 import type { Awaitable } from '../../../base/outcome.ts'
 import { concat, taint, type Text } from '../../../base/text.ts'
+import { type DkimSignature, dkimOf, dkimResult, overridden } from '../../../mail/dkim-facts.ts'
 import { dmarcOf } from '../../../mail/dmarc-facts.ts'
 import { spfOf } from '../../../mail/spf-facts.ts'
 import type { ConnectionFacts, Context } from '../../../ports.ts'
@@ -19,6 +20,7 @@ export const authresults: ItemRow = plainItem({
       iprev(context.connection),
       auth(context.connection),
       spf(context),
+      ...dkim(context),
       dmarcPart(context),
     ].filter((part) => part !== undefined)
     // Differs from Exim, which says nothing after the name: RFC 8601 section 2.2 asks for the word.
@@ -73,6 +75,39 @@ export function dmarcPart({ message }: Context): string | undefined {
   const author = facts.author === '' ? '' : ` header.from=${value(facts.author)}`
   const policy = facts.evaluation?.policy
   return `dmarc=${result}${author}${policy === undefined ? '' : ` policy.dmarc=${policy.evaluated}`}`
+}
+
+/** One for each signature. RFC 8601 section 2.7.1; an empty list when nothing was signed, as Exim has it. */
+function dkim({ message }: Context): readonly string[] {
+  return (dkimOf(message)?.signatures ?? []).map((signature) => {
+    let said = `dkim=${dkimResult(signature)}`
+    const why = overridden(signature) ? `${signature.status} - ${signature.reason}` : commentOf(signature)
+    if (why !== '') said += ` (${comment(why)})`
+    const { writtenDomain, identity, selector, algorithm } = signature
+    if (why !== '') said += '\n\t'
+    if (writtenDomain !== '') said += ` header.d=${value(writtenDomain)}`
+    if (identity !== '') said += ` header.i=${value(identity)}`
+    if (selector !== '') said += ` header.s=${value(selector)}`
+    return algorithm === '' ? said : `${said} header.a=${value(algorithm)}`
+  })
+}
+
+/** Exim's words where it has some of its own for this place. */
+function commentOf({ detail, foundReason, key }: DkimSignature): string {
+  switch (foundReason) {
+    case 'pubkey_unavailable':
+      return 'pubkey unavailable'
+    case 'pubkey_syntax':
+      return 'pubkey syntax'
+    case 'pubkey_too_short':
+      return `public key too short: ${key?.bits ?? 0} bits`
+    case 'bodyhash_mismatch':
+      return 'body hash mismatch; body probably modified in transit'
+    case 'signature_incorrect':
+      return 'signature did not verify; headers probably modified in transit'
+    default:
+      return key?.testing === true && detail === '' ? 'testing' : detail
+  }
 }
 
 const LONGEST = 255

@@ -2,31 +2,6 @@
 import type { VariableRow } from '../rows.ts'
 import { pending, stored, storedOutside, trusted } from './kinds.ts'
 
-const signatures = [
-  'algo',
-  'bodylength',
-  'canon_body',
-  'canon_headers',
-  'copiedheaders',
-  'created',
-  'cur_signer',
-  'domain',
-  'expires',
-  'headernames',
-  'identity',
-  'key_granularity',
-  'key_length',
-  'key_nosubdomains',
-  'key_notes',
-  'key_srvtype',
-  'key_testing',
-  'selector',
-  'signers',
-  'verify_reason',
-  'verify_signers',
-  'verify_status',
-].map((name) => storedOutside(`dkim_${name}`, `DKIM: ${name.replaceAll('_', ' ')} of the signature at work.`))
-
 const mime = [
   'anomaly_level',
   'anomaly_text',
@@ -67,7 +42,6 @@ export const contentVariables: readonly VariableRow[] = [
   storedOutside('csa_status', 'What client SMTP authorization came to.'),
   pending('dcc_header', 'DCC is not supported.'),
   pending('dcc_result', 'DCC is not supported.'),
-  ...signatures,
   storedOutside('dnslist_domain', 'The DNS list that matched.'),
   storedOutside('dnslist_matched', 'What matched in the DNS list.'),
   storedOutside('dnslist_text', 'TXT record of the DNS list that matched.'),

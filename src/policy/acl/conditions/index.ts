@@ -3,6 +3,8 @@ import type { ConditionRow } from '../row.ts'
 import { acl } from './acl.ts'
 import { authenticated } from './authenticated.ts'
 import { condition } from './condition.ts'
+import { dkimSigners } from './dkim_signers.ts'
+import { dkimStatus } from './dkim_status.ts'
 import { dmarcStatus } from './dmarc_status.ts'
 import { dnslists } from './dnslists.ts'
 import { domains } from './domains.ts'
@@ -22,6 +24,8 @@ export const conditions: readonly ConditionRow[] = [
   acl,
   authenticated,
   condition,
+  dkimSigners,
+  dkimStatus,
   dmarcStatus,
   dnslists,
   domains,

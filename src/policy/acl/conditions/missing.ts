@@ -17,13 +17,6 @@ export const missingConditions: readonly MissingCondition[] = [
     { only: ['mime'] },
     'Decodes the MIME part at hand into a file; true when that worked.',
   ),
-  missing('dkim_signers', 'A', { only: ['dkim'] }, 'True when the signer at hand is in the list.'),
-  missing(
-    'dkim_status',
-    'A',
-    { only: ['dkim', 'data', 'mime', 'prdr'] },
-    'True when the result of checking a DKIM signature is in the list.',
-  ),
   missing('malware', 'B', whenReceived, 'True when a virus scanner finds something in the message.'),
   missing('mime_regex', 'B', { only: ['mime'] }, 'True when the MIME part matches a regular expression.'),
   missing(
