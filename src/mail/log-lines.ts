@@ -88,6 +88,8 @@ export interface Reception {
   readonly messageIdCreated: boolean
   /** `DKIM=domain` of a signature that verified. */
   readonly dkimDomain?: ByteString | undefined
+  /** The ARC chain was checked and is whole. */
+  readonly arcPassed?: boolean
   /** The result of the SPF check, when it ran. */
   readonly spf?: string | undefined
   /** The word of the DMARC check, when it ran. */
@@ -114,6 +116,7 @@ export function receivedLine(reception: Reception, log: Log): ByteString {
   text += ` S=${reception.sizeBytes}`
   if (reception.spf !== undefined && log.selects('spf')) text += ` SPF=${reception.spf}`
   if (reception.dkimDomain !== undefined && log.selects('dkim')) text += ` DKIM=${reception.dkimDomain}`
+  if (reception.arcPassed === true && log.selects('dkim')) text += ' ARC'
   if (reception.dmarc !== undefined && log.selects('dmarc')) text += ` DMARC=${reception.dmarc}`
   if (log.selects('8bitmime')) text += ` M8S=${reception.body8bitmime}`
   if (log.selects('receive_time')) text += ` RT=${duration(envelope.receiveMs, log)}`

@@ -2,6 +2,7 @@
 import type { ByteString } from '../../base/text.ts'
 import type { Envelope, Header } from '../../mail/envelope.ts'
 import { receivedLine } from '../../mail/log-lines.ts'
+import { arcOf } from '../../mail/arc-facts.ts'
 import { dkimOf } from '../../mail/dkim-facts.ts'
 import { dmarcOf } from '../../mail/dmarc-facts.ts'
 import { spfOf } from '../../mail/spf-facts.ts'
@@ -173,6 +174,7 @@ function logReceived(
       messageIdCreated: acceptance.prepared.messageIdCreated,
       dkimDomain: dkimOf(transaction.message)?.signatures.findLast(({ status }) => status === 'pass')
         ?.writtenDomain,
+      arcPassed: arcOf(transaction.message)?.state === 'pass',
       spf: spfOf(transaction.message)?.result,
       dmarc: dmarcOf(transaction.message)?.status,
       fakeReject: controls.fakeReject !== undefined || controls.fakeDefer !== undefined,

@@ -3,9 +3,11 @@
  * Lives in the message's `extra`, where conditions and reception find it.
  */
 import type { ByteString } from '../../base/text.ts'
+import type { ArcFacts } from '../../mail/arc-facts.ts'
 import type { DkimFacts } from '../../mail/dkim-facts.ts'
 import { splitHeaders } from '../../mail/header.ts'
 import type { Context, MessageFacts } from '../../ports.ts'
+import { ArcVerifier } from './arc/verifier.ts'
 import { BodyHashes } from './dkim/body-hash.ts'
 import { HeaderSet } from './dkim/headers.ts'
 import { DkimVerifier } from './dkim/verifier.ts'
@@ -15,17 +17,21 @@ const KEY = 'content checks'
 export class ContentChecks {
   readonly #hashes = new BodyHashes()
   readonly #dkim: DkimVerifier | undefined
+  readonly #arc: ArcVerifier
+  #arcFacts: Promise<ArcFacts> | undefined
   #over = false
 
   /** @param headerText the header section as it came in, LF line ends */
   constructor(headerText: ByteString, context: Context) {
     const headers = new HeaderSet(splitHeaders(headerText).map(({ text }) => text))
     const { settings, message, ports } = context
+    const fewestBits = keySizes(settings.dkim_verify_min_keysizes)
+    this.#arc = new ArcVerifier(headers, this.#hashes, fewestBits, ports.now())
     if (message?.controls.dkimDisableVerify === true) return
     const options = {
       hashes: settings.dkim_verify_hashes.map((name) => name.toLowerCase()),
       keyTypes: settings.dkim_verify_keytypes.map((name) => name.toLowerCase()),
-      fewestBits: keySizes(settings.dkim_verify_min_keysizes),
+      fewestBits,
       minimal: settings.dkim_verify_minimal,
     }
     this.#dkim = new DkimVerifier(headers, this.#hashes, options, ports.now())
@@ -41,6 +47,13 @@ export class ContentChecks {
     if (this.#over) return
     this.#over = true
     this.#hashes.finish()
+  }
+
+  /** Checked when first asked for. */
+  arc(context: Context): Promise<ArcFacts> {
+    this.end()
+    this.#arcFacts ??= this.#arc.finish(context.ports)
+    return this.#arcFacts
   }
 
   /** Undefined: DKIM is not to be checked. */

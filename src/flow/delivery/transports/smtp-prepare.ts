@@ -103,6 +103,14 @@ export async function prepare(
   }
 }
 
+/** The same message with further headers before it, LF line ends. */
+export function withHeaders(prepared: Prepared, headers: ByteString): Prepared {
+  const { transaction } = prepared
+  const more = headers.length + lineCount(headers, -1)
+  const sizeBytes = transaction.sizeBytes === undefined ? undefined : transaction.sizeBytes + more
+  return { ...prepared, transaction: { ...transaction, head: headers + transaction.head, sizeBytes } }
+}
+
 /** Lines of the message: each grows by one byte on the wire. */
 function lineCount(head: ByteString, bodyLines: number): number {
   let lines = bodyLines + 1

@@ -20,7 +20,8 @@ import { hostStanding } from '../retry/standing.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
 import { hostsOfOption, type Place, placesOf } from './smtp-hosts.ts'
 import { smtpOptions, type SmtpSettings } from './smtp.options.ts'
-import { type Prepared, prepare } from './smtp-prepare.ts'
+import { type Prepared, prepare, withHeaders } from './smtp-prepare.ts'
+import { signatures } from './smtp-sign.ts'
 import { authenticatorField, deferredBy, diagnostic, hostErrorLine, hostLine } from './smtp-words.ts'
 import { authenticate } from './smtp-auth.ts'
 import { openSession, type SessionOptions } from './smtp-session.ts'
@@ -65,7 +66,11 @@ function settingsOf(instance: TransportInstance): TransportInstance<SmtpSettings
 }
 
 /** What one attempt at a place came to, beside the outcomes it settled. */
-type Attempt = { readonly tried: boolean }
+type Attempt = {
+  readonly tried: boolean
+  /** Ends all attempts: the message cannot be sent as it must be. */
+  readonly stop?: AddressOutcome
+}
 
 class SmtpDelivery {
   readonly #batch: Batch
@@ -77,6 +82,8 @@ class SmtpDelivery {
   /** The last deferral of addresses that further hosts may still take. */
   readonly #lastDeferral = new Map<RoutedAddress, AddressOutcome>()
   #pending: readonly RoutedAddress[]
+  /** Headers that go before the message; undefined: not made yet. */
+  #signature: ByteString | undefined
   #waiting = 0
   #waitingUntil: number | undefined
   #expired = 0
@@ -176,6 +183,7 @@ class SmtpDelivery {
           return deferredBy(`${this.#batch.transport.name} transport found host ${place.name} to be local`)
         }
         const attempt = await this.#tryPlace(place, request)
+        if (attempt.stop !== undefined) return attempt.stop
         if (attempt.tried) this.#tries++
       }
     }
@@ -239,6 +247,8 @@ class SmtpDelivery {
       }
       return { tried: false }
     }
+    const signed = await this.#signed(request)
+    if ('is' in signed) return { tried: false, stop: signed }
     const host = { address: place.address, name: place.name }
     const session: SessionOptions = {
       ...request.session,
@@ -256,7 +266,7 @@ class SmtpDelivery {
         this.#environment.pool.drop(poolKey)
         return { tried: true }
       }
-      const result = await this.#send(opened, place, request)
+      const result = await this.#send(opened, place, signed)
       // The server closed a kept connection just as we began: nothing was said, so begin again on a new one.
       if (kept !== undefined && result.is === 'host' && result.silent) {
         opened.client.destroy()
@@ -273,6 +283,16 @@ class SmtpDelivery {
       else this.#environment.pool.drop(poolKey, opened)
       return { tried: true }
     }
+  }
+
+  /** The request with its signatures, which are made once a host may be tried. */
+  async #signed(request: Prepared): Promise<Prepared | AddressOutcome> {
+    if (this.#signature === undefined) {
+      const made = await signatures(request.transaction, this.#settings, this.#context)
+      if ('failure' in made) return deferredBy(made.failure)
+      this.#signature = made.headers
+    }
+    return this.#signature === '' ? request : withHeaders(request, this.#signature)
   }
 
   async #open(place: Place, session: SessionOptions, key: string): Promise<PooledConnection | undefined> {

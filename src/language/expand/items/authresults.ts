@@ -1,6 +1,7 @@
 /** An Authentication-Results: header. Sources: Exim manual, "Expansion items"; RFC 8601 section 2. */
 import type { Awaitable } from '../../../base/outcome.ts'
 import { concat, taint, type Text } from '../../../base/text.ts'
+import { arcOf } from '../../../mail/arc-facts.ts'
 import { type DkimSignature, dkimOf, dkimResult, overridden } from '../../../mail/dkim-facts.ts'
 import { dmarcOf } from '../../../mail/dmarc-facts.ts'
 import { spfOf } from '../../../mail/spf-facts.ts'
@@ -21,6 +22,7 @@ export const authresults: ItemRow = plainItem({
       auth(context.connection),
       spf(context),
       ...dkim(context),
+      arc(context),
       dmarcPart(context),
     ].filter((part) => part !== undefined)
     // Differs from Exim, which says nothing after the name: RFC 8601 section 2.2 asks for the word.
@@ -75,6 +77,24 @@ export function dmarcPart({ message }: Context): string | undefined {
   const author = facts.author === '' ? '' : ` header.from=${value(facts.author)}`
   const policy = facts.evaluation?.policy
   return `dmarc=${result}${author}${policy === undefined ? '' : ` policy.dmarc=${policy.evaluated}`}`
+}
+
+/** RFC 8617 section 7.2; undefined when no chain was checked. */
+function arc({ message, connection }: Context): string | undefined {
+  const facts = arcOf(message)
+  if (facts === undefined) return undefined
+  if (facts.state === 'none') return 'arc=none'
+  const instances = facts.instances > 0 ? `i=${facts.instances}` : ''
+  const why = [instances, facts.reason].filter((one) => one !== '').join('; ')
+  let said = `arc=${facts.state}${why === '' ? '' : ` (${comment(why)})`}`
+  const domain = facts.domains.at(-1) ?? ''
+  if (domain !== '') said += ` header.d=${value(domain)}`
+  if (facts.selector !== '') said += ` header.s=${value(facts.selector)}`
+  // RFC 8617 section 5.2: 0 when all message signatures hold.
+  if (facts.state === 'pass') said += ` header.oldest-pass=${facts.oldestPass === 1 ? 0 : facts.oldestPass}`
+  return connection?.hostAddress === undefined
+    ? said
+    : `${said} smtp.remote-ip=${value(connection.hostAddress)}`
 }
 
 /** One for each signature. RFC 8601 section 2.7.1; an empty list when nothing was signed, as Exim has it. */

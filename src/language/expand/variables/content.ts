@@ -33,9 +33,6 @@ const disk = ['log_inodes', 'log_space', 'spool_inodes', 'spool_space'].map((nam
 )
 
 export const contentVariables: readonly VariableRow[] = [
-  ...['domains', 'oldest_pass', 'state', 'state_reason'].map((name) =>
-    storedOutside(`arc_${name}`, `ARC: ${name.replaceAll('_', ' ')}.`),
-  ),
   stored('av_failed', '1 when the virus scanner failed.'),
   stored('atrn_host', 'The host that asked for its mail by ATRN.'),
   stored('atrn_mode', 'Whether ATRN is at work as customer or provider.'),

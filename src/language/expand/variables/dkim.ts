@@ -2,10 +2,11 @@
  * The DKIM signature at work in a run of the DKIM ACL; afterwards that of the last run.
  * Source: Exim manual, "Verifying DKIM signatures in incoming mail".
  */
+import { taint } from '../../../base/text.ts'
 import { type DkimRun, type DkimSignature, dkimOf, dkimSigners } from '../../../mail/dkim-facts.ts'
 import type { Context } from '../../../ports.ts'
 import type { VariableRow, VariableValue } from '../rows.ts'
-import { outside } from './kinds.ts'
+import { outside, trusted } from './kinds.ts'
 
 /** What numbers are when the signature does not say: larger than any that it could. */
 const unlimited = 9_999_999_999_999
@@ -14,7 +15,6 @@ function runOf({ message }: Context): DkimRun | undefined {
   return dkimOf(message)?.run
 }
 
-/** In a transport the domain and selector that the message is about to be signed with. */
 function ofSignature(
   name: string,
   doc: string,
@@ -22,10 +22,22 @@ function ofSignature(
   otherwise: VariableValue = '',
 ): VariableRow {
   return outside(`dkim_${name}`, doc, ({ context }) => {
+    const signature = runOf(context)?.signature
+    return signature === undefined ? otherwise : get(signature)
+  })
+}
+
+/** In a transport what the message is about to be signed with, as trusted as the option it comes from. */
+function orSigning(
+  name: 'domain' | 'selector',
+  doc: string,
+  get: (signature: DkimSignature) => string,
+): VariableRow {
+  return trusted(`dkim_${name}`, doc, ({ context }) => {
     const signing = context.bound?.get(`dkim_${name}`)
     if (signing !== undefined) return signing
     const signature = runOf(context)?.signature
-    return signature === undefined ? otherwise : get(signature)
+    return signature === undefined ? '' : taint(get(signature), `$dkim_${name}`)
   })
 }
 
@@ -46,7 +58,11 @@ export const dkimVariables: readonly VariableRow[] = [
   ),
   ofSignature('created', 'When the signature was made; 0: not told.', ({ created }) => created, 0),
   outside('dkim_cur_signer', 'The signer the DKIM ACL runs for.', ({ context }) => runOf(context)?.signer),
-  ofSignature('domain', 'The domain that signed (d=).', ({ writtenDomain }) => writtenDomain),
+  orSigning(
+    'domain',
+    'The domain that signed (d=), or is about to sign.',
+    ({ writtenDomain }) => writtenDomain,
+  ),
   ofSignature(
     'expires',
     'When the signature expires; 9999999999999: never.',
@@ -76,7 +92,7 @@ export const dkimVariables: readonly VariableRow[] = [
     'Signers for which the DKIM ACL runs: the option of this name, as it is written.',
     ({ context }) => context.settings.dkim_verify_signers?.text,
   ),
-  ofSignature('selector', 'The selector of the key (s=).', ({ selector }) => selector),
+  orSigning('selector', 'The selector of the key (s=).', ({ selector }) => selector),
   outside('dkim_signers', 'All domains and identities that signed the message.', ({ context }) => {
     const facts = dkimOf(context.message)
     return facts === undefined ? '' : dkimSigners(facts).join(':')

@@ -8,6 +8,7 @@ import { dmarcVariables } from './dmarc.ts'
 import { messageVariables } from './message.ts'
 import { proxyTlvVariables } from './proxy-tlv.ts'
 import { serverVariables } from './server.ts'
+import { arcVariables } from './arc.ts'
 import { dkimVariables } from './dkim.ts'
 import { spfVariables } from './spf.ts'
 import { timeVariables } from './time.ts'
@@ -21,6 +22,7 @@ const rows: readonly VariableRow[] = [
   ...messageVariables,
   ...proxyTlvVariables,
   ...serverVariables,
+  ...arcVariables,
   ...dkimVariables,
   ...spfVariables,
   ...timeVariables,

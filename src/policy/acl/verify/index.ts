@@ -1,17 +1,12 @@
 /** All items of `verify =`, by name. */
 import { recipient, sender } from './address.ts'
+import { arc } from './arc.ts'
 import { headerNamesAscii, headerSender, headerSyntax, notBlind } from './headers.ts'
 import { certificate, helo, reverseHostLookup } from './helo.ts'
 import type { VerifyRow } from './row.ts'
 
 export const verifyItems: readonly VerifyRow[] = [
-  {
-    name: 'arc',
-    doc: 'The chain of ARC seals is whole.',
-    tier: 'B',
-    phases: { only: ['data'] },
-    takesAddress: false,
-  },
+  arc,
   certificate,
   {
     name: 'csa',

@@ -59,6 +59,7 @@ export function readSignature(text: ByteString, kind: SignatureKind = dkimKind):
   const identity = kind.identified ? fromQuotedPrintable(value('i') ?? '') : ''
   const headerNames = withoutSpace(value('h') ?? '')
     .split(':')
+    .filter((name) => name !== '')
     .slice(0, mostNames + 1)
   const read = {
     text,
