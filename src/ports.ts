@@ -365,16 +365,27 @@ export interface AclResult {
 export interface VerifyRequest {
   readonly address: ByteString
   readonly kind: 'recipient' | 'sender'
+  /** A sender that stands in a header: `verify = header_sender`. */
+  readonly ofHeader?: boolean
   /** Options after the slash, split, not expanded further: `callout=10s,defer_ok`. */
   readonly options: readonly ByteString[]
 }
+/** The last command of a callout that failed, and its answer. */
+export interface CalloutTold {
+  /** Address of the host that was asked. */
+  readonly called: string
+  readonly sent: ByteString
+  readonly response: ByteString
+}
 export interface VerifyResult {
   readonly is: 'ok' | 'fail' | 'defer'
+  /** Another host was asked, or its answer was remembered. */
+  readonly callout?: { readonly told: CalloutTold | undefined } | undefined
   /** For the client: `Unrouteable address`. */
   readonly userMessage?: ByteString | undefined
   readonly logMessage?: ByteString | undefined
   readonly addressData?: Text | undefined
-  /** `$recipient_verify_failure` / `$sender_verify_failure`: `qualify route mail recipient postmaster`. */
+  /** `$recipient_verify_failure` / `$sender_verify_failure`: `qualify route mail recipient postmaster random`. */
   readonly failure?: string | undefined
   readonly localPartData?: Text | undefined
   readonly domainData?: Text | undefined

@@ -1,11 +1,18 @@
 /** Reception, routing, delivery and queue of one configuration, put together when the first of them is asked for. */
 import { loadavg } from 'node:os'
-import { createDelivery, type Delivery, type DeliveryDeps } from '../flow/delivery/index.ts'
+import {
+  createCallout,
+  createCutthrough,
+  createDelivery,
+  type Delivery,
+  type DeliveryDeps,
+} from '../flow/delivery/index.ts'
 import type { Accepted, ReceiveServices } from '../flow/receive/services.ts'
 import { createRouting, type Routing } from '../flow/routing/index.ts'
 import { rewriteHeaders } from '../flow/routing/rewrite/index.ts'
 import { createDoors } from '../language/expand/doors/index.ts'
 import type { Claim, SpooledMessage } from '../store/spool/api.ts'
+import { createTlsContexts } from '../wire/tls/contexts.ts'
 import { createAuthService } from './auth-service.ts'
 import { createEtrn } from './etrn.ts'
 import type { RunAs } from './privileged/run-as.ts'
@@ -36,13 +43,21 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
   await store.openHints()
   const { configuration } = server
   const { routers, transports } = configuration
+  const tlsContexts = createTlsContexts(() => Date.now())
+  const callout = createCallout({ tlsContexts })
   const routing = createRouting({
+    callout,
     routers,
     transports,
     searchDomains: options.searchDomains,
     submit: async (message) => submitGenerated(message, server, await receiving()),
   })
   const rulesOf = transportRules()
+  const cutthrough = createCutthrough({
+    callout,
+    target: (address, context) => routing.target(address, context),
+    rewriteHeaders: (headers, rules, context) => rewriteHeaders(headers, context, { rules: rulesOf(rules) }),
+  })
   const auth = createAuthService(configuration.authenticators)
   const doors = createDoors()
   const etrn = createEtrn({
@@ -104,6 +119,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       rewriting: createRewriting(configuration.rewrite),
       auth,
       etrn,
+      cutthrough,
       async expn(address, context) {
         const tested = await routing.test(address, 'expn', context)
         return { is: tested.exitCode === 0 ? 'ok' : 'fail', lines: tested.lines }

@@ -11,6 +11,8 @@ import type { DeliverySummary } from './results.ts'
 export type { DeliveryOptions } from './attempt.ts'
 export type { DeliveryDeps, GeneratedMessage, RouteOptions, Submitted } from './deps.ts'
 export type { DeliverySummary } from './results.ts'
+export { createCallout } from './callout/callout.ts'
+export { createCutthrough } from './callout/cutthrough.ts'
 export { transportDrivers } from './transports/index.ts'
 
 export interface Delivery {

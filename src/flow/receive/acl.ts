@@ -3,6 +3,12 @@ import type { Expandable } from '../../base/expandable.ts'
 import { isFailure } from '../../base/outcome.ts'
 import { type ByteString, textOf } from '../../base/text.ts'
 import { dmarcOf } from '../../mail/dmarc-facts.ts'
+import {
+  type FailedSender,
+  failedSenderDetails,
+  failedSenderLine,
+  failedSenderOf,
+} from '../../policy/acl/verify/failed-sender.ts'
 import type { AclPlace, AclResult, Context, LogFacts } from '../../ports.ts'
 import { chooseReply } from '../../wire/smtp/replies.ts'
 import type { Session } from './session-state.ts'
@@ -63,12 +69,42 @@ export function refusalOf(session: Session, result: AclResult, question: AclQues
       `configured error code starts with incorrect digit (expected ${temporary ? 4 : 5}) in "${message}"`,
     )
   }
+  logFailedSender(session, question)
   logRefusal(session, result, question, { temporary, code: chosen.code })
+  const text = chosen.text === '' ? prohibited : chosen.text
   return {
     code: chosen.code,
-    text: chosen.text === '' ? prohibited : chosen.text,
+    text: temporary ? text : withSenderDetails(session, question, text),
     drop: result.verdict === 'drop',
   }
+}
+
+/** RCPT and the message itself are refused with what is wrong with the sender, if that was found. */
+function failedSender(session: Session, question: AclQuestion): FailedSender | undefined {
+  const message = session.transaction?.message
+  return question.withSender === true && message !== undefined ? failedSenderOf(message) : undefined
+}
+
+function logFailedSender(session: Session, question: AclQuestion): void {
+  const failed = failedSender(session, question)
+  if (failed === undefined || failed.logged) return
+  failed.logged = true
+  if (!session.log.selects('sender_verify_fail')) return
+  session.mainLog(`${session.who()} ${failedSenderLine(failed)}`, {
+    event: 'acl:sender-verify',
+    sender: failed.address,
+  })
+}
+
+function withSenderDetails(session: Session, question: AclQuestion, text: ByteString): ByteString {
+  const failed = failedSender(session, question)
+  if (failed === undefined || failed.told) return text
+  failed.told = true
+  if (session.transaction?.message.controls.noMultilineResponses === true) return text
+  const enhanced = /^5\.\d{1,3}\.\d{1,3} /.exec(text)?.[0] ?? ''
+  const lines = failedSenderDetails(failed)
+  if (lines.length === 0) return text
+  return `${enhanced}${lines.join('\n')}\n${text.slice(enhanced.length)}`
 }
 
 function logRefusal(

@@ -103,6 +103,8 @@ async function accept(
     answer(session, transaction, acceptance)
     return 'continue'
   }
+  const handedOn = await handOn(session, transaction, receiver, envelope, acceptance)
+  if (handedOn !== undefined) return handedOn
   const spooled = session.connection.hostChecking ? undefined : await commit(session, receiver, envelope)
   if (spooled === 'refused') return 'continue'
   logReceived(session, transaction, acceptance, envelope)
@@ -110,6 +112,50 @@ async function accept(
   answer(session, transaction, acceptance)
   // The client has its answer while delivery begins.
   if (spooled !== undefined) session.services.accepted(spooled, deliverHow(session, transaction))
+  return 'continue'
+}
+
+/** Sends the message to the next host before the client is answered, where that was prepared. */
+async function handOn(
+  session: Session,
+  transaction: Transaction,
+  receiver: MessageReceiver,
+  envelope: Envelope,
+  acceptance: Acceptance,
+): Promise<Next | undefined> {
+  const { message, context } = transaction
+  const service = session.services.cutthrough
+  const mode = message.controls.cutthrough
+  const { incoming } = receiver
+  if (mode === undefined || service === undefined || incoming === undefined || acceptance.chunking) {
+    return undefined
+  }
+  const { headers } = acceptance
+  const result = await service.send({ envelope, headers, read: () => incoming.read() }, context)
+  if (result.is === 'not possible') return undefined
+  if (result.is === 'accepted') {
+    for (const { address, fields } of result.recipients) {
+      session.log.main(envelope.id, `>> ${address}${fields}`, { event: 'msg:delivery', recipient: address })
+    }
+    await receiver.abort()
+    logReceived(session, transaction, acceptance, envelope)
+    session.log.main(envelope.id, 'Completed', { event: 'msg:complete' })
+    session.messagesAccepted++
+    answer(session, transaction, acceptance)
+    return 'continue'
+  }
+  const word = result.is === 'refused' ? 'rejected' : 'tmp-reject from cutthrough'
+  for (const { address, fields } of result.recipients) {
+    const [sender = '', rest = ''] = /^( F=<[^>]*>)?(.*)$/s.exec(fields)?.slice(1) ?? []
+    session.log.main(envelope.id, `${session.who()} ${address}${sender} ${word} after DATA:${rest}`, {
+      event: 'smtp:rejected',
+      what: 'cutthrough',
+      recipient: address,
+    })
+  }
+  if (result.is === 'deferred' && mode.defer === 'spool') return undefined
+  await receiver.abort()
+  session.reply(result.code, `${acceptance.before}${result.reply.replace(/^\d{3}[ -]/gm, '')}`)
   return 'continue'
 }
 

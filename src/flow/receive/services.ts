@@ -4,6 +4,7 @@ import type { ByteString } from '../../base/text.ts'
 import type { Header } from '../../mail/envelope.ts'
 import type { ConnectionFacts, Context } from '../../ports.ts'
 import type { Spool, SpooledMessage } from '../../store/spool/api.ts'
+import type { CutthroughService } from '../cutthrough-types.ts'
 import type { LineReader } from '../../wire/line-reader.ts'
 
 /** Both ends of a dialogue: a socket, standard input and output, a test. */
@@ -115,6 +116,8 @@ export interface ReceiveServices {
   readonly rewriting?: Rewriting | undefined
   readonly startTls?: StartTlsService | undefined
   readonly auth?: AuthService | undefined
+  /** `control = cutthrough_delivery`. Absent: messages are queued and delivered as usual. */
+  readonly cutthrough?: CutthroughService | undefined
   /** Starts a queue run for the argument of ETRN; its text is the reply when it cannot. */
   etrn?(
     argument: ByteString,

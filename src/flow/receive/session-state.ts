@@ -4,6 +4,7 @@ import type { Recipient, RecipientDsn } from '../../mail/envelope.ts'
 import { authField, duration, hostAndIdent, tlsFields } from '../../mail/log-lines.ts'
 import type { ConnectionFacts, Context, Log, LogFacts, MessageFacts } from '../../ports.ts'
 import type { DataScanner } from '../../wire/smtp/data-scanner.ts'
+import { closeHeld } from '../cutthrough-types.ts'
 import { formatReply } from '../../wire/smtp/replies.ts'
 import type { MessageReceiver } from './body.ts'
 import type { ReceiveServices, SessionIo } from './services.ts'
@@ -165,6 +166,7 @@ export class Session {
   reset(why?: string): void {
     const transaction = this.transaction
     if (transaction !== undefined && why !== undefined) this.#logIncomplete(transaction, why)
+    if (transaction !== undefined) closeHeld(transaction.message)
     void this.chunks?.receiver.abort()
     this.chunks = undefined
     this.transaction = undefined

@@ -6,6 +6,7 @@ import type { ByteString } from '../../base/text.ts'
 import { duration } from '../../mail/log-lines.ts'
 import type { ConnectionFacts } from '../../ports.ts'
 import type { LineResult } from '../../wire/line-reader.ts'
+import { flushKey } from '../../policy/acl/flush.ts'
 import { recognise } from '../../wire/smtp/grammar.ts'
 import { runAclOption } from './acl.ts'
 import type { Command } from './commands/command.ts'
@@ -30,6 +31,8 @@ export async function runSession(
   services: ReceiveServices,
 ): Promise<{ readonly lost: boolean }> {
   const session = new Session(io, connection, services)
+  // A delay or a callout in an ACL may last: clients that grouped their commands get the answers so far.
+  connection.extra.set(flushKey, () => io.flush())
   try {
     if ((await welcome(session)) === 'continue') {
       session.send()

@@ -9,12 +9,13 @@ import { rewriteAddress } from './rewrite/rewrite-address.ts'
 import { routeAll, type RouteAllOptions, type RouteEngine } from './route-all.ts'
 import { routerDrivers } from './routers/index.ts'
 import type { OwnMessage, RoutingServices } from './types.ts'
-import { createVerify, type Callout } from './verify.ts'
+import { createVerify, findTarget } from './verify.ts'
+import type { Callout, CalloutTarget } from '../callout-types.ts'
 
 export { routerDrivers } from './routers/index.ts'
 export type { RouterDriver } from './types.ts'
 export type { AddressTest, AddressTestMode } from './address-test.ts'
-export type { Callout } from './verify.ts'
+export type { Callout } from '../callout-types.ts'
 export type { RouteAllOptions } from './route-all.ts'
 export type { OwnMessage } from './types.ts'
 
@@ -34,6 +35,8 @@ export interface Routing {
   route(recipients: readonly Recipient[], context: Context, options?: RouteAllOptions): Promise<RoutingResult>
   /** The ACL condition `verify = recipient|sender`. */
   verify(request: VerifyRequest, context: Context): Promise<VerifyResult>
+  /** Where the one address that a recipient leads to goes; undefined: none, or several. */
+  target(address: ByteString, context: Context): Promise<CalloutTarget | undefined>
   /** `-bt`, `-bv`, `-bvs` and EXPN: what Exim prints, and its exit code. */
   readonly test: AddressTest
 }
@@ -51,6 +54,7 @@ export function createRouting(deps: RoutingDeps): Routing {
   return {
     route: (recipients, context, options = {}) => routeAll(recipients, context, options, engine),
     verify: createVerify(engine, deps.callout),
+    target: (address, context) => findTarget(address, context, engine),
     test: createAddressTest(engine),
   }
 }

@@ -1,23 +1,15 @@
 /** Verifying an address: routing it without delivering. Source: Exim manual, "Address verification". */
 import type { ByteString, Text } from '../../base/text.ts'
 import { parseAddress } from '../../mail/parse-address.ts'
+import { parseCallout } from '../../policy/acl/verify/callout-options.ts'
 import type { Context, VerifyRequest, VerifyResult } from '../../ports.ts'
+import type { Callout } from '../callout-types.ts'
 import { topCandidate } from './candidate.ts'
 import { rewriteAddress } from './rewrite/rewrite-address.ts'
 import { routeAddress, type Unrouted } from './route-address.ts'
 import type { TakenAddress } from './finish.ts'
 import type { RouteEngine } from './route-all.ts'
 import type { Candidate } from './types.ts'
-
-/** Asks the hosts of an address whether they would take it. */
-export type Callout = (
-  address: TakenAddress,
-  request: VerifyRequest,
-  context: Context,
-) => Promise<VerifyResult>
-
-/** Options that change what a result means; all others belong to the callout. */
-const plainOptions = new Set(['defer_ok', 'no_details', 'success_on_redirect', 'quota'])
 
 export function createVerify(
   engine: RouteEngine,
@@ -27,25 +19,36 @@ export function createVerify(
     // The null reverse-path is always good: RFC 5321 section 4.5.5.
     if (request.kind === 'sender' && request.address === '') return { is: 'ok' }
     const options = request.options.map((option) => option.trim())
-    const wantsCallout = options.some((option) => /^callout\b/.test(option))
-    const unknown = options.find(
-      (option) => !plainOptions.has(option) && !/^(?:callout\b|use_sender\b)/.test(option),
-    )
-    if (unknown !== undefined && unknown !== '') {
-      return { is: 'defer', logMessage: `unknown option "${unknown}" in ACL verify condition` }
-    }
-    if (wantsCallout && callout === undefined) {
-      return { is: 'defer', logMessage: 'callout verification is not supported by this version' }
-    }
-    const result = await verifyByRouting(
-      request,
+    const parsed = parseCallout(
       options,
-      context,
-      engine,
-      wantsCallout ? callout : undefined,
+      options.join('/'),
+      request.ofHeader === true ? 'header' : request.kind,
     )
+    if (parsed.is === 'wrong') return { is: 'defer', logMessage: parsed.message }
+    if (parsed.is === 'options' && callout === undefined) {
+      return { is: 'defer', logMessage: 'callout verification is not supported here' }
+    }
+    const call =
+      parsed.is === 'none' || callout === undefined
+        ? undefined
+        : (target: TakenAddress, inner: Context) => callout(target, request.kind, parsed.options, inner)
+    const result = await verifyByRouting(request, options, context, engine, call)
     return result.is === 'defer' && options.includes('defer_ok') ? { ...result, is: 'ok' } : result
   }
+}
+
+/** The one address that a recipient leads to at a transport, as verification finds it; undefined: none, or several. */
+export async function findTarget(
+  address: ByteString,
+  context: Context,
+  engine: RouteEngine,
+): Promise<TakenAddress | undefined> {
+  let found: TakenAddress | undefined
+  await verifyByRouting({ address, kind: 'recipient', options: [] }, [], context, engine, (target) => {
+    found = target
+    return Promise.resolve({ is: 'ok' })
+  })
+  return found
 }
 
 /** Redirections to one child are followed; with several the address is good. */
@@ -54,7 +57,7 @@ async function verifyByRouting(
   options: readonly string[],
   outer: Context,
   engine: RouteEngine,
-  callout: Callout | undefined,
+  callout: ((target: TakenAddress, context: Context) => Promise<VerifyResult>) | undefined,
 ): Promise<VerifyResult> {
   const { kind } = request
   const purpose = kind === 'recipient' ? 'verify-recipient' : 'verify-sender'
@@ -70,9 +73,8 @@ async function verifyByRouting(
     const { result } = run
     switch (result.is) {
       case 'taken':
-        if (callout !== undefined && result.address.hosts.length > 0)
-          return callout(result.address, request, context)
-        return ok(result.address)
+        if (callout === undefined) return ok(result.address)
+        return { ...ok(result.address), ...(await callout(result.address, outer)) }
       case 'discarded':
         return { is: 'ok', ...dataOf(candidate) }
       case 'failed':

@@ -55,6 +55,7 @@ export function takeMessages(
   else variables.set('acl_verify_message', progress.user)
   return after(expandMessage(progress.message, call), (own) => {
     if (own !== undefined) progress.user = own
+    if (progress.log !== undefined) variables.set('acl_verify_message', progress.log)
     return after(expandMessage(progress.logMessage, call), (log) => {
       variables.delete('acl_verify_message')
       const joins = progress.log !== undefined && statement.verb !== 'warn'

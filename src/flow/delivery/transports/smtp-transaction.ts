@@ -78,6 +78,18 @@ export async function transaction(
   return new Transaction(client, offers, request).run()
 }
 
+/** A message whose MAIL and RCPTs were accepted before on this connection. */
+export async function resumeTransaction(
+  client: SmtpClient,
+  offers: Offers,
+  request: TransactionRequest,
+): Promise<TransactionResult> {
+  return new Transaction(client, offers, request).data()
+}
+
+/** What a client is told of a host that gave no answer. */
+export const message4xx = 451
+
 class Transaction {
   readonly #client: SmtpClient
   readonly #offers: Offers
@@ -97,6 +109,15 @@ class Transaction {
 
   async run(): Promise<TransactionResult> {
     return this.#request.pipelining ? this.#pipelined() : this.#stepwise()
+  }
+
+  /** DATA and the message. */
+  async data(): Promise<TransactionResult> {
+    const { commandMs, mark } = this.#request
+    const { replies, broken } = await this.#client.exchange('DATA\r\n', 1, commandMs)
+    const data = replies[0]
+    if (data === undefined) return this.#host(brokenError(broken, 'DATA', mark))
+    return data.code < 400 ? this.#lines() : this.#dataRefused(data, 'DATA')
   }
 
   /** MAIL, all RCPTs and DATA leave together. */
@@ -149,11 +170,7 @@ class Transaction {
       this.#verdicts[i] = rcptVerdict(one.address, reply)
     }
     if (!this.#accepted()) return this.#noneAccepted(false)
-    if (request.chunking) return this.#chunks()
-    const { replies, broken } = await this.#client.exchange('DATA\r\n', 1, request.commandMs)
-    const data = replies[0]
-    if (data === undefined) return this.#host(brokenError(broken, 'DATA', request.mark))
-    return data.code < 400 ? this.#lines() : this.#dataRefused(data, 'DATA')
+    return request.chunking ? this.#chunks() : this.data()
   }
 
   /** The message after 354, dots doubled. */

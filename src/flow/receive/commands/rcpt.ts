@@ -79,11 +79,38 @@ async function decide(
       { event: 'smtp:discarded', recipient: address },
     )
   } else {
+    const handed = await handOn(session, transaction, address, shown, context)
+    if (handed !== undefined) return handed
     transaction.recipients.push({ address, raw, ...(dsn === undefined ? {} : { dsn }) })
     message.recipients = transaction.recipients
   }
   answerAccepted(session, result, 250, 'Accepted')
   return 'continue'
+}
+
+/** `control = cutthrough_delivery`: the next host is told of the recipient; its refusal is the client's. */
+async function handOn(
+  session: Session,
+  transaction: Transaction,
+  address: ByteString,
+  shown: ByteString,
+  context: Context,
+): Promise<Next | undefined> {
+  const service = session.services.cutthrough
+  const { message } = transaction
+  if (message.controls.cutthrough === undefined || service === undefined) return undefined
+  // These hand the message over in another way: Exim manual, `control = cutthrough_delivery`.
+  if (message.prdrRequested || !session.remote || session.connection.hostChecking) return undefined
+  const handed = await service.recipient(address, context)
+  if (handed.is !== 'refused') return undefined
+  const { temporary, reply, logMessage } = handed
+  const result: AclResult = {
+    verdict: temporary ? 'defer' : 'deny',
+    userMessage: reply,
+    logMessage,
+  }
+  const refusal = refusalOf(session, result, { what: `RCPT ${shown}`, withSender: true })
+  return refusal === undefined ? undefined : refuse(session, transaction, result, refusal)
 }
 
 /** Without an ACL no recipient is taken from the network, and every one from a local program. */

@@ -11,7 +11,7 @@ type Flag = {
 const overSmtp: Phases = { except: ['notsmtp', 'notsmtp_start'] }
 
 /** Flags that nothing heeds yet. */
-const pending = new Set(['allow_auth_unadvertised', 'no_callout_flush', 'no_delay_flush', 'no_mbox_unspool'])
+const pending = new Set(['allow_auth_unadvertised', 'no_mbox_unspool'])
 
 function flag(
   name: string,

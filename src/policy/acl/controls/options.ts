@@ -110,8 +110,9 @@ function endOfOption(text: string): number {
 export const cutthroughDelivery: ControlRow = {
   name: 'cutthrough_delivery',
   doc: 'The message is handed on while it is being received; /defer=pass hands temporary refusals back.',
+  since: '0.1',
   tier: 'A',
-  phases: 'all',
+  phases: { only: ['rcpt'] },
   takesOptions: true,
   apply(call, options) {
     // Only the first recipient may ask for it; later ones are ignored, as in Exim.

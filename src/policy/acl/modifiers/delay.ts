@@ -1,5 +1,6 @@
 import { formatInterval, parseInterval } from '../../../base/interval.ts'
 import { textOf } from '../../../base/text.ts'
+import { flushReplies } from '../flush.ts'
 import { type ActingModifier, errorOf, type Modified } from '../row.ts'
 
 /** A client that is made to wait longer than this has gone. */
@@ -27,6 +28,7 @@ export const delay: ActingModifier = {
     if (seconds > LONGEST_SECONDS) {
       return errorOf(`delay of ${formatInterval(seconds)} is longer than ${formatInterval(LONGEST_SECONDS)}`)
     }
+    flushReplies(context, 'noDelayFlush')
     return wait(seconds * 1000, context.signal)
   },
 }

@@ -2,6 +2,7 @@
 import type { VerifyRequest, VerifyResult } from '../../../ports.ts'
 import { isAllowed, placeNames, type Phases, withSender } from '../place.ts'
 import { type AclCall, errorOf, type Tested, TRUE } from '../row.ts'
+import { type FailedSender, failedSenderKey, failedSenderOf } from './failed-sender.ts'
 import { badOption } from './options.ts'
 import type { VerifyArgument, VerifyRow } from './row.ts'
 
@@ -14,7 +15,7 @@ export const recipient: VerifyRow = {
   takesAddress: false,
   async run(call, argument) {
     const { address } = call.context
-    const bad = badOption(argument.options, argument.text)
+    const bad = badOption(argument.options, argument.text, 'recipient')
     if (bad !== undefined) return errorOf(bad)
     if (address === undefined) return errorOf(`cannot verify recipient in ACL for ${call.place}`)
     const local = address.casedLocalPart ?? address.localPart
@@ -40,7 +41,7 @@ export const sender: VerifyRow = {
   phases: 'all',
   takesAddress: true,
   async run(call, argument) {
-    const bad = badOption(argument.options, argument.text)
+    const bad = badOption(argument.options, argument.text, 'sender')
     if (bad !== undefined) return errorOf(bad)
     const own = argument.value === undefined
     if (own && !isAllowed(senderPlaces, call.place)) {
@@ -56,11 +57,15 @@ export const sender: VerifyRow = {
       ? known
       : await verifyNow(call, { address, kind: 'sender', options: argument.options })
     if (isVerifyResult(known)) call.context.debug?.('acl', 'using cached sender verify result')
-    else if (result.is !== 'defer') message?.extra.set(key, result)
+    // A callout has a cache of its own, and what it said may change.
+    else if (result.is === 'ok' || !argument.options.some((option) => option.startsWith('callout'))) {
+      message?.extra.set(key, result)
+    }
+    noteFailure(call, address, result, argument)
     if (result.addressData === undefined) variables.delete('sender_address_data')
     else variables.set('sender_address_data', result.addressData)
     setFailure(call, 'sender_verify_failure', result)
-    return asTested(call, result, argument)
+    return asSender(call, result, argument)
   },
 }
 
@@ -78,6 +83,27 @@ function verifyNow(call: AclCall, request: VerifyRequest): Promise<VerifyResult>
 function setFailure(call: AclCall, name: string, result: VerifyResult): void {
   if (result.failure === undefined || result.failure === '') call.context.variables.delete(name)
   else call.context.variables.set(name, result.failure)
+}
+
+/** The details stand in lines of their own; the statement says only that it failed. */
+function asSender(call: AclCall, result: VerifyResult, argument: VerifyArgument): Tested {
+  const told = asTested(call, result, argument)
+  if (told.is === 'false') {
+    return { is: 'false', userMessage: 'Sender verify failed', logMessage: 'Sender verify failed' }
+  }
+  if (told.is !== 'defer') return told
+  const text = `Could not complete sender verify${result.callout === undefined ? '' : ' callout'}`
+  return { is: 'defer', userMessage: result.callout === undefined ? undefined : text, logMessage: text }
+}
+
+/** Kept with the message for the refusal that follows. Source: Exim manual, "Sender address verification reporting". */
+function noteFailure(call: AclCall, address: string, result: VerifyResult, argument: VerifyArgument): void {
+  const { message } = call.context
+  if (message === undefined || result.is === 'ok' || argument.options.includes('no_details')) return
+  const before = failedSenderOf(message)
+  // One that is known and has been told of is not told again.
+  if (before !== undefined && before.result === result) return
+  message.extra.set(failedSenderKey, { address, result, logged: false, told: false } satisfies FailedSender)
 }
 
 function asTested(call: AclCall, result: VerifyResult, argument: VerifyArgument): Tested {

@@ -121,7 +121,7 @@ export const headerSender: VerifyRow = {
   phases: withMessage,
   takesAddress: false,
   async run(call, argument) {
-    const bad = badOption(argument.options, argument.text, true)
+    const bad = badOption(argument.options, argument.text, 'header')
     if (bad !== undefined) return errorOf(bad)
     const { context } = call
     const headers = context.message?.headers ?? []
@@ -145,7 +145,10 @@ export const headerSender: VerifyRow = {
 }
 
 function verifySender(address: string, options: readonly string[], context: Context): Promise<VerifyResult> {
-  return context.ports.verify({ address, kind: 'sender', options }, { ...context, verifyMode: 'S' })
+  return context.ports.verify(
+    { address, kind: 'sender', ofHeader: true, options },
+    { ...context, verifyMode: 'S' },
+  )
 }
 
 function noSender(deferred: boolean): Tested {

@@ -20,6 +20,7 @@ export async function run(call: ServerCall): Promise<number> {
       '**** but without any ident (RFC 1413) callback.\n**** This is not for real!\n\n',
   )
   const connection = describedConnection(call, { kind: 'smtp', host: given, hostChecking: true })
+  if (valueOf(invocation, '-bhc') === undefined) connection.extra.set('no callouts', true)
   const base = await server.receiving()
   const context = server.context()
   const services: ReceiveServices = {
