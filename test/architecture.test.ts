@@ -74,6 +74,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'tools/cli/start-daemon.ts': ['node:child_process', 'node:cluster'],
   'tools/cli/test-message.ts': ['node:fs'],
   'tools/host/door.ts': ['node:child_process', 'node:fs'],
+  'tools/inspect/host-view.ts': ['node:fs'],
   'wire/dns/exchange.ts': ['node:dgram', 'node:net'],
   'wire/dns/message.ts': ['dns-packet'],
   'wire/dns/servers.ts': ['node:fs'],

@@ -3,9 +3,7 @@
  * of the experimental specification of 2014. Reading is held to a time as well.
  */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { renderDiagnostic } from '../src/base/diagnostic-frame.ts'
@@ -17,24 +15,19 @@ import { routerOptions } from '../src/language/config/options/router.ts'
 import type { OptionTable } from '../src/language/config/options/table.ts'
 import { transportOptions } from '../src/language/config/options/transport.ts'
 import type { DriverTable } from '../src/language/config/registries.ts'
-import { fetchDebian } from './support/debian.ts'
+import {
+  debianConfiguration,
+  debianRoot,
+  type DebianType,
+  debianTypes,
+} from './support/debian-configuration.ts'
 import { mistakes, readText } from './support/read.ts'
 import { tableRegistries } from './support/registries.ts'
-
-/** The root under which exim4-config and exim4-base are unpacked: the machine's own, else the cache's. */
-function debianRoot(): { readonly root: string } | { readonly missing: string } {
-  const own = [
-    '/usr/sbin/update-exim4.conf',
-    '/etc/exim4/conf.d',
-    '/usr/share/doc/exim4-base/examples/example.conf',
-  ]
-  if (own.every((path) => existsSync(path))) return { root: '/' }
-  return fetchDebian(['exim4-config', 'exim4-base'])
-}
 
 const debian = debianRoot()
 const skip = 'missing' in debian ? debian.missing : false
 const root = 'root' in debian ? debian.root : ''
+const generate = (type: DebianType, split: boolean): string => debianConfiguration(root, type, split)
 
 function assertLoads(text: string): Configuration {
   const configuration = readText(text)
@@ -54,50 +47,7 @@ test('the default configuration of Exim loads without an error', { skip }, () =>
   assert.equal(retry.length, 1)
 })
 
-/** What `update-exim4.conf` makes of an answer to Debian's question and the choice of split files. */
-function generate(type: string, split: boolean): string {
-  const folder = mkdtempSync(join(tmpdir(), 'postern-debian-'))
-  try {
-    cpSync(join(root, 'etc/exim4'), join(folder, 'exim4'), { recursive: true })
-    const answers = {
-      dc_eximconfig_configtype: type,
-      dc_other_hostnames: 'mail.example;example.org',
-      dc_local_interfaces: '127.0.0.1 ; ::1',
-      dc_readhost: 'visible.example',
-      dc_relay_domains: 'relay.example',
-      dc_minimaldns: 'false',
-      dc_relay_nets: '10.0.0.0/8;192.168.0.0/16',
-      dc_smarthost: 'smart.example::587',
-      dc_use_split_config: String(split),
-      dc_hide_mailname: 'true',
-      dc_mailname_in_oh: 'true',
-      dc_localdelivery: 'maildir_home',
-    }
-    const lines = Object.entries(answers).map(([name, value]) => `${name}='${value}'\n`)
-    writeFileSync(join(folder, 'exim4/update-exim4.conf.conf'), lines.join(''))
-    // The group belongs to the package, which need not be installed here.
-    const script = readFileSync(join(root, 'usr/sbin/update-exim4.conf'), 'utf8').replaceAll(
-      'root:Debian-exim',
-      'root',
-    )
-    writeFileSync(join(folder, 'generate'), script)
-    const output = join(folder, 'config')
-    const made = spawnSync(
-      'sh',
-      [join(folder, 'generate'), '--keepcomments', '-d', join(folder, 'exim4'), '-o', output],
-      {
-        encoding: 'utf8',
-        env: { ...process.env, CFILEMODE: '644', TMPDIR: folder },
-      },
-    )
-    assert.equal(made.status, 0, made.stderr)
-    return fromBytes(readFileSync(output))
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-}
-
-for (const type of ['internet', 'smarthost', 'satellite', 'local', 'none']) {
+for (const type of debianTypes) {
   for (const split of [false, true]) {
     test(`Debian's configuration of type ${type}, ${split ? 'split' : 'in one file'}, loads without an error`, {
       skip,

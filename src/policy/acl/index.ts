@@ -28,6 +28,8 @@ export interface AclEngine {
   readonly runAcl: Ports['runAcl']
   /** Every text in the named ACLs that is expanded when used. */
   texts(configuration: Configuration): Iterable<Expandable>
+  /** The named ACLs, taken apart. */
+  parsed(configuration: Configuration): Iterable<Acl>
   /** All conditions and modifiers by name. */
   readonly rows: ReadonlyMap<string, Row>
 }
@@ -127,6 +129,9 @@ export function createAclEngine(): AclEngine {
         }
       }
       checkAcls(configuration, named, report)
+    },
+    *parsed(configuration) {
+      for (const source of configuration.acls.values()) yield named(source)
     },
     *texts(configuration) {
       for (const source of configuration.acls.values()) {

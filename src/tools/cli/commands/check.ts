@@ -1,13 +1,12 @@
 /** `postern check [FILE]`: every mistake of a configuration, in one run. */
 import { parseArgs } from 'node:util'
 import { renderDiagnostic } from '../../../base/diagnostic-frame.ts'
-import type { Diagnostic } from '../../../base/diagnostic.ts'
 import { encodeUtf8 } from '../../../base/text.ts'
-import { checkTexts } from '../../../server/check-configuration.ts'
-import { loadConfiguration } from '../../../server/configuration-file.ts'
+import { checkAll } from '../../inspect/check-all.ts'
+import { jsonFinding } from '../../inspect/findings.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = 'usage: postern check [--strict] [-D NAME=VALUE]... [FILE | -C FILE]\n'
+const usage = 'usage: postern check [--strict] [--json] [-D NAME=VALUE]... [FILE | -C FILE]\n'
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const options = readOptions(words)
@@ -15,17 +14,23 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     terminal.err(`postern check: ${options}\n${usage}`)
     return 2
   }
-  const { files, defines, strict } = options
-  const loaded = await loadConfiguration({ ...(files.length === 0 ? {} : { files }), defines })
-  if (loaded.is === 'none') {
-    terminal.err(`postern check: ${loaded.message}\n`)
+  const { files, defines, strict, json } = options
+  const checked = await checkAll({ ...(files.length === 0 ? {} : { files }), defines })
+  if (checked.is === 'none') {
+    terminal.err(`postern check: ${checked.message}\n`)
     return 1
   }
-  const { configuration } = loaded
-  const found: Diagnostic[] = [...configuration.diagnostics, ...checkTexts(configuration)]
-  for (const each of found) terminal.out(`${encodeUtf8(renderDiagnostic(each))}\n\n`)
+  const { configuration, found } = checked
   const errors = found.filter(({ severity }) => severity === 'error').length
   const warnings = found.length - errors
+  if (json) {
+    const findings = found.map(jsonFinding)
+    terminal.out(
+      encodeUtf8(`${JSON.stringify({ file: configuration.file, errors, warnings, findings }, null, 1)}\n`),
+    )
+    return errors > 0 || (strict && warnings > 0) ? 1 : 0
+  }
+  for (const each of found) terminal.out(`${encodeUtf8(renderDiagnostic(each))}\n\n`)
   terminal.out(`${configuration.file}: ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`)
   return errors > 0 || (strict && warnings > 0) ? 1 : 0
 }
@@ -38,6 +43,7 @@ interface CheckOptions {
   readonly files: readonly string[]
   readonly defines: ReadonlyMap<string, string>
   readonly strict: boolean
+  readonly json: boolean
 }
 
 function readOptions(words: readonly string[]): CheckOptions | string {
@@ -48,6 +54,7 @@ function readOptions(words: readonly string[]): CheckOptions | string {
       options: {
         config: { type: 'string', short: 'C' },
         strict: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
         define: { type: 'string', short: 'D', multiple: true, default: [] },
       },
     })
@@ -58,7 +65,7 @@ function readOptions(words: readonly string[]): CheckOptions | string {
       defines.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
     }
     const files = values.config === undefined ? positionals : values.config.split(':')
-    return { files, defines, strict: values.strict }
+    return { files, defines, strict: values.strict, json: values.json }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }

@@ -12,6 +12,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: 'Reads a configuration and tells every mistake in it, with its place.',
     load: () => import('./check.ts'),
   },
+  'explain-code': {
+    doc: 'Says what stands behind the code of a finding of check.',
+    load: () => import('./explain-code.ts'),
+  },
   health: {
     doc: 'Asks the daemon whether it serves: one line, and exit code 0 or 1.',
     load: () => import('./health.ts'),

@@ -1,0 +1,35 @@
+/** Everything that can be said about a configuration without running it: what reading, starting and looking closer find. */
+import type { Diagnostic } from '../../base/diagnostic.ts'
+import { createAccounts } from '../../base/accounts.ts'
+import type { Configuration } from '../../language/config/configuration.ts'
+import { checkTexts } from '../../server/check-configuration.ts'
+import { type ConfigurationRequest, loadConfiguration } from '../../server/configuration-file.ts'
+import { runTimeUser } from '../../server/run-time-user.ts'
+import { inspectConfiguration } from './check/index.ts'
+import { inOrder } from './findings.ts'
+import { hostView, type Viewer } from './host-view.ts'
+
+export type Checked =
+  | { readonly is: 'checked'; readonly configuration: Configuration; readonly found: readonly Diagnostic[] }
+  | { readonly is: 'none'; readonly message: string }
+
+export async function checkAll(request: ConfigurationRequest): Promise<Checked> {
+  const loaded = await loadConfiguration(request)
+  if (loaded.is === 'none') return loaded
+  const { configuration } = loaded
+  const found = inOrder(
+    [
+      ...configuration.diagnostics,
+      ...checkTexts(configuration),
+      ...inspectConfiguration(configuration, hostView(viewerOf(configuration))),
+    ],
+    configuration.files,
+  )
+  return { is: 'checked', configuration, found }
+}
+
+/** The user that will read the files, where that shows without expanding anything. */
+function viewerOf({ main }: Configuration): Viewer | undefined {
+  const found = runTimeUser(main.exim_user?.text, main.exim_group?.text, createAccounts())
+  return found.is === 'user' ? { uid: found.user.uid, gids: [found.user.gid] } : undefined
+}

@@ -1,0 +1,109 @@
+/** Files that the configuration names and that are not there, or not open to the run-time user. */
+import type { Span } from '../../../base/diagnostic.ts'
+import { textOf } from '../../../base/text.ts'
+import { createListMatcher } from '../../../language/lists/index.ts'
+import { parseLookupType } from '../../../language/lookups/parse-type.ts'
+import type { Check, OwnedText, Subject } from './subject.ts'
+import { constantText, walk } from './walk.ts'
+
+/** Main options whose value is the name of a file. */
+const mainFiles = [
+  'tls_certificate',
+  'tls_privatekey',
+  'tls_crl',
+  'tls_dhparam',
+  'system_filter',
+  'bounce_message_file',
+  'warn_message_file',
+  'dmarc_tld_file',
+]
+const notPaths = new Set(['system', 'system,cache', 'default', 'none'])
+
+export const missingFiles: Check = {
+  name: 'missing-files',
+  doc: 'Files that are named and cannot be read.',
+  run(subject, report) {
+    const told = new Set<string>()
+    const judge = (path: string, at: Span, wanted: 'file' | 'folder'): void => {
+      if (!path.startsWith('/') || told.has(path)) return
+      const there = subject.host.look(path)
+      if (there === 'closed') {
+        told.add(path)
+        report({
+          code: 'file-closed',
+          severity: 'error',
+          message: `${path} cannot be read by the run-time user`,
+          at,
+          help: 'give its group the right to read it, and to enter the folders above it',
+        })
+      } else if (there === undefined || (wanted === 'folder') !== (there === 'folder')) {
+        told.add(path)
+        report({
+          code: 'file-missing',
+          severity: 'error',
+          message: there === undefined ? `there is no file ${path}` : `${path} is not a ${wanted}`,
+          at,
+        })
+      }
+    }
+    for (const owned of subject.texts) {
+      mainFile(owned, subject, judge)
+      if (owned.tree !== undefined && !asksFirst(owned)) inTree(owned, judge)
+      inList(owned, judge)
+    }
+  },
+}
+
+type Judge = (path: string, at: Span, wanted: 'file' | 'folder') => void
+
+function mainFile({ owner, text, tree }: OwnedText, { configuration }: Subject, judge: Judge): void {
+  if (owner.in !== 'main' || !mainFiles.includes(owner.option) || !configuration.mainSetAt.has(owner.option))
+    return
+  const value = constantText(tree)
+  if (value === undefined) return
+  for (const each of createListMatcher().splitList(value)) {
+    const path = textOf(each).trim()
+    if (!notPaths.has(path)) judge(path, text.span(), 'file')
+  }
+}
+
+/** Whoever asks whether a file exists knows that it may not. */
+function asksFirst({ tree }: OwnedText): boolean {
+  let asks = false
+  if (tree !== undefined)
+    walk(tree, {
+      condition(node) {
+        if (node.name === 'exists') asks = true
+      },
+    })
+  return asks
+}
+
+function inTree({ text, tree }: OwnedText, judge: Judge): void {
+  if (tree === undefined) return
+  walk(tree, {
+    node(node) {
+      if (node.kind !== 'item' || node.name !== 'lookup') return
+      const type = parseLookupType(node.parts.word ?? '')
+      const file = node.parts.arguments[1]
+      if ('error' in type || type.style !== 'single' || file === undefined) return
+      const path = constantText(file)
+      if (path !== undefined)
+        judge(path.trim(), text.span(file.start, file.end), type.name === 'dsearch' ? 'folder' : 'file')
+    },
+  })
+}
+
+/** `lsearch;/etc/file` in a constant list. */
+function inList({ text, owner }: OwnedText, judge: Judge): void {
+  if (owner.in !== 'list' && owner.in !== 'acl' && owner.in !== 'router' && owner.in !== 'main') return
+  for (const found of text.text.matchAll(
+    /(?:^|[\s:;!<])(?:net\d*-)?(?:partial\d*-(?:\([^)]*\))?)?(\w+)(?:,[\w=]+)?[*@]*;\s*(\/[^\s:;$]+)(?=\s|:|$)/g,
+  )) {
+    const type = parseLookupType(found[1] ?? '')
+    const path = found[2] ?? ''
+    if ('error' in type || type.style !== 'single') continue
+    const start = found.index + found[0].lastIndexOf(path)
+    judge(path, text.span(start, start + path.length), type.name === 'dsearch' ? 'folder' : 'file')
+  }
+}

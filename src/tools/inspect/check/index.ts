@@ -1,0 +1,37 @@
+/**
+ * What `postern check` looks for beyond what reading and starting find: mistakes that Exim would show when mail
+ * arrives, and settings that do something else than they seem to.
+ */
+import type { Diagnostic } from '../../../base/diagnostic.ts'
+import type { Configuration } from '../../../language/config/configuration.ts'
+import { databaseServers } from './database-servers.ts'
+import { missingFiles } from './files.ts'
+import { openRelay } from './open-relay.ts'
+import { redisNil } from './redis-nil.ts'
+import { regularExpressions } from './regular-expressions.ts'
+import { type Check, type HostView, makeSubject } from './subject.ts'
+import { taint } from './taint.ts'
+import { unverifiedOcsp } from './transports.ts'
+import { unreachedRouters } from './unreached-routers.ts'
+import { oldVariables, unsetVariables } from './variables.ts'
+
+/** Sorted by name. */
+export const checks: readonly Check[] = [
+  databaseServers,
+  missingFiles,
+  oldVariables,
+  openRelay,
+  redisNil,
+  regularExpressions,
+  taint,
+  unreachedRouters,
+  unsetVariables,
+  unverifiedOcsp,
+]
+
+export function inspectConfiguration(configuration: Configuration, host: HostView): Diagnostic[] {
+  const subject = makeSubject(configuration, host)
+  const found: Diagnostic[] = []
+  for (const check of checks) check.run(subject, (diagnostic) => found.push({ ...diagnostic, fatal: false }))
+  return found
+}

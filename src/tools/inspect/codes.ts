@@ -1,0 +1,332 @@
+/**
+ * Every code that a finding may carry, and what stands behind it: what `postern explain-code CODE` prints and what
+ * docs/reference/findings.md is made from. A code never changes its meaning.
+ */
+
+export interface CodeRow {
+  /** One sentence: what is wrong. */
+  readonly says: string
+  /** What happens with it, and how it is mended. */
+  readonly more: string
+}
+
+const row = (says: string, more: string): CodeRow => ({ says, more })
+
+/** Sorted by code. */
+export const codes: Readonly<Record<string, CodeRow>> = {
+  'acl-condition-unknown': row(
+    'A word in an ACL is neither a condition nor a modifier.',
+    'Exim refuses to start. The help names the nearest word that exists; a condition that must not hold is written with ! before it.',
+  ),
+  'acl-control-not-working': row(
+    'A control is known and has no effect yet.',
+    'The statement runs as if the control were not there.',
+  ),
+  'acl-control-unknown': row(
+    'A word after "control =" is no control.',
+    'Exim answers 451 when the statement is reached.',
+  ),
+  'acl-drop': row(
+    'A modifier is used with a verb that gives it no meaning.',
+    'Remove it, or use another verb.',
+  ),
+  'acl-endpass': row(
+    '"endpass" stands in a statement whose verb is not accept or discard.',
+    'Exim refuses to start; it has a meaning with these two verbs alone.',
+  ),
+  'acl-equals-missing': row(
+    'A condition or modifier has no "=".',
+    'Exim refuses to start. Write NAME = VALUE.',
+  ),
+  'acl-loop': row('An ACL may call itself.', 'At the twentieth call Exim gives up and answers 451.'),
+  'acl-misplaced': row(
+    'A condition, modifier or control stands in an ACL in which it cannot work.',
+    'Exim answers 451 when the statement is reached. Move it to an ACL that runs at a time when what it needs is known.',
+  ),
+  'acl-name-missing': row(
+    'A statement stands before the first name of an ACL.',
+    'Begin the section with "NAME:".',
+  ),
+  'acl-name-twice': row('Two ACLs have one name.', 'Exim refuses to start. Rename one of them.'),
+  'acl-negation': row('A modifier cannot be negated.', 'Remove the exclamation mark.'),
+  'acl-not-working': row(
+    'A condition is known and does not work yet.',
+    'What it guards would stay open, so the start is refused.',
+  ),
+  'acl-spf-negated': row(
+    'Two negated words in a list of SPF results match every result.',
+    'Each item stands alone: "!fail : !pass" holds for all. Write the results that are meant.',
+  ),
+  'acl-spf-old-word': row(
+    'err_perm and err_temp are words of 2014.',
+    'Write permerror and temperror; the text of 2014 had the two exchanged.',
+  ),
+  'acl-spf-word': row(
+    'A word is no result of SPF.',
+    'The results are pass, fail, softfail, neutral, none, permerror, temperror and invalid.',
+  ),
+  'acl-too-long': row(
+    'The ACLs of this configuration are too long.',
+    'Split them, or move lists into files.',
+  ),
+  'acl-unknown': row(
+    'An ACL is named that does not exist.',
+    'Exim takes the name for the text of an ACL and answers 451.',
+  ),
+  'acl-unreached': row(
+    'A statement after one that always ends the ACL never runs.',
+    'Give the earlier statement a condition, or remove what follows it.',
+  ),
+  'acl-variable': row(
+    'The name of an ACL variable is wrong.',
+    'Names are acl_c or acl_m and a digit or underscore with more letters: acl_m_spam.',
+  ),
+  'acl-verb-unknown': row(
+    'A statement does not begin with a verb.',
+    'The verbs are accept, defer, deny, discard, drop, require and warn.',
+  ),
+  'acl-verify-unknown': row(
+    'A word after "verify =" is nothing that can be verified.',
+    'Exim refuses to start.',
+  ),
+  'appendfile-settings': row(
+    'Settings of an appendfile transport contradict each other.',
+    'Exim refuses to start. The message says which.',
+  ),
+  'autoreply-once-file-size': row('once_file_size has no effect without once.', 'Set once, or remove it.'),
+  'condition-not-working': row(
+    'A condition of expansions is known and does not work here.',
+    'The expansion fails when it is used.',
+  ),
+  'condition-unknown': row(
+    'A word after ${if is no condition.',
+    'The expansion fails when it is used. The help names the nearest condition.',
+  ),
+  'conditional-unmatched': row(
+    '.else, .elifdef or .endif without its .ifdef, or the other way round.',
+    'Exim refuses to start.',
+  ),
+  'dovecot-socket': row(
+    'A dovecot authenticator has no server_socket.',
+    "Name the socket of Dovecot's auth service.",
+  ),
+  'driver-missing': row('A router, transport or authenticator has no "driver".', 'Exim refuses to start.'),
+  'driver-pending': row(
+    'A driver is known and does not work in this version.',
+    'The start is refused, since addresses would go nowhere.',
+  ),
+  'driver-unknown': row('A driver does not exist.', 'Exim refuses to start. The help names the nearest one.'),
+  'expansion-arguments': row(
+    'An item of an expansion has too few or too many arguments.',
+    'The expansion fails when it is used.',
+  ),
+  'expansion-brace': row(
+    'Braces of an expansion do not match.',
+    'The expansion fails when it is used. Both ends are shown.',
+  ),
+  'expansion-syntax': row('An expansion cannot be read.', 'The expansion fails when it is used.'),
+  'file-closed': row(
+    'A file cannot be read by the user under which Postern serves.',
+    'Give the group of that user the right to read the file and to enter the folders above it.',
+  ),
+  'file-missing': row(
+    'A file that is named does not exist.',
+    'What asks for it defers or fails when mail arrives.',
+  ),
+  'group-not-found': row('A group does not exist on this host.', 'Exim refuses to start.'),
+  'gsasl-mechanism': row(
+    'A gsasl authenticator names a mechanism that is not offered.',
+    'SCRAM-SHA-1 and SCRAM-SHA-256 are.',
+  ),
+  'include-failed': row(
+    'A file of .include cannot be read.',
+    'Exim refuses to start; .include_if_exists passes over a file that is not there.',
+  ),
+  'include-no-name': row('.include names no file.', 'Exim refuses to start.'),
+  'include-relative': row(
+    '.include_if_exists names a file without its whole path.',
+    'Begin the name with a slash.',
+  ),
+  'include-too-deep': row('Files include each other too deeply.', 'A file probably includes itself.'),
+  'include-too-large': row(
+    'The files of this configuration are too large together.',
+    'Move lists into files of their own and look them up.',
+  ),
+  'instance-extra': row(
+    'Something stands after the name of a router, transport or authenticator.',
+    'Begin the options on the next line.',
+  ),
+  'instance-name-missing': row(
+    'Options stand before the first name of the section.',
+    'Begin the section with "NAME:".',
+  ),
+  'instance-name-twice': row(
+    'Two routers, transports or authenticators have one name.',
+    'Exim refuses to start.',
+  ),
+  'item-not-working': row(
+    'An item of expansions is known and does not work here.',
+    'The expansion fails when it is used; the help says what to do instead.',
+  ),
+  'item-unknown': row('A name after ${ is no item of expansions.', 'The expansion fails when it is used.'),
+  'line-unrecognized': row('A line is neither a setting nor a macro.', 'Exim refuses to start.'),
+  'list-loop': row('A named list contains itself.', 'Exim cannot match anything against it.'),
+  'list-mask': row(
+    'An address with a mask that cannot be.',
+    'The item never matches. A mask is the number of bits that count.',
+  ),
+  'list-name-twice': row('Two named lists of one kind have one name.', 'Exim refuses to start.'),
+  'list-request': row(
+    'An item of a list asks for something that does not exist.',
+    'The item begins with + or @ and is none of the known ones.',
+  ),
+  'list-unknown': row(
+    'A list contains +NAME, and no list of this kind has that name.',
+    'Exim defers whenever the list is matched.',
+  ),
+  'lmtp-settings': row('An lmtp transport needs either command or socket.', 'Exim refuses to start.'),
+  'lookup-not-working': row(
+    'A lookup type is known and does not work here.',
+    'The help says what to do instead.',
+  ),
+  'lookup-unknown': row(
+    'A lookup type does not exist.',
+    'The expansion fails when it is used. The help names the nearest type.',
+  ),
+  'macro-contains-macro': row(
+    'A macro has a name that holds the name of an earlier macro.',
+    'The earlier one would be replaced inside it. Rename one.',
+  ),
+  'macro-defined-twice': row('A macro is defined a second time.', 'Write == to give it another value.'),
+  'macro-malformed': row(
+    'The definition of a macro cannot be read.',
+    'Write NAME = VALUE; names begin with an upper case letter.',
+  ),
+  'macro-too-long': row('A line becomes too long when its macros are replaced.', 'Move lists into files.'),
+  'macro-undefined': row('A macro is given another value and was never defined.', 'Write = instead of ==.'),
+  'ocsp-unverified': row(
+    'hosts_require_ocsp without a verified certificate.',
+    'A stapled proof is signed by the authority of the certificate: without tls_verify_certificates nobody knows which that is.',
+  ),
+  'open-relay': row(
+    'Any client may send to any address through this host.',
+    'Such hosts are found within hours and end on block lists. Accept only domains of yours, clients of yours, or those who logged in.',
+  ),
+  'operator-not-working': row(
+    'An operator of expansions is known and does not work here.',
+    'The expansion fails when it is used.',
+  ),
+  'operator-unknown': row(
+    'A name before a colon in ${name:...} is no operator.',
+    'The expansion fails when it is used.',
+  ),
+  'option-negated': row('An option that is not a boolean is written with no_ or not_.', 'Give it a value.'),
+  'option-pending': row('An option is read and has no effect yet.', 'What it asks for does not happen.'),
+  'option-pending-secures': row(
+    'An option does not work yet, and without it the server would be less safe than asked for.',
+    'The start is refused until it is removed.',
+  ),
+  'option-renamed': row('An option is written by an older name.', 'It works; write the name of today.'),
+  'option-set-twice': row('An option is set a second time.', 'Exim refuses to start.'),
+  'option-unknown': row(
+    'An option does not exist, or not in this place.',
+    'Exim refuses to start. The help names the nearest option, or the place to which it belongs.',
+  ),
+  'pipe-settings': row('Settings of a pipe transport contradict each other.', 'Exim refuses to start.'),
+  'proxy-list-local': row(
+    'hosts_proxy holds the addresses of this host itself.',
+    'Programs here that speak SMTP to it would have to begin with a PROXY header.',
+  ),
+  'public-name-twice': row('Two authenticators serve one mechanism.', 'Exim refuses to start.'),
+  'redis-nil': row(
+    'A string for "not found" after a Redis lookup that is never used.',
+    'For a key that does not exist Redis answers nil, which counts as an empty result, as in Exim. With the option nil=fail it counts as not found.',
+  ),
+  'reference-backwards': row(
+    'A router sends addresses back to an earlier router.',
+    'pass_router and redirect_router name a later one, or the loop is meant.',
+  ),
+  'reference-undefined': row('A router or transport is named that does not exist.', 'Exim refuses to start.'),
+  regex: row(
+    'A regular expression does not compile.',
+    'What uses it defers or fails when mail arrives. The offset counts from 0.',
+  ),
+  'retry-error-missing': row('A retry rule has no name of an error.', 'Write * for all errors.'),
+  'retry-error-obsolete': row('The name of an error in a retry rule is obsolete.', 'The rule never applies.'),
+  'retry-error-unknown': row(
+    'The name of an error in a retry rule does not exist.',
+    'Exim refuses to start.',
+  ),
+  'retry-interval': row('The times of a retry rule cannot be read.', 'Write F,2h,15m; G,16h,1h,1.5.'),
+  'retry-senders': row('senders= of a retry rule cannot be read.', 'Write senders=LIST after the error.'),
+  'rewrite-flag': row('A rewriting rule has a flag that does not exist.', 'Exim refuses to start.'),
+  'rewrite-incomplete': row('A rewriting rule has no replacement.', 'Write PATTERN REPLACEMENT FLAGS.'),
+  'rewrite-not-regex': row(
+    'A rewriting rule with flag S needs a regular expression.',
+    'Begin its pattern with a circumflex.',
+  ),
+  'router-setting': row('Settings of a router contradict each other.', 'Exim refuses to start.'),
+  'router-unreached': row(
+    'A router after one that takes every address is never asked.',
+    'Give the earlier one a condition, or move it to the end.',
+  ),
+  'section-twice': row(
+    'A section stands twice in the file.',
+    'Exim refuses to start. Put both parts together.',
+  ),
+  'section-unknown': row(
+    'A section does not exist.',
+    'The sections are acl, authenticators, routers, transports, retry and rewrite.',
+  ),
+  'self-rewrite': row('"self = reroute: rewrite:" cannot be read.', 'Write self = reroute: rewrite: DOMAIN.'),
+  'servers-missing': row(
+    'A lookup asks a database whose servers are not named.',
+    'It defers whenever it is used.',
+  ),
+  'smtp-protocol': row('The protocol of an smtp transport does not exist.', 'It is smtp, lmtp or smtps.'),
+  taint: row(
+    'Data from outside becomes part of a file name or a command.',
+    'Exim refuses that when a message arrives, and the message waits or bounces. Use what a lookup or check_local_user gives instead: a trusted copy such as $local_part_data.',
+  ),
+  'taint-query': row(
+    'Data from outside becomes part of a query without being quoted.',
+    'Exim refuses the query. Write ${quote_TYPE:...}, or hand the value over apart from the query with the option params.',
+  ),
+  'transport-missing': row('A router needs a transport and names none.', 'Exim refuses to start.'),
+  'user-not-found': row('A user does not exist on this host.', 'Exim refuses to start.'),
+  'value-extra': row('Something stands after a value.', 'Exim refuses to start.'),
+  'value-missing': row('An option has no value.', 'Exim refuses to start.'),
+  'value-not-boolean': row('A value is neither yes, no, true nor false.', 'Exim refuses to start.'),
+  'value-not-fixed': row(
+    'A value is not a number with up to three decimal places.',
+    'Exim refuses to start.',
+  ),
+  'value-not-integer': row('A value is not an integer.', 'Exim refuses to start.'),
+  'value-not-octal': row('A value is not an octal number.', 'Exim refuses to start.'),
+  'value-not-time': row('A value is not a time.', 'A time is numbers with a unit each: 1h30m.'),
+  'value-too-large': row('A value is too large.', 'Exim refuses to start.'),
+  'value-unknown': row('A value is none of those that the option knows.', 'Exim refuses to start.'),
+  'variable-not-working': row(
+    'A variable is known and has no value yet.',
+    'The expansion fails when it is used.',
+  ),
+  'variable-renamed': row('A variable is written by an older name.', 'It works; write the name of today.'),
+  'variable-unknown': row(
+    'A variable does not exist.',
+    'The expansion fails when it is used. The help names the nearest one.',
+  ),
+  'variable-unset': row(
+    'A variable is read before the condition that sets it.',
+    'It is empty there. Put the condition before it.',
+  ),
+}
+
+/** docs/reference/findings.md. */
+export function findingsReference(): string {
+  const rows = Object.entries(codes).map(([code, { says, more }]) => `### ${code}\n\n${says} ${more}\n`)
+  return `# Findings
+
+What \`postern check\` may say, by code. Made from the table in the code; \`postern explain-code CODE\` prints one of them.
+
+${rows.join('\n')}`
+}

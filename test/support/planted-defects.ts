@@ -1,0 +1,138 @@
+/**
+ * Configurations with one defect each; `¦` stands before the column that is expected. What stands around it is right,
+ * so nothing else may be found.
+ */
+export interface PlantedDefect {
+  readonly code: string
+  readonly severity: 'error' | 'warning'
+  readonly text: string
+  /** In the help, where there is one. */
+  readonly help?: RegExp
+}
+
+const acl = (statements: string): string =>
+  `acl_smtp_rcpt = rcpt\nacl_smtp_data = data\nbegin acl\nrcpt:\n${statements}\n  accept authenticated = *\ndata:\n  accept\n`
+const router = (lines: string): string =>
+  `begin routers\none:\n${lines}\nbegin transports\nlocal:\n  driver = appendfile\n  file = /var/mail/x\nremote:\n  driver = smtp\n`
+const transport = (lines: string): string => `begin transports\none:\n${lines}\n`
+const error = (code: string, text: string, help?: RegExp): PlantedDefect => ({
+  code,
+  severity: 'error',
+  text,
+  ...(help === undefined ? {} : { help }),
+})
+const warning = (code: string, text: string, help?: RegExp): PlantedDefect => ({
+  ...error(code, text, help),
+  severity: 'warning',
+})
+
+export const plantedDefects: readonly PlantedDefect[] = [
+  // Names nobody knows, with the nearest right one.
+  error('option-unknown', '¦smtp_acept_max = 5\n', /smtp_accept_max/),
+  error('option-unknown', router('  driver = accept\n  transport = local\n  ¦domans = x.example'), /domains/),
+  error('option-unknown', transport('  driver = smtp\n  ¦hosts_require_tsl = *'), /hosts_require_tls/),
+  error('operator-unknown', 'smtp_banner = ${¦lcc:x}\n', /lc/),
+  error('expansion-syntax', 'smtp_banner = ¦${iff eq{a}{b}}\n'),
+  error('condition-unknown', 'smtp_banner = ${if ¦eqq{a}{b}}\n', /eq/),
+  error('variable-unknown', 'smtp_banner = $¦primary_hostnam\n', /primary_hostname/),
+  error('lookup-unknown', 'smtp_banner = ${lookup{a}¦lseach{/etc/passwd}}\n', /lsearch/),
+  error('acl-verb-unknown', acl('  ¦acept hosts = 127.0.0.1')),
+  error('acl-condition-unknown', acl('  deny ¦sendrs = a@b.example'), /senders/),
+  error('acl-control-unknown', acl('  warn control = ¦freez')),
+  error('acl-verify-unknown', acl('  require verify = ¦recipent'), /recipient/),
+  // Things that are named and not there.
+  error('acl-unknown', '¦acl_smtp_rcpt = nowhere\n'),
+  error('acl-unknown', acl('  deny acl = ¦nowhere')),
+  error('reference-undefined', router('  driver = accept\n  transport = ¦lcoal'), /local/),
+  error('list-unknown', acl('  deny domains = ¦+loca_domains')),
+  error('list-unknown', 'domainlist a = ¦+b\n'),
+  error('list-unknown', router('  driver = accept\n  domains = ¦+mine\n  transport = local')),
+  error('file-missing', 'tls_certificate = ¦/nonexistent/cert.pem\ntls_privatekey = /etc/passwd\n'),
+  error('file-missing', 'domainlist a = lsearch;¦/nonexistent/domains\n'),
+  error('file-missing', 'smtp_banner = ${lookup{a}lsearch{¦/nonexistent/file}}\n'),
+  // Braces and arguments.
+  error('expansion-brace', 'smtp_banner = ${lc:¦x\n'),
+  error('expansion-arguments', 'smtp_banner = ¦${sg{a}}\n'),
+  error('expansion-arguments', 'smtp_banner = ¦${tr{a}{b}}\n'),
+  error('expansion-brace', 'smtp_banner = ${if eq{a}{b}{c}{d}¦{e}}\n'),
+  error('expansion-brace', 'smtp_banner = ${if eq{a}{b}{c}{d¦}\n'),
+  // Types.
+  error('value-not-integer', 'smtp_accept_max = ¦many\n'),
+  error('value-not-boolean', 'smtp_receive_timeout = 5m\nqueue_only = ¦perhaps\n'),
+  error('value-not-time', 'message_size_limit = 50M\ndelay_warning = 1h:¦soon\n'),
+  error('option-set-twice', 'queue_only\n¦queue_only\n'),
+  // Wrong places.
+  error('acl-misplaced', 'acl_smtp_connect = c\nbegin acl\nc:\n  deny ¦recipients = a@b.example\n'),
+  error('acl-misplaced', 'acl_smtp_connect = c\nbegin acl\nc:\n  accept control = ¦fakereject\n'),
+  error('acl-misplaced', 'acl_smtp_helo = c\nbegin acl\nc:\n  deny ¦spf = fail\n'),
+  // Loops.
+  warning(
+    'acl-loop',
+    'acl_smtp_rcpt = a\nbegin acl\na:\n  deny acl = b\n  accept authenticated = *\n¦b:\n  deny acl = b\n',
+  ),
+  error('list-loop', 'domainlist a = +b\ndomainlist ¦b = +b\n'),
+  // Regular expressions.
+  error('regex', 'domainlist a = ^(fo¦o\n'),
+  error('regex', 'smtp_banner = ${if match{a}{b¦[}{c}}\n'),
+  error('regex', 'smtp_banner = ${sg{a}{¦*}{b}}\n'),
+  error('regex', acl('  deny local_parts = ^.*(?¦z)x')),
+  // Never reached.
+  warning('acl-unreached', acl('  deny\n  ¦accept hosts = 127.0.0.1')),
+  warning(
+    'router-unreached',
+    router('  driver = accept\n  transport = local\n¦two:\n  driver = accept\n  transport = local'),
+  ),
+  // Taint.
+  warning('taint', transport('  driver = appendfile\n  file = /var/mail/¦$local_part'), /local_part_data/),
+  warning(
+    'taint',
+    transport('  driver = appendfile\n  maildir_format\n  directory = /m/¦$domain/$local_part_data'),
+    /domain_data/,
+  ),
+  warning('taint', transport('  driver = pipe\n  command = /bin/x ¦$local_part'), /local_part_data/),
+  warning(
+    'taint',
+    transport('  driver = autoreply\n  once = /x/${lc:¦$sender_address}\n  to = $sender_address'),
+  ),
+  warning('taint', router('  driver = redirect\n  file = /home/¦$local_part/.forward'), /local_part_data/),
+  warning('taint', 'smtp_banner = ${readfile{/etc/x/¦$sender_helo_name}}\n'),
+  warning('taint', 'smtp_banner = ${lookup{a}cdb{/etc/x/¦$sender_host_name.cdb}}\n'),
+  warning('taint', 'smtp_banner = ${run{/bin/echo ¦$h_subject:}}\n'),
+  warning(
+    'taint-query',
+    "pgsql_servers = h/d/u/p\nsmtp_banner = ${lookup pgsql{SELECT 1 WHERE a='¦$local_part'}}\n",
+    /quote_pgsql/,
+  ),
+  warning(
+    'taint-query',
+    "mysql_servers = h/d/u/p\nsmtp_banner = ${lookup mysql{SELECT '${quote_pgsql:¦$domain}'}}\n",
+    /quote_mysql/,
+  ),
+  warning(
+    'taint-query',
+    "sqlite_dbfile = /x\nsmtp_banner = ${lookup sqlite{SELECT '¦$h_from:'}}\n",
+    /quote_sqlite/,
+  ),
+  // Read before it can be set.
+  warning('variable-unset', acl('  warn logwrite = ¦$dmarc_status')),
+  warning('variable-unset', acl('  warn condition = ${if eq{¦$spf_result}{fail}}\n  warn spf = fail')),
+  // Databases.
+  warning(
+    'redis-nil',
+    'redis_servers = 127.0.0.1//\nsmtp_banner = ${lookup redis{GET a}{$value}{¦none}}\n',
+    /nil=fail/,
+  ),
+  warning('servers-missing', 'smtp_banner = ¦${lookup redis{GET a}}\n'),
+  warning('servers-missing', 'smtp_banner = ¦${lookup pgsql{SELECT 1}}\n'),
+  // Who may send.
+  warning('open-relay', 'acl_smtp_rcpt = rcpt\nbegin acl\nrcpt:\n  ¦accept\n'),
+  warning('open-relay', 'hostlist all = *\nacl_smtp_rcpt = rcpt\nbegin acl\nrcpt:\n  ¦accept hosts = +all\n'),
+  warning('open-relay', 'acl_smtp_rcpt = rcpt\nbegin acl\nrcpt:\n  ¦accept domains = *\n'),
+  warning('proxy-list-local', 'hosts_proxy = ¦*\n'),
+  warning('list-mask', 'hostlist a = ¦192.0.2.0/33\n'),
+  // Spellings of 2014 and other inconsistencies.
+  warning('option-renamed', '¦proxy_required_hosts = 192.0.2.1\n'),
+  warning('variable-renamed', 'smtp_banner = ¦$tls_cipher\n', /tls_in_cipher/),
+  warning('variable-renamed', 'smtp_banner = ¦$proxy_host_address\n'),
+  warning('acl-spf-old-word', acl('  deny spf = ¦err_perm')),
+]
