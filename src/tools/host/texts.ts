@@ -135,7 +135,7 @@ system_aliases:
   driver = redirect
   allow_fail
   allow_defer
-  data = \${lookup{$local_part}lsearch{/etc/aliases}}
+  data = \${if exists{/etc/aliases}{\${lookup{$local_part}lsearch{/etc/aliases}}}}
 
 local_user:
   driver = accept
