@@ -20,7 +20,8 @@ const stream = 1
 type Tlvs = { readonly tlvs: ReadonlyMap<number, ByteString> } | { readonly why: string }
 
 export function parseVersion2(bytes: Buffer): ProxyParse {
-  if (bytes.length < fixedBytes) return { is: 'more', least: fixedBytes }
+  // What is there may still turn out to be no signature with the next byte.
+  if (bytes.length < fixedBytes) return { is: 'more', least: bytes.length + 1 }
   // A wrong header is read to its end too: what it announced are no commands.
   const length = fixedBytes + bytes.readUInt16BE(14)
   if (bytes.length < length) return { is: 'more', least: length }
