@@ -49,6 +49,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'policy/acl/udp.ts': ['node:dgram'],
   'policy/authenticators/dovecot-socket.ts': ['node:net'],
   'policy/msgauth/dmarc/history-file.ts': ['node:fs/promises'],
+  'policy/msgauth/dmarc/read-report.ts': ['fast-xml-parser'],
+  'policy/msgauth/dmarc/unpack.ts': ['fflate'],
   'server/configuration-file.ts': ['node:fs'],
   'server/drop-folder.ts': ['node:fs'],
   'server/files.ts': ['node:fs'],
@@ -65,6 +67,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'store/lmdb-file.ts': ['node:fs'],
   'store/spool/disk.ts': ['node:fs'],
   'store/spool/queue-index.ts': ['lmdb'],
+  'tools/cli/commands/dmarc.ts': ['node:fs'],
   'tools/cli/commands/health.ts': ['node:net'],
   'tools/cli/commands/install.ts': ['node:fs'],
   'tools/cli/commands/start.ts': ['node:fs'],
@@ -85,7 +88,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
 }
 
 const guarded =
-  /^(node:(net|tls|fs|dns|dgram|child_process|http|https|http2|cluster|worker_threads|vm)(\/.*)?|lmdb|koffi|dns-packet|iconv-lite|ioredis|pg|mysql2.*|node-sqlite3-wasm|node:sqlite)$/
+  /^(node:(net|tls|fs|dns|dgram|child_process|http|https|http2|cluster|worker_threads|vm)(\/.*)?|lmdb|koffi|dns-packet|fast-xml-parser|fflate|iconv-lite|ioredis|pg|mysql2.*|node-sqlite3-wasm|node:sqlite)$/
 
 interface Import {
   readonly from: string

@@ -5,6 +5,7 @@
 import { formatInterval } from '../base/interval.ts'
 import type { Queueing } from '../flow/receive/services.ts'
 import { type DroppedMessage, type DropVerdict, makeDropFolder, watchDrop } from '../store/drop.ts'
+import { startDailyReports } from './dmarc-reports.ts'
 import { dropFolderOf } from './drop-folder.ts'
 import { describeAddresses, type ListenAddress, listenAddresses } from './listen-addresses.ts'
 import { MailService } from './mail-service.ts'
@@ -96,6 +97,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   }
   announce()
   service.startQueueRuns()
+  const endReports = startDailyReports(() => server)
   const drop = watchDropFolder()
   options.onStarted?.(service.addresses, startLine(service.addresses.map(withTls), options))
 
@@ -125,6 +127,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
     })
     options.worker?.stop.addEventListener('abort', end)
   })
+  endReports()
   await drop?.close()
   if (pidFile !== undefined) removePidFile(pidFile, process.pid)
   await server.close()

@@ -6,6 +6,8 @@ import {
   createDelivery,
   type Delivery,
   type DeliveryDeps,
+  type GeneratedMessage,
+  type Submitted,
 } from '../flow/delivery/index.ts'
 import type { Accepted, ReceiveServices } from '../flow/receive/services.ts'
 import { createRouting, type Routing } from '../flow/routing/index.ts'
@@ -14,6 +16,8 @@ import { createDoors } from '../language/expand/doors/index.ts'
 import type { Claim, SpooledMessage } from '../store/spool/api.ts'
 import { createTlsContexts } from '../wire/tls/contexts.ts'
 import { createAuthService } from './auth-service.ts'
+import { takeReportBounce } from './dmarc-reports.ts'
+import { createDmarcService } from './dmarc-service.ts'
 import { createEtrn } from './etrn.ts'
 import type { RunAs } from './privileged/run-as.ts'
 import { type DeliveryOrder, DeliveryQueue } from './queue.ts'
@@ -50,7 +54,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     routers,
     transports,
     searchDomains: options.searchDomains,
-    submit: async (message) => submitGenerated(message, server, await receiving()),
+    submit,
   })
   const rulesOf = transportRules()
   const cutthrough = createCutthrough({
@@ -60,6 +64,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
   })
   const auth = createAuthService(configuration.authenticators)
   const doors = createDoors()
+  const dmarc = createDmarcService(submit)
   const etrn = createEtrn({
     run: async (request) => (await wantQueue()).run(request),
     command: (request) => doors.runCommand(request),
@@ -78,7 +83,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       ports: server.ports,
       transports,
       route: (recipients, context, how) => routing.route(recipients, context, how),
-      submit: async (message) => submitGenerated(message, server, await receiving()),
+      submit,
       rewriteHeaders: (headers, rules, context) =>
         rewriteHeaders(headers, context, { rules: rulesOf(rules) }),
       ...(runAs === undefined ? {} : { runAs }),
@@ -104,6 +109,11 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     return queue
   }
 
+  async function submit(message: GeneratedMessage): Promise<Submitted> {
+    if (takeReportBounce(message, server)) return { is: 'accepted', id: message.about }
+    return submitGenerated(message, server, await receiving())
+  }
+
   async function receiving(): Promise<ReceiveServices> {
     const spool = await store.spool('write')
     const waiting = await wantQueue()
@@ -120,6 +130,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       auth,
       etrn,
       cutthrough,
+      dmarc,
       async expn(address, context) {
         const tested = await routing.test(address, 'expn', context)
         return { is: tested.exitCode === 0 ? 'ok' : 'fail', lines: tested.lines }

@@ -67,10 +67,15 @@ export async function finishMessage(
       detail: rejectDetail(session, '', message.headers),
     })
     if (refusal !== undefined) {
+      session.services.dmarc?.settled(transaction.context, 'refused')
       await receiver.abort()
       return answerRefusal(session, refusal)
     }
   }
+  session.services.dmarc?.settled(
+    transaction.context,
+    verdict?.verdict === 'discard' ? 'discarded' : 'accepted',
+  )
   const headers = mergeAclHeaders(session, transaction, prepared)
   return accept(session, transaction, receiver, { ...options, headers, prepared, verdict, by: 'DATA' })
 }

@@ -32,6 +32,9 @@ export interface Accepted {
   readonly later?: 'all' | 'first pass' | undefined
 }
 
+/** What became of a message in the end. */
+export type DmarcFate = 'accepted' | 'discarded' | 'refused'
+
 /** Rewriting of addresses while a message comes in. Source: Exim manual, "Address rewriting". */
 export interface Rewriting {
   /** Rules with flag `S`: the argument of MAIL or RCPT before it is parsed. */
@@ -123,6 +126,8 @@ export interface ReceiveServices {
     argument: ByteString,
     context: Context,
   ): Awaitable<{ readonly is: 'started' | 'busy' | 'failed'; readonly text: string }>
+  /** Told of each message whose DATA ACL has run, for DMARC reports. Does not hold the session up. */
+  readonly dmarc?: { settled(context: Context, fate: DmarcFate): void } | undefined
   /** One-level expansion for EXPN: lines without brackets. Absent: the address itself. */
   expn?(
     address: ByteString,

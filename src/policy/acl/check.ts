@@ -4,6 +4,7 @@ import type { Expandable } from '../../base/expandable.ts'
 import type { AclSource, Configuration } from '../../language/config/configuration.ts'
 import { checkList } from '../../language/lists/check.ts'
 import type { AclPlace } from '../../ports.ts'
+import { reportDmarcWords, reportEarlyDmarc } from './check-dmarc.ts'
 import { reportSpfWords } from './check-spf.ts'
 import { findControl } from './controls/index.ts'
 import type { ControlRow } from './row.ts'
@@ -48,6 +49,8 @@ export function checkAcls(configuration: Configuration, parse: Parse, report: Re
     reportControls(acl, report)
     reportLists(acl, configuration, report)
     reportSpfWords(acl, report)
+    reportDmarcWords(acl, report)
+    reportConstants(acl, report)
     calls.set(source.name, reportCalls(acl, configuration, report))
   }
   for (const source of configuration.acls.values()) reportLoop(source, calls, report)
@@ -66,6 +69,8 @@ export function checkAcls(configuration: Configuration, parse: Parse, report: Re
       )
       continue
     }
+    const first = configuration.acls.get(name)
+    if (place === 'data' && first !== undefined) reportEarlyDmarc(parse(first), report)
     for (const reached of reachable(name, calls)) {
       const source = configuration.acls.get(reached)
       if (source !== undefined) reportMisplaced(parse(source), place, report)
@@ -236,6 +241,33 @@ function reportControls(acl: Acl, report: Report): void {
           ? `syntax error in "control=${clause.argument.text}"`
           : `control "${row.name}" has no effect in this version of Postern`,
       at: clause.argument.span(),
+    })
+  }
+}
+
+/** Values that can be judged as they stand: `condition` must be a boolean, and most controls have no options. */
+function reportConstants(acl: Acl, report: Report): void {
+  for (const clause of clausesOf(acl)) {
+    const { row, argument } = clause
+    if (!isConstant(argument)) continue
+    const text = argument.text.trim()
+    if (row.name === 'condition' && !/^(?:|-?\d+|yes|no|true|false)$/i.test(text)) {
+      report({
+        code: 'acl-condition-value',
+        severity: 'error',
+        message: `invalid "condition" value "${text}": not a boolean`,
+        at: argument.span(),
+        help: 'a condition is yes, no, true, false, a number, or expands to one of these: ${if ...}',
+      })
+    }
+    if (row.name !== 'control' || !text.includes('/')) continue
+    const control = controlOf(clause)
+    if (control === undefined || control.takesOptions) continue
+    report({
+      code: 'acl-control-options',
+      severity: 'error',
+      message: `syntax error in "control=${text}": "${control.name}" has no options`,
+      at: argument.span(),
     })
   }
 }

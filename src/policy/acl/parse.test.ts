@@ -54,7 +54,6 @@ for (const [acl, message, help] of mistakes) {
 const fine = [
   'accept endpass = foo',
   'accept set acl_m1=1',
-  'accept set $acl_m_x = 1',
   'accept hosts=*',
   'accept ! hosts = 1.2.3.4',
   'deny',
@@ -81,6 +80,34 @@ interface Finding {
   readonly at?: readonly [line: number, column: number]
 }
 const findings: readonly Finding[] = [
+  {
+    says: 'D-ii: a dollar sign after set',
+    acls: 't:\naccept set $acl_m_x = 1',
+    message: '"set $acl_m_x" is taken as "set acl_m_x"',
+    severity: 'warning',
+    at: [2, 8],
+  },
+  {
+    says: 'D-viii: prose in place of a condition',
+    acls: 't:\naccept condition = (lookup if destined to mailing list)',
+    message: 'invalid "condition" value "(lookup if destined to mailing list)": not a boolean',
+    severity: 'error',
+    at: [2, 20],
+  },
+  {
+    says: 'D-ix: an option of a control that has none',
+    acls: 't:\naccept control = dmarc_disable_verify/now',
+    message: 'syntax error in "control=dmarc_disable_verify/now": "dmarc_disable_verify" has no options',
+    severity: 'error',
+    at: [2, 18],
+  },
+  {
+    says: 'D11: a word that dmarc_status does not have',
+    acls: 't:\naccept dmarc_status = accept : rejct',
+    message: '"rejct" is no result of dmarc_status: it never matches',
+    severity: 'warning',
+    at: [2, 32],
+  },
   {
     says: 'a statement behind one that always ends',
     acls: 't:\naccept message = x\ndeny',

@@ -126,11 +126,13 @@ function readClause(line: Expandable, from: number, shown: string, verb: Verb): 
   }
   let position = nameEnd
   let variable = ''
+  let dollar = false
   if (name === 'set') {
     const target = readVariable(line, position, shown)
     if ('code' in target) return target
     variable = target.name
     position = target.end
+    dollar = target.dollar
   }
   const equals = /^\s*=\s*/.exec(line.text.slice(position))
   if (equals === null && row.argument !== 'none') {
@@ -144,6 +146,7 @@ function readClause(line: Expandable, from: number, shown: string, verb: Verb): 
     variable,
     argument,
     words: row.argument === 'words' ? splitWords(argument) : [],
+    ...(dollar ? { dollar } : {}),
     shown: `${sign}${what}`,
     at,
   }
@@ -173,7 +176,7 @@ function readVariable(
   line: Expandable,
   from: number,
   shown: string,
-): { readonly name: string; readonly end: number } | Mistake {
+): { readonly name: string; readonly end: number; readonly dollar: boolean } | Mistake {
   const found = /^\s*(\$?)([^\s=]*)/.exec(line.text.slice(from))
   const word = found?.[2] ?? ''
   const end = from + (found?.[0].length ?? 0)
@@ -181,7 +184,8 @@ function readVariable(
   // Exim itself refuses `set $acl_m_x`; texts of its old features are written so, and the meaning is plain.
   const clause = shown.slice(shown.indexOf('set'))
   // Source: Exim manual, "Verifying DKIM signatures in incoming mail".
-  if (word === 'dkim_verify_status' || word === 'dkim_verify_reason') return { name: word, end }
+  if (word === 'dkim_verify_status' || word === 'dkim_verify_reason')
+    return { name: word, end, dollar: found?.[1] === '$' }
   if (!/^acl_[cm][0-9_]/.test(word)) {
     return {
       code: 'acl-variable',
@@ -191,7 +195,7 @@ function readVariable(
     }
   }
   const bad = /[^A-Za-z0-9_]/.exec(word)
-  if (bad === null) return { name: word, end }
+  if (bad === null) return { name: word, end, dollar: found?.[1] === '$' }
   return {
     code: 'acl-variable',
     message: `invalid character "${bad[0]}" in variable name in ACL modifier "${clause}"`,

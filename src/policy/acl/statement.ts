@@ -9,6 +9,8 @@ export interface Clause {
   readonly negated: boolean
   /** Of `set`: `acl_c_name` or `acl_m_name`. */
   readonly variable: string
+  /** It was written `set $acl_m_x`, which Exim refuses. */
+  readonly dollar?: boolean
   readonly argument: Expandable
   /** The words of an argument that is expanded word by word. */
   readonly words: readonly Expandable[]

@@ -18,13 +18,29 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A word in an ACL is neither a condition nor a modifier.',
     'Exim refuses to start. The help names the nearest word that exists; a condition that must not hold is written with ! before it.',
   ),
+  'acl-condition-value': row(
+    'The value of "condition" is no boolean.',
+    'Exim answers 451 when the statement is reached. Write yes, no, true, false, a number, or ${if ...}.',
+  ),
   'acl-control-not-working': row(
     'A control is known and has no effect yet.',
     'The statement runs as if the control were not there.',
   ),
+  'acl-control-options': row(
+    'A control that has no options is followed by a slash.',
+    'Exim answers 451 when the statement is reached. Remove the slash and what follows it.',
+  ),
   'acl-control-unknown': row(
     'A word after "control =" is no control.',
     'Exim answers 451 when the statement is reached.',
+  ),
+  'acl-dmarc-early': row(
+    'A variable of DMARC is read before the check can have run.',
+    'The first dmarc_status condition of the DATA ACL makes the check; put one before the place.',
+  ),
+  'acl-dmarc-word': row(
+    'A word is no result of DMARC.',
+    'The results are accept, reject, quarantine, none, norecord, nofrom, temperror and off.',
   ),
   'acl-drop': row(
     'A modifier is used with a verb that gives it no meaning.',
@@ -52,6 +68,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   'acl-not-working': row(
     'A condition is known and does not work yet.',
     'What it guards would stay open, so the start is refused.',
+  ),
+  'acl-set-dollar': row(
+    'A dollar sign stands before the variable after "set".',
+    'Exim refuses to start; here it is taken as the name without the sign, as texts of 2014 mean it.',
   ),
   'acl-spf-negated': row(
     'Two negated words in a list of SPF results match every result.',

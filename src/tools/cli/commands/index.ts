@@ -12,6 +12,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: 'Reads a configuration and tells every mistake in it, with its place.',
     load: () => import('./check.ts'),
   },
+  dmarc: {
+    doc: 'DMARC reports: sends those that are due, shows what is collected, takes in what others sent.',
+    load: () => import('./dmarc.ts'),
+  },
   'explain-code': {
     doc: 'Says what stands behind the code of a finding of check.',
     load: () => import('./explain-code.ts'),

@@ -1,0 +1,125 @@
+/** `postern dmarc report|show|import`: aggregate reports, ours and those of others. */
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { ProcessState } from '../../../server/process-state.ts'
+import type { Server } from '../../../server/server.ts'
+import type { Terminal } from '../terminal.ts'
+import { parseCommandLine } from '../parse.ts'
+
+const usage = `usage: postern dmarc report [--today] [--dry-run] [-C FILE]   sends the reports of days that are over
+       postern dmarc show [DOMAIN] [-C FILE]                 what is collected, and what others reported
+       postern dmarc import FILE... [-C FILE]                takes history files and received reports (.xml .gz .zip)
+`
+const LARGEST_FILE = 64 * 1024 * 1024
+
+interface Options {
+  readonly action: string
+  readonly rest: readonly string[]
+  readonly config: string | undefined
+  readonly today: boolean
+  readonly dryRun: boolean
+}
+
+export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
+  const options = readOptions(words)
+  if (options === undefined) {
+    terminal.err(usage)
+    return 2
+  }
+  // Read with the caller's rights, before they are given up.
+  const files = options.action === 'import' ? options.rest.map(readFile) : []
+  const { prepareServer } = await import('../prepare-server.ts')
+  const flags = options.config === undefined ? [] : ['-C', options.config]
+  const parsed = parseCommandLine('postern', [...flags, '-bpc'])
+  if (parsed.is === 'refused') return 1
+  const program = process.argv[1] ?? 'postern'
+  const prepared = await prepareServer(parsed.invocation, terminal, program, new ProcessState())
+  if (prepared.is === 'ended') return prepared.exitCode
+  const { server } = prepared.call
+  const { lowerPrivilege } = await import('../../../server/privileged/helper.ts')
+  const lowered = await lowerPrivilege(server, { helper: false, writing: true })
+  if ('wrong' in lowered) {
+    terminal.err(`postern dmarc: ${lowered.wrong}\n`)
+    return 1
+  }
+  try {
+    await server.store.openHints()
+    if (options.action === 'show') return await show(server, options, terminal)
+    if (options.action === 'import') return await importFiles(server, files, terminal)
+    return await report(server, options, terminal)
+  } finally {
+    await server.close()
+  }
+}
+
+async function report(server: Server, { today, dryRun }: Options, terminal: Terminal): Promise<number> {
+  const { sendAggregateReports } = await import('../../../server/dmarc-reports.ts')
+  const now = server.ports.now()
+  const result = await sendAggregateReports(server, {
+    // Reports of a day that goes on are for trying things out.
+    before: new Date(today ? now + 86_400_000 : now).toISOString().slice(0, 10),
+    dryRun,
+    tell(line) {
+      terminal.out(`${line}\n`)
+      if (!dryRun) server.log.main(undefined, line, { event: 'dmarc:report' })
+    },
+  })
+  if (!dryRun)
+    terminal.out(`${result.sent} sent, ${result.refused} refused, ${result.later} to be tried again\n`)
+  return 0
+}
+
+async function show(server: Server, { rest }: Options, terminal: Terminal): Promise<number> {
+  const { describeRecords } = await import('../../../server/dmarc-records.ts')
+  for (const line of describeRecords(server.ports.hints, rest[0])) terminal.out(`${line}\n`)
+  return 0
+}
+
+type Read = { readonly name: string } & ({ readonly bytes: Uint8Array } | { readonly problem: string })
+
+function readFile(name: string): Read {
+  try {
+    const bytes = readFileSync(name)
+    return bytes.length > LARGEST_FILE ? { name, problem: 'is too big' } : { name, bytes }
+  } catch (error) {
+    return { name, problem: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+async function importFiles(server: Server, files: readonly Read[], terminal: Terminal): Promise<number> {
+  const { importFile } = await import('../../../server/dmarc-records.ts')
+  let wrong = 0
+  for (const file of files) {
+    const done = 'problem' in file ? file : await importFile(server.ports.hints, file.bytes)
+    if ('problem' in done) {
+      wrong++
+      terminal.err(`${file.name}: ${done.problem}\n`)
+    } else terminal.out(`${file.name}: ${done.said}\n`)
+  }
+  return wrong === 0 ? 0 : 1
+}
+
+function readOptions(words: readonly string[]): Options | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...words],
+      allowPositionals: true,
+      options: {
+        config: { type: 'string', short: 'C' },
+        today: { type: 'boolean', default: false },
+        'dry-run': { type: 'boolean', default: false },
+      },
+    })
+    const [action = '', ...rest] = positionals
+    const fits =
+      action === 'report'
+        ? rest.length === 0
+        : action === 'show'
+          ? rest.length <= 1
+          : action === 'import' && rest.length > 0
+    if (!fits) return undefined
+    return { action, rest, config: values.config, today: values.today, dryRun: values['dry-run'] }
+  } catch {
+    return undefined
+  }
+}
