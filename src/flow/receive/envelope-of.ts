@@ -1,4 +1,5 @@
 /** What is kept of a message and its session, as the spool wants it. */
+import { arcOf } from '../../mail/arc-facts.ts'
 import type { ByteString, Text } from '../../base/text.ts'
 import type { Envelope, Header, OriginHost, Recipient } from '../../mail/envelope.ts'
 import type { ConnectionFacts } from '../../ports.ts'
@@ -45,6 +46,7 @@ export function makeEnvelope(
     ...(controls.queueName === undefined ? {} : { queueName: controls.queueName }),
     ...(controls.queueOnly && !controls.queueFirstPassRoute ? { queueOnly: true } : {}),
     ...(controls.freeze ? { frozenAt: now } : {}),
+    ...(arcOf(message) === undefined ? {} : { extra: { arc: arcOf(message)?.state } }),
     firstDelivery: true,
     done: [],
   }

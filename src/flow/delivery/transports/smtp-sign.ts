@@ -4,6 +4,7 @@ import { Failure } from '../../../base/outcome.ts'
 import { type ByteString, retaint, type Text, textOf } from '../../../base/text.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
 import { splitHeaders } from '../../../mail/header.ts'
+import { beginSeal, seal, type SealWish } from '../../../policy/msgauth/arc/seal.ts'
 import { BodyHashes } from '../../../policy/msgauth/dkim/body-hash.ts'
 import { signHeaders } from '../../../policy/msgauth/dkim/default-headers.ts'
 import { HeaderSet } from '../../../policy/msgauth/dkim/headers.ts'
@@ -27,24 +28,36 @@ export interface Outgoing {
 const mostWishes = 20
 
 /**
+ * @param arcState what `verify = arc` found when the message came in
  * @returns headers to put before the message (none when nothing is to be signed), or why delivery must wait
  */
 export async function signatures(
   outgoing: Outgoing,
   settings: Settings,
   context: Context,
+  arcState?: string,
 ): Promise<{ readonly headers: ByteString } | { readonly failure: string }> {
-  if (settings.dkim_domain === undefined || outgoing.head === '') return { headers: '' }
-  const wishes = await wishesOf(settings, context)
+  const { dkim_domain: domains, arc_sign: sealing } = settings
+  if ((domains === undefined && sealing === undefined) || outgoing.head === '') return { headers: '' }
+  const wishes = domains === undefined ? [] : await wishesOf(settings, context)
   if ('failure' in wishes) return wishes
-  if (wishes.length === 0) return { headers: '' }
+  const sealWish = await sealWishOf(sealing, arcState, context)
+  if (wishes.length === 0 && sealWish === undefined) return { headers: '' }
   const hashes = new BodyHashes()
   const begun = wishes.map((wish) => beginSigning(wish, hashes))
+  const sealed = sealWish === undefined ? undefined : beginSeal(hashes)
   if (outgoing.body instanceof Uint8Array) hashes.push(outgoing.body)
   else for await (const piece of outgoing.body()) hashes.push(piece)
   hashes.finish()
-  const headers = new HeaderSet(splitHeaders(outgoing.head.slice(0, -1)).map(({ text }) => text))
-  return { headers: begun.map((one) => finishSigning(one, headers)).join('') }
+  const texts = splitHeaders(outgoing.head.slice(0, -1)).map(({ text }) => text)
+  const headers = new HeaderSet(texts)
+  const made = begun.map((one) => finishSigning(one, headers))
+  const text = made.join('')
+  if (sealWish === undefined || sealed === undefined) return { headers: text }
+  const set = seal([...made, ...texts], sealed, sealWish)
+  if ('headers' in set) return { headers: set.headers + text }
+  notSealed(set.why, context)
+  return { headers: text }
 }
 
 async function wishesOf(
@@ -184,4 +197,55 @@ async function listOf(option: Expandable | undefined, context: Context): Promise
   if (value === undefined) return []
   if (value instanceof Failure) return value.kind === 'forced' ? [] : value
   return context.ports.splitList(value)
+}
+
+/** `arc_sign = admd : selector : key : timestamps, expire=+86400`; undefined: no seal. */
+async function sealWishOf(
+  option: Expandable | undefined,
+  state: string | undefined,
+  context: Context,
+): Promise<SealWish | undefined> {
+  const items = await listOf(option, context)
+  if (items instanceof Failure) {
+    notSealed(items.message, context)
+    return undefined
+  }
+  if (items.length === 0) return undefined
+  const [admd = '', name = '', keyText = '', ...more] = items
+  const [domain, selector] = [textOf(admd).toLowerCase(), textOf(name)]
+  const now = Math.floor(context.ports.now() / 1000)
+  const times = timesOf(more.map(textOf).join(','), now)
+  if (!isDomain(domain) || !isSelector(selector) || times === undefined) {
+    notSealed(`arc_sign is not "domain : selector : key : options"`, context)
+    return undefined
+  }
+  const key = readPrivateKey(keyText, context.ports)
+  if (key.is === 'key') return { domain, authservId: domain, selector, key: key.key, state, ...times }
+  notSealed(key.is === 'none' ? 'no key in arc_sign' : key.why, context)
+  return undefined
+}
+
+/** A month. */
+const usualLifetime = 2_592_000
+
+/** `timestamps, expire=+N`; undefined: something else is among them. */
+function timesOf(
+  options: ByteString,
+  now: number,
+): { readonly created: number | undefined; readonly expires: number | undefined } | undefined {
+  let created: number | undefined
+  let expires: number | undefined
+  for (const option of options.split(',').map((one) => one.trim())) {
+    const expire = /^expire(?:=(\+?)(\d{1,12}))?$/.exec(option)
+    if (option === 'timestamps') created = now
+    else if (expire !== null) {
+      const value = Number(expire[2] ?? usualLifetime)
+      expires = expire[2] === undefined || expire[1] === '+' ? now + value : value
+    } else if (option !== '') return undefined
+  }
+  return { created, expires }
+}
+
+function notSealed(why: string, context: Context): void {
+  context.ports.log.main(context.message?.id, `ARC: message not sealed: ${why}`, { event: 'arc:sign' })
 }

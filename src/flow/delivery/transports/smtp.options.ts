@@ -20,6 +20,7 @@ export const smtpOptions = {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'How the message is sealed with ARC: domain, selector, key and options.',
   },
   authenticated_sender: {

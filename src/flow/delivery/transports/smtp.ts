@@ -285,10 +285,16 @@ class SmtpDelivery {
     }
   }
 
+  /** What `verify = arc` found when the message came in. */
+  #arcState(): string | undefined {
+    const state = this.#environment.claim.message.envelope.extra?.arc
+    return typeof state === 'string' ? state : undefined
+  }
+
   /** The request with its signatures, which are made once a host may be tried. */
   async #signed(request: Prepared): Promise<Prepared | AddressOutcome> {
     if (this.#signature === undefined) {
-      const made = await signatures(request.transaction, this.#settings, this.#context)
+      const made = await signatures(request.transaction, this.#settings, this.#context, this.#arcState())
       if ('failure' in made) return deferredBy(made.failure)
       this.#signature = made.headers
     }

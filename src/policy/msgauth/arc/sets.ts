@@ -36,6 +36,8 @@ export type Chain =
       readonly why: string
       readonly instances: number
       readonly domains: readonly ByteString[]
+      /** A seal says so: no more sets are to be added. */
+      readonly failed: boolean
     }
   /** The oldest first. */
   | { readonly is: 'chain'; readonly sets: readonly ArcSet[] }
@@ -46,11 +48,12 @@ export function readChain(headers: HeaderSet): Chain {
   const found = kinds.map((name) => headers.named(name).map(({ text }) => text))
   const total = Math.max(...found.map((texts) => texts.length))
   if (total === 0) return { is: 'none' }
-  const bad = (why: string, domains: readonly ByteString[] = []): Chain => ({
+  const bad = (why: string, domains: readonly ByteString[] = [], failed = false): Chain => ({
     is: 'bad',
     why,
     instances: Math.min(total, mostInstances),
     domains,
+    failed,
   })
   if (total > mostInstances) return bad(`more than ${mostInstances} ARC sets`)
   const byInstance = found.map((texts) => byNumber(texts))
@@ -71,7 +74,7 @@ export function readChain(headers: HeaderSet): Chain {
   }
   const domains = sets.map(({ seal }) => seal.domain)
   for (const { instance, seal } of sets) {
-    if (seal.cv === 'fail') return bad(`seal ${instance} says fail`, domains)
+    if (seal.cv === 'fail') return bad(`seal ${instance} says fail`, domains, true)
     if ((seal.cv === 'none') !== (instance === 1)) return bad(`seal ${instance} says ${seal.cv}`, domains)
   }
   return { is: 'chain', sets }
