@@ -296,7 +296,7 @@ const bad = [
     says: 'a record of 62 KB',
     sign: () => signOddly(plain, rsa, { s: 'huge' }),
     line: '[invalid - syntax error in public key record]',
-    result: 'permerror (pubkey syntax)',
+    result: 'permerror (public key record import problem)',
     status: '<invalid> <pubkey_syntax>',
   },
   {

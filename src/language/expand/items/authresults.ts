@@ -118,7 +118,7 @@ function commentOf({ detail, foundReason, key }: DkimSignature): string {
     case 'pubkey_unavailable':
       return 'pubkey unavailable'
     case 'pubkey_syntax':
-      return 'pubkey syntax'
+      return 'public key record import problem'
     case 'pubkey_too_short':
       return `public key too short: ${key?.bits ?? 0} bits`
     case 'bodyhash_mismatch':
