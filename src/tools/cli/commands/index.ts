@@ -28,6 +28,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: 'Makes Postern a service of this host: user, folders, systemd unit; --dry-run tells what it would do.',
     load: () => import('./install.ts'),
   },
+  migrate: {
+    doc: "Reads an Exim's configuration, reports what runs and what does not, and writes one for Postern.",
+    load: () => import('./migrate.ts'),
+  },
   spool: {
     doc: "Writes the queue as Exim's own spool files, or takes such files in: spool export|import DIR.",
     load: () => import('./spool.ts'),

@@ -1,8 +1,7 @@
 /** `postern spool export|import DIR`: between our spool and Exim's files. */
 import { parseArgs } from 'node:util'
-import { ProcessState } from '../../../server/process-state.ts'
 import type { Terminal } from '../terminal.ts'
-import { parseCommandLine } from '../parse.ts'
+import { withServer } from '../with-server.ts'
 
 const usage = `usage: postern spool export DIR [-C FILE]      writes the queue as Exim's -H and -D files
        postern spool import DIR [--remove] [-C FILE]   takes the messages of an Exim spool over
@@ -14,25 +13,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     terminal.err(usage)
     return 1
   }
-  const { prepareServer } = await import('../prepare-server.ts')
-  const flags = options.config === undefined ? [] : ['-C', options.config]
-  const parsed = parseCommandLine('postern', [...flags, '-bpc'])
-  if (parsed.is === 'refused') return 1
-  const prepared = await prepareServer(
-    parsed.invocation,
-    terminal,
-    process.argv[1] ?? 'postern',
-    new ProcessState(),
-  )
-  if (prepared.is === 'ended') return prepared.exitCode
-  const { server } = prepared.call
-  const { lowerPrivilege } = await import('../../../server/privileged/helper.ts')
-  const lowered = await lowerPrivilege(server, { helper: false, writing: true })
-  if ('wrong' in lowered) {
-    terminal.err(`postern spool: ${lowered.wrong}\n`)
-    return 1
-  }
-  try {
+  return withServer(options.config, 'postern spool', terminal, async (server) => {
     const { exportSpool, importSpool } = await import('../../../store/spool/exim-format.ts')
     const spool = await server.spool('write')
     const result =
@@ -43,9 +24,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     const done = options.action === 'export' ? 'written' : 'taken over'
     terminal.out(`${result.messages} message${result.messages === 1 ? '' : 's'} ${done}\n`)
     return result.problems.length === 0 ? 0 : 1
-  } finally {
-    await server.close()
-  }
+  })
 }
 
 interface SpoolOptions {
