@@ -77,6 +77,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'tools/cli/queueing.ts': ['node:child_process'],
   'tools/cli/start-daemon.ts': ['node:child_process', 'node:cluster'],
   'tools/cli/test-message.ts': ['node:fs'],
+  'tools/cli/with-server.ts': ['node:fs'],
   'tools/host/door.ts': ['node:child_process', 'node:fs'],
   'tools/inspect/host-view.ts': ['node:fs'],
   'tools/migrate/find-tree.ts': ['node:fs'],

@@ -17,11 +17,12 @@ export interface Lowered {
 
 /**
  * Goes on as the run-time user when this process is root's.
- * @param wants `helper`: somebody who looks at files under other uids; `writing`: also spool and logs that can be written
+ * @param wants `helper`: somebody who looks at files under other uids; `writing`: also spool and logs that can be written;
+ * `groups`: rights to read that the run-time user has not
  */
 export async function lowerPrivilege(
   server: Server,
-  wants: { readonly helper: boolean; readonly writing: boolean },
+  wants: { readonly helper: boolean; readonly writing: boolean; readonly groups?: readonly number[] },
 ): Promise<Lowered | { readonly wrong: string }> {
   const { user } = server
   if (process.geteuid?.() !== 0 || user.uid === 0) return { end: () => undefined }
@@ -50,7 +51,7 @@ export async function lowerPrivilege(
       }),
     )
   }
-  becomeUser(user.uid, user.gid, user.name)
+  becomeUser(user.uid, user.gid, user.name, wants.groups)
   return {
     end() {
       if (helper?.connected === true) helper.disconnect()

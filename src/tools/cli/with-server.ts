@@ -1,12 +1,16 @@
-/** For commands of our own that work on the queue or the hints of a configuration: reads it, lowers root's power. */
+/** For commands of our own that work on the queue or the hints of a configuration: reads it, lowers root's power. A door: it looks at a folder. */
+import { statSync } from 'node:fs'
 import { ProcessState } from '../../server/process-state.ts'
 import type { Server } from '../../server/server.ts'
 import { parseCommandLine } from './parse.ts'
 import type { Terminal } from './terminal.ts'
 
-/** @param config the file of -C; undefined: the usual one */
+/**
+ * @param options `config`: the file of -C; undefined: the usual one. `reads`: a folder of another mail system, whose
+ * group's rights are kept when root's are given up
+ */
 export async function withServer(
-  config: string | undefined,
+  { config, reads }: { readonly config: string | undefined; readonly reads?: string | undefined },
   calledAs: string,
   terminal: Terminal,
   use: (server: Server) => Promise<number>,
@@ -23,7 +27,9 @@ export async function withServer(
   if (prepared.is === 'ended') return prepared.exitCode
   const { server } = prepared.call
   const { lowerPrivilege } = await import('../../server/privileged/helper.ts')
-  const lowered = await lowerPrivilege(server, { helper: false, writing: true })
+  const gid = reads === undefined ? undefined : groupOf(reads)
+  const groups = gid === undefined ? [] : [gid]
+  const lowered = await lowerPrivilege(server, { helper: false, writing: true, groups })
   if ('wrong' in lowered) {
     terminal.err(`${calledAs}: ${lowered.wrong}\n`)
     return 1
@@ -33,4 +39,8 @@ export async function withServer(
   } finally {
     await server.close()
   }
+}
+
+function groupOf(folder: string): number | undefined {
+  return statSync(folder, { throwIfNoEntry: false })?.gid
 }

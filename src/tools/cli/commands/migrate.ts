@@ -83,7 +83,7 @@ async function takeOver({ to, queue, retry, dumper }: Options, terminal: Termina
     terminal.err(encodeUtf8(`postern migrate: ${dump.wrong}\n`))
     return 1
   }
-  return withServer(to, 'postern migrate', terminal, async (server) => {
+  return withServer({ config: to, reads: queue }, 'postern migrate', terminal, async (server) => {
     let problems = 0
     if (queue !== undefined) {
       const { importSpool } = await import('../../../store/spool/exim-format.ts')

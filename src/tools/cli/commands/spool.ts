@@ -13,18 +13,23 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     terminal.err(usage)
     return 1
   }
-  return withServer(options.config, 'postern spool', terminal, async (server) => {
-    const { exportSpool, importSpool } = await import('../../../store/spool/exim-format.ts')
-    const spool = await server.spool('write')
-    const result =
-      options.action === 'export'
-        ? await exportSpool(spool, options.directory)
-        : await importSpool(spool, options.directory, { remove: options.remove })
-    for (const { what, why } of result.problems) terminal.err(`${what}: ${why}\n`)
-    const done = options.action === 'export' ? 'written' : 'taken over'
-    terminal.out(`${result.messages} message${result.messages === 1 ? '' : 's'} ${done}\n`)
-    return result.problems.length === 0 ? 0 : 1
-  })
+  return withServer(
+    { config: options.config, reads: options.directory },
+    'postern spool',
+    terminal,
+    async (server) => {
+      const { exportSpool, importSpool } = await import('../../../store/spool/exim-format.ts')
+      const spool = await server.spool('write')
+      const result =
+        options.action === 'export'
+          ? await exportSpool(spool, options.directory)
+          : await importSpool(spool, options.directory, { remove: options.remove })
+      for (const { what, why } of result.problems) terminal.err(`${what}: ${why}\n`)
+      const done = options.action === 'export' ? 'written' : 'taken over'
+      terminal.out(`${result.messages} message${result.messages === 1 ? '' : 's'} ${done}\n`)
+      return result.problems.length === 0 ? 0 : 1
+    },
+  )
 }
 
 interface SpoolOptions {
