@@ -9,6 +9,7 @@
  * (`language/expand/variables`); fields of type `Text` carry their own taint.
  */
 import type { Expandable } from './base/expandable.ts'
+import type { Span } from './base/diagnostic.ts'
 import type { Awaitable, Failure, Outcome } from './base/outcome.ts'
 import type { ByteString, Text } from './base/text.ts'
 import type { Configuration, ListKind } from './language/config/configuration.ts'
@@ -266,6 +267,8 @@ export interface Context {
   readonly bound?: ReadonlyMap<string, Text> | undefined
   /** The configuration line or command on whose behalf this runs, for messages. */
   readonly purpose?: string | undefined
+  /** Set while somebody wants to know why: the step of the explanation that this work belongs to. */
+  readonly trace?: Trace | undefined
   /** Set by `-d`; takes one line of debugging text. */
   readonly debug?: ((category: string, line: string) => void) | undefined
   readonly signal?: AbortSignal | undefined
@@ -274,6 +277,35 @@ export interface Context {
   readonly aclDepth?: number | undefined
   /** Results of named domain and local part lists are kept while this object lives; else for the address at hand. */
   readonly listCache?: object | undefined
+}
+
+export type TraceKind =
+  | 'acl'
+  | 'statement'
+  | 'condition'
+  | 'expansion'
+  | 'list'
+  | 'lookup'
+  | 'dns'
+  | 'verify'
+  | 'command'
+  | 'reply'
+  | 'log'
+  | 'message'
+  | 'address'
+  | 'router'
+  | 'transport'
+
+/** One step of an explanation, and the steps within it. Who takes part writes; nobody reads here. */
+export interface Trace {
+  /** Begins a step within this one. `at`: its place in the configuration. */
+  begin(
+    kind: TraceKind,
+    what: ByteString,
+    at?: Span | { readonly file: string; readonly line: number },
+  ): Trace
+  /** What came of it, when it is over. */
+  end(result: ByteString): void
 }
 
 // ---------------------------------------------------------------------------------------------- results

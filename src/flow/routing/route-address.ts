@@ -27,6 +27,31 @@ export interface AddressRun {
 }
 
 export async function routeAddress(candidate: Candidate, setup: RouterSetup): Promise<AddressRun> {
+  const trace = setup.context.trace?.begin('address', candidate.address)
+  if (trace === undefined) return throughRouters(candidate, setup)
+  const run = await throughRouters(candidate, { ...setup, context: { ...setup.context, trace } })
+  trace.end(shown(run.result))
+  return run
+}
+
+function shown(result: Finished | Unrouted): ByteString {
+  switch (result.is) {
+    case 'taken': {
+      const { router, transport, hosts } = result.address
+      const names = hosts.map(({ name, address }) => `${name}${address === undefined ? '' : ` [${address}]`}`)
+      return `router ${router.name}, transport ${transport?.name ?? ''}${names.length === 0 ? '' : `, hosts ${names.join(', ')}`}`
+    }
+    case 'redirected':
+      return `redirected to ${result.children.map((child) => (child.is === 'candidate' ? child.candidate : child.address).address).join(', ')}`
+    case 'discarded':
+      return 'discarded'
+    case 'failed':
+    case 'deferred':
+      return `${result.is}: ${result.message}`
+  }
+}
+
+async function throughRouters(candidate: Candidate, setup: RouterSetup): Promise<AddressRun> {
   const { routers } = setup.services
   let last: RouterInstance | undefined
   let why: ByteString | undefined
@@ -36,8 +61,11 @@ export async function routeAddress(candidate: Candidate, setup: RouterSetup): Pr
     if (router === undefined) break
     last = router
     setup.context.debug?.('route', `--------> ${router.name} router <--------`)
-    const run = await runRouter(router, candidate, setup)
-    const step = await afterRun(run, router, candidate, setup)
+    const trace = setup.context.trace?.begin('router', router.name, router.at)
+    const within = trace === undefined ? setup : { ...setup, context: { ...setup.context, trace } }
+    const run = await runRouter(router, candidate, within)
+    const step = await afterRun(run, router, candidate, within)
+    trace?.end(told(run, router))
     setup.context.debug?.('route', told(run, router))
     if (step.is === 'end') return { candidate, result: step.result, clone: step.clone }
     why = declineMessage(run) ?? why

@@ -4,11 +4,11 @@
  */
 import type { Report } from '../../base/diagnostic.ts'
 import type { Expandable } from '../../base/expandable.ts'
-import type { Awaitable } from '../../base/outcome.ts'
+import { after, type Awaitable } from '../../base/outcome.ts'
 import { Recent } from '../../base/recent.ts'
 import { encodeUtf8, isTainted, type Text, textOf } from '../../base/text.ts'
 import type { Configuration, AclSource } from '../../language/config/configuration.ts'
-import type { AclPlace, AclResult, Context, Ports } from '../../ports.ts'
+import type { AclPlace, AclResult, Context, Ports, Trace } from '../../ports.ts'
 import { asciiLower } from './case.ts'
 import { checkAcls } from './check.ts'
 import { fileLines, inlineLines } from './lines.ts'
@@ -96,8 +96,10 @@ export function createAclEngine(): AclEngine {
     }
     const acl = find(text, context)
     if ('error' in acl) return errorResult(acl.error, { logReject: undefined })
+    const trace = context.trace?.begin('acl', acl.name ?? textOf(text))
     const inner: Context = {
       ...context,
+      trace,
       aclDepth: depth + 1,
       listCache: context.listCache ?? context.address ?? context.message,
       aclArguments: args.slice(0, 9),
@@ -111,7 +113,8 @@ export function createAclEngine(): AclEngine {
       logReject: undefined,
     }
     if (acl.name !== undefined) inner.debug?.('acl', `using ACL "${acl.name}"`)
-    return runStatements(acl, call)
+    const result = runStatements(acl, call)
+    return trace === undefined ? result : after(result, (settled) => told(trace, settled))
   }
 
   return {
@@ -148,6 +151,11 @@ export function createAclEngine(): AclEngine {
     },
     rows,
   }
+}
+
+function told(trace: Trace, result: AclResult): AclResult {
+  trace.end(`${result.verdict}${result.userMessage === undefined ? '' : `: ${result.userMessage}`}`)
+  return result
 }
 
 /** In ACLs `$domain` and `$local_part` are in lower case; `control = caseful_local_part` brings the client's case back. */

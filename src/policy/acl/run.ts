@@ -74,6 +74,24 @@ function runStatement(
   progress: Progress,
 ): Awaitable<AclResult | undefined> {
   call.context.debug?.('acl', `processing "${statement.verb}" (${statement.file} ${statement.lastLine})`)
+  const { trace } = call.context
+  if (trace === undefined) return decideStatement(acl, statement, call, progress)
+  const step = trace.begin('statement', statement.verb, { file: statement.file, line: statement.line })
+  const inner: AclCall = { ...call, context: { ...call.context, trace: step } }
+  return after(decideStatement(acl, statement, inner, progress), (result) => {
+    step.end(result === undefined ? 'goes on' : result.verdict)
+    // `log_reject_target` holds for the rest of the ACL.
+    call.logReject = inner.logReject
+    return result
+  })
+}
+
+function decideStatement(
+  acl: Acl,
+  statement: Statement,
+  call: AclCall,
+  progress: Progress,
+): Awaitable<AclResult | undefined> {
   if (statement.verb === 'discard' && !isAllowed(discarding, call.place)) {
     call.context.ports.log.panic(undefined, `"discard" verb not allowed in ${placeNames[call.place]} ACL`)
     return { verdict: 'error', userMessage: undefined, logMessage: undefined, logReject: call.logReject }
@@ -95,7 +113,7 @@ function testFrom(
   for (let i = from; i < statement.clauses.length; i++) {
     const clause = statement.clauses[i]
     if (clause === undefined) continue
-    const tested = testClause(clause, call, progress)
+    const tested = tracedClause(clause, call, progress)
     if (tested instanceof Promise) {
       return tested.then((late) => {
         const is = settle(clause, late, progress)
@@ -106,6 +124,25 @@ function testFrom(
     if (is !== 'true') return is
   }
   return 'true'
+}
+
+function tracedClause(clause: Clause, call: AclCall, progress: Progress): Awaitable<Tested> {
+  const { trace } = call.context
+  if (trace === undefined) return testClause(clause, call, progress)
+  const step = trace.begin('condition', `${clause.shown} = ${clause.argument.text}`, clause.at)
+  const inner: AclCall = { ...call, context: { ...call.context, trace: step } }
+  return after(testClause(clause, inner, progress), (tested) => {
+    call.logReject = inner.logReject
+    const is =
+      clause.negated && tested.is === 'true'
+        ? 'false'
+        : clause.negated && tested.is === 'false'
+          ? 'true'
+          : tested.is
+    const why = tested.logMessage ?? tested.userMessage
+    step.end(`${clause.row.kind === 'modifier' ? 'done' : is}${why === undefined ? '' : `: ${why}`}`)
+    return tested
+  })
 }
 
 /** Keeps a condition's messages and turns a negated one round. */

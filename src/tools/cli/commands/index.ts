@@ -16,6 +16,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: 'DMARC reports: sends those that are due, shows what is collected, takes in what others sent.',
     load: () => import('./dmarc.ts'),
   },
+  explain: {
+    doc: 'Plays a session and tells why each command is answered as it is, with the lines that decide.',
+    load: () => import('./explain.ts'),
+  },
   'explain-code': {
     doc: 'Says what stands behind the code of a finding of check.',
     load: () => import('./explain-code.ts'),
