@@ -71,6 +71,7 @@ async function addRecipient(
   if (settings.protocol === 'lmtp') return give('LMTP answers for each recipient after the data')
   if (settings.transport_filter !== undefined) return give('the transport has a filter')
   if (settings.dkim_domain !== undefined) return give('the transport signs with DKIM')
+  if (settings.arc_sign !== undefined) return give('the transport seals with ARC')
   const before = heldOf(message)
   if (before?.usable === true && before.targets.at(-1)?.address === target.address) return { is: 'ready' }
   if (before === undefined && message.recipients.length > 0)

@@ -82,8 +82,8 @@ class SmtpDelivery {
   /** The last deferral of addresses that further hosts may still take. */
   readonly #lastDeferral = new Map<RoutedAddress, AddressOutcome>()
   #pending: readonly RoutedAddress[]
-  /** Headers that go before the message; undefined: not made yet. */
-  #signature: ByteString | undefined
+  /** Headers that go before a message, and the message they were made for: a filter may make another for each host. */
+  #signature: { readonly of: Prepared['transaction']; readonly headers: ByteString } | undefined
   #waiting = 0
   #waitingUntil: number | undefined
   #expired = 0
@@ -293,12 +293,14 @@ class SmtpDelivery {
 
   /** The request with its signatures, which are made once a host may be tried. */
   async #signed(request: Prepared): Promise<Prepared | AddressOutcome> {
-    if (this.#signature === undefined) {
-      const made = await signatures(request.transaction, this.#settings, this.#context, this.#arcState())
+    if (this.#signature?.of !== request.transaction) {
+      const { transaction: outgoing } = request
+      const made = await signatures(outgoing, this.#settings, this.#context, this.#arcState())
       if ('failure' in made) return deferredBy(made.failure)
-      this.#signature = made.headers
+      this.#signature = { of: outgoing, headers: made.headers }
     }
-    return this.#signature === '' ? request : withHeaders(request, this.#signature)
+    const { headers } = this.#signature
+    return headers === '' ? request : withHeaders(request, headers)
   }
 
   async #open(place: Place, session: SessionOptions, key: string): Promise<PooledConnection | undefined> {

@@ -2,6 +2,7 @@
 import type { Ports } from '../../../ports.ts'
 import { ArcFacts } from '../../../mail/arc-facts.ts'
 import type { ByteString } from '../../../base/text.ts'
+import { Breather } from '../breathe.ts'
 import type { BodyHash, BodyHashes } from '../dkim/body-hash.ts'
 import { type HeaderSet, relaxedHeader } from '../dkim/headers.ts'
 import { judgeBody, judgeKey, type JudgeOptions, signatureHolds } from '../dkim/judge.ts'
@@ -73,6 +74,7 @@ export class ArcVerifier {
     const newest = sets.at(-1)
     if (newest === undefined) return facts('none', '', [], 0, '', 0)
     const { selector } = newest.seal
+    const breather = new Breather(this.#headers.sizeBytes)
     const fail = (why: string): ArcFacts => facts('fail', why, domains, 0, selector, sets.length)
     // Step 4: the newest message signature must hold.
     const broken = await this.#messageProblem(newest, keyOf)
@@ -80,11 +82,14 @@ export class ArcVerifier {
     // Step 5: the older ones tell since when the message is unchanged.
     let oldest = newest.instance
     for (const set of sets.slice(0, -1).toReversed()) {
+      await breather.step()
       if ((await this.#messageProblem(set, keyOf)) !== undefined) break
       oldest = set.instance
     }
     // Step 6: all seals, the newest first.
+    const canonical = sets.map((set) => canonicalSet(set))
     for (const set of sets.toReversed()) {
+      await breather.step()
       const key = await keyOf(set.seal.selector, set.seal.domain)
       if (key.is !== 'key')
         return fail(`AS ${set.instance}: public key ${key.is === 'bad' ? 'bad' : 'unavailable'}`)
@@ -92,7 +97,7 @@ export class ArcVerifier {
       if (key.key.facts.bits < (this.#options.fewestBits.get(key.key.type) ?? 0)) {
         return fail(`AS ${set.instance}: key too short`)
       }
-      const data = sealedText(sets.slice(0, set.instance))
+      const data = sealedText(set, canonical.slice(0, set.instance))
       if (!signatureHolds(Buffer.from(data, 'latin1'), set.seal.read, key.key)) {
         return fail(`AS ${set.instance}: signature did not verify`)
       }
@@ -127,14 +132,26 @@ function faultOfMessage(message: ReadSignature): string | undefined {
   return undefined
 }
 
+interface CanonicalSet {
+  readonly resultsAndMessage: ByteString
+  readonly seal: ByteString
+}
+
+function canonicalSet({ results, message, seal }: ArcSet): CanonicalSet {
+  return {
+    resultsAndMessage: `${relaxedHeader(results)}\r\n${relaxedHeader(message.text)}\r\n`,
+    seal: `${relaxedHeader(seal.text)}\r\n`,
+  }
+}
+
 /** What a seal signs: all sets up to its own in order, relaxed, its own signature empty. RFC 8617 section 5.1.1. */
-export function sealedText(sets: readonly Pick<ArcSet, 'results' | 'message' | 'seal'>[]): ByteString {
+function sealedText({ seal }: ArcSet, sets: readonly CanonicalSet[]): ByteString {
+  const last = sets.length - 1
   return sets
-    .map(({ results, message, seal }, i) => {
-      const last = i === sets.length - 1
-      const own = last ? unsignedHeader(seal.read) : relaxedHeader(seal.text)
-      return `${relaxedHeader(results)}\r\n${relaxedHeader(message.text)}\r\n${own}${last ? '' : '\r\n'}`
-    })
+    .map(
+      ({ resultsAndMessage, seal: own }, i) =>
+        resultsAndMessage + (i === last ? unsignedHeader(seal.read) : own),
+    )
     .join('')
 }
 

@@ -93,6 +93,10 @@ test('RFC 6376 section 3.4.5: canonical headers and bodies of the examples', () 
   assert.equal(relaxedHeader(a), 'a:X')
   assert.equal(relaxedHeader(b), 'b:Y Z')
   assert.equal(simpleHeader(b), 'B : Y\t\r\n\tZ  ')
+  for (const spaces of [' ', '\t', ' \n\t', '']) {
+    const words = Array.from({ length: 3000 }, (_, i) => `w${i}`)
+    assert.equal(relaxedHeader(`X:${spaces}${words.join(` ${spaces}`)}${spaces}\n`), `x:${words.join(' ')}`)
+  }
   const body = ' C \nD \t E\n\n\n'
   const wanted = { relaxed: ' C\r\nD E\r\n', simple: ' C \r\nD \t E\r\n' }
   for (const [name, text] of Object.entries(wanted)) {
@@ -379,6 +383,19 @@ test('DKIM: of hundreds of signatures twenty are looked at, each key is asked fo
   assert.equal(facts.signatures.length, 20)
   assert.equal(facts.ignored, 300)
   assert.deepEqual(dns.asked, ['sel._domainkey.example.test'])
+})
+
+test('DKIM: twenty signatures over a header of 900 KB leave room for others', async () => {
+  for (const c of ['simple/simple', 'relaxed/relaxed']) {
+    let message = plain.replace('Subject:', `X-Big: ${'x '.repeat(450_000)}\r\nSubject:`)
+    for (let i = 0; i < 20; i++) message = signOddly(message, rsa, { h: 'from:x-big:subject', c })
+    let turns = 0
+    const timer = setInterval(() => turns++, 0)
+    const { signatures } = await verifyMessage(message, zone)
+    clearInterval(timer)
+    assert.equal(signatures.filter(({ status }) => status === 'pass').length, 20)
+    assert.ok(turns >= 10, String(turns))
+  }
 })
 
 test('DKIM: with dkim_verify_minimal the first pass is the last check', async () => {

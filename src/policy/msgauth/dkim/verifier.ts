@@ -5,6 +5,7 @@
 import type { ByteString } from '../../../base/text.ts'
 import { DkimFacts, type DkimSignature } from '../../../mail/dkim-facts.ts'
 import type { Ports } from '../../../ports.ts'
+import { Breather } from '../breathe.ts'
 import { BodyHashes, type BodyHash } from './body-hash.ts'
 import type { HeaderSet } from './headers.ts'
 import { judgeBody, judgeEarly, judgeKey, type JudgeOptions, type Verdict } from './judge.ts'
@@ -101,11 +102,13 @@ export class DkimVerifier {
         }
         return key
       }
+      const breather = new Breather(this.#headers.sizeBytes)
       // All keys are asked for together, unless the first pass may make the others needless.
       if (!this.#options.minimal) for (const { read } of waiting) void keyOf(read)
       for (const candidate of this.#options.minimal ? this.#inOrder(waiting) : waiting) {
         const verdict = judgeKey(candidate.read, await keyOf(candidate.read), this.#headers, options)
         verdicts.set(candidate, verdict)
+        await breather.step()
         if (this.#options.minimal && verdict.status === 'pass') break
       }
     } finally {
