@@ -43,6 +43,7 @@ export async function run(): Promise<Figure[]> {
     return []
   }
   const figures: Figure[] = []
+  for (const count of [2000, 5000]) figures.push(...(await idleConnections(count)))
   const sinkPort = await freePort()
   const asNobody = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
   const sink = spawn(
@@ -53,8 +54,6 @@ export async function run(): Promise<Figure[]> {
   const folder = temporaryFolder('bench')
   const server = await startServer({ configuration: configuration(sinkPort), folder: folder.path })
   try {
-    // First of all: what a server that has been busy keeps in reserve would hide it.
-    figures.push(...(await idleConnections(server, 2000)))
     for (const sessions of [1, 10, 50]) {
       const messages = sessions === 1 ? 500 : 4000
       const cpuBefore = cpuSeconds(server)
@@ -104,7 +103,19 @@ export async function run(): Promise<Figure[]> {
   return figures
 }
 
-async function idleConnections(server: StartedServer, count: number): Promise<Figure[]> {
+/** On a server just started: what one that has been busy keeps in reserve would hide it. */
+async function idleConnections(count: number): Promise<Figure[]> {
+  const folder = temporaryFolder('bench-idle')
+  const server = await startServer({ configuration: configuration(9), folder: folder.path })
+  try {
+    return await measureIdle(server, count)
+  } finally {
+    await server.stop()
+    folder.remove()
+  }
+}
+
+async function measureIdle(server: StartedServer, count: number): Promise<Figure[]> {
   const before = memoryKiB(server)
   const sockets: Socket[] = []
   for (let i = 0; i < count; i += 100) {

@@ -1,6 +1,20 @@
-/** How many connections there are, in all and from each host. */
+/** How many connections there are, in all and from each host; of one process, or of all workers of a daemon. */
+import type { Awaitable } from '../base/outcome.ts'
 
-export class ConnectionCounts {
+/** What holds with the connection that was just counted. */
+export interface Counted {
+  readonly total: number
+  readonly fromHost: number
+}
+
+export interface Counts {
+  add(host: string): Awaitable<Counted>
+  /** A connection turns out to be another host's. */
+  move(from: string, to: string): Awaitable<Counted>
+  remove(host: string): void
+}
+
+export class ConnectionCounts implements Counts {
   #total = 0
   readonly #hosts = new Map<string, number>()
 
@@ -12,21 +26,28 @@ export class ConnectionCounts {
     return this.#hosts.get(host) ?? 0
   }
 
-  add(host: string): void {
+  add(host: string): Counted {
     this.#total++
-    this.#hosts.set(host, this.from(host) + 1)
+    const fromHost = this.from(host) + 1
+    this.#hosts.set(host, fromHost)
+    return { total: this.#total, fromHost }
   }
 
-  /** A connection turns out to be another host's. */
-  move(from: string, to: string): void {
+  move(from: string, to: string): Counted {
     this.remove(from)
-    this.add(to)
+    return this.add(to)
   }
 
   remove(host: string): void {
-    this.#total--
     const left = this.from(host) - 1
+    if (left < 0) return
+    this.#total--
     if (left > 0) this.#hosts.set(host, left)
     else this.#hosts.delete(host)
+  }
+
+  /** Takes away all that another one holds: its process has ended. */
+  subtract(other: ConnectionCounts): void {
+    for (const [host, count] of other.#hosts) for (let i = 0; i < count; i++) this.remove(host)
   }
 }

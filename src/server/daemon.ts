@@ -7,6 +7,7 @@ import type { Queueing } from '../flow/receive/services.ts'
 import { type DroppedMessage, type DropVerdict, makeDropFolder, watchDrop } from '../store/drop.ts'
 import { startDailyReports } from './dmarc-reports.ts'
 import { dropFolderOf } from './drop-folder.ts'
+import type { Counts } from './connection-counts.ts'
 import { describeAddresses, type ListenAddress, listenAddresses } from './listen-addresses.ts'
 import { MailService } from './mail-service.ts'
 import { removePidFile, writePidFile } from './pid-file.ts'
@@ -29,8 +30,10 @@ export interface DaemonOptions {
   readonly tlsOnConnect?: boolean
   readonly queueRuns?: { readonly everySeconds: number | undefined; readonly request: RunRequest } | undefined
   readonly state: ProcessState
-  /** Reads the configuration again, for SIGHUP. */
-  reload(): Promise<
+  /** Of all workers together; left out: this process is the only one. */
+  readonly counts?: Counts | undefined
+  /** Reads the configuration again, for SIGHUP; absent in a worker, which the parent replaces. */
+  reload?(): Promise<
     { readonly is: 'server'; readonly server: Server } | { readonly is: 'kept'; readonly why: string }
   >
   /** Takes a message from the drop folder; absent: the folder is not watched. */
@@ -83,6 +86,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   await server.spool('write')
   const service = new MailService(server, {
     addresses: wanted.addresses,
+    counts: options.counts,
     queueing: options.queueing,
     commandTimeoutMs: options.commandTimeoutMs,
     queueRuns: options.queueRuns,
@@ -121,7 +125,10 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
       void service.stop().then(resolve)
     }
     process.on('SIGTERM', end)
-    process.on('SIGINT', end)
+    process.on('SIGINT', () => {
+      // From a terminal it comes to all: the parent tells its workers.
+      if (options.worker === undefined) end()
+    })
     process.on('SIGHUP', () => {
       if (options.worker === undefined) void reload()
     })
@@ -168,7 +175,8 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
 
   async function reload(): Promise<void> {
     server.log.main(undefined, `pid ${process.pid}: SIGHUP received: re-exec daemon`)
-    const result = await options.reload()
+    const result = await options.reload?.()
+    if (result === undefined) return
     if (result.is === 'kept') {
       server.log.panic(undefined, `the configuration in force is kept: ${result.why}`)
       return

@@ -114,7 +114,14 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     return submitGenerated(message, server, await receiving())
   }
 
-  async function receiving(): Promise<ReceiveServices> {
+  // The same for all sessions: thousands of them share it.
+  let services: Promise<ReceiveServices> | undefined
+  function receiving(): Promise<ReceiveServices> {
+    services ??= makeServices()
+    return services
+  }
+
+  async function makeServices(): Promise<ReceiveServices> {
     const spool = await store.spool('write')
     const waiting = await wantQueue()
     return {
@@ -124,7 +131,6 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
         if (how.next === 'deliver') waiting.accepted(message, orderOf(how))
       },
       shutdown: new AbortController().signal,
-      connectionCount: () => 1,
       load: () => loadavg()[0] ?? 0,
       rewriting: createRewriting(configuration.rewrite),
       auth,

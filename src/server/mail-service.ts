@@ -17,7 +17,7 @@ import { type Listener, type ListenResult, startListener } from '../wire/listene
 import { StreamIo } from '../wire/stream-io.ts'
 import { createTlsContexts } from '../wire/tls/contexts.ts'
 import { type AcceptVerdict, decideAccept } from './accept-limits.ts'
-import { ConnectionCounts } from './connection-counts.ts'
+import { ConnectionCounts, type Counted, type Counts } from './connection-counts.ts'
 import type { ListenAddress } from './listen-addresses.ts'
 import type { RunRequest } from './queue.ts'
 import type { Server } from './server.ts'
@@ -28,6 +28,8 @@ export interface MailServiceOptions {
   readonly addresses: readonly ListenAddress[]
   /** -odq and its kin; undefined: as configured. */
   readonly queueing?: Queueing | undefined
+  /** Left out: this process is all there is. */
+  readonly counts?: Counts | undefined
   /** `-os`. */
   readonly commandTimeoutMs?: number | undefined
   /** Queue runs: how often, and what each takes. */
@@ -45,7 +47,7 @@ export class MailService {
   /** Listening ports on which TLS begins with the first byte. */
   readonly #tlsPorts = new Set<number>()
   readonly #shutdown = new AbortController()
-  readonly #counts = new ConnectionCounts()
+  readonly #counts: Counts
   readonly #sockets = new Set<Socket>()
   readonly #listeners = new Map<string, Listener>()
   #queueTimer: NodeJS.Timeout | undefined
@@ -56,10 +58,7 @@ export class MailService {
   constructor(server: Server, options: MailServiceOptions) {
     this.#server = server
     this.#options = options
-  }
-
-  get connections(): number {
-    return this.#counts.total
+    this.#counts = options.counts ?? new ConnectionCounts()
   }
 
   /** What is really listened on. */
@@ -161,9 +160,10 @@ export class MailService {
     /** Whom the connection counts for. */
     let host = peer
     const server = this.#server
-    this.#counts.add(host)
     this.#sockets.add(socket)
+    const counting = this.#counts.add(host)
     try {
+      let counts = counting instanceof Promise ? await counting : counting
       const connection = newConnection({
         kind: 'smtp',
         hostAddress: host,
@@ -173,11 +173,11 @@ export class MailService {
         activeHostname: server.facts.primaryHostname,
         connectionId: randomBytes(6).toString('hex'),
         startedAt: server.ports.now(),
-        countAtStart: this.#counts.total,
+        countAtStart: counts.total,
       })
       const due = await proxyDue(server.context({ connection }))
       if (due.is === 'unknown') return refuse(server, socket, connection, { ...due, is: 'refused' })
-      const client: Counted = { host, counted: due.is === 'no' || !countsClient(server) }
+      const client: Client = { host, counts, perHost: due.is === 'no' || !countsClient(server) }
       const verdict = await this.#decide(server, connection, client)
       if (verdict.is !== 'welcome') return refuse(server, socket, connection, verdict)
       const { queueWhy } = verdict
@@ -188,10 +188,11 @@ export class MailService {
         return
       }
       const behind = connection.hostAddress ?? host
-      if (!client.counted && behind !== host) {
-        this.#counts.move(host, behind)
+      if (!client.perHost && behind !== host) {
+        const moving = this.#counts.move(host, behind)
         host = behind
-        const again = await this.#decide(server, connection, { host, counted: true })
+        counts = await moving
+        const again = await this.#decide(server, connection, { host, counts, perHost: true })
         if (again.is !== 'welcome') return refuse(server, socket, connection, again)
       }
       await this.#converse(server, socket, connection, queueWhy, greeted.rest)
@@ -208,17 +209,17 @@ export class MailService {
   async #decide(
     server: Server,
     connection: ConnectionFacts,
-    { host, counted }: Counted,
+    { host, counts, perHost: applies }: Client,
   ): Promise<AcceptVerdict> {
     const { settings } = server
     const context = server.context({ connection })
     const perHost = settings.smtp_accept_max_per_host
     const verdict = decideAccept({
-      connections: this.#counts.total - 1,
-      fromThisHost: this.#counts.from(host) - 1,
+      connections: counts.total - 1,
+      fromThisHost: counts.fromHost - 1,
       smtpAcceptMax: settings.smtp_accept_max,
       smtpAcceptReserve: settings.smtp_accept_reserve,
-      smtpAcceptMaxPerHost: perHost === undefined || !counted ? 0 : await server.number(perHost, 0, context),
+      smtpAcceptMaxPerHost: perHost === undefined || !applies ? 0 : await server.number(perHost, 0, context),
       smtpAcceptQueue: settings.smtp_accept_queue,
       smtpLoadReserve: settings.smtp_load_reserve,
       hasReserveHosts: settings.smtp_reserve_hosts !== undefined,
@@ -263,18 +264,17 @@ export class MailService {
       ...(await server.receiving()),
       startTls: startTlsService(this.#tls, socket, io),
       shutdown: this.#shutdown.signal,
-      connectionCount: () => this.#counts.total,
       queueing: this.#options.queueing,
       commandTimeoutMs: this.#options.commandTimeoutMs,
       queueWhy,
-      load: () => this.#loadNow(),
+      load: this.#loadNow,
     }
     if (onConnect) await services.auth?.afterTls(server.context({ connection }))
     await runSession(io, connection, services)
   }
 
   /** The load average, asked for at most once a second. */
-  #loadNow(): number {
+  readonly #loadNow = (): number => {
     const now = Date.now()
     if (now - this.#load.readAt > 1000) this.#load = { value: loadavg()[0] ?? 0, readAt: now }
     return this.#load.value
@@ -282,9 +282,10 @@ export class MailService {
 }
 
 /** Whose connections are counted, and whether `smtp_accept_max_per_host` applies already. */
-interface Counted {
+interface Client {
   readonly host: string
-  readonly counted: boolean
+  readonly counts: Counted
+  readonly perHost: boolean
 }
 
 function countsClient(server: Server): boolean {

@@ -187,7 +187,6 @@ export function makeWorld(options: RecordOptions): {
     spool: spool as unknown as Spool,
     accepted: (_message, how) => void accepted.push(how),
     shutdown: new AbortController().signal,
-    connectionCount: () => 1,
     load: () => 0,
     ...options.services,
   }

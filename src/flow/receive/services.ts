@@ -104,8 +104,6 @@ export interface ReceiveServices {
   accepted(message: SpooledMessage, how: Accepted): void
   /** Fires when the server stops: sessions that wait for a command get 421. */
   readonly shutdown: AbortSignal
-  /** Connections there are now, this one included. */
-  connectionCount(): number
   /** `-odq`, `-odqs` and the like; undefined: as configured. */
   readonly queueing?: Queueing | undefined
   /** Why messages of this connection wait (`smtp_accept_queue`): decided when it began. */

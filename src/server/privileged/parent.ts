@@ -1,7 +1,7 @@
 /**
- * The privileged parent of a daemon that root started: hands listening handles to its workers, starts local
- * deliveries under other uids for them, replaces a worker that dies, and obeys signals. It reads nothing from the
- * network. A door: it starts processes.
+ * The parent of a daemon: hands listening handles to its workers, counts their connections, replaces a worker that
+ * dies, and obeys signals. When root started it, it keeps root's power and starts local deliveries under other uids
+ * for them. It reads nothing from the network. A door: it starts processes.
  * Source: Exim manual, "Security considerations"; SECURITY.md, promise 13.
  */
 import cluster, { type Worker } from 'node:cluster'
@@ -10,7 +10,9 @@ import { removePidFile, writePidFile } from '../pid-file.ts'
 import type { ProcessState } from '../process-state.ts'
 import type { Server } from '../server.ts'
 import { eximVersion } from '../version.ts'
+import { CountKeeper } from '../shared-counts.ts'
 import { JobRunner } from './job-runner.ts'
+import type { Channel } from './messages.ts'
 import { neverUids } from './never-users.ts'
 import { prepareFolders } from './prepare-folders.ts'
 
@@ -35,14 +37,28 @@ const firstRestartMs = 500
 const longestRestartMs = 30_000
 const youngMs = 10_000
 
-export async function runPrivilegedParent(server: Server, options: ParentOptions): Promise<ParentResult> {
+/**
+ * V8's young generation: its default of 16 MiB grows under load and is not given back, which is most of what idle
+ * connections cost. bench/README.md has the figures.
+ */
+const workerFlags = ['--max-semi-space-size=2']
+
+export async function runParent(server: Server, options: ParentOptions): Promise<ParentResult> {
   const { log, user, facts, accounts } = server
-  const wrong = prepareFolders({ spoolDirectory: facts.spoolDirectory, logPaths: server.logPaths, user })
-  if (wrong !== undefined) return { is: 'failed', message: wrong }
-  const never = await neverUids(server)
-  const runner = new JobRunner({ neverUids: () => never, loginOf: (uid) => accounts.byUid(uid)?.name })
+  let runner: JobRunner | undefined
+  if (process.geteuid?.() === 0 && user.uid !== 0) {
+    const wrong = prepareFolders({ spoolDirectory: facts.spoolDirectory, logPaths: server.logPaths, user })
+    if (wrong !== undefined) return { is: 'failed', message: wrong }
+    const never = await neverUids(server)
+    runner = new JobRunner({ neverUids: () => never, loginOf: (uid) => accounts.byUid(uid)?.name })
+  }
+  const keeper = new CountKeeper()
   cluster.schedulingPolicy = cluster.SCHED_NONE
-  cluster.setupPrimary({ args: process.argv.slice(2), serialization: 'advanced' })
+  cluster.setupPrimary({
+    args: process.argv.slice(2),
+    execArgv: [...process.execArgv, ...workerFlags],
+    serialization: 'advanced',
+  })
 
   return new Promise((resolve) => {
     let ending = false
@@ -54,11 +70,13 @@ export async function runPrivilegedParent(server: Server, options: ParentOptions
     const start = (number: number): Worker => {
       const worker = cluster.fork({ POSTERN_WORKER: String(number) })
       const since = Date.now()
-      runner.attach({
+      const channel: Channel = {
         send: (message) => worker.isConnected() && worker.send(message as object),
         on: (event: 'message' | 'disconnect', listener: (message: unknown) => void) =>
           worker.on(event, listener as () => void),
-      })
+      }
+      runner?.attach(channel)
+      keeper.attach(channel)
       worker.on('message', (raw: unknown) => heard(worker, raw))
       worker.on('exit', (code, signal) =>
         gone(worker, number, Date.now() - since, signal ?? `exit code ${code}`),
@@ -146,7 +164,7 @@ export async function runPrivilegedParent(server: Server, options: ParentOptions
 
     function finish(result: ParentResult): void {
       ending = true
-      runner.close()
+      runner?.close()
       if (options.pidFile !== undefined) removePidFile(options.pidFile, process.pid)
       resolve(result)
     }

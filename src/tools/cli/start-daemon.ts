@@ -1,22 +1,23 @@
 /**
- * Starts a daemon for `-bd`, `-bdf` and `-q30m`: in this process, behind a privileged parent when it is root's, and
- * in the background unless that is not wanted.
+ * Starts a daemon for `-bd`, `-bdf` and `-q30m`: a parent and its workers, in the background unless that is not wanted.
  */
 import { spawn } from 'node:child_process'
 import cluster from 'node:cluster'
+import { availableParallelism } from 'node:os'
 import { encodeUtf8 } from '../../base/text.ts'
 import { type DaemonOptions, type DaemonResult, runDaemon, startedLine } from '../../server/daemon.ts'
 import { becomeUser } from '../../server/privileged/become.ts'
-import { type FromWorker, runPrivilegedParent } from '../../server/privileged/parent.ts'
+import { type FromWorker, runParent } from '../../server/privileged/parent.ts'
 import { createAsUser } from '../../server/privileged/run-as.ts'
 import { tellServiceManager } from '../../server/service-manager.ts'
+import type { Channel } from '../../server/privileged/messages.ts'
+import { sharedCounts } from '../../server/shared-counts.ts'
 import type { ServerCall } from './call.ts'
 import { has, valueOf } from './parse.ts'
 import { queueingFlag } from './queueing.ts'
 import { commandTimeoutMs } from './session-timeout.ts'
 import type { QueueRunFlags } from './queue-flags.ts'
 import { warn } from './warnings.ts'
-import { reloadFor } from './reload.ts'
 import { takeDropped } from './take-dropped.ts'
 
 export interface StartDaemon {
@@ -31,21 +32,15 @@ export async function startDaemon(call: ServerCall, how: StartDaemon): Promise<n
   if (!how.foreground && process.env['POSTERN_IN_BACKGROUND'] !== '1') return goToBackground(call)
   const override = valueOf(invocation, '-oX')
   const pidFile = pidFileOf(call, how, override)
-  const result = await (workerNumber() !== undefined
-    ? runWorker(call, how, override)
-    : process.geteuid?.() === 0 && server.user.uid !== 0
-      ? runPrivilegedParent(server, {
-          workers: 1,
-          pidFile,
-          state,
-          startedLine,
-          onStarted,
-        })
-      : runDaemon(server, {
-          ...daemonOptions(call, how, override),
-          pidFile,
-          onStarted,
-        }))
+  const result = await (workerNumber() === undefined
+    ? runParent(server, {
+        workers: workersOf(call, how),
+        pidFile,
+        state,
+        startedLine,
+        onStarted,
+      })
+    : runWorker(call, how, override))
   if (result.is === 'ended') return 0
   if (workerNumber() === undefined) {
     terminal.err(`${invocation.calledAs}: ${encodeUtf8(result.message)}\n`)
@@ -79,7 +74,6 @@ function daemonOptions(
     tlsOnConnect: has(invocation, '-tls-on-connect'),
     queueRuns: how.queueRuns,
     state,
-    reload: () => reloadFor(call),
     ...(watchesDrop ? { takeDropped } : {}),
   }
 }
@@ -88,6 +82,13 @@ function daemonOptions(
 function workerNumber(): number | undefined {
   const number = process.env['POSTERN_WORKER']
   return cluster.isWorker && number !== undefined ? Number(number) : undefined
+}
+
+/** `daemon_workers`; a queue runner is one. */
+function workersOf({ server }: ServerCall, how: StartDaemon): number {
+  const wanted = server.settings.daemon_workers
+  if (!how.listen) return 1
+  return wanted === 0 ? availableParallelism() : wanted
 }
 
 /** A worker: its configuration was read with root's power; from here on it has none. */
@@ -99,14 +100,14 @@ async function runWorker(
   const { server } = call
   const { user } = server
   const tell = (message: FromWorker): void => void process.send?.(message)
+  const parent: Channel = {
+    send: (message) => process.connected && (process.send?.(message) ?? false),
+    on: (event: 'message' | 'disconnect', listener: (message: unknown) => void) =>
+      process.on(event, listener),
+  }
+  // The parent can have things done under other uids only when it is root's.
+  if (process.geteuid?.() === 0 && user.uid !== 0) server.setAsUser(createAsUser(parent))
   becomeUser(user.uid, user.gid, user.name)
-  server.setAsUser(
-    createAsUser({
-      send: (message) => process.connected && (process.send?.(message) ?? false),
-      on: (event: 'message' | 'disconnect', listener: (message: unknown) => void) =>
-        process.on(event, listener),
-    }),
-  )
   const stop = new AbortController()
   process.on('disconnect', () => stop.abort())
   process.on('message', (raw: unknown) => {
@@ -117,6 +118,8 @@ async function runWorker(
     ...daemonOptions(call, { ...how, queueRuns: first ? how.queueRuns : undefined }, override, first),
     pidFile: undefined,
     worker: { stop: stop.signal },
+    // Of a single worker its own counts are the daemon's.
+    ...(workersOf(call, how) > 1 ? { counts: sharedCounts(parent) } : {}),
     onStarted: (addresses, line) => tell({ type: 'started', addresses, line }),
   })
   if (result.is === 'failed') tell({ type: 'failed', message: result.message })

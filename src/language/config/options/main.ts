@@ -408,6 +408,13 @@ export const mainOptions = {
     tier: 'B',
     doc: 'Pause between two tries to bind a port.',
   },
+  daemon_workers: {
+    type: 'integer',
+    default: 1,
+    tier: 'A',
+    since: '0.1',
+    doc: 'Processes that take connections and deliver (Postern only); 0: one for each processor.',
+  },
   dcc_direct_add_header: {
     type: 'boolean',
     default: false,
