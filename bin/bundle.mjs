@@ -42,10 +42,15 @@ const exportFromLine = /^export \{([^}]*)\} from '([^']+)';$/gm
 const exportListLine = /^export \{([^}]*)\};$/gm
 const exportDeclaration = /^export (const|class|function\*?|async function\*?) (\w+)/gm
 
+/** V8 keeps text of one byte a character in half the memory, and reads it faster. */
+function ascii(text) {
+  return text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
 function wrapped(file) {
   const exported = []
   const passedOn = []
-  const text = readFileSync(file, 'latin1')
+  const text = ascii(readFileSync(file, 'utf8'))
     .replace(importLine, (_, byDefault, all, list, name) => {
       const what = loaded(name, file)
       return [

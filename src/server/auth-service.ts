@@ -91,6 +91,7 @@ async function run(one: ServerAuthenticator, request: AuthRequest, context: Cont
           ask: async (challenge) => answerOf(await request.challenge(encodeBase64(challenge))),
         })
   await debugPrint(instance, values)
+  values.context.debug?.('auth', `${instance.name} authenticator (${one.publicName}): ${verdict.is}`)
   return resultOf(one, values, verdict)
 }
 

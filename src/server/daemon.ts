@@ -56,6 +56,7 @@ export async function wantedAddresses(
 > {
   if (!options.listen) return { is: 'addresses', addresses: [] }
   const { settings } = server
+  const { debug } = server.context()
   const wanted = listenAddresses(
     {
       interfaces: await server.list(settings.local_interfaces),
@@ -66,6 +67,12 @@ export async function wantedAddresses(
     },
     servicePort,
   )
+  if (debug !== undefined) {
+    debug('interface', `Actual local interface addresses are: ${server.facts.localInterfaces().join(' ')}`)
+    if (wanted.is === 'addresses')
+      for (const { address, port } of wanted.addresses)
+        debug('interface', `listening on ${address} port ${port}`)
+  }
   if (wanted.is === 'wrong' || options.tlsOnConnect !== true) return wanted
   return { is: 'addresses', addresses: wanted.addresses.map((at) => ({ ...at, tlsOnConnect: true })) }
 }

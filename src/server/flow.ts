@@ -80,6 +80,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     const deps: DeliveryDeps = {
       server: server.facts,
       settings: server.settings,
+      debug: server.context().debug,
       ports: server.ports,
       transports,
       route: (recipients, context, how) => routing.route(recipients, context, how),
@@ -101,6 +102,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       pid: process.pid,
       parallel: parallelDeliveries,
       parallelInRun: server.settings.queue_run_in_order ? 1 : parallelInRun,
+      debug: (line) => server.context().debug?.('queue_run', line),
       onFault: (id, error) => server.fault(`delivery of ${id}`, error),
     })
   }

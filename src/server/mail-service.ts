@@ -225,6 +225,10 @@ export class MailService {
       hasReserveHosts: settings.smtp_reserve_hosts !== undefined,
       load: this.#loadNow(),
     })
+    context.debug?.(
+      'load',
+      `system load average = ${this.#load.value.toFixed(2)} (smtp_load_reserve ${settings.smtp_load_reserve ?? 'unset'})`,
+    )
     if (verdict.is !== 'reserved') return verdict
     const reserved = settings.smtp_reserve_hosts
     if (reserved === undefined) return verdict

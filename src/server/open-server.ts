@@ -17,6 +17,7 @@ import type { AsUser } from './privileged/run-as.ts'
 import { runTimeUser } from './run-time-user.ts'
 import type { SyslogWriter } from './syslog.ts'
 import type { ContextParts, Server } from './server.ts'
+import { watchPorts } from './debug-ports.ts'
 import { shownLog } from './shown-log.ts'
 import { StoreRoom } from './store-room.ts'
 import { createPorts } from './wire.ts'
@@ -105,7 +106,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     )
     return flow
   }
-  const ports = createPorts(
+  const made = createPorts(
     {
       dns: async (name, type, how) => (await wantNames()).resolver.dns(name, type, how),
       hostAddresses: async (name, how) => (await wantNames()).resolver.hostAddresses(name, how),
@@ -138,6 +139,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     },
   )
 
+  const ports = options.debug === undefined ? made : watchPorts(made, options.debug)
   late.ports = ports
 
   function context(parts: ContextParts = {}): Context {

@@ -8,10 +8,17 @@ import { appendFileSync } from 'node:fs'
 export class ProcessState {
   #text = 'initializing'
   #path: string | undefined
+  #told: ((line: string) => void) | undefined
 
   /** Says what this process does now. */
   describe(text: string): void {
     this.#text = text
+    this.#told?.(`set_process_info: ${process.pid} ${text}`)
+  }
+
+  /** `-d+process_info`. */
+  tell(told: (line: string) => void): void {
+    this.#told = told
   }
 
   /** `process_log_path`: known once the configuration is read. */

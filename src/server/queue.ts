@@ -23,6 +23,8 @@ export interface QueueOptions {
   readonly parallel: number
   /** Messages of one queue run at once. */
   readonly parallelInRun: number
+  /** Takes what `-d` tells of a queue run. */
+  readonly debug?: ((line: string) => void) | undefined
   /** A delivery that ended with a bug, not with a result. */
   readonly onFault: (id: string, error: unknown) => void
 }
@@ -104,6 +106,7 @@ export class DeliveryQueue {
   async run(request: RunRequest): Promise<void> {
     const { log, pid } = this.#options
     const what = request.described === undefined ? '' : ` ${request.described}`
+    this.#options.debug?.(`queue running${request.twoStage ? ' (two-stage)' : ''}${what}`)
     if (log.selects('queue_run')) log.main(undefined, `Start queue run: pid=${pid}${what}`)
     if (request.twoStage) await this.#pass(request, true)
     await this.#pass(request, false)
@@ -140,7 +143,10 @@ export class DeliveryQueue {
     const worker = async (): Promise<void> => {
       for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
         if (this.#stopped) return
-        if (wanted(next.value, request)) await this.#fromQueue(next.value, order)
+        const { id } = next.value
+        const takes = wanted(next.value, request)
+        this.#options.debug?.(`${takes ? 'selected' : 'passed over'} ${id}`)
+        if (takes) await this.#fromQueue(next.value, order)
       }
     }
     await Promise.all(Array.from({ length: parallelInRun }, worker))

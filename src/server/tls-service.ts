@@ -78,6 +78,12 @@ export async function upgrade(
           onConnect,
           timeoutMs: handshakeMs,
         })
+  context.debug?.(
+    'tls',
+    result.is === 'started'
+      ? `TLS session: version ${result.facts.version}, cipher ${result.facts.cipher}, SNI "${result.facts.sni}", peer verified: ${result.facts.certificateVerified ? 'yes' : 'no'}`
+      : `TLS session: ${result.why}`,
+  )
   if (connection !== undefined && result.is === 'started') connection.tls = result.facts
   if (connection !== undefined && result.is === 'failed') logFailure(context, connection, result.why)
   if (result.is === 'failed') socket.destroy()

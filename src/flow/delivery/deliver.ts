@@ -28,6 +28,7 @@ export async function deliverMessage(
 ): Promise<DeliverySummary> {
   const context = await deliveryContext(deps, claim.message)
   const attempt = new Attempt(claim, deps, shared, context, options)
+  context.debug?.('deliver|v', `delivering ${claim.id}`)
   const frozen = await frozenVerdict(attempt)
   if (frozen !== undefined) return frozen
   if (options.giveUp === true) {
@@ -35,8 +36,27 @@ export async function deliverMessage(
     return finish(attempt)
   }
   const routed = await route(attempt)
+  tellRouted(attempt, routed)
   await deliverAll(attempt, routed)
+  context.debug?.('deliver', `end delivery of ${claim.id}`)
   return finish(attempt)
+}
+
+/** For `-d`: what delivery begins with. */
+function tellRouted({ context, deferred, failed }: Attempt, routed: readonly RoutedAddress[]): void {
+  const { debug } = context
+  if (debug === undefined) return
+  debug('deliver', 'After routing:')
+  const parts: readonly (readonly [string, readonly { readonly address: ByteString }[]])[] = [
+    ['Local deliveries', routed.filter((one) => driverOf(one).local)],
+    ['Remote deliveries', routed.filter((one) => !driverOf(one).local)],
+    ['Failed addresses', failed],
+    ['Deferred addresses', deferred],
+  ]
+  for (const [name, addresses] of parts) {
+    debug('deliver', `  ${name}:`)
+    for (const { address } of addresses) debug('deliver', `    ${address}`)
+  }
 }
 
 /** `-Mg`: what is left fails without being tried; its bounce gives no reason, as Exim's. */
@@ -286,7 +306,14 @@ async function runBatch(
   }
   const early = await beforeBatch(attempt, batch, local)
   const environment = { deps: attempt.deps, claim: attempt.claim, ...attempt.shared }
+  const names = addresses.map((one) => one.address).join(' ')
+  context.debug?.('transport', `${local ? 'local delivery' : 'remote delivery'} to ${names}`)
+  context.debug?.('transport', `${first.transport.name} transport entered (driver ${first.transport.driver})`)
   const tried = early ?? (await runDriver(driver, batch, context, environment))
+  context.debug?.('transport', `leaving ${first.transport.name} transport`)
+  for (const { routed, outcome } of tried.addresses) {
+    context.debug?.('deliver', `post-process ${routed.address}: ${outcome.is}`)
+  }
   const result = local ? await withShadow(tried, batch, transportDrivers, context, environment) : tried
   await recordBatch(attempt, result, local)
 }

@@ -31,6 +31,8 @@ export interface DeliveryDeps {
   readonly settings: MainSettings
   readonly ports: Ports
   readonly transports: ReadonlyMap<string, TransportInstance>
+  /** Set by `-d` and `-v`. */
+  readonly debug?: Context['debug']
   /** Runs the recipients through the routers. */
   route(recipients: readonly Recipient[], context: Context, options: RouteOptions): Promise<RoutingResult>
   /** Commits a message of our own and sees to its delivery. Resolves when it is safe. */

@@ -49,6 +49,7 @@ function tooHighLoad(session: Session): number | undefined {
   if (most === undefined) return undefined
   if (settings.queue_only_load_latch && session.latchedLoad !== undefined) return session.latchedLoad
   const load = services.load()
+  session.context.debug?.('load', `system load average = ${load.toFixed(2)} (queue_only_load ${most})`)
   if (load <= most) return undefined
   session.latchedLoad = load
   return load

@@ -135,7 +135,9 @@ export class Session {
 
   /** Sends what has been noted, with what comes next on this connection. */
   send(): void {
-    if (this.#replies !== '') this.io.write(this.#replies)
+    if (this.#replies === '') return
+    this.context.debug?.('receive', `SMTP>> ${this.#replies.trimEnd().replaceAll('\r\n', '\n       ')}`)
+    this.io.write(this.#replies)
     this.#replies = ''
   }
 

@@ -51,10 +51,16 @@ async function converse(session: Session): Promise<void> {
   for (;;) {
     const input = await session.io.reader.line(commandLimitBytes, session.commandTimeoutMs)
     if (input.is === 'end') return inputEnded(session, input)
+    session.context.debug?.('receive', `SMTP<< ${shownCommand(input.text.trimEnd())}`)
     const next = await perform(session, input)
     session.send()
     if (next === 'close') return
   }
+}
+
+/** A secret is not for everybody who reads what -d shows. */
+function shownCommand(line: ByteString): ByteString {
+  return line.replace(/^(AUTH\s+\S+)\s.*/i, '$1 ****')
 }
 
 /** One command: recognised, checked, done. */

@@ -217,7 +217,7 @@ async function debugPrint(found: Found): Promise<undefined> {
   const { debug, ports } = found.base
   if (text === undefined || debug === undefined) return undefined
   const value = await ports.expand(text, contextOf(found))
-  debug('route', isFailure(value) ? `debug_print: ${value.message}` : textOf(value))
+  debug('any|v', isFailure(value) ? `debug_print: ${value.message}` : textOf(value))
   return undefined
 }
 

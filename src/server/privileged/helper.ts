@@ -51,6 +51,7 @@ export async function lowerPrivilege(
       }),
     )
   }
+  server.context().debug?.('uid', `changed uid/gid: ${user.name} uid=${user.uid} gid=${user.gid}`)
   becomeUser(user.uid, user.gid, user.name, wants.groups)
   return {
     end() {

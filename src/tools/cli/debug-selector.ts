@@ -34,6 +34,9 @@ const categories = [
   'verify',
 ] as const
 
+/** What `-d+all` leaves out: it has to be asked for. Source: Exim manual, "-d<debug options>". */
+const notInAll: ReadonlySet<string> = new Set(['memory', 'noutf8'])
+
 /** What `-d` alone leaves out. */
 const notByDefault: ReadonlySet<string> = new Set([
   'expand',
@@ -55,6 +58,8 @@ export type DebugSelection =
 /** @param text what follows `-d`: empty, or `+name` and `-name` one after the other; `all` is every name */
 export function readDebugSelector(text: string): DebugSelection {
   const on = new Set<string>(categories.filter((name) => !notByDefault.has(name)))
+  // -d implies -v, and so does `all`.
+  on.add('v')
   for (let at = 0; at < text.length; ) {
     const sign = text[at]
     if (sign !== '+' && sign !== '-') {
@@ -63,9 +68,9 @@ export function readDebugSelector(text: string): DebugSelection {
     const name = /^\w*/.exec(text.slice(at + 1))?.[0] ?? ''
     const meant: readonly string[] = name === 'all' ? categories : categories.filter((each) => each === name)
     if (meant.length === 0) return wrong(`unknown debug_selector setting: ${sign}${name}`)
-    for (const each of meant) {
-      if (sign === '+') on.add(each)
-      else on.delete(each)
+    for (const each of name === 'all' ? [...meant, 'v'] : meant) {
+      if (sign === '-') on.delete(each)
+      else if (name !== 'all' || !notInAll.has(each)) on.add(each)
     }
     at += name.length + 1
   }

@@ -5,6 +5,7 @@ import { parseInterval } from '../../base/interval.ts'
 import { isMessageId } from '../../base/message-id.ts'
 import { encodeUtf8, type ByteString } from '../../base/text.ts'
 import { loadConfiguration } from '../../server/configuration-file.ts'
+import { type Debug, lineDrawing } from '../../server/debug-ports.ts'
 import { openServer } from '../../server/open-server.ts'
 import type { FromWorker } from '../../server/privileged/parent.ts'
 import type { ProcessState } from '../../server/process-state.ts'
@@ -46,6 +47,10 @@ export async function prepareServer(
     return complain('a macro of -D must begin with an upper case letter: -DNAME=value')
   const watching = watched(invocation, terminal)
   if ('wrong' in watching) return complain(watching.wrong)
+  if (watching.debug !== undefined) {
+    const { debug } = watching
+    state.tell((line) => debug('process_info', line))
+  }
   const files = configurationFiles(invocation)
   const realUid = process.getuid?.() ?? 0
   const effectiveUid = process.geteuid?.() ?? 0
@@ -134,25 +139,48 @@ const longestSyslogName = 32
 
 /** `-v` and `-d`: what is logged and what is found out on the way, on standard error. */
 function watched(invocation: Invocation, terminal: Terminal): Watched | { readonly wrong: string } {
-  const show = (text: string): void => terminal.err(text)
-  const selector = valueOf(invocation, '-d', '-dd')
-  if (selector === undefined) return has(invocation, '-v', '-ov') ? { show } : {}
-  const read = readDebugSelector(selector)
+  // -dd is for the daemon itself: what works for it says nothing.
+  const inherited = process.env['POSTERN_WORKER'] !== undefined
+  const selector = inherited && has(invocation, '-dd') ? undefined : valueOf(invocation, '-d', '-dd')
+  const read = readDebugSelector(selector ?? '')
   if (read.is === 'wrong') return { wrong: read.message }
-  const { on } = read
+  if (selector === undefined && !has(invocation, '-v', '-ov')) return {}
+  const on = new Set(selector === undefined ? ['v'] : read.on)
+  if (selector !== undefined && invocation.mode === 'daemon') on.add('pid')
   const pid = on.has('pid') ? `${String(process.pid).padStart(5)} ` : ''
-  return {
-    show,
-    debug(category, line) {
-      const time = on.has('timestamp') ? `${new Date().toTimeString().slice(0, 8)} ` : ''
-      if (on.has(category)) terminal.err(`${time}${pid}${line}\n`)
-    },
+  const debug = (categories: string, line: string): void => {
+    if (!categories.split('|').some((one) => on.has(one) || (one === 'any' && on.size > 0))) return
+    const time = on.has('timestamp') ? `${new Date().toTimeString().slice(0, 8)} ` : ''
+    let text = line
+    if (on.has('noutf8')) for (const { drawn, plain } of lineDrawing) text = text.replaceAll(drawn, plain)
+    terminal.err(
+      `${text
+        .split('\n')
+        .map((each) => `${time}${pid}${each}`)
+        .join('\n')}\n`,
+    )
   }
+  if (on.has('memory')) tellMemory(debug)
+  return { debug, ...(on.has('v') ? { show: (text: string) => terminal.err(text) } : {}) }
+}
+
+/** Once the configuration is there, and at the end. */
+function tellMemory(debug: Debug): void {
+  const tell = (when: string): void => {
+    const { rss, heapUsed, external } = process.memoryUsage()
+    const kib = (bytes: number): string => `${Math.round(bytes / 1024)}K`
+    debug(
+      'memory',
+      `memory ${when}: resident ${kib(rss)}, heap ${kib(heapUsed)}, outside of it ${kib(external)}`,
+    )
+  }
+  setImmediate(() => tell('at the start'))
+  process.once('exit', () => tell('at the end'))
 }
 
 interface Watched {
   readonly show?: (text: string) => void
-  readonly debug?: (category: string, line: string) => void
+  readonly debug?: Debug
 }
 
 /** In a worker: the parent hears why it cannot begin. False anywhere else. */

@@ -107,6 +107,7 @@ async function runWorker(
   }
   // The parent can have things done under other uids only when it is root's.
   if (process.geteuid?.() === 0 && user.uid !== 0) server.setAsUser(createAsUser(parent))
+  server.context().debug?.('uid', `changed uid/gid: ${user.name} uid=${user.uid} gid=${user.gid}`)
   becomeUser(user.uid, user.gid, user.name)
   const stop = new AbortController()
   process.on('disconnect', () => stop.abort())

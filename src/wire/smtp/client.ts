@@ -84,6 +84,8 @@ export class SmtpClient {
   #wanted = 0
   #resolve: ((exchange: Exchange) => void) | undefined
   #timer: NodeJS.Timeout | undefined
+  #tracedBody = false
+  readonly #trace: ((line: ByteString) => void) | undefined
   readonly #onData = (chunk: Buffer): void => {
     const before = this.#reader.replies.length
     this.#reader.push(chunk.toString('latin1'))
@@ -94,8 +96,10 @@ export class SmtpClient {
   readonly #onEnd = (): void => this.#fail({ is: 'closed' })
   readonly #onError = (error: Error): void => this.#fail({ is: 'error', error })
 
-  constructor(stream: Duplex) {
+  /** @param trace takes each line of the dialogue, for `-v` and `-d` */
+  constructor(stream: Duplex, trace?: (line: ByteString) => void) {
     this.#stream = stream
+    this.#trace = trace
     this.#listen()
   }
 
@@ -114,14 +118,29 @@ export class SmtpClient {
     return this.#reader.replies.length > 0 || this.#reader.pending
   }
 
-  /** Writes, then waits for `count` replies. */
-  exchange(bytes: ByteString | Uint8Array, count: number, timeoutMs: number): Promise<Exchange> {
-    this.write(bytes)
+  /**
+   * Writes, then waits for `count` replies.
+   * @param shown what a trace shows in place of it: a secret is not for everybody
+   */
+  exchange(
+    bytes: ByteString | Uint8Array,
+    count: number,
+    timeoutMs: number,
+    shown?: ByteString,
+  ): Promise<Exchange> {
+    if (shown === undefined) this.#traceSent(bytes)
+    else this.#traceSent(`${shown}\r\n`)
+    this.#put(bytes)
     return this.replies(count, timeoutMs)
   }
 
   /** Writes without waiting; false: wait for `drained` before writing more. */
   write(bytes: ByteString | Uint8Array): boolean {
+    this.#traceSent(bytes)
+    return this.#put(bytes)
+  }
+
+  #put(bytes: ByteString | Uint8Array): boolean {
     if (this.#broken !== undefined || this.#stream.destroyed) return true
     return typeof bytes === 'string' ? this.#stream.write(bytes, 'latin1') : this.#stream.write(bytes)
   }
@@ -198,12 +217,28 @@ export class SmtpClient {
     stream.once('close', () => clearTimeout(timer))
     stream.once('end', () => stream.destroy())
     this.#broken = { is: 'closed' }
+    this.#traceSent('QUIT\r\n')
     stream.end('QUIT\r\n', 'latin1')
   }
 
   destroy(): void {
     this.#broken ??= { is: 'closed' }
+    this.#trace?.('  SMTP(close)>>')
     this.#stream.destroy()
+  }
+
+  /** Commands that leave together are marked `|` but for the last, as Exim does. */
+  #traceSent(bytes: ByteString | Uint8Array): void {
+    const trace = this.#trace
+    if (trace === undefined) return
+    if (typeof bytes !== 'string') {
+      if (!this.#tracedBody) trace('  SMTP>> (writing message)')
+      this.#tracedBody = true
+      return
+    }
+    this.#tracedBody = false
+    const lines = bytes.split('\r\n').filter((line) => line !== '')
+    for (const [i, line] of lines.entries()) trace(`  SMTP${i === lines.length - 1 ? '>>' : '|>'} ${line}`)
   }
 
   #listen(): void {
@@ -230,6 +265,7 @@ export class SmtpClient {
 
   #take(count: number): Exchange {
     const replies = this.#reader.replies.splice(0, count)
+    for (const { text } of replies) this.#trace?.(`  SMTP<< ${text.replaceAll('\n', '\n         ')}`)
     if (this.#reader.malformed) {
       const bad = replies.findIndex((reply) => reply.code === 0)
       const text = bad < 0 ? this.#reader.partial : (replies[bad]?.text ?? '')

@@ -1,4 +1,5 @@
 /** Keeps and forgets failures in the hints. */
+import { locate } from '../../../base/diagnostic.ts'
 import type { ByteString } from '../../../base/text.ts'
 import type { Envelope } from '../../../mail/envelope.ts'
 import type { Context, Hints } from '../../../ports.ts'
@@ -36,6 +37,11 @@ export async function rememberFailure(
     },
     context,
   )
+  const { debug } = context
+  debug?.(
+    'retry',
+    `retry for ${failing.key}: ${rule === undefined ? 'no retry rule' : `rule ${shownRule(rule)}`}`,
+  )
   if (rule === undefined) return undefined
   const before = readRetry(ports.hints, failing.key, now, settings.retry_data_expire)
   const record = nextRetry(
@@ -53,6 +59,10 @@ export async function rememberFailure(
   // A message that has waited longer than its rules allow times out even if the host worked in between.
   const last = rule.intervals.at(-1)?.cutoff ?? 0
   const tooOld = now - envelope.receivedAt > last * 1000
+  debug?.(
+    'retry',
+    `  first failed=${seconds(record.firstFailedAt)} last try=${seconds(record.lastTriedAt)} next try=${seconds(record.nextTryAt)} expired=${record.expired ? 1 : 0} errno=${record.errno} more_errno=${record.more} ${record.text}`,
+  )
   ports.hints.put('retry', failing.key, record)
   return tooOld && !record.expired ? { ...record, expired: true } : record
 }
@@ -60,4 +70,13 @@ export async function rememberFailure(
 /** A success: what was held against the key no longer counts. */
 export function forgetFailure(hints: Hints, key: string): void {
   if (hints.get('retry', key) !== undefined) hints.remove('retry', key)
+}
+
+function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000)
+}
+
+function shownRule(rule: NonNullable<Awaited<ReturnType<typeof findRule>>>): string {
+  const { file, line } = locate(rule.at)
+  return `in line ${line} of ${file}`
 }

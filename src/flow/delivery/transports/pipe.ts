@@ -76,6 +76,7 @@ async function prepare(batch: Batch, frame: LocalFrame, context: Context): Promi
     )
   const command = await commandOf(first, batch, settings, context, path ?? '/bin:/usr/bin')
   if ('outcome' in command) return command
+  context.debug?.('exec', `exec ${command.argv.join(' ')}`)
   const environment = await environmentOf(first, batch, frame, settings, context, path ?? '/bin:/usr/bin')
   if ('outcome' in environment) return environment
   const prefix = await expandedBytes(settings.message_prefix, context)

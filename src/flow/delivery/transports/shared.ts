@@ -21,7 +21,7 @@ async function debugPrint(batch: Batch, context: Context): Promise<void> {
   const option = batch.transport.settings.debug_print
   if (option === undefined || context.debug === undefined) return
   const value = await expandedBytes(option, context)
-  if (typeof value === 'string') context.debug('deliver', value)
+  if (typeof value === 'string') context.debug('any|v', value)
 }
 
 /** What stops a batch before the transport begins: the message is too big for it. */

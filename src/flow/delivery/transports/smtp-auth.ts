@@ -165,7 +165,7 @@ class Attempt {
   async #say(text: string, shown: string): Promise<ServerReply> {
     this.#said = shown
     const { commandMs } = this.#limits()
-    const { replies, broken } = await this.#connection.client.exchange(`${text}\r\n`, 1, commandMs)
+    const { replies, broken } = await this.#connection.client.exchange(`${text}\r\n`, 1, commandMs, shown)
     const reply = replies[0]
     this.#last = reply
     this.#broken = broken

@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly commandMs: number
   readonly keepalive: boolean
   readonly signal: AbortSignal | undefined
+  /** Takes the lines of the dialogue. */
+  readonly trace?: ((line: ByteString) => void) | undefined
   /** Undefined: TLS plays no part (LMTP over a Unix socket). */
   readonly tls?: TlsWish | undefined
 }
@@ -45,6 +47,7 @@ export type Opened =
 
 export async function openSession(place: Place, options: SessionOptions): Promise<Opened> {
   const mark = place.mx ? 77 : 65
+  const shown = place.name === undefined ? place.address : `${place.name} [${place.address}]:${place.port}`
   const connected = await connectTo({
     address: place.address,
     port: place.port,
@@ -53,6 +56,9 @@ export async function openSession(place: Place, options: SessionOptions): Promis
     keepalive: options.keepalive,
     signal: options.signal,
   })
+  options.trace?.(
+    `Connecting to ${shown} ... ${connected.is === 'failed' ? `failed: ${connected.message}` : 'connected'}`,
+  )
   if (connected.is === 'failed') {
     return {
       is: 'failed',
@@ -66,7 +72,7 @@ export async function openSession(place: Place, options: SessionOptions): Promis
       reply: undefined,
     }
   }
-  const client = new SmtpClient(connected.socket)
+  const client = new SmtpClient(connected.socket, options.trace)
   const ready = await introduce(client, options, mark)
   if (!('is' in ready)) {
     const { banner, ehlo } = ready

@@ -252,6 +252,9 @@ class SmtpDelivery {
     const host = { address: place.address, name: place.name }
     const session: SessionOptions = {
       ...request.session,
+      ...(this.#context.debug === undefined
+        ? {}
+        : { trace: (line) => this.#context.debug?.('transport|acl|v', line) }),
       tls: request.lmtp
         ? undefined
         : await tlsWish(place, this.#settings, this.#context, this.#environment.tlsContexts),

@@ -45,10 +45,17 @@ export async function rewriteAddress(
     let matched = false
     for (let round = 0; round < repeatLimit; round++) {
       const step = await applyRule(rule, index + 1, now.address, place, context)
-      if (step.is === 'no match') break
+      if (step.is === 'no match') {
+        context.debug?.('rewrite', `${now.address}: rule ${index + 1} (${rule.pattern.text}) does not match`)
+        break
+      }
       matched = true
       if (step.is === 'stop') return now
       if (step.is === 'unchanged') break
+      context.debug?.(
+        'rewrite',
+        `rewrote ${now.address} as ${step.address} (${placeNames[place]}, rule ${index + 1})`,
+      )
       now = { address: step.address, whole: step.whole, changed: true }
       if (!rule.flags.includes('R')) break
     }

@@ -57,6 +57,7 @@ export const run: ItemRow = {
       }
       if (program === '') return conclude({ is: 'ended', code: 0, output: '' }, environment)
       if (!program.startsWith('/')) return conclude({ is: 'ended', code: 127, output: '' }, environment)
+      environment.context.debug?.('exec', `exec ${argv.map(textOf).join(' ')}`)
       return environment.engine.doors
         .runCommand({
           program,

@@ -25,7 +25,7 @@ export const dnslists: TextCondition = {
     let questions = 0
     for (const item of context.ports.splitList(argument)) {
       const text = textOf(item)
-      context.debug?.('acl', `dnslists check: ${text}`)
+      context.debug?.('dnsbl', `dnslists check: ${text}`)
       if (text.startsWith('+')) {
         whenUnknown = readSign(text, whenUnknown, context)
         continue
@@ -104,15 +104,15 @@ async function checkKey(item: DnsListItem, key: Text, prefix: string, context: C
   const query = `${prefix}.${item.asked}`
   const answer = await askList(query, context)
   if (answer.is !== 'listed') {
-    debug?.('acl', `DNS lookup for ${query} ${answer.is === 'defer' ? 'deferred' : 'failed'}`)
+    debug?.('dnsbl', `DNS lookup for ${query} ${answer.is === 'defer' ? 'deferred' : 'failed'}`)
     if (answer.is === 'not listed') {
-      debug?.('acl', `=> that means ${textOf(key)} is not listed at ${item.asked}`)
+      debug?.('dnsbl', `=> that means ${textOf(key)} is not listed at ${item.asked}`)
     }
     return answer.is
   }
-  debug?.('acl', `DNS lookup for ${query} succeeded (yielding ${answer.addresses.join(', ')})`)
+  debug?.('dnsbl', `DNS lookup for ${query} succeeded (yielding ${answer.addresses.join(', ')})`)
   if (!matches(item.match, answer.numbers)) {
-    debug?.('acl', `=> but we are not accepting this block class because of the addresses at ${item.asked}`)
+    debug?.('dnsbl', `=> but we are not accepting this block class because of the addresses at ${item.asked}`)
     return 'not listed'
   }
   // Of two domains the first must hold the key too; its text is the one that counts.
@@ -123,7 +123,7 @@ async function checkKey(item: DnsListItem, key: Text, prefix: string, context: C
   } else keep(item, key, answer.addresses, context)
   const text = await textOfEntry(`${prefix}.${item.domain}`, context)
   context.variables.set('dnslist_text', taint(text, '$dnslist_text'))
-  debug?.('acl', `=> that means ${textOf(key)} is listed at ${item.domain}`)
+  debug?.('dnsbl', `=> that means ${textOf(key)} is listed at ${item.domain}`)
   return 'listed'
 }
 
