@@ -59,7 +59,7 @@ out:
 begin retry
 * * F,1h,10m
 begin rewrite
-*@old.example \$1@near.example h
+*@old.example $1@near.example h
 `,
   )
 })
