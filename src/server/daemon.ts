@@ -194,6 +194,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
       server.log.panic(undefined, `the configuration in force is kept: ${listening.message}`)
       return
     }
+    server.retire()
     server = result.server
     service.replace(server)
     announce()

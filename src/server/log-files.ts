@@ -20,6 +20,7 @@ import { dirname } from 'node:path'
 import type { ByteString } from '../base/text.ts'
 import { decodeUtf8 } from '../base/text.ts'
 import { readLogSelector } from '../mail/log-selectors.ts'
+import { logTime } from '../mail/log-time.ts'
 import type { Log, LogFacts, RejectOptions } from '../ports.ts'
 
 type LogName = 'main' | 'reject' | 'panic'
@@ -168,23 +169,24 @@ export function createLog(options: LogOptions): LogFiles {
   }
 }
 
+/** Of a time stamp: where its seconds end. */
+const secondsEnd = '2026-11-24 02:40:06'.length
+
 /** `2026-11-24 02:40:06`, with `.466` and ` +0100` where asked for; the seconds are formatted once a second. */
 function createStamp(options: LogOptions, milliseconds: boolean): () => string {
+  const settings = { timezone: options.utc ? 'UTC' : undefined, log_timezone: options.timezone }
   let second = Number.NaN
-  let text = ''
-  let zone = ''
+  let stamp = ''
   return () => {
     const now = options.now()
     const thisSecond = Math.floor(now / 1000)
     if (thisSecond !== second) {
       second = thisSecond
-      const offset = options.utc ? 0 : -new Date(now).getTimezoneOffset()
-      text = new Date(now + offset * 60_000).toISOString().slice(0, 19).replace('T', ' ')
-      const minutes = Math.abs(offset)
-      const two = (value: number): string => String(Math.floor(value)).padStart(2, '0')
-      zone = options.timezone ? ` ${offset < 0 ? '-' : '+'}${two(minutes / 60)}${two(minutes % 60)}` : ''
+      stamp = logTime(now, settings, false)
     }
-    return milliseconds ? `${text}.${String((now % 1000) | 0).padStart(3, '0')}${zone}` : text + zone
+    if (!milliseconds) return stamp
+    const fraction = String((now % 1000) | 0).padStart(3, '0')
+    return `${stamp.slice(0, secondsEnd)}.${fraction}${stamp.slice(secondsEnd)}`
   }
 }
 

@@ -95,6 +95,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   }
   let facts = serverFacts({ ...knownFacts, user, spoolDirectory: buildValues.spoolDirectory })
   let flow: Promise<Flow> | undefined
+  let closeLookups = (): void => undefined
   const delegate: { current: AsUser | undefined } = { current: options.asUser }
   const wantFlow = (): Promise<Flow> => {
     flow ??= Promise.all([import('./flow.ts'), wantNames()]).then(([{ createFlow }, { resolver }]) =>
@@ -130,6 +131,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
         const { createLookups } = await import('../language/lookups/index.ts')
         const { spfLookup } = await import('../policy/msgauth/spf/lookup.ts')
         const lookups = createLookups({ extra: [spfLookup] })
+        closeLookups = () => lookups.close()
         return (request, within) => lookups.lookup(request, within)
       },
       async verify() {
@@ -259,15 +261,22 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     setAsUser(asUser) {
       delegate.current = asUser
     },
+    retire() {
+      setTimeout(() => closeLookups(), retiredMs).unref()
+    },
     async close() {
       const opened = await flow?.catch(() => undefined)
       await opened?.close()
+      closeLookups()
       await store.close()
       log.close()
     },
   }
   return { is: 'open', server }
 }
+
+/** Sessions of a configuration that is no longer in force keep its connections to databases so long. */
+const retiredMs = 300_000
 
 /** Keeps lines until the log files are known. */
 function earlyLog(waiting: (() => void)[], real: () => LogFiles): LogFiles {

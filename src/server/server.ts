@@ -54,6 +54,8 @@ export interface Server {
   fault(where: string, error: unknown): void
   /** Takes over deliveries and looks at files under other uids once there is somebody who can do them. */
   setAsUser(asUser: AsUser): void
+  /** Another configuration is in force: what only this one uses is closed once its sessions are over. */
+  retire(): void
   /** Gives everything up that was opened. */
   close(): Promise<void>
 }

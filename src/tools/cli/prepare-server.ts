@@ -11,6 +11,7 @@ import type { FromWorker } from '../../server/privileged/parent.ts'
 import type { ProcessState } from '../../server/process-state.ts'
 import { callerOf, type CallerRights, rightsOf } from './caller.ts'
 import type { ServerCall } from './call.ts'
+import { dropMessage, folderWithoutConfiguration } from './drop-message.ts'
 import { readDebugSelector } from './debug-selector.ts'
 import type { FlagRow, ModeName } from './flag.ts'
 import { flagTable } from './flag-table.ts'
@@ -66,6 +67,10 @@ export async function prepareServer(
     if (mustGiveUpPrivilege(question)) giveUpPrivilege()
   }
 
+  const folder = borrowed ? undefined : folderWithoutConfiguration(invocation)
+  if (folder !== undefined) {
+    return { is: 'ended', exitCode: await dropMessage(invocation, terminal, folder) }
+  }
   const loaded = await loadConfiguration({
     files,
     defines,

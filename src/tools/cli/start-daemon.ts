@@ -84,11 +84,14 @@ function workerNumber(): number | undefined {
   return cluster.isWorker && number !== undefined ? Number(number) : undefined
 }
 
+/** More would only wait for each other. */
+const mostWorkers = 64
+
 /** `daemon_workers`; a queue runner is one. */
 function workersOf({ server }: ServerCall, how: StartDaemon): number {
   const wanted = server.settings.daemon_workers
   if (!how.listen) return 1
-  return wanted === 0 ? availableParallelism() : wanted
+  return wanted === 0 ? availableParallelism() : Math.min(Math.max(wanted, 1), mostWorkers)
 }
 
 /** A worker: its configuration was read with root's power; from here on it has none. */
