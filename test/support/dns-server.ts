@@ -27,8 +27,16 @@ export type Script =
   | 'garbage'
   /** FORMERR for whoever speaks EDNS, else the records. */
   | { readonly noEdns: readonly ScriptedRecord[] }
-  /** Over UDP only the TC bit; the records over TCP. */
-  | { readonly truncated: readonly ScriptedRecord[] }
+  /** Over UDP only the TC bit; the records over TCP, or nothing, or a connection that closes, or a length that is a lie. */
+  | { readonly truncated: readonly ScriptedRecord[] | 'silence' | 'close' | 'lie' }
+  /** So many replies with other ids, then the true one, if there is one. */
+  | {
+      readonly wrongId: readonly ScriptedRecord[]
+      readonly times: number
+      readonly true?: readonly ScriptedRecord[]
+    }
+  /** A reply with the right id to a question that nobody asked. */
+  | { readonly wrongQuestion: readonly ScriptedRecord[] }
   /** With the AD bit. */
   | { readonly secure: readonly ScriptedRecord[] }
   /** A reply with another id comes first. */
@@ -57,7 +65,7 @@ export async function startDnsServer(
   const silent = new Map<string, number>()
   const server = { address, queries, zone, port: 0 }
 
-  const answer = (query: Packet, transport: 'udp' | 'tcp'): Buffer[] => {
+  const answer = (query: Packet, transport: 'udp' | 'tcp'): Said => {
     const question = query.questions?.[0]
     if (question === undefined) return []
     const key = `${question.name.toLowerCase()} ${question.type}`
@@ -70,7 +78,8 @@ export async function startDnsServer(
     address,
     at.port,
     (bytes, send) => {
-      for (const reply of answer(packet.decode(bytes), 'udp')) send(reply)
+      const said = answer(packet.decode(bytes), 'udp')
+      if (typeof said !== 'string') sendPaced(said, send)
     },
     (bytes) => answer(packet.decode(bytes), 'tcp'),
   )
@@ -82,6 +91,15 @@ export async function startDnsServer(
         tcp.close(() => resolve())
       }),
   })
+}
+
+/** Replies, or what a TCP connection does in their place. */
+type Said = Buffer[] | 'close' | 'lie'
+
+/** In batches: the kernel drops what does not fit its buffer. */
+function sendPaced(replies: readonly Buffer[], send: (reply: Buffer) => void): void {
+  for (const reply of replies.slice(0, 50)) send(reply)
+  if (replies.length > 50) setImmediate(() => sendPaced(replies.slice(50), send))
 }
 
 /** A name with other types exists. */
@@ -96,18 +114,30 @@ function replies(
   transport: 'udp' | 'tcp',
   key: string,
   silent: Map<string, number>,
-): Buffer[] {
+): Said {
   if (typeof script === 'string') return plainReplies(query, script)
   if ('length' in script) return [reply(query, { answers: script })]
   if ('truncated' in script) {
-    return transport === 'tcp'
-      ? [reply(query, { answers: script.truncated })]
-      : [reply(query, { answers: [], flags: packet.TRUNCATED_RESPONSE })]
+    if (transport === 'udp') return [reply(query, { answers: [], flags: packet.TRUNCATED_RESPONSE })]
+    if (script.truncated === 'silence') return []
+    if (script.truncated === 'close' || script.truncated === 'lie') return script.truncated
+    return [reply(query, { answers: script.truncated })]
   }
   if ('secure' in script) return [reply(query, { answers: script.secure, flags: packet.AUTHENTIC_DATA })]
   if ('noEdns' in script) {
     const edns = (query.additionals ?? []).some(({ type }) => type === 'OPT')
     return [edns ? reply(query, { rcode: 1 }) : reply(query, { answers: script.noEdns })]
+  }
+  if ('wrongId' in script) {
+    const replies: Buffer[] = []
+    for (let i = 1; i <= script.times; i++) {
+      replies.push(reply({ ...query, id: ((query.id ?? 0) + i) % 65_536 }, { answers: script.wrongId }))
+    }
+    return script.true === undefined ? replies : [...replies, reply(query, { answers: script.true })]
+  }
+  if ('wrongQuestion' in script) {
+    const questions = [{ type: 'TXT', class: 'IN', name: 'nobody.asked.test' }]
+    return [reply({ ...query, questions }, { answers: script.wrongQuestion })]
   }
   if ('forged' in script) {
     const other = { ...query, id: ((query.id ?? 0) + 1) % 65_536 }
@@ -176,7 +206,7 @@ async function listenBoth(
   address: string,
   port: number | undefined,
   onDatagram: OnDatagram,
-  onStream: (bytes: Buffer) => Buffer[],
+  onStream: (bytes: Buffer) => Said,
 ): Promise<{ readonly udp: UdpSocket; readonly tcp: Server }> {
   for (let attempt = 1; ; attempt++) {
     const udp = await listenUdp(address, port ?? 0, onDatagram)
@@ -200,7 +230,7 @@ function listenUdp(address: string, port: number, onQuery: OnDatagram): Promise<
   })
 }
 
-function listenTcp(address: string, port: number, onQuery: (bytes: Buffer) => Buffer[]): Promise<Server> {
+function listenTcp(address: string, port: number, onQuery: (bytes: Buffer) => Said): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => {
       let received = Buffer.alloc(0)
@@ -208,7 +238,10 @@ function listenTcp(address: string, port: number, onQuery: (bytes: Buffer) => Bu
       socket.on('data', (chunk) => {
         received = Buffer.concat([received, chunk])
         if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return
-        for (const bytes of onQuery(received.subarray(2, 2 + received.readUInt16BE(0)))) {
+        const said = onQuery(received.subarray(2, 2 + received.readUInt16BE(0)))
+        if (said === 'close') socket.destroy()
+        if (said === 'lie') socket.write(Buffer.from([0xff, 0xff, 1, 2, 3]))
+        for (const bytes of typeof said === 'string' ? [] : said) {
           const length = Buffer.alloc(2)
           length.writeUInt16BE(bytes.length)
           socket.write(Buffer.concat([length, bytes]))

@@ -5,6 +5,7 @@
 import { open } from 'node:fs/promises'
 import { isFailure } from '../../../base/outcome.ts'
 import { textOf, toBytes } from '../../../base/text.ts'
+import { arcOf } from '../../../mail/arc-facts.ts'
 import type { AppliedPolicy, DmarcFacts } from '../../../mail/dmarc-facts.ts'
 import type { Context, MessageFacts } from '../../../ports.ts'
 import { historyBlock } from './history.ts'
@@ -36,6 +37,7 @@ export async function writeHistory(
     reporter: context.server.primaryHostname,
     receivedAt: message.receivedAt,
     clientAddress: context.connection?.hostAddress ?? '',
+    arc: arcOf(message),
   })
   const trouble = await append(path, toBytes(block))
   if (trouble !== undefined) {

@@ -3,6 +3,7 @@
  * Source: requirement 3.4; seen with opendmarc-import 1.4.2.
  */
 import type { ByteString } from '../../../base/text.ts'
+import type { ArcFacts } from '../../../mail/arc-facts.ts'
 import type { AppliedPolicy, DmarcFacts } from '../../../mail/dmarc-facts.ts'
 
 /** Results of SPF and DKIM as libopendmarc numbers them. */
@@ -22,14 +23,16 @@ const accepted = 2
 const noPolicy = 18
 const aligned = 4
 const notAligned = 5
-/** ARC: no result, and not made use of. The importer takes no block without them. */
-const arcLines = ['arc 6', 'arc_policy 1 json:[]']
+/** ARC is told, and changes no result of ours: "unused". */
+const arcUnused = 1
 
 export interface HistoryMessage {
   readonly id: string
   readonly reporter: string
   readonly receivedAt: number
   readonly clientAddress: string
+  /** When an ACL had the chain checked. */
+  readonly arc: ArcFacts | undefined
 }
 
 export function historyBlock(facts: DmarcFacts, policy: AppliedPolicy, message: HistoryMessage): ByteString {
@@ -58,9 +61,21 @@ export function historyBlock(facts: DmarcFacts, policy: AppliedPolicy, message: 
     `align_dkim ${dkimAligned ? aligned : notAligned}`,
     `align_spf ${spfAligned ? aligned : notAligned}`,
     `action ${actions[facts.status] ?? accepted}`,
-    ...arcLines,
+    ...arcLines(message.arc),
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** The importer takes no block without them. Of the seals the newest is named. */
+function arcLines(arc: ArcFacts | undefined): string[] {
+  const seals =
+    arc === undefined || arc.instances === 0
+      ? []
+      : [{ i: arc.instances, d: word(arc.domains.at(-1) ?? ''), s: word(arc.selector) }]
+  return [
+    `arc ${results[arc?.state ?? 'none'] ?? 6}`,
+    `arc_policy ${arcUnused} json:${JSON.stringify(seals)}`,
+  ]
 }
 
 /** The first letter's code; 0 for what the record does not say. */
