@@ -12,6 +12,7 @@ import {
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { type OddSignature, rsaKey, signOddly } from './support/dkim-world.ts'
 import { type DnsServer, type ScriptedRecord, startDnsServer, type Zone } from './support/dns-server.ts'
 import { postern, type StartedServer, startServer, temporaryFolder, until } from './support/server.ts'
 import { connectSmtp, type Reply } from './support/smtp-client.ts'
@@ -19,7 +20,15 @@ import { connectSmtp, type Reply } from './support/smtp-client.ts'
 const txt = (...strings: string[]): ScriptedRecord => ({ type: 'TXT', data: strings })
 const pass = txt('v=spf1 ip4:127.0.0.1 -all')
 
+const key = rsaKey(2048)
+const keyRecord = txt(...(`v=DKIM1; k=rsa; p=${key.data}`.match(/.{1,255}/g) ?? []))
+
 const zone: Zone = {
+  'sel._domainkey.reject.test TXT': [keyRecord],
+  'sel._domainkey.mail.reject.test TXT': [keyRecord],
+  'sel._domainkey.pass.test TXT': [keyRecord],
+  'down._domainkey.reject.test TXT': 'servfail',
+  'sel._domainkey.down.attack.test TXT': 'servfail',
   // Policies; the sender domain that SPF passes is pass.test.
   'pass.test TXT': [pass],
   '_dmarc.reject.test TXT': [
@@ -177,6 +186,20 @@ async function send(mail: Mail, to: StartedServer = server): Promise<string> {
   }
 }
 
+async function sendText(text: string): Promise<string> {
+  const client = await connectSmtp(server.port)
+  await client.say('EHLO client.test')
+  const reply = await client.deliver('a@pass.test', ['u@here.test'], text)
+  client.end()
+  return shown(reply)
+}
+
+/** A log may be a moment late on a busy machine. */
+async function logs(of: StartedServer, name: 'main' | 'panic', pattern: RegExp): Promise<void> {
+  const found = await until(() => (pattern.test(of.log(name)) ? true : undefined), 10_000)
+  assert.ok(found, `${pattern} in\n${of.log(name)}`)
+}
+
 function shown(reply: Reply): string {
   return `${reply.code} ${reply.lines.join(' ')}`
 }
@@ -194,6 +217,32 @@ function variables(
   return `550 S=${status}|T=${text}|U=${domain}|P=${policy}|AS=${s}|AD=${d}|AR=${header}`
 }
 
+test('D1: DKIM is checked for every message: a signature of the author counts, others do not', async () => {
+  const message = 'From: a@reject.test\r\nTo: u@here.test\r\nSubject: x\r\n\r\nText\r\n'
+  const sign = (odd: OddSignature): string => signOddly(message, key, { h: 'from:to:subject', ...odd })
+  const rows: readonly [says: string, text: string, expected: RegExp][] = [
+    [
+      'of the domain',
+      sign({ d: 'reject.test' }),
+      /^550 S=accept\|T=Accept\|U=reject\.test\|P=reject\|AS=no\|AD=yes\|/,
+    ],
+    ['of a part of it', sign({ d: 'mail.reject.test' }), /^550 S=accept\|.*\|AD=yes\|/],
+    ['of a stranger', sign({ d: 'pass.test' }), /^550 S=reject\|.*\|AD=no\|/],
+    ['broken', sign({ d: 'reject.test' }).replace('Text', 'Test'), /^550 S=reject\|.*\|AD=no\|/],
+    ['that leaves From: out', sign({ d: 'reject.test', h: 'to:subject' }), /^550 S=reject\|.*\|AD=no\|/],
+    ['with a second From:', `From: a@attack.test\r\n${sign({ d: 'reject.test' })}`, /^550 S=nofrom\|/],
+    ['by a key that cannot be looked up', sign({ d: 'reject.test', s: 'down' }), /^550 S=temperror\|/],
+    ['of a stranger whose key cannot be looked up', sign({ d: 'down.attack.test' }), /^550 S=reject\|/],
+  ]
+  for (const [says, text, expected] of rows) assert.match(await sendText(text), expected, says)
+  const blocks = readFileSync(history, 'latin1')
+  assert.match(
+    blocks,
+    /\ndkim reject\.test sel 0\npdomain reject\.test\npolicy 15\n[^]*?\nalign_dkim 4\nalign_spf 5\naction 2\n/,
+  )
+  assert.match(blocks, /\ndkim reject\.test sel 7\n/)
+})
+
 test('D1: control = dkim_disable_verify turns DMARC off as well', async () => {
   assert.match(await send({ to: 'nodkim' }), /^550 S=off\|/)
 })
@@ -204,7 +253,7 @@ test('D2: dmarc_tld_file names the list; a missing file is a panic-log line and 
   const other = await start(own.path, `WORDS = x\ndmarc_tld_file = ${list}`)
   try {
     assert.match(await send({}, other), /^550 S=temperror\|T=Internal Policy Error\|/)
-    assert.match(other.log('panic'), new RegExp(`DMARC failure to load tld list ${list}: 2`))
+    await logs(other, 'panic', new RegExp(`DMARC failure to load tld list ${list}: 2`))
     // It is read when it is there, without a restart; here reject.test is a suffix of its own.
     writeFileSync(list, 'test\n')
     assert.match(await send({ from: 'a@x.sub.reject.test' }, other), /^550 S=reject\|.*U=reject\.test/)
@@ -214,7 +263,7 @@ test('D2: dmarc_tld_file names the list; a missing file is a panic-log line and 
     writeFileSync(list, 'test\n')
     utimesSync(list, old, old)
     await send({}, other)
-    assert.match(other.log(), /DMARC: dmarc_tld_file .*list is of 2020-01-02: more than a year old/)
+    await logs(other, 'main', /DMARC: dmarc_tld_file .*list is of 2020-01-02: more than a year old/)
   } finally {
     await other.stop()
     own.remove()
@@ -245,7 +294,7 @@ test('D3: results are appended to dmarc_history_file; cron may truncate or renam
   try {
     assert.match(await send({ x: 'keep' }, other), /^250 OK/)
     for (const log of ['main', 'panic'] as const) {
-      assert.match(other.log(log), /failure to create DMARC history file: \/nonexistent\/dmarc\.dat/)
+      await logs(other, log, /failure to create DMARC history file: \/nonexistent\/dmarc\.dat/)
     }
   } finally {
     await other.stop()
@@ -253,9 +302,14 @@ test('D3: results are appended to dmarc_history_file; cron may truncate or renam
   }
 })
 
-test('D3: blocks of many sessions at once stay whole', async () => {
+test('D3: blocks of many sessions and several processes at once stay whole', async () => {
   truncateSync(history)
-  await Promise.all(Array.from({ length: 40 }, () => send({ x: 'keep' })))
+  const own = temporaryFolder('dmarc-processes')
+  const text = configuration.replace('FOLDER/history/dmarc.dat', history)
+  const other = await start(own.path, 'WORDS = x', text)
+  await Promise.all(Array.from({ length: 40 }, (_, i) => send({ x: 'keep' }, i % 2 === 0 ? server : other)))
+  await other.stop()
+  own.remove()
   const blocks = readFileSync(history, 'latin1').split(/^(?=job )/m)
   assert.equal(blocks.length, 40)
   for (const each of blocks)
@@ -285,7 +339,7 @@ for (const [requirement, name] of [
   ['D7', 'dmarc_enable_forensic'],
   ['D7', 'dmarc_forensic_enable'],
 ] as const) {
-  test(`${requirement}, D8: control = ${name} is for the ACLs before DATA`, () => {
+  test(`${requirement}: control = ${name} is for the ACLs before DATA`, () => {
     const file = join(folder.path, `${name}.conf`)
     const check = (option: string, control: string): string => {
       writeFileSync(file, `${option} = it\nbegin acl\nit:\n  accept control = ${control}\n`)
@@ -341,7 +395,7 @@ test('D11: the words form an ordinary list: the first item that matches decides'
   assert.equal(await send({ x: 'list', sender: 'a@reject.test' }), '550 never')
 })
 
-test('D12, D13: each result has its word, its text, its policy and its Authentication-Results', async () => {
+test('D12: each result has its word, its text, its policy and its Authentication-Results', async () => {
   const rows: readonly [mail: Mail, expected: string][] = [
     [
       { from: 'a@reject.test' },
@@ -444,6 +498,20 @@ test('D12, D13: each result has its word, its text, its policy and its Authentic
   )
 })
 
+test('D13: all variables can be used in the DATA ACL, and $domain_used_domain is $dmarc_used_domain', async () => {
+  assert.match(
+    await send({ from: 'a@x.reject.test', sender: 'a@reject.test' }),
+    /^550 S=accept\|T=Accept\|U=reject\.test\|P=reject\|AS=yes\|AD=no\|AR=Authentication-Results: mx\.test; dmarc=pass header\.from=x\.reject\.test policy\.dmarc=reject$/,
+  )
+})
+
+test('D8: in the DATA ACL the controls are told with their place', () => {
+  const file = join(folder.path, 'd8.conf')
+  writeFileSync(file, 'acl_smtp_data = d\nbegin acl\nd:\n  warn control = dmarc_disable_verify\n  accept\n')
+  const { stdout, stderr } = server.command('-C', file, '-bV')
+  assert.match(stdout + stderr, /d8\.conf:4:18: error: cannot use "control=dmarc_disable_verify" in DATA ACL/)
+})
+
 test('D14: before the check the status is none and all else empty', async () => {
   assert.equal(await send({ x: 'before' }), '550 S=none|T=|U=|P=|AS=|AD=|AR=')
 })
@@ -508,13 +576,15 @@ function group<T extends readonly [string, ...unknown[]]>(rows: readonly T[]): M
 
 test('D16: one line for each message with a record', async () => {
   await send({ from: 'a@quarantine.test' })
-  assert.match(
-    server.log(),
+  await logs(
+    server,
+    'main',
     /DMARC results: spf_domain=pass\.test dmarc_domain=quarantine\.test spf_align=no dkim_align=no enforcement='Quarantine'\n/,
   )
   await send({ sender: 'a@sub.reject.test' })
-  assert.match(
-    server.log(),
+  await logs(
+    server,
+    'main',
     /DMARC results: spf_domain=sub\.reject\.test dmarc_domain=reject\.test spf_align=yes dkim_align=no enforcement='Accept'\n/,
   )
   await send({ from: 'a@unknown.test' })
@@ -523,24 +593,27 @@ test('D16: one line for each message with a record', async () => {
 
 test('D17: the other lines keep their heads', async () => {
   await send({ sender: '', helo: 'pass.test' })
-  assert.match(server.log(), /DMARC using synthesized SPF sender domain = pass\.test\n/)
+  await logs(server, 'main', /DMARC using synthesized SPF sender domain = pass\.test\n/)
   await send({ headers: 'From: a@reject.test, b@pass.test\r\n' })
-  assert.match(
-    server.log(),
+  await logs(
+    server,
+    'main',
     /failure to store header From: in DMARC: addresses of several domains, header was 'a@reject\.test, b@pass\.test'\n/,
   )
 })
 
 test('D18: DMARC= stands on the line of arrival and on that of a refusal; dmarc_verbose tells all', async () => {
   await send({ x: 'keep' })
-  assert.match(server.log(), /<= a@pass\.test .* S=\d+ DMARC=reject/)
+  await logs(server, 'main', /<= a@pass\.test .* S=\d+ DMARC=reject/)
   await send({})
-  assert.match(
-    server.log(),
+  await logs(
+    server,
+    'main',
     /H=\(client\.test\) \[127\.0\.0\.1\] DMARC=reject F=<a@pass\.test> rejected after DATA: /,
   )
-  assert.match(
-    server.log(),
+  await logs(
+    server,
+    'main',
     /DMARC: fail from=reject\.test policy=reject \(p=reject of reject\.test\) spf=pass\.test:pass rfc9989\n/,
   )
 })
@@ -620,17 +693,17 @@ test('D20: the example of 2014 loads with remarks, and each of its statements ac
       await arrives('good', /DMARC|Authentication-Results/),
       /Authentication-Results: mx\.test; dmarc=pass header\.from=reject\.test/,
     )
-    assert.match(other.log(), /Warning: DMARC DEBUG: accept reject\.test\n/)
+    await logs(other, 'main', /Warning: DMARC DEBUG: accept reject\.test\n/)
     assert.match(await send({ from: 'a@none.test', to: 'neutral' }, other), /^250 /)
     assert.match(
       await arrives('neutral', /Subject/),
       /Authentication-Results: mx\.test; dmarc=fail header\.from=none\.test/,
     )
-    assert.match(other.log(), /Warning: DMARC DEBUG: 'none' for none\.test\n/)
+    await logs(other, 'main', /Warning: DMARC DEBUG: 'none' for none\.test\n/)
     // quarantine sets the flag.
     assert.match(await send({ from: 'a@quarantine.test', to: 'flagged' }, other), /^250 /)
     assert.match(await arrives('flagged', /Subject/), /X-Quarantine: 1\n/)
-    assert.match(other.log(), /Warning: DMARC DEBUG: 'quarantine' for quarantine\.test\n/)
+    await logs(other, 'main', /Warning: DMARC DEBUG: 'quarantine' for quarantine\.test\n/)
     // Lists, whatever the result.
     assert.equal(
       await send({ sender: 'a@reject.test', to: 'list' }, other),
@@ -642,7 +715,7 @@ test('D20: the example of 2014 loads with remarks, and each of its statements ac
     assert.match(await send({ login: true, to: 'trusted' }, other), /^250 /)
     // Local hosts are not checked.
     assert.match(await sendFrom('127.0.0.2', other, 'local'), /^250 /)
-    assert.match(other.log(), /Warning: DMARC DEBUG: off \n/)
+    await logs(other, 'main', /Warning: DMARC DEBUG: off \n/)
     // The forensic report of the rejected message goes to ruf.
     const report = await arrives('ruf', /Feedback-Type/)
     assert.match(report, /From: dmarc@mx\.test\n/)
