@@ -10,11 +10,12 @@
  */
 import type { Expandable } from './base/expandable.ts'
 import type { Span } from './base/diagnostic.ts'
-import type { Awaitable, Failure, Outcome } from './base/outcome.ts'
+import type { Awaitable, Outcome } from './base/outcome.ts'
 import type { ByteString, Text } from './base/text.ts'
 import type { Configuration, ListKind } from './language/config/configuration.ts'
 import type { MainSettings } from './language/config/options/main.ts'
 import type { Header, Recipient } from './mail/envelope.ts'
+import type { EventName } from './mail/events.ts'
 
 // ---------------------------------------------------------------------------------------------- facts
 
@@ -550,6 +551,13 @@ export interface Hints {
 }
 export type HintsDatabase = 'retry' | 'ratelimit' | 'seen' | 'callout' | 'wait' | 'misc' | 'tls' | 'dmarc'
 
+export interface EventDetails {
+  /** Of a deferral: `$event_defer_errno`. */
+  readonly errno?: number | undefined
+  /** The actions wait for this: what has happened is on disk before anybody acts on it. Not called when none listens. */
+  after?(): Promise<unknown>
+}
+
 export interface Ports {
   expand(text: Expandable, context: Context): Awaitable<Outcome>
   /** Expands text that is not part of the configuration file (`${expand:}`, `-be`): compiled, not kept. */
@@ -583,8 +591,11 @@ export interface Ports {
     argumentsOfCall?: readonly Text[],
   ): Awaitable<AclResult>
   verify(request: VerifyRequest, context: Context): Promise<VerifyResult>
-  /** Raises an event; the result is what `event_action` expanded to (empty: go on). */
-  raise(event: string, data: Text, context: Context): Awaitable<Text | Failure>
+  /**
+   * Raises an event for the `event_action` of the main section, or of the transport that `context.delivery` names
+   * (the table `mail/events` says which). Gives what it expanded to; empty: go on. Never fails, and ends in time.
+   */
+  raise(event: EventName, data: Text, context: Context, details?: EventDetails): Awaitable<ByteString>
   dns(name: string, type: DnsType, options?: { readonly dnssec?: boolean }): Promise<DnsAnswer>
   hostAddresses(
     name: string,

@@ -267,6 +267,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     async close() {
       const opened = await flow?.catch(() => undefined)
       await opened?.close()
+      await made.eventsSettled()
       closeLookups()
       await store.close()
       log.close()

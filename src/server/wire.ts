@@ -3,10 +3,11 @@
  * ACLs, routers and lookups are loaded when the first question for them comes.
  */
 import { randomInt } from 'node:crypto'
-import { after, type Awaitable, Failure } from '../base/outcome.ts'
+import type { Awaitable } from '../base/outcome.ts'
 import type { Text } from '../base/text.ts'
 import { createExpander } from '../language/expand/index.ts'
 import { createListMatcher } from '../language/lists/index.ts'
+import { createEvents, type EventSink } from './events.ts'
 import type {
   Accounts,
   AclPlace,
@@ -33,6 +34,8 @@ export interface Resources {
   /** Asked each time: the log is known only after `log_file_path` has been expanded. */
   log(): Log
   readonly now?: () => number
+  /** Where events go beside the actions. */
+  readonly eventSink?: EventSink | undefined
 }
 
 /** Parts that are loaded when they are first needed. */
@@ -42,9 +45,18 @@ export interface LazyParts {
   verify(): Promise<Ports['verify']>
 }
 
-export function createPorts(resources: Resources, parts: LazyParts): Ports {
+export interface PluggedPorts extends Ports {
+  /** Resolves when the actions of events that were raised are over. */
+  eventsSettled(): Promise<void>
+}
+
+export function createPorts(resources: Resources, parts: LazyParts): PluggedPorts {
   const expander = createExpander()
   const lists = createListMatcher()
+  const events = createEvents({
+    expand: (text, context) => expander.expand(text, context),
+    sink: resources.eventSink,
+  })
   let runAcl: Ports['runAcl'] | undefined
   let lookup: Ports['lookup'] | undefined
   let verify: Ports['verify'] | undefined
@@ -73,16 +85,8 @@ export function createPorts(resources: Resources, parts: LazyParts): Ports {
       verify ??= await parts.verify()
       return verify(request, context)
     },
-    raise(event: string, data: Text, context: Context): Awaitable<Text | Failure> {
-      const action = context.settings.event_action
-      if (action === undefined) return ''
-      const variables = new Map(context.variables)
-      variables.set('event_name', event)
-      variables.set('event_data', data)
-      const result = expander.expand(action, { ...context, variables, captures: [] })
-      // A forced failure of event_action is a way to say nothing.
-      return after(result, (said) => (said instanceof Failure && said.kind === 'forced' ? '' : said))
-    },
+    raise: (event, data, context, details) => events.raise(event, data, context, details),
+    eventsSettled: () => events.settled(),
     dns: resources.dns,
     hostAddresses: resources.hostAddresses,
     lookUpHostName: resources.lookUpHostName,

@@ -22,13 +22,20 @@ export async function finish(attempt: Attempt): Promise<DeliverySummary> {
 }
 
 async function complete(attempt: Attempt): Promise<DeliverySummary> {
+  let done: Promise<void> | undefined
+  const completed = (): Promise<void> => (done ??= removed(attempt))
+  const raised = raiseForMessage(attempt, 'msg:complete', completed)
+  await completed()
+  await raised
+  return { is: 'completed', ...counts(attempt) }
+}
+
+async function removed(attempt: Attempt): Promise<void> {
   const { claim, envelope } = attempt
   await claim.complete()
-  await raiseForMessage(attempt, 'msg:complete', '')
   attempt.log(completedLine(attempt.context.ports.now() - envelope.receivedAt, attempt.selects), {
     event: 'completed',
   })
-  return { is: 'completed', ...counts(attempt) }
 }
 
 function counts(attempt: Attempt): { delivered: number; failed: number; deferred: number } {

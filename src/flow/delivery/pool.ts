@@ -9,6 +9,8 @@ import type { Offers, SmtpClient } from '../../wire/smtp/client.ts'
 export interface PooledConnection {
   readonly client: SmtpClient
   readonly offers: Offers
+  /** Tells that it was closed. */
+  readonly closed?: () => void
   /** Messages sent over it so far. */
   messages: number
   readonly localAddress: string | undefined
@@ -48,6 +50,7 @@ export class ConnectionPool {
         clearTimeout(kept.timer)
         if (kept.connection.client.usable && !kept.connection.client.unasked) return kept.connection
         kept.connection.client.destroy()
+        kept.connection.closed?.()
         place.open--
         continue
       }
@@ -79,6 +82,7 @@ export class ConnectionPool {
   /** Tells that a place taken is free again; closes the connection if there is one. */
   drop(key: string, connection?: PooledConnection): void {
     connection?.client.quit()
+    connection?.closed?.()
     const place = this.#places.get(key)
     if (place === undefined) return
     place.open--

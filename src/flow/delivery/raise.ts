@@ -1,12 +1,10 @@
 /** Raises events of deliveries, where a transport or the main configuration listens. Source: Exim manual, "Events". */
-import { isFailure } from '../../base/outcome.ts'
-import { taint, textOf, type ByteString } from '../../base/text.ts'
+import { taint, type ByteString } from '../../base/text.ts'
 import { splitAddress } from '../../mail/address.ts'
-import type { HostLine } from '../../mail/delivery-lines.ts'
 import type { Context } from '../../ports.ts'
 import type { RoutedAddress } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
-import type { HostOutcome } from './results.ts'
+import { type DeliveryError, errorNumbers } from './results.ts'
 
 /** What an expansion sees while an address is at a transport. */
 export function addressContext(
@@ -26,80 +24,87 @@ export function addressContext(
   }
 }
 
-function listens(routed: RoutedAddress): boolean {
-  return (
-    routed.transport.settings.event_action !== undefined ||
-    routed.transport.settings.tpda_delivery_action !== undefined ||
-    Reflect.get(routed.transport.settings, 'tpda_host_defer_action') !== undefined
-  )
+/** An event of one address, or of the host it was tried at. */
+export interface AddressEvent {
+  readonly event: 'msg:delivery' | 'msg:fail:delivery' | 'msg:rcpt:defer' | 'msg:defer' | 'msg:host:defer'
+  readonly routed: RoutedAddress
+  readonly data: ByteString
+  readonly host: { readonly name: ByteString; readonly address: string; readonly port: number } | undefined
+  readonly errno?: number | undefined
 }
 
-/** An event of one address. The delivery has happened: what the action says changes nothing. */
-export async function raiseForAddress(
-  attempt: Attempt,
-  routed: RoutedAddress,
-  event: string,
-  data: ByteString,
-  host: HostLine | undefined,
-): Promise<void> {
-  if (!listens(routed)) return
-  const value = await attempt.context.ports.raise(
-    event,
-    taint(data, '$event_data'),
-    addressContext(attempt.context, routed, host),
-  )
-  if (isFailure(value)) attempt.log(`failed to expand event_action for ${event}: ${value.message}`)
-  else if (textOf(value) !== '') attempt.log(`event_action for ${event} was ignored: ${textOf(value)}`)
+/**
+ * Raises what a batch came to. It has happened: the marks are on disk before any action runs, so that one that
+ * hangs or kills the process repeats no delivery; what the actions say changes nothing.
+ */
+export async function raiseForBatch(attempt: Attempt, batch: readonly AddressEvent[]): Promise<void> {
+  const raised: Promise<unknown>[] = []
+  let before = (): Promise<unknown> => attempt.save()
+  for (const { event, routed, data, host, errno } of batch) {
+    const after = before
+    const result = attempt.context.ports.raise(
+      event,
+      taint(data, '$event_data'),
+      addressContext(attempt.context, routed, host),
+      { errno, after },
+    )
+    if (typeof result === 'string') continue
+    raised.push(result)
+    before = () => result
+  }
+  await Promise.all(raised)
 }
 
 /** An event of the message as a whole: the main section listens. */
-export async function raiseForMessage(attempt: Attempt, event: string, data: ByteString): Promise<void> {
-  if (attempt.context.settings.event_action === undefined) return
-  await attempt.context.ports.raise(event, taint(data, '$event_data'), attempt.context)
+export async function raiseForMessage(
+  attempt: Attempt,
+  event: 'msg:complete',
+  after: () => Promise<unknown>,
+): Promise<void> {
+  await attempt.context.ports.raise(event, '', attempt.context, { after })
 }
 
-/** An event of an address that no transport got: the main section listens. */
+/** An address that no transport got: the main section listens. */
 export async function raiseForUnrouted(
   attempt: Attempt,
-  address: ByteString,
-  event: string,
+  unrouted: { readonly address: ByteString; readonly routerName?: string | undefined },
   data: ByteString,
 ): Promise<void> {
-  if (attempt.context.settings.event_action === undefined) return
-  const { localPart, domain } = splitAddress(address)
-  await attempt.context.ports.raise(event, taint(data, '$event_data'), {
+  const { localPart, domain } = splitAddress(unrouted.address)
+  await attempt.context.ports.raise('msg:fail:internal', taint(data, '$event_data'), {
     ...attempt.context,
     address: { localPart, domain },
+    delivery: { routerName: unrouted.routerName ?? '', transportName: '' },
   })
 }
 
 /** An event of a connection. For those that may refuse, the text that does; else undefined. */
 export async function raiseForConnection(
-  event: 'tcp:connect' | 'tcp:close' | 'smtp:connect' | 'smtp:ehlo',
+  event: 'tcp:connect' | 'tcp:close' | 'smtp:connect' | 'smtp:ehlo' | 'msg:rcpt:host:defer',
   data: ByteString,
   routed: RoutedAddress,
   place: { readonly name: ByteString; readonly address: string; readonly port: number },
   context: Context,
+  errno?: number,
 ): Promise<ByteString | undefined> {
-  if (!listens(routed)) return undefined
   const value = await context.ports.raise(
     event,
     taint(data, '$event_data'),
     addressContext(context, routed, place),
+    { errno },
   )
-  return isFailure(value) || textOf(value) === '' ? undefined : textOf(value)
+  return value === '' ? undefined : value
 }
 
-/** An event of a host that was tried in vain. */
-export async function raiseForHost(
-  attempt: Attempt,
-  host: HostOutcome,
-  routed: RoutedAddress | undefined,
-): Promise<void> {
-  if (routed === undefined || !listens(routed)) return
-  await attempt.context.ports.raise(
-    'msg:host:defer',
-    taint(host.error?.message ?? host.error?.errorText ?? '', '$event_data'),
-    addressContext(attempt.context, routed, host.place),
-  )
+/** The error of a deferral as events tell it. Source: requirement T4, observed of Exim 4.96. */
+export function errorSentence(error: DeliveryError): ByteString {
+  if (error.message === undefined) return error.errorText ?? ''
+  return error.errno > 0 && error.errorText !== undefined
+    ? `${error.message}: ${error.errorText}`
+    : error.message
+}
+
+/** `$event_defer_errno`: the error of a RCPT command is told by its second number. */
+export function eventErrno(error: DeliveryError): number {
+  return error.errno === errorNumbers.rcpt4xx ? error.more : error.errno
 }

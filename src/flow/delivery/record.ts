@@ -1,5 +1,6 @@
 /** Takes over what became of addresses and hosts: log lines, marks, retry hints. */
 import { locate } from '../../base/diagnostic.ts'
+import { unreachable } from '../../base/outcome.ts'
 import type { ByteString } from '../../base/text.ts'
 import {
   type AddressLine,
@@ -11,23 +12,60 @@ import {
 import { type DiscardedAddress, type RoutedAddress, type UnroutedAddress, waitingNumbers } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
 import { markKey } from './marks.ts'
-import { raiseForAddress, raiseForHost, raiseForUnrouted } from './raise.ts'
-import { type AddressOutcome, type AddressResult, errorNumbers, type TransportResult } from './results.ts'
+import { type AddressEvent, errorSentence, eventErrno, raiseForBatch, raiseForUnrouted } from './raise.ts'
+import {
+  type AddressOutcome,
+  type AddressResult,
+  errorNumbers,
+  type HostOutcome,
+  type TransportResult,
+} from './results.ts'
 import { forgetFailure, rememberFailure } from './retry/remember.ts'
 import { localRetryKey, recipientRetryKey, routingRetryKey } from './retry/record.ts'
 
 /** Writes down what a transport made of a batch. */
 export async function recordBatch(attempt: Attempt, result: TransportResult, local: boolean): Promise<void> {
-  const { expired, nextTryAt } = await recordHosts(attempt, result)
+  const raised: AddressEvent[] = []
+  const { expired, nextTryAt } = await recordHosts(attempt, result, raised)
   let first = true
   for (const one of result.addresses) {
+    raised.push(...addressEvents(one, local))
     if (one.outcome.is === 'delivered') {
-      await recordDelivered(attempt, one, one.outcome, local, first)
+      recordDelivered(attempt, one, one.outcome, local, first)
       first = false
     } else {
       await recordUndelivered(attempt, one, one.outcome, local, { expired, nextTryAt })
     }
   }
+  await raiseForBatch(attempt, raised)
+}
+
+/** What events an address makes: the same result that its log line is made from. */
+function addressEvents({ routed, outcome }: AddressResult, local: boolean): AddressEvent[] {
+  const about = { routed, host: outcome.host }
+  switch (outcome.is) {
+    case 'delivered':
+      return [{ ...about, event: 'msg:delivery', data: outcome.confirmation ?? '' }]
+    case 'failed':
+      return [{ ...about, event: 'msg:fail:delivery', data: errorSentence(outcome.error) }]
+    case 'deferred': {
+      // Errors of hosts and of messages are told by msg:host:defer and msg:defer.
+      if (outcome.notTried === true) return []
+      if (!local && outcome.error.errno !== errorNumbers.rcpt4xx) return []
+      const { error } = outcome
+      return [{ ...about, event: 'msg:rcpt:defer', data: errorSentence(error), errno: eventErrno(error) }]
+    }
+    default:
+      return unreachable(outcome)
+  }
+}
+
+/** A host that could not be used; of an error of the message alone, the host did not defer. */
+function hostEvents(host: HostOutcome, routed: RoutedAddress | undefined): AddressEvent[] {
+  if (routed === undefined || host.error === undefined || host.untold === true) return []
+  const about = { routed, host: host.place, data: errorSentence(host.error), errno: host.error.errno }
+  const deferred: AddressEvent = { ...about, event: 'msg:defer' }
+  return host.ofMessage ? [deferred] : [{ ...about, event: 'msg:host:defer' }, deferred]
 }
 
 interface HostsVerdict {
@@ -37,7 +75,11 @@ interface HostsVerdict {
   readonly nextTryAt: number | undefined
 }
 
-async function recordHosts(attempt: Attempt, result: TransportResult): Promise<HostsVerdict> {
+async function recordHosts(
+  attempt: Attempt,
+  result: TransportResult,
+  raised: AddressEvent[],
+): Promise<HostsVerdict> {
   let allExpired = result.hosts.length > 0 && result.passedOverUntil === undefined
   let nextTryAt = result.passedOverUntil
   for (const host of result.hosts) {
@@ -46,11 +88,11 @@ async function recordHosts(attempt: Attempt, result: TransportResult): Promise<H
       allExpired = false
       continue
     }
-    if (host.line !== undefined) {
+    if (host.line !== undefined && host.untold !== true) {
       attempt.log(host.line)
       attempt.note(host.line)
     }
-    await raiseForHost(attempt, host, result.addresses[0]?.routed)
+    raised.push(...hostEvents(host, result.addresses[0]?.routed))
     const record = await rememberFailure(attempt.context, attempt.envelope, {
       key: host.retryKey,
       subject: host.hostName,
@@ -65,13 +107,13 @@ async function recordHosts(attempt: Attempt, result: TransportResult): Promise<H
   return { expired: allExpired, nextTryAt }
 }
 
-async function recordDelivered(
+function recordDelivered(
   attempt: Attempt,
   result: AddressResult,
   outcome: AddressOutcome & { readonly is: 'delivered' },
   local: boolean,
   first: boolean,
-): Promise<void> {
+): void {
   const { routed } = result
   const now = attempt.context.ports.now()
   attempt.delivered++
@@ -107,7 +149,6 @@ async function recordDelivered(
       remote: outcome.host && { host: outcome.host.name, reply: outcome.confirmation },
     })
   }
-  await raiseForAddress(attempt, routed, 'msg:delivery', outcome.confirmation ?? '', outcome.host)
 }
 
 /** A success clears what was held against the address. */
@@ -135,7 +176,6 @@ async function recordUndelivered(
   const { routed } = result
   if (outcome.is === 'failed') {
     giveUp(attempt, routed, outcome, result.deliveryMs)
-    await raiseForAddress(attempt, routed, 'msg:fail:delivery', outcome.error.message ?? '', outcome.host)
     return
   }
   logDeferral(attempt, routed, outcome, result.deliveryMs)
@@ -151,9 +191,6 @@ async function recordUndelivered(
     nextTryAt = record?.nextTryAt
   } else if (outcome.notTried !== undefined && outcome.notTried !== false) {
     expired = false
-  }
-  if (!outcome.notTried) {
-    await raiseForAddress(attempt, routed, 'msg:rcpt:defer', outcome.error.message ?? '', outcome.host)
   }
   if (expired) {
     timeOut(attempt, routed, outcome)
@@ -330,7 +367,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     const text = failedLine(line, attempt.selects)
     attempt.log(text, { event: 'failure' })
     attempt.note(text)
-    await raiseForUnrouted(attempt, unrouted.address, 'msg:fail:internal', unrouted.message)
+    await raiseForUnrouted(attempt, unrouted, unrouted.message)
     if (unrouted.freeze === true) attempt.freezeWanted ??= ''
     attempt.failed.push({
       ...about,

@@ -27,6 +27,8 @@ export const errorNumbers = {
   authFailed: -42,
   authProblem: -48,
   tlsRequired: -38,
+  eventDeferred: -27,
+  eventRefused: -58,
   timedOut: 110,
   refused: 111,
 } as const
@@ -102,6 +104,8 @@ export interface HostOutcome {
   readonly error: DeliveryError | undefined
   /** The error concerns this message, not the host. */
   readonly ofMessage: boolean
+  /** A refusal of the message for good: the lines of its addresses tell of it, the host is not to blame. */
+  readonly untold?: boolean
   /** Where, for events. */
   readonly place?: { readonly name: ByteString; readonly address: string; readonly port: number } | undefined
   /** The line for the main log, without flag. */

@@ -1,5 +1,5 @@
 /** Syntax and protocol errors of a client: answered, logged, counted. */
-import type { ByteString } from '../../base/text.ts'
+import { taint, type ByteString } from '../../base/text.ts'
 import { historyField, type Next, type Session } from './session-state.ts'
 
 /**
@@ -20,9 +20,16 @@ export function clientError(
       command,
     })
   }
+  raiseError(session, kind, logText)
   const over = countError(session)
   session.reply(code, over ? `${text}\nToo many syntax or protocol errors` : text)
   return over ? 'close' : 'continue'
+}
+
+/** Told, not waited for: the client gets its answer at once. */
+export function raiseError(session: Session, kind: 'syntax' | 'protocol', text: ByteString): void {
+  const { context } = session
+  void context.ports.raise(`smtp:fail:${kind}`, taint(text, '$event_data'), context)
 }
 
 /** Counts an error; true, and logged, when it was one too many. */

@@ -11,7 +11,7 @@ import { recognise } from '../../wire/smtp/grammar.ts'
 import { runAclOption } from './acl.ts'
 import type { Command } from './commands/command.ts'
 import { commands } from './commands/index.ts'
-import { clientError } from './errors.ts'
+import { clientError, raiseError } from './errors.ts'
 import { welcome } from './greeting.ts'
 import { clientMatches } from './matching.ts'
 import { aclContext } from './pre-mail.ts'
@@ -129,6 +129,7 @@ function unrecognised(session: Session): Next {
       command,
     })
   }
+  raiseError(session, 'syntax', 'unrecognized command')
   session.ended = true
   session.connection.notQuitReason = 'bad-commands'
   session.rejectLog(

@@ -2,6 +2,7 @@
  * Finds the addresses of hosts and tells which of them are this host.
  * Source: Exim manual, "How the list of hosts is used", "ignore_target_hosts", "Recognizing the local host".
  */
+import { raiseDnsFail } from '../dns-fail.ts'
 import { formatIp, parseIp, unmapped } from '../../base/ip.ts'
 import type { Context, HostAddresses } from '../../ports.ts'
 import type { RouteHost } from '../routed.ts'
@@ -59,7 +60,11 @@ async function addressesOf(question: HostQuestion, work: RouterWork): Promise<Ho
     return { is: 'found', addresses: [formatIp(ip)], canonicalName: name, dnssec: false }
   }
   const dnssec = await requestsDnssec(work)
-  return work.context.ports.hostAddresses(name, { method, ipv4Only, dnssec })
+  const found = await work.context.ports.hostAddresses(name, { method, ipv4Only, dnssec })
+  if (found.is !== 'found') {
+    await raiseDnsFail(found.is === 'again' ? 'again' : 'nxdomain', name, 'A', work.context)
+  }
+  return found
 }
 
 /** `dnssec_request_domains` covers the domain, or `dnssec_require_domains` does. */

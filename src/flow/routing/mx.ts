@@ -2,6 +2,7 @@
  * Hosts of a domain's MX and SRV records, in the order to try.
  * Source: RFC 5321 section 5.1, RFC 7505 (null MX), RFC 2782 (SRV); Exim manual, "The dnslookup router".
  */
+import { raiseDnsFail } from '../dns-fail.ts'
 import { parseIp } from '../../base/ip.ts'
 import type { DnsRecord } from '../../ports.ts'
 import type { RouteHost } from '../routed.ts'
@@ -47,6 +48,9 @@ export async function findMx(
   work: RouterWork,
 ): Promise<MxFound> {
   const answer = await work.context.ports.dns(domain, 'MX', { dnssec: await requestsDnssec(work) })
+  if (answer.status === 'again' || answer.status === 'nxdomain') {
+    await raiseDnsFail(answer.status, domain, 'MX', work.context)
+  }
   if (answer.status === 'again') return { is: 'again' }
   // What names the hosts must be as trustworthy as their addresses.
   if (answer.records.length > 0 && !answer.authenticated && (await requiresDnssec(work)))
@@ -70,7 +74,10 @@ export async function findSrv(
   const answer = await work.context.ports.dns(`_${service}._tcp.${domain}`, 'SRV', {
     dnssec: await requestsDnssec(work),
   })
-  if (answer.status === 'again') return { is: 'again' }
+  if (answer.status === 'again') {
+    await raiseDnsFail('again', `_${service}._tcp.${domain}`, 'SRV', work.context)
+    return { is: 'again' }
+  }
   if (answer.records.length > 0 && !answer.authenticated && (await requiresDnssec(work)))
     return { is: 'insecure' }
   const records = answer.records.flatMap((record) => (record.type === 'SRV' ? [record] : []))

@@ -3,7 +3,7 @@
  * Source: Exim manual, "Authentication by an Exim client"; wording observed of Exim 4.96.
  */
 import { Failure } from '../../../base/outcome.ts'
-import { type ByteString, textOf } from '../../../base/text.ts'
+import { type ByteString, taint, textOf } from '../../../base/text.ts'
 import type { AuthenticatorInstance } from '../../../language/config/configuration.ts'
 import type { Context } from '../../../ports.ts'
 import { decodeBase64, encodeBase64 } from '../../../policy/authenticators/base64.ts'
@@ -204,12 +204,21 @@ class Attempt {
         const reply = this.#last?.text ?? ''
         if ((this.#last?.code ?? 0) >= 500) {
           this.#log('failed', reply)
+          await this.#raise(reply)
           return undefined
         }
         const message = `SMTP error from remote mail server after ${this.#said}: ${reply}`
+        await this.#raise(reply)
         return this.#failedAtHost({ errno: 0, more: mark, message }, reply)
       }
     }
+  }
+
+  /** What the action says is for the log. */
+  async #raise(reply: ByteString): Promise<void> {
+    const { context, id } = this.#request
+    const said = await context.ports.raise('auth:fail', taint(reply, '$event_data'), context)
+    if (said !== '') context.ports.log.main(id, said, { event: 'auth:client-failed' })
   }
 
   #failedAtHost(error: DeliveryError, reply: ByteString | undefined): AuthOutcome {

@@ -4,6 +4,7 @@ import { textOf, type ByteString } from '../../../base/text.ts'
 import type { Expandable } from '../../../base/expandable.ts'
 import type { Context } from '../../../ports.ts'
 import type { RouteHost } from '../../routed.ts'
+import { raiseDnsFail } from '../../dns-fail.ts'
 import { expanded, expandedBoolean } from '../expanding.ts'
 
 /** One address of a host, to be connected to. */
@@ -77,7 +78,10 @@ export async function placesOf(
   const found = await context.ports.hostAddresses(host.name, {
     ipv4Only: context.settings.disable_ipv6,
   })
-  if (found.is !== 'found') return found.is
+  if (found.is !== 'found') {
+    await raiseDnsFail(found.is === 'again' ? 'again' : 'nxdomain', host.name, 'A', context)
+    return found.is
+  }
   return found.addresses.map((address) => ({ ...own, address, dnssec: found.dnssec }))
 }
 

@@ -32,6 +32,8 @@ export interface SessionFailure {
   readonly error: DeliveryError
   readonly permanent: boolean
   readonly reply: ByteString | undefined
+  /** A connection had been made. */
+  readonly connected?: boolean
 }
 
 /** A server that is ready, and what it said. */
@@ -81,7 +83,7 @@ export async function openSession(place: Place, options: SessionOptions): Promis
   client.destroy()
   // Once more and in clear, where the transport allows that.
   if (ready.is === 'clear') return openSession(place, { ...options, tls: undefined })
-  return ready
+  return { ...ready, connected: true }
 }
 
 interface Ready extends Greeted {

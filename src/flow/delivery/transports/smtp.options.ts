@@ -539,6 +539,7 @@ export const smtpOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'The name of 2014 for what event_action does when a host defers.',
   },
 } as const satisfies OptionTable

@@ -27,7 +27,7 @@ import { authenticate } from './smtp-auth.ts'
 import { openSession, type SessionOptions } from './smtp-session.ts'
 import { tlsWish } from './smtp-tls.ts'
 import { transaction, type TransactionResult } from './smtp-transaction.ts'
-import { raiseForConnection } from '../raise.ts'
+import { errorSentence, eventErrno, raiseForConnection } from '../raise.ts'
 import { refuseAll, sharedOutcome } from './shared.ts'
 
 export const smtp: TransportDriver = {
@@ -269,14 +269,17 @@ class SmtpDelivery {
         this.#environment.pool.drop(poolKey)
         return { tried: true }
       }
+      const sent = this.#pending
       const result = await this.#send(opened, place, signed)
       // The server closed a kept connection just as we began: nothing was said, so begin again on a new one.
       if (kept !== undefined && result.is === 'host' && result.silent) {
         opened.client.destroy()
+        opened.closed?.()
         fresh = true
         continue
       }
       this.#settle(result, place, key, opened)
+      await this.#tellDeferredRecipients(result, sent, place)
       const reusable =
         result.is === 'done' &&
         result.reusable &&
@@ -310,26 +313,47 @@ class SmtpDelivery {
     const routed = this.#first()
     const refusal = await raiseForConnection('tcp:connect', '', routed, place, this.#context)
     if (refusal !== undefined) {
-      const error = { errno: errorNumbers.unknown, more: 0, message: refusal }
-      this.#deferPending(error, hostLine(place, undefined), diagnostic(place, undefined))
+      this.#refusedByEvent(place, key, {
+        errno: errorNumbers.eventRefused,
+        more: 0,
+        errorText: 'Event requests alternate response',
+        message: undefined,
+      })
       return undefined
+    }
+    const closed = (): void => {
+      void raiseForConnection('tcp:close', '', routed, place, this.#context)
     }
     const opened = await openSession(place, session)
     if (opened.is === 'open') {
-      const closed = await raiseForConnection('smtp:connect', opened.banner, routed, place, this.#context)
-      await raiseForConnection('smtp:ehlo', opened.ehlo, routed, place, this.#context)
-      if (closed === undefined) return this.#authenticated(opened.connection, place, key)
-      opened.connection.client.quit()
-      const error = { errno: errorNumbers.unknown, more: 0, message: closed }
-      this.#deferPending(error, hostLine(place, opened.connection), diagnostic(place, undefined))
+      const connection = { ...opened.connection, closed }
+      const unwanted = await raiseForConnection('smtp:connect', opened.banner, routed, place, this.#context)
+      if (unwanted === undefined) {
+        await raiseForConnection('smtp:ehlo', opened.ehlo, routed, place, this.#context)
+        return this.#authenticated(connection, place, key)
+      }
+      connection.client.quit()
+      closed()
+      this.#refusedByEvent(place, key, {
+        errno: errorNumbers.eventDeferred,
+        more: 0,
+        message: `deferred by smtp:connect event expansion: ${unwanted}`,
+      })
       return undefined
     }
+    if (opened.connected === true) closed()
     const host = hostLine(place, undefined)
     const used = opened.error.message === undefined ? undefined : host
     this.#hostFailed(place, key, opened.error, false)
     if (opened.permanent) this.#failPending(opened.error, used, place, opened.reply)
     else this.#deferPending(opened.error, used, diagnostic(place, opened.reply))
     return undefined
+  }
+
+  /** The action of an event does not want this host. */
+  #refusedByEvent(place: Place, key: string, error: DeliveryError): void {
+    this.#hostFailed(place, key, error, false)
+    this.#deferPending(error, undefined, diagnostic(place, undefined))
   }
 
   /** The connection after authentication, where that is wanted; undefined: not to be used. */
@@ -348,6 +372,7 @@ class SmtpDelivery {
     if (outcome.is === 'none') return connection
     if (outcome.is === 'authenticated') return { ...connection, authenticated: outcome.as }
     connection.client.quit()
+    connection.closed?.()
     const { error, atHost } = outcome
     const failed = this.#hostOutcome(place, key, error, false)
     this.#hosts.push(atHost ? failed : { ...failed, line: undefined })
@@ -407,9 +432,30 @@ class SmtpDelivery {
       this.#retryDeferredElsewhere(sent)
       return
     }
-    this.#hostFailed(place, key, result.error, result.is === 'message')
+    this.#hostFailed(place, key, result.error, result.is === 'message', result.permanent)
     if (result.permanent) this.#failPending(result.error, line, place, result.reply)
     else this.#deferPending(result.error, line, diagnostic(place, result.reply))
+  }
+
+  /** Events of recipients that this host refused for now. */
+  async #tellDeferredRecipients(
+    result: TransactionResult,
+    sent: readonly RoutedAddress[],
+    place: Place,
+  ): Promise<void> {
+    for (const [i, verdict] of result.verdicts.entries()) {
+      const routed = sent[i]
+      if (routed === undefined || verdict?.is !== 'deferred') continue
+      const { error } = verdict
+      await raiseForConnection(
+        'msg:rcpt:host:defer',
+        errorSentence(error),
+        routed,
+        place,
+        this.#context,
+        eventErrno(error),
+      )
+    }
   }
 
   /** Recipients that were refused for now may be taken by the next host. */
@@ -458,8 +504,15 @@ class SmtpDelivery {
     )
   }
 
-  #hostFailed(place: Place, key: string, error: DeliveryError, ofMessage: boolean): void {
-    this.#hosts.push(this.#hostOutcome(place, key, error, ofMessage))
+  #hostFailed(
+    place: Place,
+    key: string,
+    error: DeliveryError,
+    ofMessage: boolean,
+    permanent: boolean = false,
+  ): void {
+    const outcome = this.#hostOutcome(place, key, error, ofMessage)
+    this.#hosts.push(permanent && ofMessage ? { ...outcome, untold: true } : outcome)
   }
 
   #hostOutcome(place: Place, key: string, error: DeliveryError | undefined, ofMessage: boolean): HostOutcome {

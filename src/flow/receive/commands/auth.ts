@@ -1,5 +1,5 @@
 /** AUTH: the dialogue; the mechanisms are the authenticators' business. Source: RFC 4954; wording observed of Exim 4.96. */
-import type { ByteString } from '../../../base/text.ts'
+import { taint, type ByteString } from '../../../base/text.ts'
 import { answerRefusal, refusalOf, runAclOption } from '../acl.ts'
 import { clientError } from '../errors.ts'
 import { aclContext, preMailControls } from '../pre-mail.ts'
@@ -49,7 +49,7 @@ export const auth: Command = {
   },
 }
 
-function conclude(session: Session, mechanism: string, result: AuthResult): Next {
+async function conclude(session: Session, mechanism: string, result: AuthResult): Promise<Next> {
   const { connection } = session
   switch (result.is) {
     case 'ok':
@@ -63,7 +63,7 @@ function conclude(session: Session, mechanism: string, result: AuthResult): Next
     case 'unknown':
       return clientError(session, 'protocol', 504, `${mechanism} authentication mechanism not supported`)
     case 'refused':
-      failed(session, mechanism, result)
+      await failed(session, mechanism, result)
       return 'continue'
     case 'gone':
       // The end of input is noticed, and logged, where the next command is read.
@@ -71,7 +71,11 @@ function conclude(session: Session, mechanism: string, result: AuthResult): Next
   }
 }
 
-function failed(session: Session, mechanism: string, result: Extract<AuthResult, { is: 'refused' }>): void {
+async function failed(
+  session: Session,
+  mechanism: string,
+  result: Extract<AuthResult, { is: 'refused' }>,
+): Promise<void> {
   const { connection } = session
   const { id, why } = result
   connection.authenticationFailed = true
@@ -82,6 +86,13 @@ function failed(session: Session, mechanism: string, result: Extract<AuthResult,
     `${result.name} authenticator failed for ${session.who(false)}: ${result.log}${who}${reason}`,
     { event: 'auth:failed', mechanism, id },
   )
+  // What the action says is for the log. Source: Exim manual (4.97), "Events".
+  const said = await session.context.ports.raise(
+    'auth:fail',
+    taint(`${result.code} ${result.reply}`, '$event_data'),
+    session.context,
+  )
+  if (said !== '') session.mainLog(said, { event: 'auth:failed', mechanism, id })
   session.reply(result.code, result.reply)
 }
 

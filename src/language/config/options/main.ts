@@ -713,7 +713,14 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     since: '0.1',
-    doc: 'String expanded at each event of a delivery; its result may change what happens.',
+    doc: 'String expanded at events of reception and of a message as a whole; its result may change what happens.',
+  },
+  event_action_timeout: {
+    type: 'time',
+    default: 10,
+    tier: 'B',
+    since: '0.1',
+    doc: "Longest time that one action of an event may take; then things go on without it; Postern's own option.",
   },
   exim_group: {
     type: 'group',

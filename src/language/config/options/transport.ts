@@ -55,6 +55,7 @@ export const transportOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     aliases: { tpda_event_action: 'tpda_event_action is the name of 2014; today it is event_action' },
     doc: 'String expanded at each event of a delivery; its result may change what happens.',
   },
@@ -182,6 +183,7 @@ export const transportOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'The name of 2014 for what event_action does after a delivery.',
   },
 } as const satisfies OptionTable
