@@ -204,7 +204,6 @@ const refusals: readonly {
     says: 'DATA refused for good',
     script: { data: '554 data never' },
     log: [
-      `${host}: SMTP error from remote mail server after pipelined DATA: 554 data never`,
       `** x@sink.test ${remote} ${host}: SMTP error from remote mail server after pipelined DATA: 554 data never`,
       `** y@sink.test ${remote} ${host}: SMTP error from remote mail server after pipelined DATA: 554 data never`,
       'Completed',
@@ -563,6 +562,7 @@ void test('events are raised at each point', async () => {
         'tcp:connect ',
         'smtp:connect 220 sink ESMTP',
         'smtp:ehlo 250-sink',
+        'msg:rcpt:host:defer SMTP error from remote mail server after RCPT TO:<x@sink.test>: 450 later',
         'msg:rcpt:defer SMTP error from remote mail server after RCPT TO:<x@sink.test>: 450 later',
         'msg:delivery 250 2.0.0 taken',
       ])
@@ -583,7 +583,8 @@ void test('tcp:connect may refuse', async () => {
     async (world, sink) => {
       await world.deliver(world.claim(['x@sink.test']))
       assert.equal(sink.connections, 0)
-      assert.match(world.log[0] ?? '', /^== x@sink\.test .*: not today$/)
+      assert.match(world.log[0] ?? '', /^H=127\.0\.0\.1 \[127\.0\.0\.1\] Event requests alternate response$/)
+      assert.match(world.log[1] ?? '', /^== x@sink\.test .* defer \(-58\)/)
     },
     { smtp: 'event_action = x' },
     { onRaise: (event) => (event === 'tcp:connect' ? 'not today' : '') },

@@ -41,6 +41,7 @@ const cases: readonly Case[] = [
   { to: 'bad@rcpt4.test' },
   { to: 'bad@rcpt5.test a@rcpt5.test' },
   { to: 'a@data4.test' },
+  { to: 'a@data5.test b@data5.test' },
   { to: 'a@end4.test' },
   { to: 'a@end5.test' },
   { to: 'a@drop.test' },

@@ -12,6 +12,7 @@ const scripts: Readonly<Record<string, SinkScript>> = {
   'rcpt4.test': { rcpt: (line) => (line.includes('bad') ? '450 rcpt later' : '250 ok') },
   'rcpt5.test': { rcpt: (line) => (line.includes('bad') ? '550 rcpt never' : '250 ok') },
   'data4.test': { data: '452 no data now' },
+  'data5.test': { data: '554 no data ever' },
   'end4.test': { end: () => '452 full' },
   'end5.test': { end: () => '550 spam' },
   'drop.test': { mail: () => 'drop' },

@@ -112,6 +112,7 @@ export function makeWorld(options: RecordOptions): {
   })
   const selectors = options.selectors
   const ports = {
+    raise: () => '',
     expand: (text: Expandable): Text | Failure =>
       text.text.includes('${fail')
         ? new Failure('failure', 'asked to fail')

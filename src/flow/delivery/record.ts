@@ -51,7 +51,7 @@ function addressEvents({ routed, outcome }: AddressResult, local: boolean): Addr
     case 'deferred': {
       // Errors of hosts and of messages are told by msg:host:defer and msg:defer.
       if (outcome.notTried === true) return []
-      if (!local && outcome.error.errno !== errorNumbers.rcpt4xx) return []
+      if (!local && outcome.retryKey === undefined) return []
       const { error } = outcome
       return [{ ...about, event: 'msg:rcpt:defer', data: errorSentence(error), errno: eventErrno(error) }]
     }
