@@ -91,6 +91,8 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   const wanted = await wantedAddresses(server, options)
   if (wanted.is === 'wrong') return { is: 'failed', message: wanted.message }
   await server.spool('write')
+  // Events that an earlier process left are handed on although no mail comes.
+  if (server.settings.event_stream !== undefined) await server.queue()
   const service = new MailService(server, {
     addresses: wanted.addresses,
     counts: options.counts,

@@ -12,7 +12,8 @@ import type { Context, EventDetails } from '../ports.ts'
 
 /** What becomes of each event beside the actions. */
 export interface EventSink {
-  take(event: EventName, data: Text, context: Context, details: EventDetails): void
+  /** The promise resolves when the event is as safe as it gets. */
+  take(event: EventName, data: Text, context: Context, details: EventDetails): Promise<void> | undefined
 }
 
 export interface EventsOptions {
@@ -42,10 +43,10 @@ export function createEvents(options: EventsOptions): Events {
     context: Context,
     details: EventDetails = {},
   ): Awaitable<ByteString> {
-    options.sink?.take(event, data, context, details)
+    const kept = options.sink?.take(event, data, context, details)
     const actions = actionsFor(event, context)
-    if (actions.length === 0) return ''
-    const work = runAll(actions, event, data, context, details)
+    if (actions.length === 0) return kept === undefined ? '' : kept.then(() => '')
+    const work = afterwards(kept, () => runAll(actions, event, data, context, details))
     running.add(work)
     return work.finally(() => running.delete(work))
   }
@@ -100,6 +101,11 @@ export function createEvents(options: EventsOptions): Events {
       while (running.size > 0) await Promise.allSettled(running)
     },
   }
+}
+
+async function afterwards<T>(first: Promise<void> | undefined, then: () => Promise<T>): Promise<T> {
+  await first
+  return then()
 }
 
 function tell(action: Action, event: EventName, context: Context, why: ByteString): void {

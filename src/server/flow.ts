@@ -43,8 +43,18 @@ export interface Flow {
 const parallelDeliveries = 60
 const parallelInRun = 20
 
+async function openEvents(server: Server, store: StoreRoom): Promise<void> {
+  const { event_stream, event_stream_size } = server.settings
+  const text = await server.text(event_stream)
+  if (text === undefined || text === '') return
+  const owner = process.geteuid?.() === 0 ? server.user : undefined
+  const wrong = await store.useEventStream(text, event_stream_size, owner)
+  if (wrong !== undefined) server.log.panic(undefined, wrong)
+}
+
 export async function createFlow(server: Server, store: StoreRoom, options: FlowOptions): Promise<Flow> {
   await store.openHints()
+  await openEvents(server, store)
   const { configuration } = server
   const { routers, transports } = configuration
   const tlsContexts = createTlsContexts(() => Date.now())

@@ -121,6 +121,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
       },
       hints: store.hints,
       log: () => log,
+      eventSink: { take: (...event) => store.events?.take(...event) },
     },
     {
       async runAcl() {

@@ -4,6 +4,9 @@
  */
 import { mayWriteFolder } from './files.ts'
 import type { Hints } from '../ports.ts'
+import type { FileOwner } from '../store/spool/disk.ts'
+import type { EventTarget } from '../wire/event-target.ts'
+import type { EventStream } from './event-stream.ts'
 import type { Spool } from '../store/spool/api.ts'
 import { createMemoryHints } from '../store/hints/memory.ts'
 
@@ -31,6 +34,8 @@ export class StoreRoom {
   #writing: Promise<Spool> | undefined
   #written: Spool | undefined
   #opening: Promise<void> | undefined
+  #events: EventStream | undefined
+  #eventTarget: EventTarget | undefined
   #current: Hints = createMemoryHints()
   #closeHints: (() => Promise<void>) | undefined
 
@@ -78,7 +83,36 @@ export class StoreRoom {
     return this.#opening
   }
 
+  /** Opens the event stream, or gives it another target when the configuration names one. */
+  async useEventStream(
+    text: string,
+    limitBytes: number,
+    owner: FileOwner | undefined,
+  ): Promise<string | undefined> {
+    const { eventTarget } = await import('../wire/event-target.ts')
+    const target = eventTarget(text)
+    if ('wrong' in target) return target.wrong
+    this.#eventTarget = target
+    const folder = `${this.#directory}/events`
+    if (this.#options.brief && !mayWriteFolder(folder)) return undefined
+    const { openEventStream } = await import('./event-stream.ts')
+    this.#events ??= openEventStream({
+      ...this.#options,
+      folder,
+      owner,
+      limitBytes,
+      target: (lines) => (this.#eventTarget ?? target)(lines),
+    })
+    return undefined
+  }
+
+  /** Undefined: there is none. */
+  get events(): EventStream | undefined {
+    return this.#events
+  }
+
   async close(): Promise<void> {
+    await this.#events?.close()
     for (const opened of [this.#reading, this.#writing]) {
       if (opened === undefined) continue
       const spool = await opened.catch(() => undefined)

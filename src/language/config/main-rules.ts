@@ -64,6 +64,16 @@ export const mainRules: readonly MainRule[] = [
   words('dmarc_mode', ['auto', 'rfc9989', 'rfc7489']),
   words('dmarc_forensic_policy', ['any', 'enforced']),
   {
+    option: 'event_stream',
+    fault: (value) =>
+      value.includes('$') || /^(?:(?:file:|unix:)?\/|https?:\/\/)/.test(value)
+        ? undefined
+        : {
+            says: `event_stream "${value}" names no place that events can go to`,
+            help: 'write a path, unix:/path, http://... or https://...',
+          },
+  },
+  {
     option: 'message_id_form',
     fault: (value) =>
       value === 'long' || value === 'short'

@@ -722,6 +722,21 @@ export const mainOptions = {
     since: '0.1',
     doc: "Longest time that one action of an event may take; then things go on without it; Postern's own option.",
   },
+  event_stream: {
+    type: 'expand',
+    default: undefined,
+    tier: 'B',
+    since: '0.1',
+    doc: "Where each event goes as a JSON line: a path, unix:/path, or a URL; Postern's own option.",
+  },
+  event_stream_size: {
+    type: 'integer',
+    size: 'bytes',
+    default: 268_435_456,
+    tier: 'B',
+    since: '0.1',
+    doc: "Most bytes of events that are kept on disk while their consumer is away; Postern's own option.",
+  },
   exim_group: {
     type: 'group',
     default: undefined,
