@@ -220,8 +220,11 @@ test('what waits for its consumer is bounded, and what did not fit is counted', 
     mkdirSync(join(it.folder, 'missing'))
     chmodSync(join(it.folder, 'missing'), 0o777)
     await server.logged(/event_stream: the consumer is back/, 20_000)
-    await it.send(server, 'a@there.example')
-    await until(() => (read(file).some(({ event }) => event === 'stream:lost') ? true : undefined), 15_000)
+    // How full it is is looked at every two seconds.
+    await until(async () => {
+      await it.send(server, 'a@there.example')
+      return read(file).some(({ event }) => event === 'stream:lost') ? true : undefined
+    }, 15_000)
     const lost = read(file).find(({ event }) => event === 'stream:lost')
     assert.ok(Number(lost?.count) > 0)
   } finally {

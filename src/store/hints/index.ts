@@ -35,6 +35,8 @@ export interface HintsOptions {
 export interface SharedHints extends Hints {
   /** Removes what was not written for this long, a slice at a time; the daemon does it once a day. */
   tidy(olderThanMs: number): Promise<void>
+  /** With the time each was written. */
+  rows(database: HintsDatabase): Iterable<{ key: string; value: unknown; writtenAt: number }>
   close(): Promise<void>
 }
 
@@ -120,6 +122,13 @@ export function openHints(options: HintsOptions): SharedHints {
         const place = `${name} ${key}`
         const row = pending.has(place) ? pending.get(place) : value
         if (row !== undefined) yield { key, value: row[1] }
+      }
+    },
+    *rows(name) {
+      for (const { key, value } of database(name).getRange({ snapshot: false })) {
+        const place = `${name} ${key}`
+        const row = pending.has(place) ? pending.get(place) : value
+        if (row !== undefined) yield { key, value: row[1], writtenAt: row[0] }
       }
     },
     async tidy(olderThanMs) {

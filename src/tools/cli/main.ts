@@ -4,7 +4,7 @@
  * the panic log.
  */
 import { basename } from 'node:path'
-import { commands } from './commands/index.ts'
+import { commands, namedPrograms } from './commands/index.ts'
 import { modes } from './modes/index.ts'
 import { parseCommandLine } from './parse.ts'
 import { SpoolError } from '../../store/spool/api.ts'
@@ -58,7 +58,9 @@ async function run({ path: programPath, words, calledAs, terminal, state }: Run)
     return 1
   }
   const first = words[0] ?? ''
-  const command = calledAs === 'postern' && first !== '' && !first.startsWith('-') ? first : undefined
+  const program = namedPrograms.includes(calledAs) ? calledAs : undefined
+  const command =
+    program ?? (calledAs === 'postern' && first !== '' && !first.startsWith('-') ? first : undefined)
   if (command !== undefined) {
     const row = commands[command]
     if (row === undefined) {
@@ -66,7 +68,7 @@ async function run({ path: programPath, words, calledAs, terminal, state }: Run)
       return 1
     }
     const chosen = await row.load()
-    return chosen.run(words.slice(1), terminal, state)
+    return chosen.run(program === undefined ? words.slice(1) : words, terminal, state)
   }
   const parsed = parseCommandLine(calledAs, words)
   if (parsed.is === 'refused') {

@@ -20,6 +20,38 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: 'Plays a session and tells why each command is answered as it is, with the lines that decide.',
     load: () => import('./explain.ts'),
   },
+  exim_dumpdb: {
+    doc: 'Prints a hints database: exim_dumpdb [-z] [-k] SPOOL NAME.',
+    load: () => import('../exim-tools/exim_dumpdb.ts'),
+  },
+  exim_fixdb: {
+    doc: 'Looks at records of a hints database and changes them, in a dialogue.',
+    load: () => import('../exim-tools/exim_fixdb.ts'),
+  },
+  exim_tidydb: {
+    doc: 'Removes what is old from a hints database: exim_tidydb [-t TIME] SPOOL NAME.',
+    load: () => import('../exim-tools/exim_tidydb.ts'),
+  },
+  exinext: {
+    doc: 'When a domain, an address, a host or a message is tried next.',
+    load: () => import('../exim-tools/exinext.ts'),
+  },
+  exipick: {
+    doc: 'Lists messages of the queue by criteria on their variables.',
+    load: () => import('../exim-tools/exipick.ts'),
+  },
+  exiqgrep: {
+    doc: 'Lists messages of the queue by sender, recipient, size, age or state.',
+    load: () => import('../exim-tools/exiqgrep.ts'),
+  },
+  exiqsumm: {
+    doc: 'Sums up what -bp prints, by domain.',
+    load: () => import('../exim-tools/exiqsumm.ts'),
+  },
+  exiwhat: {
+    doc: 'What each process of this program is doing now.',
+    load: () => import('../exim-tools/exiwhat.ts'),
+  },
   'explain-code': {
     doc: 'Says what stands behind the code of a finding of check.',
     load: () => import('./explain-code.ts'),
@@ -49,3 +81,8 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     load: () => import('./uninstall.ts'),
   },
 }
+
+/** Programs that come with Exim: called by their own names they are these commands. */
+export const namedPrograms: readonly string[] = Object.keys(commands).filter((name) =>
+  /^(?:exim_|exi)/.test(name),
+)

@@ -1,0 +1,61 @@
+/** exim_tidydb: removes what is old from a hints database, and what is about messages that are gone. Source: Exim manual, "exim_tidydb". */
+import { parseInterval } from '../../../base/interval.ts'
+import { openSpool } from '../../../store/spool/index.ts'
+import type { Terminal } from '../terminal.ts'
+import { databaseNames, openDatabase } from './hints-database.ts'
+
+const usage = `Usage: exim_tidydb [-t <time>]  <spool-directory> <database-name>\n  <database-name> = ${databaseNames}\n`
+const usualSeconds = 30 * 86_400
+
+export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
+  const timed = words[0] === '-t'
+  const seconds = timed ? parseInterval(words[1] ?? '') : usualSeconds
+  const opened = seconds === undefined ? 'usage' : openDatabase(timed ? words.slice(2) : words)
+  if (opened === 'usage' || 'wrong' in opened || seconds === undefined) {
+    terminal.err(opened === 'usage' || !('wrong' in opened) ? usage : `${opened.wrong}\n`)
+    return 1
+  }
+  const { hints, name, prefix, path } = opened
+  terminal.out(`Tidying Exim hints database ${path}\n`)
+  const before = Date.now() - seconds * 1000
+  const waiting = name === 'retry' ? await messagesOf(path) : undefined
+  for (const { key, writtenAt } of [...hints.rows(name)]) {
+    if (!key.startsWith(prefix)) continue
+    const id = /:((?:[0-9A-Za-z]{6}-){2}[0-9A-Za-z]{2}|[0-9A-Za-z]{6}-[0-9A-Za-z]{11}-[0-9A-Za-z]{4})$/.exec(
+      key,
+    )?.[1]
+    const why =
+      writtenAt < before
+        ? 'too old'
+        : id !== undefined && waiting?.has(id) === false
+          ? 'no message'
+          : undefined
+    if (why === undefined) continue
+    hints.remove(name, key)
+    terminal.out(`deleted ${key.slice(prefix.length)} (${why})\n`)
+  }
+  await hints.close()
+  terminal.out('Tidying complete\n')
+  return 0
+}
+
+/** Ids of the messages that are in the queue. */
+async function messagesOf(path: string): Promise<ReadonlySet<string> | undefined> {
+  const directory = path.slice(0, path.lastIndexOf('/hints/'))
+  try {
+    const spool = await openSpool({
+      directory,
+      readOnly: true,
+      brief: true,
+      now: Date.now,
+      log: () => undefined,
+    })
+    const ids = new Set<string>()
+    for (const { id } of spool.list({ order: 'none' })) ids.add(id)
+    await spool.close()
+    return ids
+  } catch {
+    // Without the queue nothing can be said of messages.
+    return undefined
+  }
+}
