@@ -55,7 +55,6 @@ const listing = `25m  2.9K 0t5C6f-0000c8-00 <alice@wonderland.fict.example>
 12d  9.9M 0t5C6f-0000c8-02 <> *** frozen ***
           v@small.example
           w@small.example
-          x@small.example
 
 91m  9.7K 0t5C6f-0000c8-03 <carol@x.example>
           v@BIG.example
