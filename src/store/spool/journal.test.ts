@@ -171,7 +171,10 @@ test('files are created for the owner alone and their group', async (t) => {
   const claim = await spool.claim(id)
   claim?.log('a line')
   claim?.release()
-  await new Promise((resolve) => setTimeout(resolve, 60))
+  // Lines are written in the background.
+  for (let i = 0; i < 500 && (await spool.messageLog(id)) !== 'a line\n'; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
   for (const name of readdirSync(world.directory, { recursive: true, encoding: 'utf8' })) {
     const path = `${world.directory}/${name}`
     if (!existsSync(path)) continue
