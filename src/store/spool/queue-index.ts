@@ -57,6 +57,9 @@ type Row = [
 /** Rows read at once: no read transaction stays open while the taker waits. */
 const rangeRows = 256
 
+/** Of the index's file. */
+const reserveBytes = 131_072
+
 const flagLocal = 1
 const flagFirstDelivery = 2
 const flagFrozen = 4
@@ -97,7 +100,23 @@ export class QueueIndex {
       mapSize: 64 * 2 ** 30,
       maxReaders: 1000,
     })
-    return new QueueIndex(root)
+    const index = new QueueIndex(root)
+    if (!readOnly) index.#reserve()
+    return index
+  }
+
+  /**
+   * Pages that are in the file already, for when the disk is full: a claim must still find room then, or no delivery
+   * could make any.
+   */
+  #reserve(): void {
+    const reserve = this.#root.openDB<Buffer, string>({ name: 'reserve', encoding: 'binary' })
+    try {
+      this.#root.transactionSync(() => reserve.putSync('pages', Buffer.alloc(reserveBytes)))
+      this.#root.transactionSync(() => reserve.removeSync('pages'))
+    } catch {
+      // Full already: the next start may have more luck.
+    }
   }
 
   close(): Promise<void> {
