@@ -113,6 +113,8 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       parallel: parallelDeliveries,
       parallelInRun: server.settings.queue_run_in_order ? 1 : parallelInRun,
       debug: (line) => server.context().debug?.('queue_run', line),
+      mostLoad: server.settings.deliver_queue_load_max,
+      load: () => loadavg()[0] ?? 0,
       onFault: (id, error) => server.fault(`delivery of ${id}`, error),
     })
   }

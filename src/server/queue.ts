@@ -25,6 +25,9 @@ export interface QueueOptions {
   readonly parallelInRun: number
   /** Takes what `-d` tells of a queue run. */
   readonly debug?: ((line: string) => void) | undefined
+  /** `deliver_queue_load_max`, and the load now; undefined: no limit. */
+  readonly mostLoad?: number | undefined
+  readonly load?: (() => number) | undefined
   /** A delivery that ended with a bug, not with a result. */
   readonly onFault: (id: string, error: unknown) => void
 }
@@ -69,6 +72,8 @@ export class DeliveryQueue {
   #waitingFrom = 0
   #running = 0
   #stopped = false
+  /** Told already, for the run that is under way. */
+  #abandoned = false
   #whenIdle: (() => void)[] = []
 
   constructor(options: QueueOptions) {
@@ -107,10 +112,13 @@ export class DeliveryQueue {
     const { log, pid } = this.#options
     const what = request.described === undefined ? '' : ` ${request.described}`
     this.#options.debug?.(`queue running${request.twoStage ? ' (two-stage)' : ''}${what}`)
-    if (log.selects('queue_run')) log.main(undefined, `Start queue run: pid=${pid}${what}`)
+    const run =
+      request.queueName === undefined || request.queueName === '' ? 'queue' : `'${request.queueName}' queue`
+    if (log.selects('queue_run')) log.main(undefined, `Start ${run} run: pid=${pid}${what}`)
+    this.#abandoned = false
     if (request.twoStage) await this.#pass(request, true)
     await this.#pass(request, false)
-    if (log.selects('queue_run')) log.main(undefined, `End queue run: pid=${pid}${what}`)
+    if (log.selects('queue_run')) log.main(undefined, `End ${run} run: pid=${pid}${what}`)
   }
 
   /** Takes nothing new; resolves when what is under way is over. */
@@ -131,7 +139,8 @@ export class DeliveryQueue {
       ...(all ? {} : { dueAt: now() }),
       ...(request.from === undefined ? {} : { from: request.from }),
       ...(request.to === undefined ? {} : { to: request.to }),
-      ...(request.queueName === undefined ? {} : { queueName: request.queueName }),
+      // A queue with a name has runs of its own. Source: Exim manual, "-qG".
+      queueName: request.queueName ?? '',
     })
     const order: DeliveryOrder = {
       force: request.force,
@@ -142,7 +151,7 @@ export class DeliveryQueue {
     const iterator = entries[Symbol.iterator]()
     const worker = async (): Promise<void> => {
       for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
-        if (this.#stopped) return
+        if (this.#stopped || this.#overloaded()) return
         const { id } = next.value
         const takes = wanted(next.value, request)
         this.#options.debug?.(`${takes ? 'selected' : 'passed over'} ${id}`)
@@ -150,6 +159,21 @@ export class DeliveryQueue {
       }
     }
     await Promise.all(Array.from({ length: parallelInRun }, worker))
+  }
+
+  /** Source: Exim manual, "deliver_queue_load_max": the run is abandoned. */
+  #overloaded(): boolean {
+    const { mostLoad, load, log, pid } = this.#options
+    const now = mostLoad === undefined ? 0 : (load?.() ?? 0)
+    if (mostLoad === undefined || now <= mostLoad) return false
+    if (!this.#abandoned) {
+      log.main(
+        undefined,
+        `Abandon queue run: pid=${pid} (load ${now.toFixed(2)}, max ${mostLoad.toFixed(2)})`,
+      )
+    }
+    this.#abandoned = true
+    return true
   }
 
   async #fromQueue(entry: QueueEntry, order: DeliveryOrder): Promise<void> {

@@ -59,6 +59,7 @@ export async function submitGenerated(
       ident: user.name,
       local: true,
       localErrorMessage: generated.isReport,
+      ...authentication(generated, server),
       bodyLines: lines.length - 1,
       bodyZeros: 0,
       bodySize: body.length,
@@ -90,6 +91,15 @@ export async function submitGenerated(
     await incoming.abort().catch(() => undefined)
     return { is: 'refused', message: error instanceof Error ? error.message : String(error) }
   }
+}
+
+/** For AUTH= where the bounce is passed on. Source: Exim manual, "bounce_sender_authentication". */
+function authentication(
+  generated: GeneratedMessage,
+  server: Server,
+): { readonly authenticatedSender?: ByteString } {
+  const address = server.settings.bounce_sender_authentication
+  return generated.isReport && address !== undefined ? { authenticatedSender: address } : {}
 }
 
 function split(text: ByteString): { readonly headers: Header[]; readonly body: ByteString } {

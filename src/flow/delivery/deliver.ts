@@ -1,10 +1,12 @@
 /** One delivery attempt of one message, from routing to its end. Source: ARCHITECTURE, steps 10 to 15. */
-import type { ByteString } from '../../base/text.ts'
+import { isFailure } from '../../base/outcome.ts'
+import { taint, type ByteString } from '../../base/text.ts'
 import type { Context } from '../../ports.ts'
 import type { Claim } from '../../store/spool/api.ts'
 import { type RoutedAddress, waitingNumbers } from '../routed.ts'
 import { Attempt, type DeliveryOptions, type SharedState } from './attempt.ts'
 import type { DeliveryDeps } from './deps.ts'
+import { expandedInteger } from './expanding.ts'
 import { finish } from './finish.ts'
 import { frozenVerdict } from './frozen.ts'
 import { batches, type BatchLimits } from './group.ts'
@@ -14,6 +16,7 @@ import { addressContext } from './raise.ts'
 import { recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
 import { type DeliverySummary, errorNumbers, type TransportResult } from './results.ts'
 import { withShadow } from './shadow.ts'
+import { takePlace } from './shared-places.ts'
 import { readRetry, recipientRetryKey, routingRetryKey } from './retry/record.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './transports/driver.ts'
 import { transportDrivers } from './transports/index.ts'
@@ -184,7 +187,7 @@ async function deliverAll(attempt: Attempt, routed: readonly RoutedAddress[]): P
   }
   const now = await withoutLater(attempt, remote)
   if (now.length === 0) return
-  const remoteBatches = await grouped(attempt, now)
+  const remoteBatches = await grouped(attempt, await sortedByDomain(attempt, now))
   if (remoteBatches.length === 1) {
     // The usual case: one place, one transaction.
     await runBatch(attempt, remoteBatches[0] ?? [], false)
@@ -267,6 +270,33 @@ function leaveForLater(attempt: Attempt, routed: RoutedAddress): void {
   })
 }
 
+/** Source: Exim manual, "remote_sort_domains": in the order of the list's items; what none matches comes last. */
+async function sortedByDomain(
+  attempt: Attempt,
+  remote: readonly RoutedAddress[],
+): Promise<readonly RoutedAddress[]> {
+  const { settings, ports } = attempt.context
+  const list = settings.remote_sort_domains
+  if (list === undefined || remote.length < 2) return remote
+  const value = await ports.expand(list, attempt.context)
+  if (isFailure(value)) {
+    ports.log.panic(attempt.claim.id, `failed to expand "remote_sort_domains": ${value.message}`)
+    return remote
+  }
+  const items = ports.splitList(value)
+  const ranks = new Map<RoutedAddress, number>()
+  for (const one of remote) {
+    let rank = 0
+    for (const item of items) {
+      const domain = taint(one.facts.domain, '$domain')
+      if ((await ports.matchListText('domain', item, domain, attempt.context)).is === 'match') break
+      rank++
+    }
+    ranks.set(one, rank)
+  }
+  return [...remote].sort((a, b) => (ranks.get(a) ?? 0) - (ranks.get(b) ?? 0))
+}
+
 async function grouped(attempt: Attempt, addresses: readonly RoutedAddress[]): Promise<RoutedAddress[][]> {
   if (addresses.length === 1) return [[...addresses]]
   const limits = new Map<RoutedAddress, BatchLimits>()
@@ -309,13 +339,43 @@ async function runBatch(
   const names = addresses.map((one) => one.address).join(' ')
   context.debug?.('transport', `${local ? 'local delivery' : 'remote delivery'} to ${names}`)
   context.debug?.('transport', `${first.transport.name} transport entered (driver ${first.transport.driver})`)
-  const tried = early ?? (await runDriver(driver, batch, context, environment))
+  const tried = early ?? (await runLimited(driver, batch, context, environment))
   context.debug?.('transport', `leaving ${first.transport.name} transport`)
   for (const { routed, outcome } of tried.addresses) {
     context.debug?.('deliver', `post-process ${routed.address}: ${outcome.is}`)
   }
   const result = local ? await withShadow(tried, batch, transportDrivers, context, environment) : tried
   await recordBatch(attempt, result, local)
+}
+
+/** Source: Exim manual, "max_parallel": beyond the limit the addresses wait for a later run. */
+async function runLimited(
+  driver: TransportDriver,
+  batch: Batch,
+  context: Context,
+  environment: DeliveryEnvironment,
+): Promise<TransportResult> {
+  const { max_parallel } = batch.transport.settings
+  if (max_parallel === undefined) return runDriver(driver, batch, context, environment)
+  const most = await expandedInteger(max_parallel, context, 0)
+  if (isFailure(most)) {
+    const message = `failed to expand max_parallel option in ${batch.transport.name} transport: ${most.message}`
+    context.ports.log.panic(environment.claim.id, message)
+    const error = { errno: errorNumbers.unknown, more: 0, message }
+    return refuseAll(batch.addresses, { is: 'deferred', error }, 0)
+  }
+  if (most <= 0) return runDriver(driver, batch, context, environment)
+  const give = await takePlace(context.ports.hints, `max_parallel ${batch.transport.name}`, most)
+  if (give === undefined) {
+    const message = `concurrency limit reached for transport ${batch.transport.name}`
+    const error = { errno: errorNumbers.unknown, more: 0, message }
+    return refuseAll(batch.addresses, { is: 'deferred', notTried: true, error }, 0)
+  }
+  try {
+    return await runDriver(driver, batch, context, environment)
+  } finally {
+    give()
+  }
 }
 
 /** A fault of ours in a transport concerns its batch alone: it waits, and the panic log tells. */

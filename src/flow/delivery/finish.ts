@@ -32,7 +32,12 @@ async function complete(attempt: Attempt): Promise<DeliverySummary> {
 
 async function removed(attempt: Attempt): Promise<void> {
   const { claim, envelope } = attempt
-  await claim.complete()
+  const { preserve_message_logs } = attempt.context.settings
+  if (preserve_message_logs) {
+    attempt.note('Completed')
+    attempt.flushNotes()
+  }
+  await claim.complete({ keepLog: preserve_message_logs })
   attempt.log(completedLine(attempt.context.ports.now() - envelope.receivedAt, attempt.selects), {
     event: 'completed',
   })
@@ -62,6 +67,8 @@ async function keep(attempt: Attempt): Promise<DeliverySummary> {
     firstDelivery: false,
     ...(warned ? { warningCount: (attempt.envelope.warningCount ?? 0) + 1 } : {}),
     ...(frozen === undefined ? {} : { frozenAt: now }),
+    // Exim's folder for them is a queue of its own here.
+    ...(frozen !== undefined && context.settings.move_frozen_messages ? { queueName: 'Finput' } : {}),
     ...(nextAttemptAt === undefined ? {} : { nextAttemptAt }),
     ...reasonOf(attempt),
   })

@@ -70,7 +70,7 @@ export interface Claim {
   /** Writes a line into the message log (`msglog`, what `-Mvl` shows), with its time stamp. Not synced. */
   log(line: ByteString): void
   /** All recipients are done and that is on disk: removes the message, its body and its message log. */
-  complete(): Promise<void>
+  complete(options?: { readonly keepLog?: boolean }): Promise<void>
   /** Leaves the message in the queue for others. */
   release(): void
 }

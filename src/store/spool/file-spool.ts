@@ -161,7 +161,12 @@ export class FileSpool implements Spool {
   }
 
   count(queueName?: string): number {
-    if (queueName !== undefined && queueName !== '') {
+    if (queueName === '') {
+      // The rest of all is in the queue without a name.
+      this.#held.flush(true)
+      return this.#open.index.count() - this.#open.index.countNamed()
+    }
+    if (queueName !== undefined) {
       this.#held.flush(true)
       return this.#open.index.countQueue(queueName)
     }
@@ -305,7 +310,10 @@ export class FileSpool implements Spool {
       },
       record: (update) => this.#record(held, update),
       log: (line) => this.#held.logLine(held, line.endsWith('\n') ? line : `${line}\n`),
-      complete: () => this.#complete(held),
+      complete: ({ keepLog = false } = {}) => {
+        held.keepLog = keepLog
+        return this.#complete(held)
+      },
       release: () => {
         if (held.claimed) this.#held.release(held)
       },

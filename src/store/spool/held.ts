@@ -2,7 +2,15 @@
  * Messages of which this process knows more than the index does: just committed, being worked on, just completed.
  * They are brought into the index in batches; most are completed before, and never enter it.
  */
-import { appendLater, type FileOwner, removeLater, spoolError } from './disk.ts'
+import {
+  appendLater,
+  fileExists,
+  type FileOwner,
+  makeFolder,
+  removeLater,
+  renameFile,
+  spoolError,
+} from './disk.ts'
 import type { Location } from './journal.ts'
 import type { IndexEntry, IndexWriter, QueueIndex } from './queue-index.ts'
 import { indexEntry, type MessageJson, type StoredMessage } from './stored-message.ts'
@@ -31,6 +39,8 @@ export interface Held {
   /** Writes to its message log that are under way; the file goes when they have ended and it is complete. */
   logWrites: number
   complete: boolean
+  /** Its message log stays, in `msglog.OLD`. */
+  keepLog: boolean
 }
 
 /** What is true of every message when it is first held. */
@@ -40,6 +50,7 @@ export const freshHeld = {
   logLines: '',
   logWrites: 0,
   complete: false,
+  keepLog: false,
 } as const
 
 export interface HeldHost {
@@ -101,11 +112,12 @@ export class HeldMessages {
     held.complete = true
     this.#held.delete(held.id)
     this.#changed.delete(held)
+    if (held.keepLog) this.#writeLog(held)
     if (!held.indexed) {
       this.#uncounted--
       return
     }
-    if (held.logWrites === 0) removeLater(this.#logFile(held.id))
+    if (held.logWrites === 0) this.#endLog(held)
     this.#removals.set(held.id, { segment, others })
     this.#schedule()
   }
@@ -199,16 +211,31 @@ export class HeldMessages {
   }
 
   #writeLog(held: Held): void {
-    if (held.logLines === '') return
+    // One after the other: what is appended side by side may change places.
+    if (held.logLines === '' || held.logWrites > 0) return
     const lines = held.logLines
     held.logLines = ''
     held.logWrites++
     const path = this.#logFile(held.id)
     appendLater(path, lines, this.#host.owner, (error) => {
       held.logWrites--
-      if (held.complete && held.logWrites === 0) removeLater(path)
+      if (held.logLines !== '' && (!held.complete || held.keepLog)) this.#writeLog(held)
+      if (held.complete && held.logWrites === 0) this.#endLog(held)
       if (error !== null) this.#host.log(`message log of ${held.id}: ${error.message}`)
     })
+  }
+
+  /** The log of a message that is complete. */
+  #endLog(held: Held): void {
+    const path = this.#logFile(held.id)
+    if (!held.keepLog) return removeLater(path)
+    const old = `${this.#host.directory}/msglog.OLD`
+    try {
+      makeFolder(old, this.#host.owner)
+      if (fileExists(path)) renameFile(path, `${old}/${held.id}`)
+    } catch (error) {
+      this.#host.log(spoolError(error, `keeping the message log of ${held.id}`).message)
+    }
   }
 
   #logFile(id: string): string {

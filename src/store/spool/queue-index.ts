@@ -148,6 +148,13 @@ export class QueueIndex {
     return this.#queues.get(name) ?? 0
   }
 
+  /** Messages in all named queues. */
+  countNamed(): number {
+    let sum = 0
+    for (const { value } of this.#queues.getRange({ snapshot: false })) sum += value
+    return sum
+  }
+
   /** Entries in the order of their ids, both ends included. The taker may wait between them. */
   *range(from: string | undefined, to: string | undefined): Generator<{ id: string; entry: IndexEntry }> {
     let last: string | undefined

@@ -383,7 +383,9 @@ export const flagTable = {
   '-MG': {
     takes: 'all that follow',
     tier: 'C',
-    refused: 'messages cannot be moved to a named queue from the command line yet',
+    mode: 'message-action',
+    admin: true,
+    since: '0.1',
     doc: 'Moves messages to a named queue.',
   },
   '-Mg': {

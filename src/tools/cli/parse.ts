@@ -122,9 +122,12 @@ function finish(calledAs: string, flags: readonly GivenFlag[], args: readonly st
 
 function chooseMode(flags: readonly GivenFlag[], args: readonly string[]): ModeName | undefined {
   let mode: ModeName | undefined
-  for (const { flag } of flags) {
-    const row: FlagRow = flagTable[flag]
+  const acting = flags.filter(({ flag }) => rowOf(flag).mode !== undefined)
+  for (const given of acting) {
+    const row: FlagRow = flagTable[given.flag]
     if (row.mode === undefined || row.mode === mode) continue
+    // Beside another action, -qGname only says which queue. Source: Exim manual, "-qG".
+    if (namesQueue(given) && acting.some((other) => !namesQueue(other))) continue
     const pair = winners.find(([a, b]) => (a === mode && b === row.mode) || (b === mode && a === row.mode))
     if (mode !== undefined && pair === undefined) {
       // -bm beside -t and the like is only said twice; two different actions exclude each other.
@@ -135,6 +138,20 @@ function chooseMode(flags: readonly GivenFlag[], args: readonly string[]): ModeN
   if (mode !== undefined) return mode
   if (args.length > 0 || flags.some(({ flag }) => flag === '-t' || flag === '-ti')) return 'accept-message'
   return 'help'
+}
+
+function rowOf(flag: FlagName): FlagRow {
+  return flagTable[flag]
+}
+
+function namesQueue({ flag, value }: GivenFlag): boolean {
+  return flag === '-q' && value?.startsWith('G') === true
+}
+
+/** The queue that `-qGname` names; empty: the one without a name. */
+export function queueOf(invocation: Invocation): string {
+  const given = invocation.flags.findLast((each) => namesQueue(each))
+  return given?.value?.slice(1).replace(/\/.*$/s, '') ?? ''
 }
 
 function refused(message: string): ParseResult {

@@ -46,7 +46,7 @@ export function queueRunFlags(invocation: Invocation): QueueFlagsResult {
       thaw: letters?.[3] === 'ff',
       localOnly: letters?.[4] === 'l',
       queueName: letters?.[5],
-      described: value === undefined || value === '' || time !== '' ? undefined : `-q${value}`,
+      described: described(value, time),
     } as RunRequest // exactOptionalPropertyTypes: `described` may be undefined here
   }
   if (select !== undefined) {
@@ -73,6 +73,12 @@ export function queueRunFlags(invocation: Invocation): QueueFlagsResult {
   if (from !== undefined && isMessageId(from)) request = { ...request, from }
   if (to !== undefined && isMessageId(to)) request = { ...request, to }
   return { is: 'flags', flags: { request, everySeconds } }
+}
+
+/** As the log tells it: without the name of the queue, which stands elsewhere. */
+function described(value: string | undefined, time: string): string | undefined {
+  const letters = value?.replace(/G[^/]*\/?/, '') ?? ''
+  return letters === '' || time !== '' ? undefined : `-q${letters}`
 }
 
 function matcher(text: string, regularExpression: boolean): ((address: string) => boolean) | undefined {

@@ -17,6 +17,8 @@ export interface StandingRequest {
   readonly hostName: ByteString
   readonly domain: ByteString
   readonly force: boolean
+  /** `delay_after_cutoff` is off: past the cutoff, what was not tried since the message came is tried. */
+  readonly tryAfterCutoff: boolean
 }
 
 /** Looks at the host's record, and at that of this message at this host. */
@@ -33,6 +35,7 @@ export async function hostStanding(
   for (const key of keys) {
     const record = readRetry(hints, key, now, expire)
     if (record === undefined || now >= record.nextTryAt) continue
+    if (record.expired && request.tryAfterCutoff && record.lastTriedAt < envelope.receivedAt) continue
     if (await overdue(context, envelope, request, record, now)) continue
     return { is: record.expired ? 'expired' : 'waiting', until: record.nextTryAt }
   }

@@ -76,6 +76,7 @@ export const smtpOptions = {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether a host beyond its last retry time waits for its next interval instead of one last try.',
   },
   dkim_canon: {
@@ -422,6 +423,7 @@ export const smtpOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Hosts to which one connection at a time is made.',
   },
   size_addition: {

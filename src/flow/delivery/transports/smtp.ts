@@ -16,6 +16,7 @@ import {
   type TransportResult,
 } from '../results.ts'
 import { hostRetryKey, messageRetryKey, recipientRetryKey } from '../retry/record.ts'
+import { takePlace } from '../shared-places.ts'
 import { hostStanding } from '../retry/standing.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
 import { hostsOfOption, type Place, placesOf } from './smtp-hosts.ts'
@@ -238,6 +239,7 @@ class SmtpDelivery {
       hostName: place.name,
       domain: domainOf(this.#first()),
       force: this.#batch.force,
+      tryAfterCutoff: !this.#settings.delay_after_cutoff,
     })
     if (standing.is !== 'usable') {
       if (standing.is === 'expired') this.#expired++
@@ -311,8 +313,11 @@ class SmtpDelivery {
 
   async #open(place: Place, session: SessionOptions, key: string): Promise<PooledConnection | undefined> {
     const routed = this.#first()
+    const alone = await this.#alone(place)
+    if (alone === 'taken') return undefined
     const refusal = await raiseForConnection('tcp:connect', '', routed, place, this.#context)
     if (refusal !== undefined) {
+      alone?.()
       this.#refusedByEvent(place, key, {
         errno: errorNumbers.eventRefused,
         more: 0,
@@ -322,6 +327,7 @@ class SmtpDelivery {
       return undefined
     }
     const closed = (): void => {
+      alone?.()
       void raiseForConnection('tcp:close', '', routed, place, this.#context)
     }
     const opened = await openSession(place, session)
@@ -342,12 +348,26 @@ class SmtpDelivery {
       return undefined
     }
     if (opened.connected === true) closed()
+    else alone?.()
     const host = hostLine(place, undefined)
     const used = opened.error.message === undefined ? undefined : host
     this.#hostFailed(place, key, opened.error, false)
     if (opened.permanent) this.#failPending(opened.error, used, place, opened.reply)
     else this.#deferPending(opened.error, used, diagnostic(place, opened.reply))
     return undefined
+  }
+
+  /** Source: Exim manual, "serialize_hosts": one connection at a time; gives what ends the turn. */
+  async #alone(place: Place): Promise<(() => void) | 'taken' | undefined> {
+    const host = { address: place.address, name: place.name }
+    if (!(await hostListed(this.#settings.serialize_hosts, host, this.#context))) return undefined
+    const turn = await takePlace(this.#context.ports.hints, `host-serialize-${place.name}`, 1)
+    if (turn !== undefined) return turn
+    const message = `another connection to ${place.name} [${place.address}] is open, and serialize_hosts allows one`
+    const error = { errno: errorNumbers.unknown, more: 0, message }
+    for (const routed of this.#pending)
+      this.#lastDeferral.set(routed, { is: 'deferred', notTried: true, error })
+    return 'taken'
   }
 
   /** The action of an event does not want this host. */

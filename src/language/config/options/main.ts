@@ -290,6 +290,7 @@ export const mainOptions = {
     type: 'string',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Address that a bounce is authenticated as when sent to a host that asks for it.',
   },
   callout_domain_negative_expire: {
@@ -465,6 +466,7 @@ export const mainOptions = {
     type: 'fixed',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'System load above which a queue run stops delivering.',
   },
   delivery_date_remove: {
@@ -980,6 +982,7 @@ export const mainOptions = {
     type: 'time',
     default: 345600,
     tier: 'B',
+    noEffect: 'what cannot be read is set aside in damaged/, and stays there until somebody has looked',
     doc: 'How long spool files that cannot be read are kept before they are removed.',
   },
   ldap_ca_cert_dir: {
@@ -1191,6 +1194,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether frozen messages are moved to a folder of their own.',
   },
   mua_wrapper: {
@@ -1297,6 +1301,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether the log of a message is kept after its completion.',
   },
   primary_hostname: {
@@ -1358,6 +1363,7 @@ export const mainOptions = {
     type: 'boolean',
     default: true,
     tier: 'B',
+    noEffect: 'a queue run delivers side by side from its first message on',
     doc: 'Whether the first pass of a queue run starts deliveries at once where it finds many for one host.',
   },
   queue_list_requires_admin: {
@@ -1483,6 +1489,7 @@ export const mainOptions = {
     type: 'domainList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: "Order of domains in which a message's remote deliveries are made.",
   },
   retry_data_expire: {

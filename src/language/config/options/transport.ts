@@ -113,6 +113,7 @@ export const transportOptions = {
     type: 'expandInteger',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Most deliveries by this transport at once.',
   },
   message_size_limit: {

@@ -22,6 +22,7 @@ const oneMessage = new Set(['-Mar', '-Mes', '-Mmd'])
 
 const actions: Readonly<Record<string, Action>> = {
   '-Mar': addRecipients,
+  '-MG': moveToQueue,
   '-Mes': editSender,
   '-Mf': freeze,
   '-Mmad': markAllDelivered,
@@ -34,7 +35,9 @@ export async function run(call: ServerCall): Promise<number> {
   const { invocation, terminal } = call
   const given = invocation.flags.find(({ flag }) => flag.startsWith('-M'))
   const flag = given?.flag ?? '-M'
-  const words = given?.rest ?? []
+  // Of -MG the first word is the queue.
+  const target = flag === '-MG' ? given?.rest[0] : undefined
+  const words = given?.rest.slice(target === undefined ? 0 : 1) ?? []
   if (words.length === 0) return complain(`no message ids given after ${flag} option`)
   const ids = oneMessage.has(flag) ? words.slice(0, 1) : words
   const malformed = ids.find((id) => !isMessageId(id))
@@ -46,7 +49,11 @@ export async function run(call: ServerCall): Promise<number> {
   const spool = await call.server.spool('write')
   let exitCode = 0
   for (const id of ids) {
-    const done = await actOn(id, flag, action, { ...call, spool, operands: words.slice(1) })
+    const done = await actOn(id, flag, action, {
+      ...call,
+      spool,
+      operands: target === undefined ? words.slice(1) : [target],
+    })
     terminal.out(`${done.says}\n`)
     if (!done.ok) exitCode = 1
   }
@@ -167,6 +174,16 @@ async function markAllDelivered({ claim, server, caller }: Work): Promise<Done> 
   for (const address of addresses)
     note(server, claim, `address <${address}> marked delivered by ${caller.login}`)
   return { ok: true, says: 'has been modified' }
+}
+
+/** Source: Exim manual, "-MG". Unlike Exim's, messages are found in whichever queue they are. */
+async function moveToQueue({ claim, server, operands }: Work): Promise<Done> {
+  const place = (name: string): string => `${name === '' ? '' : `(${name}) `}input, msglog`
+  const before = claim.message.envelope.queueName ?? ''
+  const target = operands[0] ?? ''
+  await claim.record({ queueName: target, nextAttemptAt: Date.now() })
+  server.log.main(claim.id, `moved from ${place(before)} to ${place(target)}`)
+  return { ok: true, says: '' }
 }
 
 /** Main log and message log. */

@@ -3,7 +3,7 @@ import type { QueueEntry } from '../../../store/spool/api.ts'
 import type { ServerCall } from '../call.ts'
 import type { FlagName } from '../flag-table.ts'
 import { type ListingStyle, listingOf } from '../queue-listing.ts'
-import { has } from '../parse.ts'
+import { has, queueOf } from '../parse.ts'
 
 /** Messages written at once: a long queue is listed as it is read. */
 const pieceBytes = 1 << 16
@@ -15,6 +15,7 @@ export async function run({ invocation, server, terminal }: ServerCall): Promise
     undeliveredOnly: given('-bpu', '-bpru'),
     idsOnly: given('-bpi', '-bpri'),
   }
+  const queueName = queueOf(invocation)
   const spool = await server.spool('read')
   const unsorted = given('-bpr', '-bpra', '-bpri', '-bpru')
   const now = Date.now()
@@ -31,7 +32,7 @@ export async function run({ invocation, server, terminal }: ServerCall): Promise
       if (entry !== undefined) put(entry)
       else piece += `      ${id}\n    *** spool read error: No such file or directory ***\n\n`
     }
-  } else for (const entry of spool.list({ order: unsorted ? 'none' : 'arrival' })) put(entry)
+  } else for (const entry of spool.list({ order: unsorted ? 'none' : 'arrival', queueName })) put(entry)
   terminal.out(piece)
   return 0
 }
