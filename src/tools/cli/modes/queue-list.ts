@@ -20,19 +20,21 @@ export async function run({ invocation, server, terminal }: ServerCall): Promise
   const unsorted = given('-bpr', '-bpra', '-bpri', '-bpru')
   const now = Date.now()
   let piece = ''
-  const put = (entry: QueueEntry): void => {
+  const put = async (entry: QueueEntry): Promise<void> => {
     piece += listingOf(entry, style, now)
     if (piece.length < pieceBytes) return
     terminal.out(piece)
     piece = ''
+    // A reader that has gone, as `| head` does, is noticed between two turns of the event loop.
+    await new Promise((resolve) => setImmediate(resolve))
   }
   if (invocation.args.length > 0) {
     for (const id of invocation.args) {
       const entry = spool.entry(id)
-      if (entry !== undefined) put(entry)
+      if (entry !== undefined) await put(entry)
       else piece += `      ${id}\n    *** spool read error: No such file or directory ***\n\n`
     }
-  } else for (const entry of spool.list({ order: unsorted ? 'none' : 'arrival', queueName })) put(entry)
+  } else for (const entry of spool.list({ order: unsorted ? 'none' : 'arrival', queueName })) await put(entry)
   terminal.out(piece)
   return 0
 }

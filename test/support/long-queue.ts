@@ -1,0 +1,90 @@
+/** A queue of many messages, and how long the program takes over it. */
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { openSpool } from '../../src/store/spool/index.ts'
+import { postern, startServer, temporaryFolder } from './server.ts'
+import { spoolEnvelope } from './spool-world.ts'
+
+export interface LongQueueTimes {
+  /** From the call until the daemon greets. */
+  readonly startMs: number
+  readonly countMs: number
+  /** `-bp | head -1`. */
+  readonly headMs: number
+  readonly counted: string
+  readonly firstLine: string
+}
+
+export async function longQueue(messages: number): Promise<LongQueueTimes> {
+  const folder = temporaryFolder('long-queue')
+  try {
+    const directory = join(folder.path, 'spool')
+    mkdirSync(directory)
+    await fill(directory, messages)
+    give(directory)
+    const file = join(folder.path, 'listing.conf')
+    writeFileSync(
+      file,
+      `spool_directory = ${directory}\nlog_file_path = ${folder.path}/log/%slog\nprimary_hostname = mta.example\n`,
+    )
+    mkdirSync(join(folder.path, 'log'))
+    chmodSync(join(folder.path, 'log'), 0o777)
+    const startedAt = performance.now()
+    const server = await startServer({
+      folder: folder.path,
+      arguments: [],
+      configuration: 'primary_hostname = mta.example\nqueue_only\n',
+    })
+    const startMs = performance.now() - startedAt
+    try {
+      const countAt = performance.now()
+      const counted = spawnSync(postern, ['-C', file, '-bpc'], { encoding: 'latin1' }).stdout
+      const countMs = performance.now() - countAt
+      const headAt = performance.now()
+      const firstLine = await head(['-C', file, '-bp'])
+      return { startMs, countMs, headMs: performance.now() - headAt, counted, firstLine }
+    } finally {
+      await server.stop()
+    }
+  } finally {
+    folder.remove()
+  }
+}
+
+async function fill(directory: string, messages: number): Promise<void> {
+  const spool = await openSpool({ directory, now: Date.now, log: () => undefined })
+  let begun = 0
+  const writer = async (): Promise<void> => {
+    while (begun++ < messages) {
+      const incoming = spool.begin()
+      await incoming.write(Buffer.from('hello\n'))
+      await incoming.commit(spoolEnvelope(incoming.id, { receivedAt: Date.now() }))
+    }
+  }
+  await Promise.all(Array.from({ length: 200 }, writer))
+  await spool.close()
+}
+
+/** Started by root, the daemon changes to a user of its own. */
+function give(directory: string): void {
+  if (process.getuid?.() !== 0) return
+  const id = spawnSync('id', ['-u', 'mail'], { encoding: 'utf8' }).stdout.trim()
+  const uid = Number(id === '' ? 8 : id)
+  chownSync(directory, uid, uid)
+  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' }))
+    chownSync(join(directory, name), uid, uid)
+}
+
+/** The first line, as `| head -1` takes it: the reader goes as soon as it has it. */
+async function head(args: readonly string[]): Promise<string> {
+  const child = spawn(postern, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  let text = ''
+  for await (const piece of child.stdout.setEncoding('latin1')) {
+    text += String(piece)
+    if (text.includes('\n')) break
+  }
+  child.stdout.destroy()
+  if (child.exitCode === null) await new Promise<void>((resolve) => child.once('close', () => resolve()))
+  return text.split('\n')[0] ?? ''
+}
