@@ -259,3 +259,31 @@ test('delay_after_cutoff = false: past the cutoff, a new message tries a host th
     }
   }
 })
+
+test('a retry rule for lookup is for hosts that cannot be found', async () => {
+  const world = deliveryWorld(`
+primary_hostname = mta.example
+begin routers
+m:
+  driver = manualroute
+  route_list = * nohost.invalid
+  host_find_failed = defer
+  transport = t
+begin transports
+t:
+  driver = smtp
+begin retry
+* lookup F,1d,10m
+* * F,4d,1h
+`)
+  try {
+    const summary = await world.deliver(world.claim(['a@m.test']))
+    assert.match(
+      world.log.join('\n'),
+      /== a@m\.test R=m defer \(-32\): lookup of host "nohost\.invalid" failed in m router/,
+    )
+    assert.ok(Math.abs((summary.nextAttemptAt ?? 0) - Date.now() - 600_000) < 5000)
+  } finally {
+    world.close()
+  }
+})

@@ -22,10 +22,11 @@ export const errorNumbers = {
   localRetryTime: -52,
   remoteRetryTime: -53,
   hostRetryTime: -54,
-  lookup: -40,
   neverUser: -29,
   authFailed: -42,
   authProblem: -48,
+  /** A host that could not be looked up. */
+  lookup: -32,
   tlsRequired: -38,
   eventDeferred: -27,
   eventRefused: -58,

@@ -244,6 +244,9 @@ async function findHosts(
   )
 }
 
+/** As retry rules for `lookup` see it; observed of Exim 4.96. */
+const unknownHost = -32
+
 function notFound(setting: string, message: string): RouterVerdict {
   switch (setting) {
     case 'decline':
@@ -253,8 +256,8 @@ function notFound(setting: string, message: string): RouterVerdict {
     case 'fail':
       return { is: 'fail', message }
     case 'freeze':
-      return { is: 'defer', message, freeze: true }
+      return { is: 'defer', message, errno: unknownHost, freeze: true }
     default:
-      return { is: 'defer', message }
+      return { is: 'defer', message, errno: unknownHost }
   }
 }
