@@ -772,3 +772,10 @@ test('an option after a slash is an error: the controls have none', () => {
   const { stdout, stderr } = server.command('-C', file, '-bV')
   assert.match(stdout + stderr, /dmarc_disable_verify\/now/)
 })
+
+test('_HAVE_DMARC is defined, and -bV shows DMARC in the words of today and of 2014', () => {
+  const file = join(folder.path, 'have.conf')
+  writeFileSync(file, '.ifdef _HAVE_DMARC\nprimary_hostname = has.dmarc.test\n.endif\n')
+  assert.match(server.command('-C', file, '-bP', 'primary_hostname').stdout, /has\.dmarc\.test/)
+  assert.match(server.command('-C', file, '-bV').stdout, /Support for: .*\bDMARC\b.*Experimental_DMARC/)
+})
