@@ -55,6 +55,11 @@ export interface TlsFacts {
   /** 0 to 4: requirement O12. */
   readonly ocsp: number
   readonly resumed: boolean
+  /** Bits of `$tls_in_resumption` and its twin. */
+  readonly resumption?: number
+  /** Of a connection out whose host has TLSA records: whether DANE proved it, and their usages, one bit each. */
+  readonly dane?: boolean
+  readonly tlsaUsage?: number
   readonly peerCertificate?: Uint8Array
   readonly ourCertificate?: Uint8Array
   readonly onConnect: boolean

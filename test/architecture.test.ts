@@ -92,12 +92,19 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'wire/event-target.ts': ['node:fs', 'node:http', 'node:https', 'node:net'],
   'wire/listener.ts': ['node:net'],
   'wire/outbound.ts': ['node:net'],
-  'wire/tls/contexts.ts': ['node:fs', 'node:tls'],
-  'wire/tls/upgrade.ts': ['node:net', 'node:tls'],
+  'wire/http-exchange.ts': ['node:http', 'node:https', 'node:net'],
+  'wire/tls/accept.ts': ['node:tls'],
+  'wire/tls/certificate-files.ts': ['node:fs', 'node:tls'],
+  'wire/tls/connect.ts': ['node:net', 'node:tls'],
+  'wire/tls/contexts.ts': ['node:tls'],
+  'wire/tls/dane.ts': ['node:tls'],
+  'wire/tls/ocsp/asn1.ts': ['@peculiar/asn1-ocsp', '@peculiar/asn1-schema', '@peculiar/asn1-x509'],
+  'wire/tls/ocsp/proof-file.ts': ['node:fs'],
+  'wire/tls/ocsp/staples.ts': ['node:fs'],
 }
 
 const guarded =
-  /^(node:(net|tls|fs|dns|dgram|child_process|http|https|http2|cluster|worker_threads|vm)(\/.*)?|lmdb|koffi|dns-packet|fast-xml-parser|fflate|iconv-lite|ioredis|pg|mysql2.*|node-sqlite3-wasm|node:sqlite)$/
+  /^(node:(net|tls|fs|dns|dgram|child_process|http|https|http2|cluster|worker_threads|vm)(\/.*)?|lmdb|@peculiar\/.*|koffi|dns-packet|fast-xml-parser|fflate|iconv-lite|ioredis|pg|mysql2.*|node-sqlite3-wasm|node:sqlite)$/
 
 interface Import {
   readonly from: string

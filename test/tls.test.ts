@@ -99,7 +99,7 @@ async function start(
     arguments: args,
     ...(port === undefined ? {} : { port }),
   })
-  running.push(server)
+  running.push({ ...server, stop: async () => server.stop().then(() => place.remove()) })
   return server
 }
 

@@ -38,6 +38,7 @@ export interface HostLine {
         readonly certificateVerified: boolean
         readonly peerDn: ByteString
         readonly resumed: boolean
+        readonly dane?: boolean
       }
     | undefined
 }
@@ -128,7 +129,8 @@ function tlsPart(host: HostLine, selects: Selects): string {
   if (selects('tls_cipher')) {
     text += ` X=${tls.cipher}${tls.resumed && selects('tls_resumption') ? '*' : ''}`
   }
-  if (selects('tls_certificate_verified')) text += ` CV=${tls.certificateVerified ? 'yes' : 'no'}`
+  if (selects('tls_certificate_verified'))
+    text += ` CV=${tls.dane === true ? 'dane' : tls.certificateVerified ? 'yes' : 'no'}`
   if (selects('tls_peerdn') && tls.peerDn !== '') text += ` DN="${tls.peerDn}"`
   return text
 }

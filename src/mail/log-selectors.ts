@@ -37,6 +37,7 @@ export const logSelectors = {
   millisec: { default: false, tier: 'A', doc: 'Milliseconds in time stamps and times taken.' },
   msg_id: { default: true, tier: 'A', doc: 'id= the Message-ID: on <= lines.' },
   msg_id_created: { default: false, tier: 'B', doc: 'id*= for a Message-ID: made here.' },
+  ocsp: { default: false, tier: 'C', doc: 'Requests of clients for an OCSP proof. Not a selector of Exim.' },
   outgoing_interface: { default: true, tier: 'A', doc: 'I= our own address on delivery lines.' },
   outgoing_port: { default: false, tier: 'A', doc: 'The port of the host on delivery lines.' },
   pid: { default: false, tier: 'A', doc: 'The process number on each line.' },

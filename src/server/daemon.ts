@@ -111,6 +111,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   announce()
   service.startQueueRuns()
   const endReports = startDailyReports(() => server)
+  service.keepProofs()
   const drop = watchDropFolder()
   options.onStarted?.(service.addresses, startLine(service.addresses.map(withTls), options))
 

@@ -15,6 +15,7 @@ import { rewriteHeaders } from '../flow/routing/rewrite/index.ts'
 import { createDoors } from '../language/expand/doors/index.ts'
 import type { Claim, SpooledMessage } from '../store/spool/api.ts'
 import { createTlsContexts } from '../wire/tls/contexts.ts'
+import { createTlsSessions } from '../wire/tls/sessions.ts'
 import { createAuthService } from './auth-service.ts'
 import { takeReportBounce } from './dmarc-reports.ts'
 import { createDmarcService } from './dmarc-service.ts'
@@ -57,8 +58,8 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
   await openEvents(server, store)
   const { configuration } = server
   const { routers, transports } = configuration
-  const tlsContexts = createTlsContexts(() => Date.now())
-  const callout = createCallout({ tlsContexts })
+  const tls = { contexts: createTlsContexts(), sessions: createTlsSessions(() => Date.now()) }
+  const callout = createCallout({ tls })
   const routing = createRouting({
     callout,
     routers,

@@ -15,14 +15,15 @@ import type { ConnectionFacts } from '../ports.ts'
 import { IdleWatch } from '../wire/idle-watch.ts'
 import { type Listener, type ListenResult, startListener } from '../wire/listener.ts'
 import { StreamIo } from '../wire/stream-io.ts'
-import { createTlsContexts } from '../wire/tls/contexts.ts'
 import { type AcceptVerdict, decideAccept } from './accept-limits.ts'
 import { ConnectionCounts, type Counted, type Counts } from './connection-counts.ts'
 import type { ListenAddress } from './listen-addresses.ts'
 import type { RunRequest } from './queue.ts'
 import type { Server } from './server.ts'
 import { greetProxy, proxyDue } from './proxy-service.ts'
-import { startTlsService, upgrade } from './tls-service.ts'
+import { createOcspKeeper } from './ocsp-keeper.ts'
+import { createTlsRoom } from './tls-room.ts'
+import { prepareProofs, startTlsService, upgrade } from './tls-service.ts'
 
 export interface MailServiceOptions {
   readonly addresses: readonly ListenAddress[]
@@ -43,7 +44,18 @@ export class MailService {
   #server: Server
   readonly #options: MailServiceOptions
   readonly #watch = new IdleWatch()
-  readonly #tls = createTlsContexts(() => Date.now())
+  readonly #keeper = createOcspKeeper({
+    folder: () => `${this.#server.facts.spoolDirectory}/ocsp`,
+    now: Date.now,
+    log: (line) => this.#server.log.main(undefined, line),
+    addresses: async (host) => {
+      const found = await this.#server.ports.hostAddresses(host)
+      return found.is === 'found' ? found.addresses : []
+    },
+    worker: Number(process.env['POSTERN_WORKER'] ?? 0),
+    wanted: () => this.#server.settings.tls_ocsp_fetch,
+  })
+  readonly #tls = createTlsRoom((line) => this.#server.log.main(undefined, line), this.#keeper)
   /** Listening ports on which TLS begins with the first byte. */
   readonly #tlsPorts = new Set<number>()
   readonly #shutdown = new AbortController()
@@ -114,11 +126,20 @@ export class MailService {
   /** New sessions and deliveries go by another configuration from now on; those under way end with the old one. */
   replace(server: Server): void {
     this.#server = server
+    this.keepProofs()
+  }
+
+  /** `tls_ocsp_fetch`: fetches the proofs of our certificates ahead of time from now on. */
+  keepProofs(): void {
+    prepareProofs(this.#tls, this.#server.context()).catch((error: unknown) =>
+      this.#server.fault('tls_ocsp_fetch', error),
+    )
   }
 
   /** Ends: no new connections, sessions finish their message or get 421, deliveries under way are recorded. */
   async stop(): Promise<void> {
     clearInterval(this.#queueTimer)
+    this.#keeper.close()
     for (const listener of this.#listeners.values()) await listener.close()
     this.#listeners.clear()
     this.#shutdown.abort()

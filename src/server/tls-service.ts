@@ -3,16 +3,18 @@
  * Source: Exim manual, "Encrypted SMTP connections using TLS/SSL".
  */
 import type { Duplex } from 'node:stream'
-import { isFailure } from '../base/outcome.ts'
-import { textOf, type ByteString } from '../base/text.ts'
 import type { Expandable } from '../base/expandable.ts'
 import type { StartTlsService } from '../flow/receive/services.ts'
 import { hostAndIdent } from '../mail/log-lines.ts'
 import type { ConnectionFacts, Context, TlsFacts } from '../ports.ts'
-import type { ContextSettings, TlsContexts } from '../wire/tls/contexts.ts'
-import { acceptTls, type Upgraded } from '../wire/tls/upgrade.ts'
+import { acceptTls, type ServerChoice } from '../wire/tls/accept.ts'
+import type { ClientHello } from '../wire/tls/client-hello.ts'
+import type { TlsContexts } from '../wire/tls/contexts.ts'
+import type { Upgraded } from '../wire/tls/handshake.ts'
 import type { StreamIo } from '../wire/stream-io.ts'
-import type { SecureContext } from 'node:tls'
+import { certificateFiles, readTlsOptions } from './tls-options.ts'
+import type { TlsRoom } from './tls-room.ts'
+import { chooseStaple, proofFiles } from './tls-staple.ts'
 
 /** Exim gives a TLS handshake as long as a command. */
 const handshakeMs = 60_000
@@ -32,7 +34,7 @@ const noFacts: TlsFacts = {
 
 /** STARTTLS for one connection. */
 export function startTlsService(
-  contexts: TlsContexts,
+  room: TlsRoom,
   socket: Duplex | (() => Duplex),
   io: StreamIo,
 ): StartTlsService {
@@ -41,13 +43,19 @@ export function startTlsService(
       const { settings } = context
       if (settings.tls_certificate === undefined) return false
       if (!(await listed(settings.tls_advertise_hosts, context))) return false
-      const list = await expanded(settings.tls_certificate, context)
-      return !(list instanceof Error) && filesOf(list, context).length > 0
+      const files = await certificateFiles(context)
+      return !('problem' in files) && files.certificates.length > 0
+    },
+    async problem(context) {
+      const made = await contextOf(room, context, undefined)
+      if (made.is === 'ready') return undefined
+      if (context.connection !== undefined) logFailure(context, context.connection, made.why)
+      return made.why
     },
     async start(_io, context) {
       io.release()
       const plain = typeof socket === 'function' ? socket() : socket
-      const result = await upgrade(contexts, plain, context, false)
+      const result = await upgrade(room, plain, context, false)
       if (result.is === 'failed') return result
       io.replace(result.socket, result.socket)
       return { is: 'started' }
@@ -57,27 +65,17 @@ export function startTlsService(
 
 /** TLS from the first byte (`tls_on_connect_ports`), or after the 220 of STARTTLS. A failure is logged here. */
 export async function upgrade(
-  contexts: TlsContexts,
+  room: TlsRoom,
   socket: Duplex,
   context: Context,
   onConnect: boolean,
 ): Promise<Upgraded> {
   const connection = context.connection
-  const asked = await howToAsk(context)
-  const first = await contextOf(contexts, context, asked !== 'no')
-  const result: Upgraded =
-    first.is === 'failed'
-      ? first
-      : await acceptTls(socket, {
-          context: first.context,
-          contextFor: mentionsServerName(context)
-            ? forServerName(contexts, context, asked !== 'no')
-            : undefined,
-          clientCertificate: asked,
-          alpn: [],
-          onConnect,
-          timeoutMs: handshakeMs,
-        })
+  const result = await acceptTls(socket, {
+    choose: (hello) => choose(room, context, hello),
+    onConnect,
+    timeoutMs: handshakeMs,
+  })
   context.debug?.(
     'tls',
     result.is === 'started'
@@ -90,69 +88,120 @@ export async function upgrade(
   return result
 }
 
-async function howToAsk(context: Context): Promise<'no' | 'ask' | 'demand'> {
+/** Everything that depends on the client: Exim decides all of it for each connection. */
+async function choose(
+  room: TlsRoom,
+  context: Context,
+  hello: ClientHello | undefined,
+): Promise<ServerChoice | { readonly is: 'failed'; readonly why: string }> {
   const { settings } = context
-  if (await listed(settings.tls_verify_hosts, context)) return 'demand'
-  return (await listed(settings.tls_try_verify_hosts, context)) ? 'ask' : 'no'
+  const made = await contextFor(room, context, hello)
+  if (made.is === 'failed') return made
+  const alpn = await readTlsOptions(context, { alpn: settings.tls_alpn })
+  if ('problem' in alpn) return { is: 'failed', why: alpn.problem }
+  const staple = hello?.asksForOcsp === true ? await chooseStaple(room, context, made, hello) : undefined
+  if (hello?.asksForOcsp === true && context.ports.log.selects('ocsp')) {
+    // Requirement O11: the line of 2014, spelt right.
+    const answer = staple === undefined ? 'not responding' : 'responding'
+    context.ports.log.main(
+      undefined,
+      `[${context.connection?.hostAddress ?? ''}] Received OCSP stapling req; ${answer}`,
+      { event: 'tls:ocsp', answer },
+    )
+  }
+  return {
+    is: 'chosen',
+    context: staple?.context ?? made.context,
+    clientCertificate: made.clientCertificate,
+    alpn: alpn.lists.alpn,
+    requireAlpn: await listed(settings.hosts_require_alpn, context, true),
+    staple: staple?.proof,
+    resumption: made.settings.ticketKey !== '',
+  }
 }
 
-type Made =
-  | { readonly is: 'ready'; readonly context: SecureContext }
-  | { readonly is: 'failed'; readonly why: string }
+/** With the name that the client wants, where `tls_certificate` goes by it; else, or where that fails, without. */
+async function contextFor(room: TlsRoom, context: Context, hello: ClientHello | undefined): Promise<Made> {
+  const { connection, settings } = context
+  const byName = /tls_(in_)?sni/.test(settings.tls_certificate?.text ?? '')
+  if (byName && connection !== undefined && hello !== undefined && hello.serverName !== '') {
+    const named = { ...connection, tls: { ...noFacts, sni: hello.serverName } }
+    const made = await contextOf(room, { ...context, connection: named }, hello.serverName)
+    if (made.is === 'ready') return made
+    context.ports.log.main(
+      undefined,
+      `no TLS certificate for the name "${hello.serverName.slice(0, 255)}" that ${hostAndIdent(connection, context.ports.log, false)} asks for, so the usual one is shown: ${made.why}`,
+    )
+  }
+  return contextOf(room, context, undefined)
+}
 
-async function contextOf(contexts: TlsContexts, context: Context, verify: boolean): Promise<Made> {
+/** A context that is ready, and what it was made of. */
+export interface ReadyContext {
+  readonly is: 'ready'
+  readonly context: ServerChoice['context']
+  readonly own: Extract<ReturnType<TlsContexts['get']>, { is: 'ready' }>['own']
+  readonly settings: Parameters<TlsContexts['get']>[0]
+  readonly clientCertificate: ServerChoice['clientCertificate']
+  /** Where options about this certificate are expanded: with `$tls_in_sni` when the choice went by it. */
+  readonly expandedIn: Context
+}
+type Made = ReadyContext | { readonly is: 'failed'; readonly why: string }
+
+async function contextOf(room: TlsRoom, context: Context, serverName: string | undefined): Promise<Made> {
   const { settings } = context
-  const texts: Record<string, string> = {}
-  const wanted: Readonly<Record<string, Expandable | undefined>> = {
-    certificates: settings.tls_certificate,
-    keys: settings.tls_privatekey,
+  const clientCertificate = await howToAsk(context)
+  const verify = clientCertificate !== 'no'
+  const files = await certificateFiles(context)
+  if ('problem' in files) return { is: 'failed', why: files.problem }
+  if (files.certificates.length === 0) return { is: 'failed', why: 'tls_certificate is empty' }
+  const read = await readTlsOptions(context, {
     ciphers: settings.tls_require_ciphers,
     verify: verify ? settings.tls_verify_certificates : undefined,
     crl: verify ? settings.tls_crl : undefined,
     dhparam: settings.tls_dhparam,
     curves: settings.tls_eccurve,
-  }
-  for (const [name, option] of Object.entries(wanted)) {
-    const text = await expanded(option, context)
-    if (text instanceof Error) return { is: 'failed', why: text.message }
-    texts[name] = text
-  }
-  const certificates = filesOf(texts.certificates ?? '', context)
-  if (certificates.length === 0) return { is: 'failed', why: 'tls_certificate is empty' }
-  const contextSettings: ContextSettings = {
-    certificates,
-    keys: filesOf(texts.keys ?? '', context),
-    ciphers: texts.ciphers ?? '',
-    verify: texts.verify ?? '',
-    crl: texts.crl ?? '',
-    dhparam: texts.dhparam ?? '',
-    curves: texts.curves ?? '',
+  })
+  if ('problem' in read) return { is: 'failed', why: read.problem }
+  const { texts } = read
+  const contextSettings = {
+    ...files,
+    ciphers: texts.ciphers,
+    verify: texts.verify,
+    crl: texts.crl,
+    dhparam: texts.dhparam,
+    dhMaxBits: settings.tls_dh_max_bits,
+    curves: texts.curves,
     options: settings.openssl_options ?? '',
+    ticketKey: (await listed(settings.tls_resumption_hosts, context)) ? room.ticketKey() : '',
   }
-  return contexts.get(contextSettings)
+  const made = room.contexts.get(contextSettings)
+  if (made.is === 'failed') return made
+  if (made.stale !== undefined) {
+    const whose = serverName === undefined ? '' : ` for ${serverName.slice(0, 255)}`
+    context.ports.log.panic(
+      undefined,
+      `changed TLS files${whose} cannot be used, so what was there before stays in use: ${made.stale}`,
+    )
+  }
+  return { ...made, settings: contextSettings, clientCertificate, expandedIn: context }
 }
 
-function forServerName(contexts: TlsContexts, context: Context, verify: boolean) {
-  return async (serverName: string): Promise<SecureContext | undefined> => {
-    const { connection } = context
-    if (connection === undefined) return undefined
-    const named = {
-      ...connection,
-      tls: { ...noFacts, sni: Buffer.from(serverName, 'utf8').toString('latin1') },
-    }
-    const made = await contextOf(contexts, { ...context, connection: named }, verify)
-    return made.is === 'ready' ? made.context : undefined
-  }
+/** At start: certificates that do not depend on the client become known to the keeper of proofs. */
+export async function prepareProofs(room: TlsRoom, context: Context): Promise<void> {
+  if (!context.settings.tls_ocsp_fetch || context.settings.tls_certificate === undefined) return
+  const made = await contextOf(room, context, undefined)
+  if (made.is === 'ready') await proofFiles(room, context, made)
 }
 
-/** Only then must the options be expanded again once the client has said which name it wants. */
-function mentionsServerName({ settings }: Context): boolean {
-  return [settings.tls_certificate, settings.tls_privatekey].some((option) =>
-    /tls_(in_)?sni/.test(option?.text ?? ''),
-  )
+async function howToAsk(context: Context): Promise<ServerChoice['clientCertificate']> {
+  const { settings } = context
+  if (await listed(settings.tls_verify_hosts, context, true)) return 'demand'
+  return (await listed(settings.tls_try_verify_hosts, context)) ? 'ask' : 'no'
 }
 
 function logFailure(context: Context, connection: ConnectionFacts, why: string): void {
+  // The event tls:fail:connect belongs here.
   context.ports.log.main(
     undefined,
     `TLS error on connection from ${hostAndIdent(connection, context.ports.log, false)} (SSL_accept): ${why}`,
@@ -160,7 +209,8 @@ function logFailure(context: Context, connection: ConnectionFacts, why: string):
   )
 }
 
-async function listed(list: Expandable | undefined, context: Context): Promise<boolean> {
+/** `strict`: a list that cannot be read for now counts as a match, since what it asks for makes things safer. */
+async function listed(list: Expandable | undefined, context: Context, strict = false): Promise<boolean> {
   const address = context.connection?.hostAddress
   if (list === undefined) return false
   const result = await context.ports.matchList(
@@ -169,21 +219,5 @@ async function listed(list: Expandable | undefined, context: Context): Promise<b
     { address, name: context.connection?.hostName },
     context,
   )
-  return result.is === 'match'
-}
-
-/** The text of an option; empty when it is unset or its expansion is forced to fail. */
-async function expanded(option: Expandable | undefined, context: Context): Promise<ByteString | Error> {
-  if (option === undefined) return ''
-  const outcome = await context.ports.expand(option, context)
-  if (!isFailure(outcome)) return textOf(outcome)
-  return outcome.kind === 'forced' ? '' : new Error(`expansion of ${option.name} failed: ${outcome.message}`)
-}
-
-/** The items of a list of files. */
-function filesOf(list: ByteString, context: Context): string[] {
-  return context.ports
-    .splitList(list)
-    .map(textOf)
-    .filter((item) => item !== '')
+  return result.is === 'match' || (strict && result.is !== 'no')
 }

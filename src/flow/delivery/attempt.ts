@@ -6,7 +6,7 @@ import type { Claim } from '../../store/spool/api.ts'
 import type { RoutedAddress } from '../routed.ts'
 import type { DeliveryDeps } from './deps.ts'
 import { Marks } from './marks.ts'
-import type { TlsContexts } from '../../wire/tls/contexts.ts'
+import type { TlsClientRoom } from './transports/smtp-tls.ts'
 import type { ConnectionPool } from './pool.ts'
 import type { UniqueClock } from './unique-clock.ts'
 import type { DeliveryError, RemoteDiagnostic } from './results.ts'
@@ -65,7 +65,7 @@ export interface ReportedSuccess {
 export interface SharedState {
   readonly pool: ConnectionPool
   readonly clock: UniqueClock
-  readonly tlsContexts: TlsContexts
+  readonly tls: TlsClientRoom
 }
 
 export class Attempt {

@@ -91,3 +91,14 @@ export function hostListed(
   if (list.text === '*') return true
   return after(context.ports.matchList('host', list, host, context), (result) => result.is === 'match')
 }
+
+/** For lists that make things safer (`hosts_require_...`): one that cannot be read for now counts as a match. */
+export function hostListedStrictly(
+  list: Expandable | undefined,
+  host: HostSubject,
+  context: Context,
+): Awaitable<boolean> {
+  if (list === undefined || list.text === '') return false
+  if (list.text === '*') return true
+  return after(context.ports.matchList('host', list, host, context), (result) => result.is !== 'no')
+}

@@ -6,6 +6,7 @@ import type { DeliveryDeps } from './deps.ts'
 import { ConnectionPool } from './pool.ts'
 import { UniqueClock } from './unique-clock.ts'
 import { createTlsContexts } from '../../wire/tls/contexts.ts'
+import { createTlsSessions } from '../../wire/tls/sessions.ts'
 import type { DeliverySummary } from './results.ts'
 
 export type { DeliveryOptions } from './attempt.ts'
@@ -29,7 +30,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   const shared = {
     pool: new ConnectionPool(),
     clock: new UniqueClock(),
-    tlsContexts: createTlsContexts(() => Date.now()),
+    tls: { contexts: createTlsContexts(), sessions: createTlsSessions(() => Date.now()) },
   }
   return {
     deliver: (claim, options = {}) => deliverMessage(claim, deps, shared, options),

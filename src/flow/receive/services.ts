@@ -48,6 +48,8 @@ export interface Rewriting {
 export interface StartTlsService {
   /** `tls_advertise_hosts` matches and there is a certificate. */
   offered(context: Context): Awaitable<boolean>
+  /** Why TLS cannot begin although it was offered; it is logged. Asked before the 220 is sent. */
+  problem?(context: Context): Awaitable<string | undefined>
   /** After the 220 was sent; the reader forgets what came in the clear. Sets `connection.tls`. */
   start(
     io: SessionIo,

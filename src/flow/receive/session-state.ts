@@ -74,6 +74,8 @@ export class Session {
   chunks: Chunks | undefined
   heloSeen = false
   esmtp = false
+  /** STARTTLS failed for a reason of ours: nothing but QUIT is served. */
+  securityFailure = false
   /** Commands that are no part of mail, since a message was last expected. */
   nonmailCommands = 0
   /** One RSET, HELO/EHLO, STARTTLS each before a message is not counted. */

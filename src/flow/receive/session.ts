@@ -71,6 +71,7 @@ async function perform(session: Session, input: Extract<LineResult, { is: 'line'
   connection.smtpCommandArgument = ''
   if (input.is === 'part') await skipLine(session)
   if (connection.proxy?.failed === true && !/^quit$/i.test(line)) return withoutProxy(session)
+  if (session.securityFailure && !/^quit$/i.test(line)) return afterSecurityFailure(session)
   if (input.is === 'part') return unrecognised(session)
   if (line.includes('\0')) return withNul(session, line)
   const found = recognise(line, commands)
@@ -94,6 +95,16 @@ async function step(session: Session, command: Command | undefined, argument: By
 function withoutProxy(session: Session): Next {
   session.unknownCommands++
   session.reply(503, 'Command refused, required Proxy negotiation failed')
+  if (session.unknownCommands < commandsWithoutProxy) return 'continue'
+  session.ended = true
+  session.connection.notQuitReason = 'bad-commands'
+  return 'close'
+}
+
+/** Source: Exim manual, "Configuring an Exim server to use TLS". */
+function afterSecurityFailure(session: Session): Next {
+  session.unknownCommands++
+  session.reply(554, 'Security failure')
   if (session.unknownCommands < commandsWithoutProxy) return 'continue'
   session.ended = true
   session.connection.notQuitReason = 'bad-commands'

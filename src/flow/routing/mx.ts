@@ -61,7 +61,7 @@ export async function findMx(
   const exchanges = shuffled(records, work)
     .sort((a, b) => a.preference - b.preference)
     .map((record) => ({ name: record.exchange, port: options.port, preference: record.preference }))
-  return collect(exchanges, options, work)
+  return collect(exchanges, options, work, answer.authenticated)
 }
 
 /** Source: Exim manual, "check_srv"; the order is that of RFC 2782. */
@@ -88,7 +88,7 @@ export async function findSrv(
     port: record.port,
     preference: record.priority,
   }))
-  return collect(exchanges, options, work)
+  return collect(exchanges, options, work, answer.authenticated)
 }
 
 type SrvRecord = DnsRecord & { readonly type: 'SRV' | 'CSA' }
@@ -120,6 +120,7 @@ async function collect(
   exchanges: readonly Exchange[],
   options: Pick<HostQuestion, 'ipv4Only' | 'ipv4Prefer'>,
   work: RouterWork,
+  secure: boolean,
 ): Promise<MxFound> {
   const hosts: ShownHost[] = []
   const local = { preference: Number.POSITIVE_INFINITY, name: '' }
@@ -139,7 +140,8 @@ async function collect(
       local.preference = exchange.preference
       local.name = found.hosts[0]?.name ?? exchange.name
     }
-    hosts.push(...found.hosts)
+    // Who names a host must be as trustworthy as its address: RFC 7672 section 2.2.1.
+    hosts.push(...found.hosts.map((host) => ({ ...host, dnssec: host.dnssec && secure })))
   }
   if (!hosts.some(isUsable)) return missed(misses)
   const better = hosts.filter((host) => (host.mx ?? 0) < local.preference)

@@ -1,4 +1,5 @@
 /** What values of main options may be, beyond their type. Sentences are Exim's where it has one. */
+import { readOpensslOptions } from '../../base/openssl-options.ts'
 import { parseTime, splitList } from './values.ts'
 
 /** A rule of the main section. */
@@ -71,6 +72,25 @@ export const mainRules: readonly MainRule[] = [
         : {
             says: `event_stream "${value}" names no place that events can go to`,
             help: 'write a path, unix:/path, http://... or https://...',
+          },
+  },
+  {
+    option: 'openssl_options',
+    fault: (value) => {
+      const read = readOpensslOptions(value)
+      return 'problem' in read
+        ? { says: read.problem, help: 'write +name or -name, with names as the manual lists them' }
+        : undefined
+    },
+  },
+  {
+    option: 'tls_dh_max_bits',
+    fault: (value) =>
+      Number(value) >= 1024
+        ? undefined
+        : {
+            says: `tls_dh_max_bits is too small, must be at least 1024: ${value}`,
+            help: 'write 1024 or more',
           },
   },
   {

@@ -138,8 +138,12 @@ async function keysFor(
   if (password === undefined) return { is: 'fail' }
   // Here a forced failure defers as well: Exim manual, "server_password".
   if (isFailure(password)) return { is: 'defer', why: password.message }
-  return keysOf(hash, await saltPassword(hash, textOf(password), salt, iterations))
+  const salted = await saltPassword(hash, textOf(password), salt, iterations)
+  return salted === undefined ? { is: 'defer', why: `the password ${forbidden}` } : keysOf(hash, salted)
 }
+
+/** RFC 4013 section 2.3. */
+const forbidden = 'holds characters that SASLprep forbids'
 
 async function call(dialogue: ClientDialogue): Promise<ClientVerdict> {
   const { instance, values } = dialogue
@@ -147,9 +151,13 @@ async function call(dialogue: ClientDialogue): Promise<ClientVerdict> {
   const hash = scramHashes[mechanismOf(instance)]
   const texts = await clientTexts(settings, instance.name, values)
   if (hash === undefined || 'is' in texts) return 'is' in texts ? texts : { is: 'declined' }
-  const header = texts.authorization === '' ? 'n,,' : `n,a=${encodeName(texts.authorization)},`
+  const [user, authorization] = [encodeName(texts.user), encodeName(texts.authorization)]
+  if (user === undefined || authorization === undefined) {
+    return { is: 'failure', message: `client_username or client_authz ${forbidden}` }
+  }
+  const header = authorization === '' ? 'n,,' : `n,a=${authorization},`
   const nonce = randomBytes(18).toString('base64')
-  const bare = `n=${encodeName(texts.user)},r=${nonce}`
+  const bare = `n=${user},r=${nonce}`
   const opening = await dialogue.begin(header + bare)
   if (opening.is !== 'challenge') return opening.is === 'accepted' ? unproven : opening
   const first = readServerFirst(opening.data ?? '')
@@ -230,5 +238,6 @@ async function saltedPassword(
     return kept.kind === 'forced' ? { is: 'declined' } : { is: 'failure', message: kept.message }
   const hex = kept === undefined ? '' : textOf(kept)
   if (hex.length === 2 * digestBytes[hash] && /^[0-9a-f]+$/i.test(hex)) return Buffer.from(hex, 'hex')
-  return saltPassword(hash, password, salt, iterations)
+  const salted = await saltPassword(hash, password, salt, iterations)
+  return salted ?? { is: 'failure', message: `client_password ${forbidden}` }
 }

@@ -1,8 +1,10 @@
 /** SCRAM and CRAM-MD5 against the examples of their RFCs. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { decodeUtf8, encodeUtf8 } from '../../base/text.ts'
 import { decodeBase64, encodeBase64 } from './base64.ts'
 import { cramDigest } from './cram_md5.ts'
+import { saslprep } from './saslprep.ts'
 import {
   base64,
   clientProof,
@@ -50,6 +52,7 @@ for (const { name, hash, clientFirst, serverFirst, clientFinal, serverFinal } of
     assert.equal(final.binding, base64(first.header))
     assert.equal(final.nonce, salting.nonce)
     const salted = await saltPassword(hash, 'pencil', salting.salt, salting.iterations)
+    assert.ok(salted)
     const message = `${first.bare},${serverFirst},${final.withoutProof}`
     assert.equal(base64(clientProof(hash, salted, message)), base64(final.proof))
     const keys = keysOf(hash, salted)
@@ -91,4 +94,31 @@ test('base 64: strict, but for blanks between the letters', () => {
   for (const wrong of ['!!!!', 'YWJ', '====', '=', '*', '* ', 'YWJj ', 'YWJj=', 'YQ==YQ==', 'YWJj\t']) {
     assert.equal(decodeBase64(wrong), undefined, wrong)
   }
+})
+
+/** RFC 4013 section 3, and what else a password may hold. */
+const prepared: readonly (readonly [says: string, from: string, to: string | undefined])[] = [
+  ['a soft hyphen is nothing', 'I\u00adX', 'IX'],
+  ['ASCII stays', 'user', 'user'],
+  ['case stays', 'USER', 'USER'],
+  ['NFKC: feminine ordinal', '\u00aa', 'a'],
+  ['NFKC: Roman nine', '\u2168', 'IX'],
+  ['a control character is forbidden', '\u0007', undefined],
+  ['text in both directions is forbidden', '\u0627\u0031', undefined],
+  ['a space of another kind is a space', 'a\u00a0b', 'a b'],
+  ['an umlaut in two ways is one', 'u\u0308', '\u00fc'],
+]
+for (const [says, from, to] of prepared) {
+  test(`SASLprep: ${says}`, () => {
+    const result = saslprep(encodeUtf8(from))
+    assert.equal(result === undefined ? undefined : decodeUtf8(result), to)
+  })
+}
+
+test('SCRAM: a password in either form of an umlaut is the same', async () => {
+  const salt = Buffer.from('salt')
+  const one = await saltPassword('sha256', encodeUtf8('gr\u00fcn'), salt, 4096)
+  const two = await saltPassword('sha256', encodeUtf8('gru\u0308n'), salt, 4096)
+  assert.ok(one !== undefined && two !== undefined && one.equals(two))
+  assert.equal(await saltPassword('sha256', '\u0007', salt, 4096), undefined)
 })

@@ -1,6 +1,7 @@
 /** The arithmetic and the messages of SCRAM, without dialogue. Source: RFC 5802, RFC 7677. */
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
-import { type ByteString, decodeUtf8, encodeUtf8, fromBytes, toBytes } from '../../base/text.ts'
+import { type ByteString, fromBytes, toBytes } from '../../base/text.ts'
+import { saslprep } from './saslprep.ts'
 
 export type ScramHash = 'sha1' | 'sha256'
 
@@ -27,16 +28,17 @@ function mac(hash: ScramHash, key: Uint8Array, text: string | Uint8Array): Buffe
   return createHmac(hash, key).update(bytes).digest()
 }
 
-/** `Hi()`; computed outside the event loop. */
+/** `Hi()`; computed outside the event loop. Undefined: SASLprep forbids the password. */
 export function saltPassword(
   hash: ScramHash,
   password: ByteString,
   salt: Uint8Array,
   iterations: number,
-): Promise<Buffer> {
+): Promise<Buffer | undefined> {
+  const prepared = saslprep(password)
+  if (prepared === undefined) return Promise.resolve(undefined)
   return new Promise((resolve, reject) => {
-    const prepared = toBytes(prepare(password))
-    pbkdf2(prepared, salt, iterations, digestBytes[hash], hash, (error, key) =>
+    pbkdf2(toBytes(prepared), salt, iterations, digestBytes[hash], hash, (error, key) =>
       error === null ? resolve(key) : reject(error),
     )
   })
@@ -75,15 +77,6 @@ export function serverSignature(hash: ScramHash, serverKey: Uint8Array, authMess
 
 function exclusiveOr(a: Uint8Array, b: Uint8Array): Buffer {
   return Buffer.from(a.map((byte, i) => byte ^ (b[i] ?? 0)))
-}
-
-/** The part of SASLprep that passwords of today meet: RFC 4013 section 2.1 and 2.2. */
-function prepare(text: ByteString): ByteString {
-  if (/^[\x20-\x7e]*$/.test(text)) return text
-  const mapped = decodeUtf8(text)
-    .replace(/[\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]/g, ' ')
-    .replace(/\u00AD|\u034F|\u1806|[\u180B-\u180D]|[\u200B-\u200D]|\u2060|[\uFE00-\uFE0F]|\uFEFF/g, '')
-  return encodeUtf8(mapped.normalize('NFKC'))
 }
 
 /** The client's first message. */
@@ -139,14 +132,15 @@ export function readServerFirst(text: ByteString): ServerFirst | undefined {
   return { nonce, salt: Buffer.from(salt, 'base64'), iterations: Number(iterations) }
 }
 
-/** `=2C` and `=3D` stand for comma and equals sign; any other equals sign is wrong. */
+/** `=2C` and `=3D` stand for comma and equals sign; any other equals sign is wrong, and so is what SASLprep forbids. */
 function decodeName(text: ByteString): ByteString | undefined {
   if (/=(?!2C|3D)/.test(text)) return undefined
-  return text.replaceAll('=2C', ',').replaceAll('=3D', '=')
+  return saslprep(text.replaceAll('=2C', ',').replaceAll('=3D', '='))
 }
 
-export function encodeName(text: ByteString): ByteString {
-  return prepare(text).replaceAll('=', '=3D').replaceAll(',', '=2C')
+/** Undefined: SASLprep forbids the name. */
+export function encodeName(text: ByteString): ByteString | undefined {
+  return saslprep(text)?.replaceAll('=', '=3D').replaceAll(',', '=2C')
 }
 
 export function base64(bytes: Uint8Array | ByteString): string {

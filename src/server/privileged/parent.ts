@@ -13,6 +13,7 @@ import { eximVersion } from '../version.ts'
 import { CountKeeper } from '../shared-counts.ts'
 import { JobRunner } from './job-runner.ts'
 import type { Channel } from './messages.ts'
+import { newTicketSecret, ticketSecretVariable } from '../ticket-keys.ts'
 import { neverUids } from './never-users.ts'
 import { prepareFolders } from './prepare-folders.ts'
 
@@ -60,6 +61,8 @@ export async function runParent(server: Server, options: ParentOptions): Promise
     serialization: 'advanced',
   })
 
+  const ticketSecret = newTicketSecret()
+
   return new Promise((resolve) => {
     let ending = false
     let started = false
@@ -68,7 +71,7 @@ export async function runParent(server: Server, options: ParentOptions): Promise
     let lastFailure = ''
 
     const start = (number: number): Worker => {
-      const worker = cluster.fork({ POSTERN_WORKER: String(number) })
+      const worker = cluster.fork({ POSTERN_WORKER: String(number), [ticketSecretVariable]: ticketSecret })
       const since = Date.now()
       const channel: Channel = {
         send: (message) => worker.isConnected() && worker.send(message as object),

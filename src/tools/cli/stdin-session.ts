@@ -8,7 +8,7 @@ import type { ConnectionFacts } from '../../ports.ts'
 import { startTlsService, upgrade } from '../../server/tls-service.ts'
 import { IdleWatch } from '../../wire/idle-watch.ts'
 import { StreamIo } from '../../wire/stream-io.ts'
-import { createTlsContexts } from '../../wire/tls/contexts.ts'
+import { createTlsRoom } from '../../server/tls-room.ts'
 import type { ServerCall } from './call.ts'
 import { splitHostPort } from './host-port.ts'
 import { valueOf } from './parse.ts'
@@ -66,9 +66,9 @@ export async function converseOnStdin(
   const stop = (): void => shutdown.abort()
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
-  const contexts = createTlsContexts(() => Date.now())
+  const tls = createTlsRoom((line) => services.context.ports.log.main(undefined, line))
   const context = { ...services.context, connection }
-  const secured = onConnect ? await upgrade(contexts, standardStreams(), context, true) : undefined
+  const secured = onConnect ? await upgrade(tls, standardStreams(), context, true) : undefined
   if (secured?.is === 'failed') return 1
   const io = new StreamIo({
     input: secured?.socket ?? process.stdin,
@@ -78,7 +78,7 @@ export async function converseOnStdin(
   })
   const { lost } = await runSession(io, connection, {
     ...services,
-    ...(connection.hostChecking ? {} : { startTls: startTlsService(contexts, standardStreams, io) }),
+    ...(connection.hostChecking ? {} : { startTls: startTlsService(tls, standardStreams, io) }),
     shutdown: shutdown.signal,
   })
   process.off('SIGTERM', stop)

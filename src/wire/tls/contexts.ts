@@ -1,16 +1,22 @@
 /**
  * TLS contexts from files, made once and kept: making one costs 2 to 15 ms. A context is made anew when a file it
  * came from has changed, so a renewed certificate is used from the next connection on.
- * A door: it reads key and certificate files.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { createHash, constants } from 'node:crypto'
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import {
-  createSecureContext,
-  rootCertificates,
-  type SecureContext,
-  type SecureContextOptions,
-} from 'node:tls'
+  diffieHellmanBits,
+  hostAuthorities,
+  isSystem,
+  type OwnCertificate,
+  ownCertificate,
+  readAll,
+  readFile,
+  revocationLists,
+  stampOf,
+} from './certificate-files.ts'
 import { readCipherSetting } from './cipher-setting.ts'
+import { readOpensslOptions } from '../../base/openssl-options.ts'
 
 /** What a context is made of; paths and texts as the options have them after expansion. */
 export interface ContextSettings {
@@ -23,16 +29,27 @@ export interface ContextSettings {
   readonly verify: string
   /** `tls_crl`. */
   readonly crl: string
-  /** `tls_dhparam`: a file; empty or a name of a standard group: chosen by OpenSSL. */
+  /** `tls_dhparam`: a file; `none`; empty or a name of a standard group: chosen by OpenSSL. */
   readonly dhparam: string
+  /** `tls_dh_max_bits`; 0: no limit. */
+  readonly dhMaxBits: number
   /** `tls_eccurve`. */
   readonly curves: string
   /** `openssl_options`. */
   readonly options: string
+  /** Key of session tickets, 48 bytes in base 64; empty: sessions are not resumed. */
+  readonly ticketKey: string
 }
 
 export type ContextResult =
-  | { readonly is: 'ready'; readonly context: SecureContext; readonly certificate: Buffer | undefined }
+  | {
+      readonly is: 'ready'
+      readonly context: SecureContext
+      /** In the order of the files. */
+      readonly own: readonly OwnCertificate[]
+      /** The files have changed to something that cannot be used; this is what was there before. Told once. */
+      readonly stale?: string
+    }
   | { readonly is: 'failed'; readonly why: string }
 
 export interface TlsContexts {
@@ -40,34 +57,28 @@ export interface TlsContexts {
 }
 
 interface Kept {
-  readonly result: ContextResult
-  readonly stamps: readonly string[]
-  checkedAt: number
+  result: ContextResult
+  stamps: readonly string[]
 }
 
 const mostContexts = 200
-/** Files are looked at again after this time. */
-const checkMs = 1000
-const largestFileBytes = 4 << 20
 
-export function createTlsContexts(now: () => number): TlsContexts {
+export function createTlsContexts(): TlsContexts {
   const kept = new Map<string, Kept>()
   return {
     get(settings) {
       const key = JSON.stringify(settings)
       const found = kept.get(key)
-      if (found !== undefined) {
-        if (Math.abs(now() - found.checkedAt) < checkMs) return found.result
-        const stamps = stampsOf(settings)
-        if (stamps.every((stamp, i) => stamp === found.stamps[i])) {
-          found.checkedAt = now()
-          return found.result
-        }
-      }
       const stamps = stampsOf(settings)
+      if (found !== undefined && stamps.every((stamp, i) => stamp === found.stamps[i])) return found.result
       const result = make(settings)
+      // A renewal that is half done (the key not yet beside its certificate) does not end TLS.
+      if (result.is === 'failed' && found?.result.is === 'ready') {
+        found.stamps = stamps
+        return { ...found.result, stale: result.why }
+      }
       kept.delete(key)
-      kept.set(key, { result, stamps, checkedAt: now() })
+      kept.set(key, { result, stamps })
       for (const oldest of kept.keys()) {
         if (kept.size <= mostContexts) break
         kept.delete(oldest)
@@ -77,71 +88,100 @@ export function createTlsContexts(now: () => number): TlsContexts {
   }
 }
 
-/** One stamp a file: changed when it was replaced or written to. */
-function stampsOf(settings: ContextSettings): string[] {
-  const files = [...settings.certificates, ...settings.keys, settings.verify, settings.crl, settings.dhparam]
-  return files.map((file) => {
-    const stat = file.startsWith('/') ? statSync(file, { throwIfNoEntry: false }) : undefined
-    return stat === undefined ? '' : `${stat.ino} ${stat.mtimeMs} ${stat.size}`
-  })
+function stampsOf({ certificates, keys, verify, crl, dhparam }: ContextSettings): string[] {
+  return [...certificates, ...keys, verify, crl, dhparam].map(stampOf)
 }
 
 function make(settings: ContextSettings): ContextResult {
   const ciphers = readCipherSetting(settings.ciphers)
   if ('problem' in ciphers) return { is: 'failed', why: ciphers.problem }
+  const switches = readOpensslOptions(settings.options)
+  if ('problem' in switches) return { is: 'failed', why: switches.problem }
   try {
-    const certificates = settings.certificates.map(read)
+    const certificates = settings.certificates.map(readFile)
     // A file without a key of its own in `tls_privatekey` holds certificate and key.
-    const keys = settings.certificates.map((file, i) => read(settings.keys[i] ?? file))
+    const keys = settings.certificates.map((file, i) => readFile(settings.keys[i] ?? file))
     const options: SecureContextOptions = {
       ...(certificates.length === 0 ? {} : { cert: certificates, key: keys }),
       ...(ciphers.ciphers === '' ? {} : { ciphers: ciphers.ciphers }),
-      minVersion: oldest(settings.options, ciphers.minVersion),
-      ...(ciphers.maxVersion === undefined ? {} : { maxVersion: ciphers.maxVersion }),
-      ...(settings.verify === '' ? {} : { ca: authorities(settings.verify) }),
-      ...(settings.crl === '' ? {} : { crl: readAll(settings.crl) }),
-      ...(settings.dhparam.startsWith('/')
-        ? { dhparam: read(settings.dhparam) }
-        : { dhparam: 'auto' as const }),
-      ...(settings.curves === '' ? {} : { ecdhCurve: settings.curves }),
-      honorCipherOrder: /\+cipher_server_preference/.test(settings.options),
+      minVersion: ciphers.minVersion ?? (switches.bits & constants.SSL_OP_NO_TLSv1_2 ? 'TLSv1.3' : 'TLSv1.2'),
+      ...(ciphers.maxVersion === undefined
+        ? switches.bits & constants.SSL_OP_NO_TLSv1_3
+          ? { maxVersion: 'TLSv1.2' as const }
+          : {}
+        : { maxVersion: ciphers.maxVersion }),
+      // Left out, Node takes its own list, which costs nothing: 140 certificates read anew would hold the event loop.
+      ...(settings.verify === '' || isSystem(settings.verify) ? {} : { ca: readAll(settings.verify) }),
+      ...(settings.crl === '' ? {} : { crl: revocationLists(settings.crl) }),
+      ...diffieHellman(settings),
+      ...curves(settings.curves),
+      ...tickets(settings, switches.bits),
     }
-    return { is: 'ready', context: createSecureContext(options), certificate: certificates[0] }
+    const context = createSecureContext(options)
+    if (isSystem(settings.verify)) trustAlso(context, hostAuthorities())
+    return {
+      is: 'ready',
+      context,
+      own: certificates.flatMap((pem) => ownCertificate(pem) ?? []),
+    }
   } catch (error) {
     return { is: 'failed', why: error instanceof Error ? error.message : String(error) }
   }
 }
 
-/** `openssl_options` switches versions off; without it TLS 1.2 is the oldest, as OpenSSL 3 has it. */
-function oldest(
-  options: string,
-  fromCiphers: SecureContextOptions['minVersion'],
-): NonNullable<SecureContextOptions['minVersion']> {
-  if (fromCiphers !== undefined) return fromCiphers
-  return /\+no_tlsv1_2\b/i.test(options) ? 'TLSv1.3' : 'TLSv1.2'
+/** Node adds to its own list only by this way, which `createSecureContext` itself goes for other authorities. */
+function trustAlso({ context }: SecureContext, authorities: readonly string[]): void {
+  // What Node calls the context's inner side; its type says nothing of it.
+  const inner = context as { addCACert(pem: string): void }
+  for (const pem of authorities) inner.addCACert(pem)
 }
 
-function authorities(verify: string): string[] {
-  return verify === 'system' ? [...rootCertificates, ...systemAuthorities()] : readAll(verify)
+/** A context that trusts what `tls_verify_certificates` names, for requests over HTTPS. Throws as reading files does. */
+export function trustingContext(verify: string): SecureContext {
+  const made = make({ ...nothing, verify })
+  if (made.is === 'failed') throw new Error(made.why)
+  return made.context
 }
 
-/** The host's own bundle beside the list that Node brings along. */
-function systemAuthorities(): string[] {
-  const bundle = '/etc/ssl/certs/ca-certificates.crt'
-  return statSync(bundle, { throwIfNoEntry: false }) === undefined ? [] : [read(bundle).toString('latin1')]
+const nothing: ContextSettings = {
+  certificates: [],
+  keys: [],
+  ciphers: '',
+  verify: '',
+  crl: '',
+  dhparam: '',
+  dhMaxBits: 0,
+  curves: '',
+  options: '',
+  ticketKey: '',
 }
 
-/** A file, or all files of a folder. */
-function readAll(path: string): string[] {
-  if (!statSync(path).isDirectory()) return [read(path).toString('latin1')]
-  return readdirSync(path)
-    .filter((name) => /\.(pem|crt|[0-9])$/.test(name))
-    .slice(0, 1000)
-    .map((name) => read(`${path}/${name}`).toString('latin1'))
+/** Source: Exim manual, main options `tls_dhparam`, `tls_dh_max_bits`. */
+function diffieHellman({ dhparam, dhMaxBits }: ContextSettings): Pick<SecureContextOptions, 'dhparam'> {
+  if (dhparam === 'none') return {}
+  if (!dhparam.startsWith('/')) return { dhparam: 'auto' }
+  const file = readFile(dhparam)
+  const bits = diffieHellmanBits(file)
+  if (bits === undefined) throw new Error(`${dhparam} holds no DH PARAMETERS`)
+  // Larger than allowed: as though it were "none".
+  return dhMaxBits > 0 && bits > dhMaxBits ? {} : { dhparam: file }
 }
 
-function read(path: string): Buffer {
-  const { size } = statSync(path)
-  if (size > largestFileBytes) throw new Error(`${path} is larger than a certificate file can be`)
-  return readFileSync(path)
+function curves(setting: string): Pick<SecureContextOptions, 'ecdhCurve'> {
+  return setting === '' || setting === 'auto' ? {} : { ecdhCurve: setting.replace(/\bP-512\b/, 'P-521') }
+}
+
+/** Tickets only where `tls_resumption_hosts` asks for them. Sessions never go from one set of settings to another. */
+function tickets(
+  settings: ContextSettings,
+  bits: number,
+): Pick<SecureContextOptions, 'secureOptions' | 'ticketKeys' | 'sessionIdContext'> {
+  const { ticketKey, ...others } = settings
+  const sessionIdContext = createHash('sha256').update(JSON.stringify(others)).digest('hex').slice(0, 32)
+  if (ticketKey === '') return { secureOptions: (bits | constants.SSL_OP_NO_TICKET) >>> 0, sessionIdContext }
+  return {
+    secureOptions: (bits & ~constants.SSL_OP_NO_TICKET) >>> 0,
+    ticketKeys: Buffer.from(ticketKey, 'base64'),
+    sessionIdContext,
+  }
 }

@@ -2,11 +2,29 @@
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../../ports.ts'
 
-/** Facts of a finished handshake. `verified`: what the check of the certificate came to. */
-export function factsOf(
-  socket: TLSSocket,
-  known: { readonly verified: boolean; readonly sni: string; readonly onConnect: boolean },
-): TlsFacts {
+export interface KnownOfHandshake {
+  readonly verified: boolean
+  readonly sni: string
+  readonly onConnect: boolean
+  /** Requirement O12. */
+  readonly ocsp: number
+  readonly resumption: number
+  /** Of a client: DANE proved the server; which usages its TLSA records have. */
+  readonly dane?: boolean
+  readonly tlsaUsage?: number
+}
+
+/** Bits of `$tls_in_resumption`. Source: Exim manual, "TLS Resumption". */
+export const resumptionBits = {
+  supported: 1,
+  clientTakesTickets: 2,
+  clientBringsSession: 4,
+  serverGaveTicket: 8,
+  used: 16,
+} as const
+
+/** Facts of a finished handshake. */
+export function factsOf(socket: TLSSocket, known: KnownOfHandshake): TlsFacts {
   const cipher = socket.getCipher()
   const version = (socket.getProtocol() ?? '').replace(/^TLSv/, 'TLS').replace(/^TLS1$/, 'TLS1.0')
   const bits = keyBits(cipher.standardName)
@@ -14,6 +32,7 @@ export function factsOf(
   const raw = rawOf(peer)
   const ours = socket.getCertificate()
   const ourRaw = ours === null || !('raw' in ours) ? undefined : rawOf(ours)
+  const resumed = socket.isSessionReused()
   return {
     cipher: `${version}:${cipher.name}:${bits}`,
     cipherStd: cipher.standardName,
@@ -22,8 +41,11 @@ export function factsOf(
     certificateVerified: known.verified,
     peerDn: raw === undefined ? '' : distinguishedName(socket),
     sni: known.sni,
-    ocsp: 0,
-    resumed: socket.isSessionReused(),
+    ocsp: known.ocsp,
+    resumed,
+    resumption: known.resumption | (resumed ? resumptionBits.used : 0),
+    ...(known.dane === undefined ? {} : { dane: known.dane }),
+    ...(known.tlsaUsage === undefined ? {} : { tlsaUsage: known.tlsaUsage }),
     ...(raw === undefined ? {} : { peerCertificate: raw }),
     ...(ourRaw === undefined ? {} : { ourCertificate: ourRaw }),
     onConnect: known.onConnect,

@@ -5,7 +5,6 @@ import { splitAddress } from '../../../mail/address.ts'
 import type { CalloutOptions } from '../../../policy/acl/verify/callout-options.ts'
 import { flushReplies } from '../../../policy/acl/flush.ts'
 import type { CalloutTold, Context, VerifyResult } from '../../../ports.ts'
-import type { TlsContexts } from '../../../wire/tls/contexts.ts'
 import type { Callout, CalloutTarget } from '../../callout-types.ts'
 import type { RouteHost } from '../../routed.ts'
 import type { PooledConnection } from '../pool.ts'
@@ -13,7 +12,7 @@ import { addressContext } from '../raise.ts'
 import { authenticate } from '../transports/smtp-auth.ts'
 import { type Place, placesOf } from '../transports/smtp-hosts.ts'
 import { openSession, type SessionFailure } from '../transports/smtp-session.ts'
-import { tlsWish } from '../transports/smtp-tls.ts'
+import { type TlsClientRoom, tlsWish } from '../transports/smtp-tls.ts'
 import {
   type Answer,
   type DomainRecord,
@@ -27,7 +26,7 @@ import { Held, heldOf, hold } from './held.ts'
 import { calloutHelo, calloutHosts, calloutPort, type CalloutSettings, calloutSettings } from './places.ts'
 
 export interface CalloutDeps {
-  readonly tlsContexts: TlsContexts
+  readonly tls: TlsClientRoom
 }
 
 type Kind = 'recipient' | 'sender'
@@ -230,7 +229,7 @@ class Question {
       commandMs: this.#options.timeoutSeconds * 1000,
       keepalive: this.#settings.keepalive,
       signal: this.#context.signal,
-      tls: await tlsWish(place, this.#settings, this.#context, this.#deps.tlsContexts),
+      tls: await tlsWish(place, this.#settings, this.#context, this.#deps.tls, 'verify'),
     })
     if (opened.is === 'failed') return opened
     const outcome = await authenticate(opened.connection, {

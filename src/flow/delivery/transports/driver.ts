@@ -9,7 +9,7 @@ import type { Claim } from '../../../store/spool/api.ts'
 import type { RoutedAddress } from '../../routed.ts'
 import type { DeliveryDeps } from '../deps.ts'
 import type { BatchLimits } from '../group.ts'
-import type { TlsContexts } from '../../../wire/tls/contexts.ts'
+import type { TlsClientRoom } from './smtp-tls.ts'
 import type { ConnectionPool } from '../pool.ts'
 import type { UniqueClock } from '../unique-clock.ts'
 import type { TransportResult } from '../results.ts'
@@ -30,7 +30,7 @@ export interface DeliveryEnvironment {
   readonly claim: Claim
   readonly pool: ConnectionPool
   readonly clock: UniqueClock
-  readonly tlsContexts: TlsContexts
+  readonly tls: TlsClientRoom
 }
 
 export interface TransportDriver {

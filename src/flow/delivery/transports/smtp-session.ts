@@ -9,6 +9,7 @@ import { connectTimeout } from '../retry/rules.ts'
 import type { PooledConnection } from '../pool.ts'
 import type { TlsFacts } from '../../../ports.ts'
 import type { Place } from './smtp-hosts.ts'
+import type { TlsResultType } from '../../../wire/tls/handshake.ts'
 import { encrypt, startTls, type TlsStep, type TlsWish } from './smtp-tls.ts'
 
 export interface SessionOptions {
@@ -34,6 +35,8 @@ export interface SessionFailure {
   readonly reply: ByteString | undefined
   /** A connection had been made. */
   readonly connected?: boolean
+  /** TLS could not be had, and why: for TLS reports and the events of TLS. */
+  readonly tls?: { readonly why: string; readonly result: TlsResultType } | undefined
 }
 
 /** A server that is ready, and what it said. */
@@ -50,6 +53,8 @@ export type Opened =
 export async function openSession(place: Place, options: SessionOptions): Promise<Opened> {
   const mark = place.mx ? 77 : 65
   const shown = place.name === undefined ? place.address : `${place.name} [${place.address}]:${place.port}`
+  const unusable = options.tls?.unusable
+  if (unusable !== undefined) return note(options.tls, tlsFailure(unusable.problem, mark, unusable.result))
   const connected = await connectTo({
     address: place.address,
     port: place.port,
@@ -103,7 +108,8 @@ async function introduce(
   const wish = options.tls
   if (wish?.onConnect === true) {
     const step = await encrypt(client, wish, true, options.commandMs)
-    if (step.is !== 'encrypted') return tlsFailed(step, mark)
+    noteStep(wish, step)
+    if (step.is !== 'encrypted') return note(wish, tlsFailed(step, mark))
     const greeted = await greet(client, options, mark)
     return 'is' in greeted ? greeted : { ...greeted, tls: step.facts }
   }
@@ -111,16 +117,46 @@ async function introduce(
   if ('is' in greeted) return greeted
   if (wish === undefined || wish.avoid) return { ...greeted, tls: undefined }
   if (!greeted.offers.starttls) {
-    return wish.required
-      ? tlsFailure('a TLS session is required, but the server did not offer TLS support', mark)
-      : { ...greeted, tls: undefined }
+    const missing = tlsFailure(
+      'a TLS session is required, but the server did not offer TLS support',
+      mark,
+      'starttls-not-supported',
+    )
+    note(wish, missing)
+    if (wish.required) return missing
+    wish.seen.end = 'clear'
+    return { ...greeted, tls: undefined }
   }
-  const step = await startTls(client, wish, options.commandMs)
+  const step = await startTls(client, wish, options.commandMs, greeted.ehlo)
+  noteStep(wish, step)
   if (step.is === 'clear') return { ...greeted, tls: undefined }
-  if (step.is !== 'encrypted')
-    return !wish.required && wish.tryClear ? { is: 'clear' } : tlsFailed(step, mark)
+  if (step.is !== 'encrypted') {
+    const failed = note(wish, tlsFailed(step, mark))
+    if (wish.required || !wish.tryClear) return failed
+    wish.seen.end = 'clear'
+    return { is: 'clear' }
+  }
   const again = await sayEhlo(client, options, mark, greeted.banner)
   return 'is' in again ? again : { ...again, tls: step.facts }
+}
+
+/** Keeps what became of TLS. */
+function noteStep({ seen }: TlsWish, step: TlsStep): void {
+  if (step.is === 'encrypted') {
+    seen.end = 'encrypted'
+    seen.failure = step.unverified
+  } else if (step.is === 'clear') {
+    seen.end = 'clear'
+    seen.failure = { why: 'the server refused to start TLS', result: 'starttls-not-supported' }
+  }
+}
+
+function note(wish: TlsWish | undefined, failure: SessionFailure): SessionFailure {
+  if (wish !== undefined) {
+    wish.seen.end = 'failed'
+    wish.seen.failure = failure.tls
+  }
+  return failure
 }
 
 function tlsFailed(step: Exclude<TlsStep, { is: 'encrypted' }>, mark: number): SessionFailure {
@@ -131,18 +167,27 @@ function tlsFailed(step: Exclude<TlsStep, { is: 'encrypted' }>, mark: number): S
         mark,
       )
     case 'broken':
-      return tlsFailure(`a TLS session is required, but an attempt to start TLS failed: ${step.why}`, mark)
+      return tlsFailure(
+        `a TLS session is required, but an attempt to start TLS failed: ${step.why}`,
+        mark,
+        step.result,
+      )
     case 'clear':
       return tlsFailure('a TLS session is required, but an attempt to start TLS failed', mark)
   }
 }
 
-function tlsFailure(message: string, mark: number): SessionFailure {
+function tlsFailure(
+  message: string,
+  mark: number,
+  result: TlsResultType = 'validation-failure',
+): SessionFailure {
   return {
     is: 'failed',
     error: { errno: errorNumbers.tlsRequired, more: mark, message },
     permanent: false,
     reply: undefined,
+    tls: { why: message, result },
   }
 }
 

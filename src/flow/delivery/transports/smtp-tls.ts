@@ -1,17 +1,42 @@
 /**
- * TLS of outgoing connections: what the options ask for at one host, and the step from the plain connection to the
- * encrypted one. Source: Exim manual, "Configuring an Exim client to use TLS"; RFC 3207.
+ * TLS of outgoing connections: what the options, DANE and MTA-STS ask for at one host, and the step from the plain
+ * connection to the encrypted one. Source: Exim manual, "Configuring an Exim client to use TLS"; RFC 3207.
  */
+import { createHash } from 'node:crypto'
 import { Failure } from '../../../base/outcome.ts'
-import type { ByteString } from '../../../base/text.ts'
-import type { Context, TlsFacts } from '../../../ports.ts'
+import { type ByteString, isTainted, taint, textOf } from '../../../base/text.ts'
+import type { Context, DeliveryFacts, TlsFacts } from '../../../ports.ts'
 import type { SmtpClient } from '../../../wire/smtp/client.ts'
 import type { SmtpReply } from '../../../wire/smtp/client-reply.ts'
-import type { TlsContexts } from '../../../wire/tls/contexts.ts'
-import { type ClientUpgrade, connectTls } from '../../../wire/tls/upgrade.ts'
-import { expandedBytes, hostListed } from '../expanding.ts'
+import { type ClientUpgrade, connectTls } from '../../../wire/tls/connect.ts'
+import type { ContextSettings, TlsContexts } from '../../../wire/tls/contexts.ts'
+import type { TlsResultType } from '../../../wire/tls/handshake.ts'
+import type { TlsSessions } from '../../../wire/tls/sessions.ts'
+import { expanded, hostListed, hostListedStrictly } from '../expanding.ts'
+import { type DaneState, daneFor } from './smtp-dane.ts'
 import type { Place } from './smtp-hosts.ts'
+import { type StsState, stsFor } from './smtp-sts.ts'
 import type { SmtpSettings } from './smtp.options.ts'
+
+/** What TLS of all deliveries keeps. */
+export interface TlsClientRoom {
+  readonly contexts: TlsContexts
+  readonly sessions: TlsSessions
+}
+
+/** Why a host cannot be used, in a sentence and, for TLS reports, in RFC 8460's word. */
+export interface TlsProblem {
+  readonly problem: string
+  readonly result?: TlsResultType | undefined
+}
+
+/** What became of TLS on a connection, for the log and for TLS reports. */
+export interface TlsSeen {
+  /** Undefined: it did not come to that. */
+  end?: 'encrypted' | 'clear' | 'failed'
+  /** Why it is in clear, or failed, or not as good as a policy under test would have it. */
+  failure?: { readonly why: string; readonly result: TlsResultType } | undefined
+}
 
 /** What is wanted of TLS at one host. */
 export interface TlsWish {
@@ -23,85 +48,262 @@ export interface TlsWish {
   readonly tryClear: boolean
   /** `protocol = smtps`. */
   readonly onConnect: boolean
-  readonly upgrade: Omit<ClientUpgrade, 'onConnect' | 'timeoutMs'> | { readonly problem: string }
+  readonly upgrade: Omit<ClientUpgrade, 'onConnect' | 'timeoutMs'> | TlsProblem
+  /** The host is not to be connected to at all. */
+  readonly unusable: TlsProblem | undefined
+  /** Connections made under different policies are not exchanged for each other. */
+  readonly policyKey: string
+  readonly dane: DaneState
+  readonly sts: StsState
+  /** Filled in by the session: what became of it. */
+  readonly seen: TlsSeen
+  /** `host_name_extract`: which of several servers behind a balancer answered. */
+  hostNameIn(ehlo: ByteString): Promise<ByteString>
 }
+
+/** Of a callout or cut-through delivery: `hosts_verify_avoid_tls` counts too. */
+export type TlsUse = 'delivery' | 'verify'
 
 /** Expands the TLS options for a host. */
 export async function tlsWish(
   place: Place,
   settings: SmtpSettings,
   context: Context,
-  contexts: TlsContexts,
+  room: TlsClientRoom,
+  use: TlsUse = 'delivery',
 ): Promise<TlsWish> {
   const host = { address: place.address, name: place.name }
-  const listed = async (list: SmtpSettings['hosts_avoid_tls']): Promise<boolean> =>
-    hostListed(list, host, context)
-  const required = await listed(settings.hosts_require_tls)
   const onConnect = settings.protocol === 'smtps'
-  const avoid = !required && !onConnect && (await listed(settings.hosts_avoid_tls))
-  const upgrade = avoid
-    ? { problem: 'TLS is avoided' }
-    : await upgradeFor(place, settings, context, contexts, listed)
+  const dane = await daneFor(place, settings, context)
+  const own = withHost(context, place, dane)
+  const avoided =
+    (await hostListed(settings.hosts_avoid_tls, host, own)) ||
+    (use === 'verify' && (await hostListed(settings.hosts_verify_avoid_tls, host, own)))
+  const sts = await stsFor(place, settings, own, dane)
+  const ocsp = await ocspFor(settings, host, own, dane)
+  const required =
+    dane.is !== 'none' ||
+    (sts.is === 'policy' && sts.mode === 'enforce') ||
+    ocsp === 'require' ||
+    (await hostListedStrictly(settings.hosts_require_tls, host, own))
+  const avoid = avoided && !required && !onConnect
+  const unusable = dane.is === 'failed' ? dane : sts.is === 'failed' ? sts : undefined
+  const upgrade =
+    avoid || unusable !== undefined
+      ? { key: '', result: unusable ?? { problem: 'TLS is avoided' } }
+      : await upgradeFor(place, settings, own, room, { dane, sts, ocsp })
   return {
     avoid,
     required: required || onConnect,
     tryClear: settings.tls_tempfail_tryclear,
     onConnect,
-    upgrade,
+    upgrade: upgrade.result,
+    unusable,
+    policyKey: `${avoid ? 'avoid' : required} ${upgrade.key}`,
+    dane,
+    sts,
+    seen: {},
+    async hostNameIn(ehlo) {
+      const bound = new Map(own.bound).set('item', taint(ehlo, 'EHLO response'))
+      const name = await expanded(settings.host_name_extract, { ...own, bound, captures: [] })
+      return name === undefined || name instanceof Failure ? '' : textOf(name)
+    },
   }
+}
+
+const noFacts: TlsFacts = {
+  cipher: '',
+  cipherStd: '',
+  version: '',
+  bits: 0,
+  certificateVerified: false,
+  peerDn: '',
+  sni: '',
+  ocsp: 0,
+  resumed: false,
+  onConnect: false,
+}
+
+/** `$host`, `$host_address`, and what is known of DANE before there is a connection. */
+function withHost(context: Context, place: Place, dane: DaneState): Context {
+  const tlsaUsage = dane.is === 'records' ? dane.usage : 0
+  const delivery: DeliveryFacts = {
+    routerName: '',
+    transportName: '',
+    ...context.delivery,
+    host: place.name,
+    hostAddress: place.address,
+    hostPort: place.port,
+    tls: { ...noFacts, tlsaUsage },
+  }
+  return { ...context, delivery }
+}
+
+/**
+ * Requirements O6 and O12. With DANE-EE alone the default is not to ask: such a certificate needs no authority.
+ * Source: Exim manual, "DANE".
+ */
+async function ocspFor(
+  settings: SmtpSettings,
+  host: { readonly address: string; readonly name: ByteString },
+  context: Context,
+  dane: DaneState,
+): Promise<ClientUpgrade['ocsp']> {
+  if (await hostListedStrictly(settings.hosts_require_ocsp, host, context)) return 'require'
+  const isDefault = settings.hosts_request_ocsp?.text === '*'
+  // Bit 2 alone: all records are for trust anchors.
+  if (isDefault && dane.is === 'records' && dane.usage !== 1 << 2) return 'no'
+  return (await hostListed(settings.hosts_request_ocsp, host, context)) ? 'request' : 'no'
+}
+
+interface Policies {
+  readonly dane: DaneState
+  readonly sts: StsState
+  readonly ocsp: ClientUpgrade['ocsp']
+}
+
+interface MadeUpgrade {
+  readonly key: string
+  readonly result: TlsWish['upgrade']
 }
 
 async function upgradeFor(
   place: Place,
   settings: SmtpSettings,
   context: Context,
-  contexts: TlsContexts,
-  listed: (list: SmtpSettings['hosts_avoid_tls']) => Promise<boolean>,
-): Promise<TlsWish['upgrade']> {
-  const verify = (await listed(settings.tls_verify_hosts))
-    ? 'demand'
-    : (await listed(settings.tls_try_verify_hosts))
-      ? 'try'
-      : 'no'
-  const names = verify !== 'no' && (await listed(settings.tls_verify_cert_hostnames)) ? [place.name] : []
-  const texts: ByteString[] = []
-  for (const option of [
-    settings.tls_certificate,
-    settings.tls_privatekey,
-    settings.tls_require_ciphers,
-    verify === 'no' ? undefined : settings.tls_verify_certificates,
-    settings.tls_crl,
-    settings.tls_sni,
-  ]) {
-    const text = await expandedBytes(option, context)
-    if (text instanceof Failure) return { problem: `failed to expand ${option?.name ?? ''}: ${text.message}` }
-    texts.push(text ?? '')
-  }
-  const [certificate = '', key = '', ciphers = '', authorities = '', crl = '', sni = ''] = texts
-  const made = contexts.get({
-    certificates: certificate === '' ? [] : [certificate],
-    keys: key === '' ? [] : [key],
-    ciphers,
-    verify: authorities,
-    crl,
+  room: TlsClientRoom,
+  { dane, sts, ocsp }: Policies,
+): Promise<MadeUpgrade> {
+  const host = { address: place.address, name: place.name }
+  const records = dane.is === 'records' ? { records: dane.records, names: dane.names } : undefined
+  const enforced = sts.is === 'policy' && sts.mode === 'enforce'
+  // DANE in force decides alone: Exim manual, "DANE", the list of ignored options.
+  const wished = dane.is !== 'none' ? 'no' : enforced ? 'demand' : await howToVerify(settings, host, context)
+  // Under `testing` it is looked at, for the report.
+  const verify = wished === 'no' && sts.is === 'policy' ? 'try' : wished
+  const byName =
+    sts.is === 'policy' || (await hostListedStrictly(settings.tls_verify_cert_hostnames, host, context))
+  const read = await readOptions(settings, context, { dane: dane.is !== 'none', verify: verify !== 'no' })
+  if ('problem' in read) return { key: '', result: read }
+  const contextSettings: ContextSettings = {
+    certificates: read.certificate === '' ? [] : [read.certificate],
+    keys: read.key === '' ? [] : [read.key],
+    ciphers: read.ciphers,
+    verify: read.authorities,
+    crl: read.crl,
     dhparam: '',
+    dhMaxBits: 0,
     curves: '',
     options: context.settings.openssl_options ?? '',
-  })
-  if (made.is === 'failed') return { problem: made.why }
-  return { context: made.context, sni, verify, names, alpn: [], minDhBits: settings.tls_dh_min_bits }
+    ticketKey: '',
+  }
+  const made = room.contexts.get(contextSettings)
+  if (made.is === 'failed') return { key: '', result: { problem: made.why } }
+  const wanted = {
+    // DANE and MTA-STS have the server choose its certificate by its name: RFC 7672 section 8.1, RFC 8461 section 4.1.
+    sni: dane.is !== 'none' || (sts.is === 'policy' && read.sni === '') ? place.name : read.sni,
+    verify,
+    names: verify !== 'no' && byName ? [place.name] : [],
+    alpn: read.alpn,
+    requireAlpn: await hostListedStrictly(settings.hosts_require_alpn, host, context),
+    minDhBits: settings.tls_dh_min_bits,
+    ocsp,
+    dane: records,
+  } as const
+  const resumes = dane.is === 'none' && (await hostListed(settings.tls_resumption_hosts, host, context))
+  const policy = JSON.stringify({ ...wanted, dane: dane.is, contextSettings })
+  const key = createHash('sha256').update(policy).digest('base64')
+  const where = `${place.name} ${place.address} ${place.port} ${key}`
+  return {
+    key,
+    result: {
+      ...wanted,
+      context: made.context,
+      resume: resumes ? { sessions: room.sessions, key: where } : undefined,
+      now: () => context.ports.now(),
+    },
+  }
+}
+
+/** Source: Exim manual, smtp options `tls_verify_hosts`, `tls_try_verify_hosts`. */
+async function howToVerify(
+  settings: SmtpSettings,
+  host: { readonly address: string; readonly name: ByteString },
+  context: Context,
+): Promise<ClientUpgrade['verify']> {
+  if (settings.tls_verify_hosts === undefined && settings.tls_try_verify_hosts === undefined) return 'demand'
+  if (await hostListedStrictly(settings.tls_verify_hosts, host, context)) return 'demand'
+  return (await hostListed(settings.tls_try_verify_hosts, host, context)) ? 'try' : 'no'
+}
+
+interface ReadTls {
+  readonly certificate: string
+  readonly key: string
+  readonly ciphers: string
+  readonly authorities: string
+  readonly crl: string
+  readonly sni: string
+  readonly alpn: readonly string[]
+}
+
+/** Expands the options; a forced failure counts as unset. */
+async function readOptions(
+  settings: SmtpSettings,
+  context: Context,
+  use: { readonly dane: boolean; readonly verify: boolean },
+): Promise<ReadTls | TlsProblem> {
+  const text = async (
+    option: SmtpSettings['tls_certificate'],
+    isFile: boolean,
+  ): Promise<string | TlsProblem> => {
+    const value = await expanded(option, { ...context, captures: [] })
+    if (value === undefined) return ''
+    if (value instanceof Failure) {
+      return value.kind === 'forced'
+        ? ''
+        : { problem: `failed to expand ${option?.name ?? ''}: ${value.message}` }
+    }
+    return isFile && isTainted(value)
+      ? { problem: `Tainted name '${value.text}' for file read not permitted (${option?.name ?? ''})` }
+      : textOf(value)
+  }
+  const forDane = use.dane ? await text(settings.dane_require_tls_ciphers, false) : ''
+  const found = {
+    certificate: await text(settings.tls_certificate, true),
+    key: await text(settings.tls_privatekey, true),
+    ciphers: forDane === '' ? await text(settings.tls_require_ciphers, false) : forDane,
+    authorities: use.verify ? await text(settings.tls_verify_certificates, true) : '',
+    crl: use.verify ? await text(settings.tls_crl, true) : '',
+    sni: use.dane ? '' : await text(settings.tls_sni, false),
+    alpn: await text(settings.tls_alpn, false),
+  }
+  const wrong = Object.values(found).find((value) => typeof value === 'object')
+  if (wrong !== undefined) return wrong
+  // None of the values is a problem.
+  const texts = found as Record<keyof typeof found, string>
+  const alpn = texts.alpn === '' ? [] : context.ports.splitList(texts.alpn).map(textOf).filter(Boolean)
+  return { ...texts, alpn }
 }
 
 export type TlsStep =
-  | { readonly is: 'encrypted'; readonly facts: TlsFacts }
+  | {
+      readonly is: 'encrypted'
+      readonly facts: TlsFacts
+      readonly unverified?: { readonly why: string; readonly result: TlsResultType } | undefined
+    }
   /** Go on in clear on this connection. */
   | { readonly is: 'clear' }
   /** The handshake failed: this connection is of no use. */
-  | { readonly is: 'broken'; readonly why: string }
+  | { readonly is: 'broken'; readonly why: string; readonly result?: TlsResultType | undefined }
   | { readonly is: 'refused'; readonly reply: SmtpReply | undefined }
 
 /** Says STARTTLS and takes the connection into TLS. */
-export async function startTls(client: SmtpClient, wish: TlsWish, timeoutMs: number): Promise<TlsStep> {
+export async function startTls(
+  client: SmtpClient,
+  wish: TlsWish,
+  timeoutMs: number,
+  ehlo: ByteString,
+): Promise<TlsStep> {
   const answer = await client.exchange('STARTTLS\r\n', 1, timeoutMs)
   const reply = answer.replies[0]
   if (reply === undefined) return { is: 'broken', why: 'the connection was lost after STARTTLS' }
@@ -111,7 +313,7 @@ export async function startTls(client: SmtpClient, wish: TlsWish, timeoutMs: num
   }
   // What comes along with the 220 was not encrypted and may be another's: RFC 3207, CVE-2021-23993 and its kin.
   if (client.unasked) return { is: 'broken', why: 'data in clear followed the answer to STARTTLS' }
-  return encrypt(client, wish, false, timeoutMs)
+  return encrypt(client, wish, false, timeoutMs, ehlo)
 }
 
 /** Takes the connection into TLS now. */
@@ -120,11 +322,15 @@ export async function encrypt(
   wish: TlsWish,
   onConnect: boolean,
   timeoutMs: number,
+  ehlo: ByteString = '',
 ): Promise<TlsStep> {
   const { upgrade } = wish
-  if ('problem' in upgrade) return { is: 'broken', why: upgrade.problem }
-  const result = await connectTls(client.handOver(), { ...upgrade, onConnect, timeoutMs })
-  if (result.is === 'failed') return { is: 'broken', why: result.why }
+  if ('problem' in upgrade) return { is: 'broken', why: upgrade.problem, result: upgrade.result }
+  const { resume } = upgrade
+  const named =
+    resume === undefined ? undefined : { ...resume, key: `${resume.key} ${await wish.hostNameIn(ehlo)}` }
+  const result = await connectTls(client.handOver(), { ...upgrade, resume: named, onConnect, timeoutMs })
+  if (result.is === 'failed') return { is: 'broken', why: result.why, result: result.result }
   client.upgrade(() => result.socket)
-  return { is: 'encrypted', facts: result.facts }
+  return { is: 'encrypted', facts: result.facts, unverified: result.unverified }
 }

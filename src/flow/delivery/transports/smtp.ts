@@ -26,9 +26,11 @@ import { signatures } from './smtp-sign.ts'
 import { authenticatorField, deferredBy, diagnostic, hostErrorLine, hostLine } from './smtp-words.ts'
 import { authenticate } from './smtp-auth.ts'
 import { openSession, type SessionOptions } from './smtp-session.ts'
-import { tlsWish } from './smtp-tls.ts'
+import { reportedSession } from './smtp-report.ts'
+import { tlsWish, type TlsWish } from './smtp-tls.ts'
 import { transaction, type TransactionResult } from './smtp-transaction.ts'
 import { errorSentence, eventErrno, raiseForConnection } from '../raise.ts'
+import { countTlsSession } from '../tls-reports.ts'
 import { refuseAll, sharedOutcome } from './shared.ts'
 
 export const smtp: TransportDriver = {
@@ -259,10 +261,10 @@ class SmtpDelivery {
         : { trace: (line) => this.#context.debug?.('transport|acl|v', line) }),
       tls: request.lmtp
         ? undefined
-        : await tlsWish(place, this.#settings, this.#context, this.#environment.tlsContexts),
+        : await tlsWish(place, this.#settings, this.#context, this.#environment.tls),
       avoidEsmtp: await hostListed(this.#settings.hosts_avoid_esmtp, host, this.#context),
     }
-    const poolKey = `${this.#batch.transport.name} ${place.name} ${place.address} ${place.port} ${session.localAddress ?? ''} ${session.helo}`
+    const poolKey = `${this.#batch.transport.name} ${place.name} ${place.address} ${place.port} ${session.localAddress ?? ''} ${session.helo} ${session.tls?.policyKey ?? ''}`
     let fresh = false
     for (;;) {
       const kept = fresh ? undefined : await this.#environment.pool.take(poolKey)
@@ -284,6 +286,7 @@ class SmtpDelivery {
       await this.#tellDeferredRecipients(result, sent, place)
       const reusable =
         result.is === 'done' &&
+        (opened.tls === undefined || !(await this.#endsWithTls(host))) &&
         result.reusable &&
         (this.#settings.connection_max_messages === 0 ||
           opened.messages < this.#settings.connection_max_messages)
@@ -311,6 +314,15 @@ class SmtpDelivery {
     return headers === '' ? request : withHeaders(request, headers)
   }
 
+  /** Hosts whose TLS connections are not kept for another message: `hosts_nopass_tls` and its older kin. */
+  async #endsWithTls(host: { readonly address: string; readonly name: ByteString }): Promise<boolean> {
+    const { hosts_nopass_tls, hosts_noproxy_tls } = this.#settings
+    return (
+      (await hostListed(hosts_nopass_tls, host, this.#context)) ||
+      (await hostListed(hosts_noproxy_tls, host, this.#context))
+    )
+  }
+
   async #open(place: Place, session: SessionOptions, key: string): Promise<PooledConnection | undefined> {
     const routed = this.#first()
     const alone = await this.#alone(place)
@@ -331,6 +343,11 @@ class SmtpDelivery {
       void raiseForConnection('tcp:close', '', routed, place, this.#context)
     }
     const opened = await openSession(place, session)
+    await this.#tellOfTls(
+      session.tls,
+      place,
+      opened.is === 'open' ? opened.connection.localAddress : undefined,
+    )
     if (opened.is === 'open') {
       const connection = { ...opened.connection, closed }
       const unwanted = await raiseForConnection('smtp:connect', opened.banner, routed, place, this.#context)
@@ -374,6 +391,25 @@ class SmtpDelivery {
   #refusedByEvent(place: Place, key: string, error: DeliveryError): void {
     this.#hostFailed(place, key, error, false)
     this.#deferPending(error, undefined, diagnostic(place, undefined))
+  }
+
+  /** What became of TLS: a line where the message goes in clear after all, and a count for reports. */
+  async #tellOfTls(wish: TlsWish | undefined, place: Place, sendingIp: string | undefined): Promise<void> {
+    if (wish === undefined) return
+    const { end, failure } = wish.seen
+    if (end === 'clear' && failure !== undefined && failure.result !== 'starttls-not-supported') {
+      this.#context.ports.log.main(
+        this.#environment.claim.id,
+        `TLS session failure: delivering unencrypted to H=${place.name} [${place.address}] (not in hosts_require_tls): ${failure.why}`,
+        { event: 'tls:clear', host: place.name, why: failure.why },
+      )
+    }
+    // The events tls:fail:connect (failure.why) and dane:fail (failure.result, where wish.dane is in force) belong here.
+    if (!this.#settings.tls_rpt || end === undefined) return
+    const domain = domainOf(this.#first())
+    const session = reportedSession(wish, domain, place, sendingIp)
+    if (session !== undefined)
+      await countTlsSession(this.#context.ports.hints, session, this.#context.ports.now())
   }
 
   /** The connection after authentication, where that is wanted; undefined: not to be used. */

@@ -81,7 +81,7 @@ async function activeHostname(session: Session): Promise<ByteString> {
   return session.connection.activeHostname
 }
 
-function protocolName(session: Session): ByteString {
+export function protocolName(session: Session): ByteString {
   const { connection } = session
   const local = connection.hostAddress === undefined ? 'local-' : ''
   if (!session.esmtp) return `${local}smtp${connection.tls === undefined ? '' : 's'}`

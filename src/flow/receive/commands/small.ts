@@ -3,6 +3,7 @@ import { answerRefusal, refusalOf, runAclOption } from '../acl.ts'
 import { clientError } from '../errors.ts'
 import { aclContext } from '../pre-mail.ts'
 import type { Next, Session } from '../session-state.ts'
+import { protocolName } from './helo.ts'
 import type { Command } from './command.ts'
 
 export const rset: Command = {
@@ -72,6 +73,11 @@ export const starttls: Command = {
     )
     const refusal = result === undefined ? undefined : refusalOf(session, result, { what: 'STARTTLS' })
     if (refusal !== undefined) return answerRefusal(session, refusal)
+    if ((await tls.problem?.(session.context)) !== undefined) {
+      session.securityFailure = true
+      session.reply(454, 'TLS currently unavailable')
+      return 'continue'
+    }
     session.reset('STARTTLS')
     session.reply(220, 'TLS go ahead')
     session.send()
@@ -81,11 +87,14 @@ export const starttls: Command = {
     const begun = await tls.start(session.io, session.context)
     if (begun.is === 'failed') return 'close'
     session.offerNothing()
-    session.heloSeen = false
-    session.esmtp = false
     session.authTried = false
-    session.connection.helo = undefined
-    session.connection.heloVerified = undefined
+    // `tls_remember_esmtp` bears with clients that send no EHLO again.
+    if (!session.settings.tls_remember_esmtp) {
+      session.heloSeen = false
+      session.esmtp = false
+      session.connection.helo = undefined
+      session.connection.heloVerified = undefined
+    } else if (session.heloSeen) session.connection.protocol = protocolName(session)
     // What was learnt in clear is forgotten: RFC 3207 section 4.2.
     if (session.remote) forgetAuthentication(session)
     await session.services.auth?.afterTls(session.context)

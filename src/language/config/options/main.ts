@@ -925,6 +925,7 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     secures: true,
     doc: 'Clients that must name one of our application protocols in TLS.',
   },
@@ -1915,6 +1916,7 @@ export const mainOptions = {
     type: 'expandList',
     default: 'smtp:esmtp',
     tier: 'B',
+    since: '0.1',
     secures: true,
     doc: 'Application protocols that are accepted when a client names one in TLS.',
   },
@@ -1938,6 +1940,7 @@ export const mainOptions = {
     type: 'integer',
     default: 2236,
     tier: 'B',
+    since: '0.1',
     doc: 'Largest Diffie-Hellman group that is used.',
   },
   tls_dhparam: {
@@ -1951,6 +1954,7 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'A',
+    noEffect: 'the banner follows the handshake at once in any case',
     doc: 'Clients to whom, on tls-on-connect ports, the banner is sent before they ask.',
   },
   tls_eccurve: {
@@ -1964,7 +1968,15 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Files with the OCSP answers that are stapled to our certificates.',
+  },
+  tls_ocsp_fetch: {
+    type: 'boolean',
+    default: false,
+    tier: 'A',
+    since: '0.1',
+    doc: 'Whether the daemon fetches the OCSP proofs of our certificates by itself. Not an option of Exim.',
   },
   tls_on_connect_ports: {
     type: 'stringList',
@@ -1986,6 +1998,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Bears with clients that send no EHLO after STARTTLS.',
   },
   tls_require_ciphers: {
@@ -2000,6 +2013,7 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Clients that may resume an earlier TLS session.',
   },
   tls_try_verify_hosts: {

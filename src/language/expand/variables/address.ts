@@ -139,10 +139,16 @@ export const addressVariables: readonly VariableRow[] = [
     'Standard name of the cipher of the connection out.',
     (e) => tls(e)?.cipherStd,
   ),
+  trusted('tls_out_dane', 'Whether DANE proved the server of the connection out: yes or no.', (e) =>
+    tls(e) === undefined ? '' : tls(e)?.dane === true ? 'yes' : 'no',
+  ),
   trusted('tls_out_ocsp', 'State of OCSP on the connection out: 0 to 4.', (e) => tls(e)?.ocsp ?? 0),
   outside('tls_out_peerdn', 'Distinguished name of the server.', (e) => tls(e)?.peerDn),
-  trusted('tls_out_resumption', 'Bits that tell of TLS resumption out.', (e) =>
-    tls(e)?.resumed === true ? 4 : 0,
+  trusted('tls_out_resumption', 'Bits that tell of TLS resumption out.', (e) => tls(e)?.resumption ?? 0),
+  trusted(
+    'tls_out_tlsa_usage',
+    'Usages of the TLSA records of the server, one bit each; 0: no DANE.',
+    (e) => tls(e)?.tlsaUsage ?? 0,
   ),
   outside('tls_out_sni', 'Server name we asked for.', (e) => tls(e)?.sni),
   trusted('tls_out_ver', 'Version of TLS of the connection out.', (e) => tls(e)?.version),

@@ -191,9 +191,7 @@ export const connectionVariables: readonly VariableRow[] = [
   ),
   trusted('tls_in_ocsp', 'State of OCSP on the connection in: 0 to 4.', (e) => tlsIn(e)?.ocsp ?? 0),
   tlsInPeerdn,
-  trusted('tls_in_resumption', 'Bits that tell of TLS resumption in.', (e) =>
-    tlsIn(e)?.resumed === true ? 4 : 0,
-  ),
+  trusted('tls_in_resumption', 'Bits that tell of TLS resumption in.', (e) => tlsIn(e)?.resumption ?? 0),
   tlsInSni,
   trusted('tls_in_ver', 'Version of TLS of the connection in.', (e) => tlsIn(e)?.version),
   renamed('tls_bits', tlsInBits),

@@ -61,6 +61,4 @@ export const contentVariables: readonly VariableRow[] = [
   pending('tls_in_peercert', 'Certificates as variables do not work yet.'),
   pending('tls_out_ourcert', 'Certificates as variables do not work yet.'),
   pending('tls_out_peercert', 'Certificates as variables do not work yet.'),
-  stored('tls_out_dane', 'Whether DANE proved the server of the connection out.'),
-  stored('tls_out_tlsa_usage', 'Usage of the TLSA record that proved the server.'),
 ]

@@ -68,6 +68,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: "Reads an Exim's configuration, reports what runs and what does not, and writes one for Postern.",
     load: () => import('./migrate.ts'),
   },
+  'ocsp-fetch': {
+    doc: 'Fetches an OCSP proof for a certificate, verifies it and puts it in a file: ocsp-fetch -c CERT -o FILE.',
+    load: () => import('./ocsp-fetch.ts'),
+  },
   spool: {
     doc: "Writes the queue as Exim's own spool files, or takes such files in: spool export|import DIR.",
     load: () => import('./spool.ts'),
@@ -79,6 +83,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
   uninstall: {
     doc: 'Takes back what install did; queue, logs and settings stay without --purge.',
     load: () => import('./uninstall.ts'),
+  },
+  tlsrpt: {
+    doc: 'Shows what became of TLS with other domains, as reports of RFC 8460 in JSON.',
+    load: () => import('./tlsrpt.ts'),
   },
 }
 

@@ -1,0 +1,203 @@
+/** The dovecot authenticator before a real Dovecot, all its mechanisms that need no more than a password file. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { createHmac } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { after, before, test } from 'node:test'
+import { type Fetched, fetchDebian, libraryPath } from './support/debian.ts'
+import { type StartedServer, startServer, temporaryFolder, until } from './support/server.ts'
+import { connectSmtp, type SmtpClient } from './support/smtp-client.ts'
+
+const fetched: Fetched = fetchDebian(['dovecot-core', 'libnss-wrapper'])
+const root = 'root' in fetched ? fetched.root : ''
+const folder = temporaryFolder('dovecot')
+const at = (name: string): string => `${folder.path}/${name}`
+const socket = at('auth-client')
+let dovecot: ChildProcess | undefined
+let server: StartedServer
+/** Why there is none here. */
+let missing: string | undefined = 'missing' in fetched ? fetched.missing : undefined
+
+before(async () => {
+  if (missing !== undefined) return
+  await startDovecot()
+  if (missing !== undefined) return
+  server = await startServer({
+    folder: folder.path,
+    arguments: [],
+    configuration: `
+primary_hostname = mx.example
+host_lookup =
+acl_smtp_rcpt = accept
+acl_smtp_mail = told
+begin acl
+told:
+  accept logwrite = as: $authenticated_id
+begin authenticators
+${['PLAIN', 'LOGIN', 'CRAM-MD5', 'SCRAM-SHA-256']
+  .map(
+    (name) => `d_${name.toLowerCase().replaceAll('-', '_')}:
+  driver = dovecot
+  public_name = ${name}
+  server_socket = ${socket}
+  server_set_id = $auth1
+`,
+  )
+  .join('')}`,
+  })
+})
+after(async () => {
+  await server?.stop()
+  dovecot?.kill('SIGTERM')
+  folder.remove()
+})
+
+/** Started through doveconf: at its usual place this machine has none. */
+async function startDovecot(): Promise<void> {
+  const modules = `${root}/usr/lib/dovecot`
+  const library = [libraryPath(root), modules, `${modules}/modules`, `${modules}/modules/old-stats`].join(':')
+  const me = userInfo().username
+  for (const each of ['run', 'state']) mkdirSync(at(each))
+  writeFileSync(at('users'), 'ph10:{PLAIN}secret::::::\n')
+  writeFileSync(
+    at('dovecot.conf'),
+    `base_dir = ${at('run')}
+state_dir = ${at('state')}
+log_path = ${at('dovecot.log')}
+libexec_dir = ${modules}
+mail_plugin_dir = ${modules}/modules
+import_environment = LD_LIBRARY_PATH=${library}
+auth_mechanisms = plain login cram-md5 scram-sha-256
+protocols =
+ssl = no
+listen = 127.0.0.1
+default_internal_user = ${me}
+default_internal_group = ${spawnSync('id', ['-gn'], { encoding: 'utf8' }).stdout.trim()}
+default_login_user = nobody
+disable_plaintext_auth = no
+passdb {
+  driver = passwd-file
+  args = scheme=PLAIN ${at('users')}
+}
+service auth {
+  chroot =
+  user = ${me}
+  unix_listener client {
+    path = ${socket}
+    mode = 0666
+  }
+}
+service anvil {
+  chroot =
+  user = ${me}
+}
+`,
+  )
+  const configuration = at('dovecot.conf')
+  dovecot = spawn(
+    `${root}/usr/bin/doveconf`,
+    [
+      '-f',
+      'service=master',
+      '-c',
+      configuration,
+      '-e',
+      `${root}/usr/sbin/dovecot`,
+      '-F',
+      '-c',
+      configuration,
+    ],
+    { env: { ...process.env, LD_LIBRARY_PATH: library }, stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  let said = ''
+  dovecot.stderr?.on('data', (bytes: Buffer) => (said += bytes.toString()))
+  const up = await until(
+    () => (existsSync(socket) ? true : dovecot?.exitCode === null ? undefined : false),
+    15_000,
+  )
+  if (up !== true) {
+    const log = existsSync(at('dovecot.log')) ? readFileSync(at('dovecot.log'), 'utf8') : ''
+    missing = `Dovecot does not start here: ${said}${log}`
+  }
+}
+
+const base64 = (text: string): string => Buffer.from(text, 'latin1').toString('base64')
+const plain = (text: string): string => Buffer.from(text, 'base64').toString('latin1')
+
+async function greeted(): Promise<SmtpClient> {
+  const client = await connectSmtp(server.port)
+  const ehlo = await client.say('EHLO client.example')
+  assert.match(ehlo.raw, /AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256/)
+  return client
+}
+
+const dialogues: readonly {
+  readonly says: string
+  readonly run: (client: SmtpClient) => Promise<string>
+  readonly want: RegExp
+}[] = [
+  {
+    says: 'PLAIN, the right password',
+    run: async (client) => (await client.say(`AUTH PLAIN ${base64('\0ph10\0secret')}`)).raw,
+    want: /^235 /,
+  },
+  {
+    says: 'PLAIN, a wrong password',
+    run: async (client) => (await client.say(`AUTH PLAIN ${base64('\0ph10\0wrong')}`)).raw,
+    want: /^535 Incorrect authentication data/,
+  },
+  {
+    says: 'PLAIN after a prompt',
+    run: async (client) => {
+      assert.equal((await client.say('AUTH PLAIN')).code, 334)
+      return (await client.say(base64('\0ph10\0secret'))).raw
+    },
+    want: /^235 /,
+  },
+  {
+    says: 'LOGIN',
+    run: async (client) => {
+      assert.equal(plain((await client.say('AUTH LOGIN')).raw.slice(4).trim()), 'Username:')
+      assert.equal(plain((await client.say(base64('ph10'))).raw.slice(4).trim()), 'Password:')
+      return (await client.say(base64('secret'))).raw
+    },
+    want: /^235 /,
+  },
+  {
+    says: 'CRAM-MD5',
+    run: async (client) => {
+      const challenge = plain((await client.say('AUTH CRAM-MD5')).raw.slice(4).trim())
+      const digest = createHmac('md5', 'secret').update(challenge).digest('hex')
+      return (await client.say(base64(`ph10 ${digest}`))).raw
+    },
+    want: /^235 /,
+  },
+  {
+    says: 'SCRAM-SHA-256, where the name is unknown',
+    run: async (client) => {
+      const first = await client.say(`AUTH SCRAM-SHA-256 ${base64('n,,n=nobody,r=abcdefghij')}`)
+      if (first.code !== 334) return first.raw
+      const [, nonce = ''] = /r=([^,]+)/.exec(plain(first.raw.slice(4).trim())) ?? []
+      return (await client.say(base64(`c=biws,r=${nonce},p=${base64('x'.repeat(32))}`))).raw
+    },
+    want: /^(535|435) /,
+  },
+]
+for (const { says, run, want } of dialogues) {
+  test(`a real Dovecot: ${says}`, async (t) => {
+    if (missing !== undefined) return t.skip(missing)
+    const client = await greeted()
+    assert.match(await run(client), want)
+    client.end()
+  })
+}
+
+test('a real Dovecot gives the name: $authenticated_id', async (t) => {
+  if (missing !== undefined) return t.skip(missing)
+  const client = await greeted()
+  await client.say(`AUTH PLAIN ${base64('\0ph10\0secret')}`)
+  await client.say('MAIL FROM:<a@b.example>')
+  client.end()
+  await server.logged(/as: ph10$/m)
+})
