@@ -7,7 +7,7 @@ import { raiseForMessage } from './raise.ts'
 import { bounceMessage } from './reports/bounce.ts'
 import { frozenNotice } from './reports/frozen-notice.ts'
 import { successReport } from './reports/success.ts'
-import { toWarnAbout, warningMessage, warningWanted } from './reports/warning.ts'
+import { toWarnAbout, warningMessage, warningWanted, warningsDue } from './reports/warning.ts'
 import type { DeliverySummary } from './results.ts'
 
 export async function finish(attempt: Attempt): Promise<DeliverySummary> {
@@ -54,6 +54,7 @@ function counts(attempt: Attempt): { delivered: number; failed: number; deferred
 /** Back to the queue, with what is known about the next attempt. */
 async function keep(attempt: Attempt): Promise<DeliverySummary> {
   const { claim, context } = attempt
+  const { settings } = context
   const now = context.ports.now()
   const frozen = attempt.freezeWanted
   const warned = frozen === undefined && (await warn(attempt))
@@ -65,7 +66,10 @@ async function keep(attempt: Attempt): Promise<DeliverySummary> {
   await claim.record({
     done: attempt.marks.takeFresh(),
     firstDelivery: false,
-    ...(warned ? { warningCount: (attempt.envelope.warningCount ?? 0) + 1 } : {}),
+    // Those that were missed are not sent one after the other.
+    ...(warned
+      ? { warningCount: warningsDue(settings.delay_warning, (now - attempt.envelope.receivedAt) / 1000) }
+      : {}),
     ...(frozen === undefined ? {} : { frozenAt: now }),
     // Exim's folder for them is a queue of its own here.
     ...(frozen !== undefined && context.settings.move_frozen_messages ? { queueName: 'Finput' } : {}),

@@ -8,7 +8,7 @@ import {
   fromLine,
   referencesLine,
   returnedPart,
-  returnsWhole,
+  returned,
   statusBlock,
   statusPart,
 } from './report-parts.ts'
@@ -34,15 +34,15 @@ export async function bounceMessage(
   const boundary = boundaryOf(attempt)
   const copies = await errorsCopy(to, context)
   let text = `X-Failed-Recipients: ${failed.map((one) => one.address).join(',\n  ')}\n`
+  if (settings.errors_reply_to !== undefined) text += `Reply-To: ${settings.errors_reply_to}\n`
   text += 'Auto-Submitted: auto-replied\n'
   text += await fromLine(attempt)
   text += `To: ${to}\n`
-  if (settings.errors_reply_to !== undefined) text += `Reply-To: ${settings.errors_reply_to}\n`
   text += referencesLine(attempt)
   text += `Content-Type: multipart/report; report-type=delivery-status; boundary=${boundary}\nMIME-Version: 1.0\n`
   text += items[0] ?? `Subject: Mail delivery failed${toSender ? ': returning message to sender' : ''}\n`
   text += `\n--${boundary}\nContent-type: text/plain; charset=us-ascii\n\n`
-  text += items[1] ?? introduction(attempt, toSender)
+  text += items[1] === undefined ? introduction(attempt, toSender) : `${items[1]}\n`
   for (const one of failed) {
     text += shownAddress(one)
     if (one.message !== '') text += explainError(one.message, one.diagnostic)
@@ -62,7 +62,7 @@ export async function bounceMessage(
     ),
   )
   if (settings.bounce_return_message) {
-    text += await returnedPart(attempt, boundary, returnsWhole(attempt))
+    text += await returnedPart(attempt, boundary, returned(attempt))
   } else {
     text += `--${boundary}--\n`
   }

@@ -84,9 +84,15 @@ export function originalHeaders(attempt: Attempt): ByteString {
 }
 
 /** The part that gives the message back, whole or only its headers. */
-export async function returnedPart(attempt: Attempt, boundary: string, whole: boolean): Promise<ByteString> {
+export async function returnedPart(
+  attempt: Attempt,
+  boundary: string,
+  what: 'whole' | 'headers' | 'limited',
+): Promise<ByteString> {
+  const whole = what === 'whole'
   const type = whole ? 'message/rfc822' : 'text/rfc822-headers'
-  let text = `--${boundary}\nContent-type: ${type}\n\n${originalHeaders(attempt)}\n`
+  const note = what === 'limited' ? limitNote : ''
+  let text = `--${boundary}\nContent-type: ${type}\n\n${originalHeaders(attempt)}${note}\n`
   if (whole) {
     for await (const piece of attempt.claim.message.body()) text += Buffer.from(piece).toString('latin1')
     if (!text.endsWith('\n')) text += '\n'
@@ -95,14 +101,20 @@ export async function returnedPart(attempt: Attempt, boundary: string, whole: bo
 }
 
 /**
- * Is the whole message given back? Not when it is too big, its lines too long, or the sender asked for the headers
+ * How much of the message is given back? Not all of it when it is too big, its lines too long, or the sender asked for the headers
  * only. Source: Exim manual, options bounce_return_*; RFC 3461 section 4.3.
  */
-export function returnsWhole(attempt: Attempt): boolean {
+export function returned(attempt: Attempt): 'whole' | 'headers' | 'limited' {
+  if (!attempt.context.settings.bounce_return_body || attempt.envelope.dsnRet === 'hdrs') return 'headers'
+  return limited(attempt) ? 'limited' : 'whole'
+}
+
+const limitNote = 'X-Exim-DSN-Information: Due to administrative limits only headers are returned\n'
+
+/** Too big, or its lines too long. */
+function limited(attempt: Attempt): boolean {
   const { settings, message } = attempt.context
-  if (!settings.bounce_return_body) return false
-  if (attempt.envelope.maxReceivedLineLength > settings.bounce_return_linesize_limit) return false
-  if (attempt.envelope.dsnRet === 'hdrs') return false
+  if (attempt.envelope.maxReceivedLineLength > settings.bounce_return_linesize_limit) return true
   const limit = settings.bounce_return_size_limit
-  return limit <= 0 || (message?.size ?? 0) <= limit
+  return limit > 0 && (message?.size ?? 0) > limit
 }

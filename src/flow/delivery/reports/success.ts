@@ -21,7 +21,7 @@ export async function successReport(attempt: Attempt): Promise<GeneratedMessage>
     text += `<${routed.recipient.address}> (${how})\n\n`
   }
   text += statusPart(attempt, boundary, attempt.successes.map(block))
-  text += await returnedPart(attempt, boundary, false)
+  text += await returnedPart(attempt, boundary, 'headers')
   return { sender: '', recipients: [envelope.sender], text, about: envelope.id, isReport: true }
 }
 

@@ -70,10 +70,10 @@ export async function warningMessage(
   }
   const items = await templateItems(settings.warn_message_file, 'warn_message_file', context)
   const boundary = boundaryOf(attempt)
-  let text = 'Auto-Submitted: auto-replied\n'
+  let text = settings.errors_reply_to === undefined ? '' : `Reply-To: ${settings.errors_reply_to}\n`
+  text += 'Auto-Submitted: auto-replied\n'
   text += await fromLine(attempt)
   text += `To: ${to}\n`
-  if (settings.errors_reply_to !== undefined) text += `Reply-To: ${settings.errors_reply_to}\n`
   text += referencesLine(attempt)
   text += `Content-Type: multipart/report; report-type=delivery-status; boundary=${boundary}\nMIME-Version: 1.0\n`
   text += items[0] ?? `Subject: Warning: message ${envelope.id} delayed ${delay}\n`
@@ -104,7 +104,7 @@ export async function warningMessage(
       }),
     ),
   )
-  text += await returnedPart(attempt, boundary, false)
+  text += await returnedPart(attempt, boundary, 'headers')
   return { sender: '', recipients: [to], text, about: envelope.id, isReport: true }
 }
 
