@@ -261,12 +261,16 @@ ${cases
 `,
   )
   .join('')}
+begin acl
+told:
+  accept logwrite = event: $event_name $event_data at $host
 begin transports
 ${cases
   .map(
     (c, i) => `t${i}:
   driver = smtp
   port = ${c.bare === true ? bare.port : tlsServer.port}
+  event_action = \${if eq{$event_name}{dane:fail}{\${acl{told}}}}
   ${c.options ?? ''}
 `,
   )
@@ -290,3 +294,20 @@ for (const [i, c] of cases.entries()) {
     await server.logged(new RegExp(c.logged.replaceAll('NAME', nameOf(c, i).replaceAll('.', '\\.'))), 30_000)
   })
 }
+
+test('DANE: what failed is told as the event dane:fail, in the words of RFC 8460', { skip }, async () => {
+  const server = await wantFront()
+  for (const [i, c] of cases.entries()) {
+    const word = / the server did not offer/.test(c.logged)
+      ? 'starttls-not-supported'
+      : /another name/.test(c.logged)
+        ? 'certificate-host-mismatch'
+        : /there is no TLSA record/.test(c.logged)
+          ? 'dane-required'
+          : undefined
+    if (word !== undefined)
+      await server.logged(
+        new RegExp(`event: dane:fail ${word} at mx\\.${nameOf(c, i).replaceAll('.', '\\.')}`),
+      )
+  }
+})

@@ -35,7 +35,11 @@ tls_crl = ${at('crl.pem')}
 tls_verify_hosts = \${if eq{$sender_helo_name}{demand}{*}{:}}
 hosts_require_alpn = \${if eq{$sender_helo_name}{alpn}{*}{:}}
 log_selector = +tls_resumption +tls_certificate_verified
+event_action = \${if eq{$event_name}{tls:fail:connect}{\${acl{told}}}}
 acl_smtp_rcpt = accept logwrite = resumption: $tls_in_resumption
+begin acl
+told:
+  accept logwrite = event: $event_data
 begin routers
 all:
   driver = redirect
@@ -191,7 +195,9 @@ for (const c of clients) {
     const reply = (await client?.say('NOOP')) ?? ''
     client?.socket.destroy()
     assert.equal(reply.startsWith('250'), c.good, reply)
-    if (c.why !== undefined) await server.logged(new RegExp(`\\(SSL_accept\\): .*${c.why.source}`))
+    if (c.why === undefined) return
+    await server.logged(new RegExp(`\\(SSL_accept\\): .*${c.why.source}`))
+    await server.logged(new RegExp(`event: .*${c.why.source}`))
   })
 }
 

@@ -3,6 +3,7 @@
  * Source: Exim manual, "Encrypted SMTP connections using TLS/SSL".
  */
 import type { Duplex } from 'node:stream'
+import { taint } from '../base/text.ts'
 import type { Expandable } from '../base/expandable.ts'
 import type { StartTlsService } from '../flow/receive/services.ts'
 import { hostAndIdent } from '../mail/log-lines.ts'
@@ -201,7 +202,7 @@ async function howToAsk(context: Context): Promise<ServerChoice['clientCertifica
 }
 
 function logFailure(context: Context, connection: ConnectionFacts, why: string): void {
-  // The event tls:fail:connect belongs here.
+  void context.ports.raise('tls:fail:connect', taint(why, '$event_data'), context)
   context.ports.log.main(
     undefined,
     `TLS error on connection from ${hostAndIdent(connection, context.ports.log, false)} (SSL_accept): ${why}`,

@@ -80,7 +80,7 @@ export async function raiseForUnrouted(
 
 /** An event of a connection. For those that may refuse, the text that does; else undefined. */
 export async function raiseForConnection(
-  event: 'tcp:connect' | 'tcp:close' | 'smtp:connect' | 'smtp:ehlo' | 'msg:rcpt:host:defer',
+  event: 'dane:fail' | 'tcp:connect' | 'tcp:close' | 'smtp:connect' | 'smtp:ehlo' | 'msg:rcpt:host:defer',
   data: ByteString,
   routed: RoutedAddress,
   place: { readonly name: ByteString; readonly address: string; readonly port: number },

@@ -404,7 +404,10 @@ class SmtpDelivery {
         { event: 'tls:clear', host: place.name, why: failure.why },
       )
     }
-    // The events tls:fail:connect (failure.why) and dane:fail (failure.result, where wish.dane is in force) belong here.
+    // Of the result types of RFC 8460 section 4.3: Exim manual, "DANE".
+    if (wish.dane.is !== 'none' && end === 'failed' && failure !== undefined) {
+      await raiseForConnection('dane:fail', failure.result, this.#first(), place, this.#context)
+    }
     if (!this.#settings.tls_rpt || end === undefined) return
     const domain = domainOf(this.#first())
     const session = reportedSession(wish, domain, place, sendingIp)
