@@ -150,6 +150,8 @@ export interface MessageControls {
   dmarcEnableForensic: boolean
   cutthrough: { defer: 'spool' | 'pass' } | undefined
   queueName: string | undefined
+  /** `control = utf8_downconvert`: 1 always, -1 where the next host needs it, 0 never; undefined: not said. */
+  utf8Downconvert?: number | undefined
 }
 
 /** A message under reception or in delivery. */
@@ -393,7 +395,9 @@ export interface AclResult {
   readonly userMessage: ByteString | undefined
   readonly logMessage: ByteString | undefined
   /** The statement that decided, for the JSON log and `explain`. */
-  readonly decidedBy?: { readonly acl: string; readonly file: string; readonly line: number } | undefined
+  readonly decidedBy?:
+    | { readonly acl: string; readonly file: string; readonly line: number; readonly verb?: string }
+    | undefined
   /** `log_reject_target`. Undefined: main and reject log. */
   readonly logReject?:
     | { readonly main: boolean; readonly reject: boolean; readonly panic: boolean }
@@ -520,8 +524,14 @@ export interface Log {
   main(id: string | undefined, text: ByteString, facts?: LogFacts): void
   /** Main and reject log; `headers` follow in the reject log only, as Exim's do. */
   reject(id: string | undefined, text: ByteString, options?: RejectOptions): void
+  /** A file for debugging output beside the logs; absent where there are no log files. */
+  debugFile?(tag: string): DebugFile | undefined
   /** Panic log, and main log unless said otherwise. */
   panic(id: string | undefined, text: ByteString, facts?: LogFacts): void
+}
+export interface DebugFile {
+  write(text: ByteString): void
+  remove(): void
 }
 /** For the JSON twin: what the line says as fields, and which line of the configuration decided. */
 export interface LogFacts {

@@ -85,6 +85,8 @@ export interface Envelope {
   readonly spoolFileWireformat?: boolean
   readonly body8bit?: boolean
   readonly smtputf8?: boolean
+  /** Addresses are turned into ASCII for the next host: 1 always, -1 where it needs that. */
+  readonly utf8Downconvert?: number
   readonly dsnRet?: 'full' | 'hdrs'
   readonly dsnEnvid?: ByteString
   /** `$acl_c*` and `$acl_m*` at reception, names without `acl_`: `c_foo`, `m1`; tainted values say where from. */

@@ -152,6 +152,19 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       etrn,
       cutthrough,
       dmarc,
+      async tellFrozen(envelope, to) {
+        const text = `Auto-Submitted: auto-replied\nTo: ${to}\nSubject: Message frozen\n\nMessage ${envelope.id} has been frozen by an ACL.\nThe sender is <${envelope.sender}>.\n`
+        const recipients = to
+          .split(',')
+          .map((one) => one.trim())
+          .filter((one) => one !== '')
+          .map((one) => server.qualifyRecipient(one))
+        await submitGenerated(
+          { sender: '', recipients, text, about: envelope.id, isReport: true },
+          server,
+          await receiving(),
+        )
+      },
       async expn(address, context) {
         const tested = await routing.test(address, 'expn', context)
         return { is: tested.exitCode === 0 ? 'ok' : 'fail', lines: tested.lines }

@@ -13,6 +13,7 @@ import {
   fstatSync,
   mkdirSync,
   openSync,
+  rmSync,
   statSync,
   writeSync,
 } from 'node:fs'
@@ -21,7 +22,7 @@ import type { ByteString } from '../base/text.ts'
 import { decodeUtf8 } from '../base/text.ts'
 import { readLogSelector } from '../mail/log-selectors.ts'
 import { logTime } from '../mail/log-time.ts'
-import type { Log, LogFacts, RejectOptions } from '../ports.ts'
+import type { DebugFile, Log, LogFacts, RejectOptions } from '../ports.ts'
 
 type LogName = 'main' | 'reject' | 'panic'
 
@@ -125,7 +126,28 @@ export function createLog(options: LogOptions): LogFiles {
     return `${stamp()} ${pid}${id === undefined || id === '' ? '' : `${id} `}${clean(text)}\n`
   }
 
+  function debugFile(tag: string): DebugFile | undefined {
+    const template = options.paths.find((path) => path.startsWith('/'))
+    if (template === undefined || !/^[\w.:@+-]*$/.test(tag)) return undefined
+    const name = `${resolvePath(template, 'debug', options)}${tag}`
+    const found = files.get(name) ?? new LogFile(name, name, options.owner)
+    files.set(name, found)
+    return {
+      write(text) {
+        found.add(`${stamp()} ${options.pid} ${text}`)
+        schedule()
+      },
+      remove() {
+        found.flush()
+        found.close()
+        files.delete(name)
+        rmSync(name, { force: true })
+      },
+    }
+  }
+
   return {
+    debugFile,
     selects: (selector) => on.has(selector),
     main(id, text, facts) {
       write('main', line(id, text), false)
@@ -190,7 +212,7 @@ function createStamp(options: LogOptions, milliseconds: boolean): () => string {
   }
 }
 
-function resolvePath(path: string, log: LogName | 'json', options: LogOptions): string {
+function resolvePath(path: string, log: LogName | 'json' | 'debug', options: LogOptions): string {
   if (path === 'stderr') return '/dev/stderr'
   if (path === 'stdout') return '/dev/stdout'
   let name = path.includes('%s') ? path.replace('%s', log) : path

@@ -1,8 +1,13 @@
 /** All tables of dialogues. */
 import type { Table } from './dialogue.ts'
+import { authentication, encryption } from './authentication.ts'
+import { chunks, international, prdr } from './chunks.ts'
+import { controls } from './controls.ts'
+import { hooksTable, notquit } from './hooks.ts'
 import { limits, limitsForGood, synchronisation } from './limits.ts'
 import { mail } from './mail.ts'
 import { malformed } from './malformed.ts'
+import { messageChecks } from './message-checks.ts'
 import { noRcptAcl, refused, refusedEarly, turnedAway } from './refused.ts'
 
 export const tables: readonly Table[] = [
@@ -15,4 +20,13 @@ export const tables: readonly Table[] = [
   limits,
   limitsForGood,
   synchronisation,
+  hooksTable,
+  notquit,
+  controls,
+  chunks,
+  prdr,
+  international,
+  authentication,
+  encryption,
+  messageChecks,
 ]

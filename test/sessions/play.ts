@@ -1,5 +1,6 @@
 /** Plays a dialogue to a server and collects what it answers and logs. */
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import type { StartedServer } from '../support/server.ts'
 import type { Dialogue, Step } from './dialogue.ts'
 
@@ -19,6 +20,11 @@ export async function play(server: StartedServer, dialogue: Dialogue): Promise<P
   const replies = [await client.read(1)]
   for (const step of dialogue.steps) {
     if (client.closed) break
+    if (typeof step === 'object' && 'tls' in step) {
+      await client.encrypt()
+      replies.push('')
+      continue
+    }
     const { send, count } = asSent(step, dialogue.raw === true)
     client.send(send)
     replies.push(await client.read(count))
@@ -30,7 +36,10 @@ export async function play(server: StartedServer, dialogue: Dialogue): Promise<P
   return { replies: replies.map(normalReply), main: normalLines(main), reject: normalLines(reject) }
 }
 
-function asSent(step: Step, raw: boolean): { readonly send: string; readonly count: number } {
+function asSent(
+  step: Exclude<Step, { readonly tls: true }>,
+  raw: boolean,
+): { readonly send: string; readonly count: number } {
   const text = typeof step === 'string' ? step : step.send
   // A chunk of BDAT is told by its size: nothing may be added to it.
   const complete = raw || /^BDAT \d+.*\r\n/.test(text)
@@ -38,7 +47,7 @@ function asSent(step: Step, raw: boolean): { readonly send: string; readonly cou
 }
 
 class Client {
-  readonly #socket: Socket
+  #socket: Socket
   #text = ''
   #wake: (() => void) | undefined
   closed = false
@@ -53,6 +62,23 @@ class Client {
   constructor(socket: Socket) {
     this.#socket = socket
     socket.setNoDelay(true)
+    this.#listen(socket)
+  }
+
+  /** Goes on over TLS. */
+  async encrypt(): Promise<void> {
+    const plain = this.#socket
+    plain.removeAllListeners('data')
+    const secure = connectTls({ socket: plain, rejectUnauthorized: false })
+    await new Promise<void>((resolve) => {
+      secure.once('secureConnect', () => resolve())
+      secure.once('error', () => resolve())
+    })
+    this.#socket = secure
+    this.#listen(secure)
+  }
+
+  #listen(socket: Socket): void {
     socket.on('data', (piece) => {
       this.#text += piece.toString('latin1')
       this.#wake?.()
@@ -104,11 +130,16 @@ function repliesIn(text: string): number {
   return text.match(/^\d{3} [^\r\n]*\r\n/gm)?.length ?? 0
 }
 
+/** Waits until nothing more is logged of how the server was started. */
+export async function quiet(server: StartedServer): Promise<void> {
+  await settled(server, 'main', 0)
+}
+
 /** The log once it has not grown for a while. */
 async function settled(server: StartedServer, name: 'main' | 'reject', from: number): Promise<string> {
   let text = server.log(name).slice(from)
   for (let quiet = 0; quiet < 4; ) {
-    await new Promise((resolve) => setTimeout(resolve, 40))
+    await new Promise((resolve) => setTimeout(resolve, 30))
     const now = server.log(name).slice(from)
     quiet = now === text ? quiet + 1 : 0
     text = now
@@ -119,7 +150,8 @@ async function settled(server: StartedServer, name: 'main' | 'reject', from: num
 const id = /\b[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4})\b/g
 
 function normalReply(text: string): string {
-  return text.replace(id, 'ID')
+  // Exim 4.96 does not know LIMITS (RFC 9422).
+  return text.replace(id, 'ID').replace(/^250-LIMITS .*\r\n/m, '')
 }
 
 /** Time, ids, ports and numbers of connections are not the same twice. */
@@ -131,9 +163,12 @@ function normalLines(text: string): string[] {
       line
         .replace(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d /, '')
         .replace(id, 'ID')
+        .replace(/ id\*=E[0-9A-Za-z-]+@/, ' id*=EID@')
         .replace(/(\[127\.0\.0\.\d\]):\d+/g, '$1:PORT')
         .replace(/connection count = \d+/, 'connection count = N')
         .replace(/ (RT|D)=[\d.]+s/g, ' $1=TIME')
+        // Debian's Exim names ciphers as GnuTLS does.
+        .replace(/ X=\S+ CV=no/g, ' X=CIPHER CV=no')
         .replace(/[A-Z][a-z]{2}, \d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}/g, 'DATE'),
     )
     .filter(

@@ -9,8 +9,9 @@ import {
   failedSenderLine,
   failedSenderOf,
 } from '../../policy/acl/verify/failed-sender.ts'
+import { tlsFields } from '../../mail/log-lines.ts'
 import type { AclPlace, AclResult, Context, LogFacts } from '../../ports.ts'
-import { chooseReply } from '../../wire/smtp/replies.ts'
+import { chooseReply, wrapReply } from '../../wire/smtp/replies.ts'
 import type { Session } from './session-state.ts'
 
 /**
@@ -32,6 +33,14 @@ export async function runAclOption(
   }
   if (textOf(acl) === '') return undefined
   return context.ports.runAcl(acl, place, context)
+}
+
+/** Why an ACL that cannot refuse anything (QUIT, not-QUIT) was wrong to try; undefined: it did not. */
+export function endingAclFailed(result: AclResult | undefined): ByteString | undefined {
+  if (result === undefined || result.verdict === 'accept' || result.verdict === 'discard') return undefined
+  if (result.verdict === 'error') return result.logMessage ?? ''
+  const verb = result.decidedBy?.verb ?? 'deny'
+  return `QUIT or not-QUIT toplevel ACL may not fail ('${verb}' verb used incorrectly)`
 }
 
 /** What is being decided, for the reply and the log line. */
@@ -74,7 +83,7 @@ export function refusalOf(session: Session, result: AclResult, question: AclQues
   const text = chosen.text === '' ? prohibited : chosen.text
   return {
     code: chosen.code,
-    text: temporary ? text : withSenderDetails(session, question, text),
+    text: wrapReply(temporary ? text : withSenderDetails(session, question, text)),
     drop: result.verdict === 'drop',
   }
 }
@@ -119,7 +128,7 @@ function logRefusal(
   const reason = result.logMessage === result.userMessage ? told : (result.logMessage ?? told)
   const sender = question.withSender === true ? `F=<${session.transaction?.message.sender ?? ''}> ` : ''
   const line =
-    `${session.who()}${dmarcField(session)} ${sender}${temporary ? 'temporarily ' : ''}rejected ${question.what}` +
+    `${session.who()}${tlsFields(session.connection, session.log)}${dmarcField(session)} ${sender}${temporary ? 'temporarily ' : ''}rejected ${question.what}` +
     (reason === undefined || reason === '' ? '' : `: ${oneLine(reason)}`)
   session.log.reject(question.id ?? (session.transaction?.message.id || undefined), line, {
     main: result.logReject?.main ?? true,
@@ -180,5 +189,5 @@ export function answerAccepted(
   const message = result?.userMessage
   if (message === undefined || message === '') return session.reply(code, text)
   const chosen = chooseReply(message, code)
-  session.reply(chosen.code, chosen.text)
+  session.reply(chosen.code, wrapReply(chosen.text))
 }

@@ -40,6 +40,9 @@ export function makeEnvelope(
     maxReceivedLineLength: receiver.maxLineLength,
     body8bit: message.body8bit,
     smtputf8: message.smtputf8,
+    ...(controls.utf8Downconvert === undefined || controls.utf8Downconvert === 0
+      ? {}
+      : { utf8Downconvert: controls.utf8Downconvert }),
     ...(transaction.dsnRet === undefined ? {} : { dsnRet: transaction.dsnRet }),
     ...(transaction.dsnEnvid === undefined ? {} : { dsnEnvid: transaction.dsnEnvid }),
     ...(variables === undefined ? {} : { aclVariables: variables }),

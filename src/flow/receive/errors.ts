@@ -1,5 +1,6 @@
 /** Syntax and protocol errors of a client: answered, logged, counted. */
 import { taint, type ByteString } from '../../base/text.ts'
+import { printable } from '../../mail/log-lines.ts'
 import { historyField, type Next, type Session } from './session-state.ts'
 
 /**
@@ -42,7 +43,6 @@ export function countError(session: Session): boolean {
 
 function logTooMany(session: Session): void {
   session.ended = true
-  session.connection.notQuitReason = 'bad-commands'
   session.rejectLog(
     `SMTP call from ${session.who(false)} dropped: too many syntax or protocol errors ` +
       `(last command was "${commandShown(session)}", ${historyField(session.connection.smtpCommandHistory) || 'NULL'})`,
@@ -51,5 +51,5 @@ function logTooMany(session: Session): void {
 }
 
 function commandShown(session: Session): ByteString {
-  return session.connection.smtpCommand
+  return printable(session.connection.smtpCommand)
 }

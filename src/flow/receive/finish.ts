@@ -8,11 +8,13 @@ import { dmarcOf } from '../../mail/dmarc-facts.ts'
 import { spfOf } from '../../mail/spf-facts.ts'
 import type { AclResult } from '../../ports.ts'
 import { type SpooledMessage, SpoolError } from '../../store/spool/api.ts'
+import { wrapReply } from '../../wire/smtp/replies.ts'
 import { answerRefusal, refusalOf, runAclOption, temporaryProblem } from './acl.ts'
 import type { MessageReceiver } from './body.ts'
 import { makeEnvelope, originHost } from './envelope-of.ts'
 import { checkDkim } from './dkim.ts'
 import { applyAclHeaders, type Prepared, prepareHeaders, mergeAclHeaders } from './prepare.ts'
+import { answerRecipients, prdrFinalReply, type PrdrOutcome } from './prdr.ts'
 import { rejectDetail } from './reject-detail.ts'
 import { deliverHow } from './queueing.ts'
 import type { Next, Session, Transaction } from './session-state.ts'
@@ -56,9 +58,19 @@ export async function finishMessage(
       prepared,
       verdict: dkim,
       by: 'DKIM',
+      prdr: undefined,
+      rawRecipients: transaction.recipients.map((one) => one.raw),
     })
   }
   applyAclHeaders(message)
+  const rawRecipients = transaction.recipients.map((one) => one.raw)
+  const prdr = await answerRecipients(session, transaction)
+  if (prdr !== undefined && transaction.recipients.length === 0) {
+    await receiver.abort()
+    const { code, text } = prdrFinalReply(prdr, message.id)
+    session.reply(code, `${options.before}${text}`)
+    return 'continue'
+  }
   const verdict = await runAclOption(session.settings.acl_smtp_data, 'data', transaction.context)
   if (verdict !== undefined) {
     const refusal = refusalOf(session, verdict, {
@@ -77,7 +89,15 @@ export async function finishMessage(
     verdict?.verdict === 'discard' ? 'discarded' : 'accepted',
   )
   const headers = mergeAclHeaders(session, transaction, prepared)
-  return accept(session, transaction, receiver, { ...options, headers, prepared, verdict, by: 'DATA' })
+  return accept(session, transaction, receiver, {
+    ...options,
+    headers,
+    prepared,
+    verdict,
+    by: 'DATA',
+    prdr,
+    rawRecipients,
+  })
 }
 
 interface Acceptance extends FinishOptions {
@@ -86,6 +106,8 @@ interface Acceptance extends FinishOptions {
   readonly verdict: AclResult | undefined
   /** Whose verdict that is. */
   readonly by: 'DKIM' | 'DATA'
+  readonly prdr: PrdrOutcome | undefined
+  readonly rawRecipients: readonly ByteString[]
 }
 
 async function accept(
@@ -114,6 +136,7 @@ async function accept(
   if (spooled === 'refused') return 'continue'
   logReceived(session, transaction, acceptance, envelope)
   session.messagesAccepted++
+  await frozenByAcl(session, transaction, envelope)
   answer(session, transaction, acceptance)
   // The client has its answer while delivery begins.
   if (spooled !== undefined) session.services.accepted(spooled, deliverHow(session, transaction))
@@ -164,6 +187,16 @@ async function handOn(
   return 'continue'
 }
 
+/** `control = freeze`: told in the log, and to those whom `freeze_tell` names. */
+async function frozenByAcl(session: Session, { message }: Transaction, envelope: Envelope): Promise<void> {
+  const { freeze, freezeNoTell } = message.controls
+  if (!freeze) return
+  session.log.main(envelope.id, 'frozen by ACL', { event: 'msg:frozen' })
+  const to = session.settings.freeze_tell
+  if (to === undefined || to === '' || freezeNoTell || session.connection.hostChecking) return
+  await session.services.tellFrozen?.(envelope, to)
+}
+
 /** Makes it durable: only after this may the client be told. */
 async function commit(
   session: Session,
@@ -187,14 +220,29 @@ async function commit(
 function answer(session: Session, transaction: Transaction, acceptance: Acceptance): void {
   const { message } = transaction
   const { fakeReject, fakeDefer } = message.controls
-  if (fakeReject !== undefined) return session.reply(550, `${acceptance.before}${textOfControl(fakeReject)}`)
-  if (fakeDefer !== undefined) return session.reply(450, `${acceptance.before}${textOfControl(fakeDefer)}`)
+  if (fakeReject !== undefined) return answerFalsely(session, fakeReject, 550, acceptance.before)
+  if (fakeDefer !== undefined) return answerFalsely(session, fakeDefer, 450, acceptance.before)
   const own = acceptance.verdict?.userMessage
   if (own !== undefined && own !== '') {
     return session.reply(250, `${acceptance.before}${own.replace(/^2\d\d /, '')}`)
   }
+  if (acceptance.prdr !== undefined) {
+    const { code, text } = prdrFinalReply(acceptance.prdr, message.id)
+    return session.reply(code, `${acceptance.before}${text}`)
+  }
   session.reply(250, `${acceptance.before}OK id=${message.id}`)
   if (session.connection.hostChecking) session.remark('**** SMTP testing: that is not a real message id!')
+}
+
+/** `control = fakereject`, `fakedefer`. */
+function answerFalsely(
+  session: Session,
+  control: Parameters<typeof textOfControl>[0],
+  code: number,
+  before: ByteString,
+): void {
+  // A code in the text is words: so it was observed.
+  session.reply(code, `${before}${wrapReply(textOfControl(control))}`)
 }
 
 function textOfControl(text: string | { readonly text: string }): ByteString {
@@ -218,9 +266,9 @@ function logReceived(
       body8bitmime: transaction.body8bitmime,
       chunking: acceptance.chunking,
       pipelining: pipeliningField(session),
-      prdr: transaction.message.prdrRequested && envelope.recipients.length > 1,
+      prdr: transaction.message.prdrRequested,
       rawSender: transaction.rawSender,
-      rawRecipients: transaction.recipients.map((one) => one.raw),
+      rawRecipients: acceptance.rawRecipients,
       about: session.services.reference,
       messageIdCreated: acceptance.prepared.messageIdCreated,
       dkimDomain: dkimOf(transaction.message)?.signatures.findLast(({ status }) => status === 'pass')
@@ -228,7 +276,7 @@ function logReceived(
       arcPassed: arcOf(transaction.message)?.state === 'pass',
       spf: spfOf(transaction.message)?.result,
       dmarc: dmarcOf(transaction.message)?.status,
-      fakeReject: controls.fakeReject !== undefined || controls.fakeDefer !== undefined,
+      fakeReject: controls.fakeReject !== undefined,
     },
     log,
   )

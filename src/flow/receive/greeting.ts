@@ -3,6 +3,7 @@ import { isFailure } from '../../base/outcome.ts'
 import { textOf } from '../../base/text.ts'
 import { chooseReply } from '../../wire/smtp/replies.ts'
 import { answerRefusal, refusalOf, runAclOption } from './acl.ts'
+import { askIdent } from './ident.ts'
 import { clientMatches, expandTimeMs } from './matching.ts'
 import { aclContext } from './pre-mail.ts'
 import type { Next, Session } from './session-state.ts'
@@ -36,6 +37,18 @@ export async function welcome(session: Session): Promise<Next> {
     connection.proxy?.failed !== true &&
     (await clientMatches(settings.pipelining_advertise_hosts, context)) &&
     (await clientMatches(settings.pipelining_connect_advertise_hosts, context))
+  await askIdent(session)
+  return greet(session)
+}
+
+/** After XCLIENT: the connect ACL and the banner for the client that was told. */
+export function welcomeAgain(session: Session): Promise<Next> {
+  return greet(session)
+}
+
+/** The connect ACL and the banner. */
+async function greet(session: Session): Promise<Next> {
+  const { settings } = session
   const result = await runAclOption(settings.acl_smtp_connect, 'connect', () => aclContext(session))
   if (result !== undefined) {
     const refusal = refusalOf(session, result, { what: 'connection in "connect" ACL' })

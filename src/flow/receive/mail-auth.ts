@@ -18,7 +18,9 @@ export async function mailAuth(
   if (value === undefined || value === '<>') return undefined
   const own = connection.authenticatedSender
   connection.authenticatedSender = decodeXtext(value)
-  const acl = await runAclOption(session.settings.acl_smtp_mailauth, 'mailauth', aclContext(session))
+  const result = await runAclOption(session.settings.acl_smtp_mailauth, 'mailauth', aclContext(session))
+  // What the parameter says is no reason to close the connection.
+  const acl = result?.verdict === 'drop' ? { ...result, verdict: 'defer' as const } : result
   if (acl !== undefined && (acl.verdict === 'defer' || acl.verdict === 'error')) {
     connection.authenticatedSender = own
     const what = `MAILAUTH ${session.connection.smtpCommandArgument}`

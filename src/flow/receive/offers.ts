@@ -1,5 +1,6 @@
 /** The lines of the EHLO reply. Source: RFC 5321 section 4.1.1.1; order observed of Exim 4.96. */
 import { clientMatches, expandInteger } from './matching.ts'
+import { xclientNames } from './xclient-names.ts'
 import { preMailControls } from './pre-mail.ts'
 import type { Extension, Session } from './session-state.ts'
 
@@ -32,6 +33,31 @@ export async function offerExtensions(session: Session): Promise<string[]> {
   const tls = session.services.startTls
   if (session.connection.tls === undefined && tls !== undefined && (await tls.offered(context)))
     offer('STARTTLS')
+  if (settings.prdr_enable) offer('PRDR')
+  if (settings.accept_8bitmime && (await clientMatches(settings.smtputf8_advertise_hosts, context)))
+    offer('SMTPUTF8')
+  const limits = await limitsLine(session)
+  if (limits !== '') offer('LIMITS', limits)
+  if (
+    settings.acl_smtp_wellknown !== undefined &&
+    (await clientMatches(settings.wellknown_advertise_hosts, context))
+  ) {
+    offer('WELLKNOWN')
+  }
+  if (await clientMatches(settings.hosts_xclient, context))
+    offer('XCLIENT', `XCLIENT ${xclientNames.join(' ')}`)
   lines.push('HELP')
   return lines
+}
+
+/** What one connection and one message may hold. Source: RFC 9422. */
+async function limitsLine({ settings, context }: Session): Promise<string> {
+  if (!(await clientMatches(settings.limits_advertise_hosts, context))) return ''
+  const mails = (await expandInteger(settings.smtp_accept_max_per_connection, context)) ?? 0
+  const recipients = (await expandInteger(settings.recipients_max, context)) ?? 0
+  const parts = [
+    ...(mails > 0 ? [`MAILMAX=${mails}`] : []),
+    ...(recipients > 0 ? [`RCPTMAX=${recipients}`] : []),
+  ]
+  return parts.length === 0 ? '' : `LIMITS ${parts.join(' ')}`
 }

@@ -10,7 +10,7 @@ export function deliverHow(session: Session, transaction: Transaction): Accepted
   const { settings, services } = session
   const { controls, id } = transaction.message
   if (controls.queueOnly && !controls.queueFirstPassRoute) {
-    return { next: 'queue', because: 'control = queue_only' }
+    return delayed(session, id, 'queued by ACL', 'control = queue_only')
   }
   if (controls.freeze) return { next: 'queue', because: 'frozen' }
   const { queueing } = services

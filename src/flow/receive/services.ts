@@ -1,7 +1,7 @@
 /** What reception asks of the rest of the house, and what a dialogue runs over: types only. */
 import type { Awaitable } from '../../base/outcome.ts'
 import type { ByteString } from '../../base/text.ts'
-import type { Header } from '../../mail/envelope.ts'
+import type { Envelope, Header } from '../../mail/envelope.ts'
 import type { ConnectionFacts, Context } from '../../ports.ts'
 import type { Spool, SpooledMessage } from '../../store/spool/api.ts'
 import type { CutthroughService } from '../cutthrough-types.ts'
@@ -128,6 +128,8 @@ export interface ReceiveServices {
   ): Awaitable<{ readonly is: 'started' | 'busy' | 'failed'; readonly text: string }>
   /** Told of each message whose DATA ACL has run, for DMARC reports. Does not hold the session up. */
   readonly dmarc?: { settled(context: Context, fate: DmarcFate): void } | undefined
+  /** Sends a notice that a message was frozen to the addresses of `freeze_tell`. */
+  tellFrozen?(envelope: Envelope, to: string): Promise<void>
   /** One-level expansion for EXPN: lines without brackets. Absent: the address itself. */
   expn?(
     address: ByteString,

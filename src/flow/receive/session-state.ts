@@ -21,6 +21,9 @@ const extensionBits = {
   SIZE: 128,
   STARTTLS: 256,
   AUTH: 512,
+  XCLIENT: 1024,
+  LIMITS: 2048,
+  WELLKNOWN: 4096,
 } as const
 export type Extension = keyof typeof extensionBits
 
@@ -100,6 +103,8 @@ export class Session {
   logsConnection = true
   /** An ending line has been logged. */
   ended = false
+  /** A line tells of a session without mail. */
+  tellsNoMail = true
   /** `acl_smtp_quit` has run, so `acl_smtp_notquit` does not. */
   quitSeen = false
   /** The line about too many recipients has been written for this message. */
@@ -118,6 +123,12 @@ export class Session {
 
   get settings(): Context['settings'] {
     return this.context.settings
+  }
+
+  /** `control = debug`: the rest of the session writes its debugging text there. */
+  setDebug(write: Context['debug']): void {
+    Object.assign(this.context, { debug: write })
+    if (this.transaction !== undefined) Object.assign(this.transaction.context, { debug: write })
   }
 
   /** Who is there, for the middle of a log line: `H=(x) [192.0.2.1]`. */

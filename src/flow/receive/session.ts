@@ -4,11 +4,12 @@
  */
 import type { ByteString } from '../../base/text.ts'
 import { duration } from '../../mail/log-lines.ts'
-import type { ConnectionFacts } from '../../ports.ts'
+import type { ConnectionFacts, Context } from '../../ports.ts'
 import type { LineResult } from '../../wire/line-reader.ts'
+import { debugKey } from '../../policy/acl/controls/debug.ts'
 import { flushKey } from '../../policy/acl/flush.ts'
 import { recognise } from '../../wire/smtp/grammar.ts'
-import { runAclOption } from './acl.ts'
+import { endingAclFailed, runAclOption } from './acl.ts'
 import type { Command } from './commands/command.ts'
 import { commands } from './commands/index.ts'
 import { clientError, raiseError } from './errors.ts'
@@ -32,6 +33,7 @@ export async function runSession(
 ): Promise<{ readonly lost: boolean }> {
   const session = new Session(io, connection, services)
   // A delay or a callout in an ACL may last: clients that grouped their commands get the answers so far.
+  connection.extra.set(debugKey, (write: Context['debug']) => session.setDebug(write))
   connection.extra.set(flushKey, () => io.flush())
   try {
     if ((await welcome(session)) === 'continue') {
@@ -197,6 +199,7 @@ function inputEnded(session: Session, input: Extract<LineResult, { is: 'end' }>)
   session.ended = true
   if (input.why === 'timeout') {
     connection.notQuitReason = 'command-timeout'
+    session.tellsNoMail = false
     session.reset('command timeout')
     if (log.selects('lost_incoming_connection')) {
       session.mainLog(`SMTP command timeout on connection from ${session.who(false)}`, {
@@ -264,15 +267,22 @@ async function finish(session: Session): Promise<void> {
 /** Source: Exim manual, "The not-QUIT ACL". */
 async function runNotQuit(session: Session): Promise<void> {
   if (session.quitSeen || session.turnedAway || session.settings.acl_smtp_notquit === undefined) return
+  // Too many errors are no reason that the manual names: the ACL does not run. Observed of Exim 4.96.
+  if (session.connection.notQuitReason === '') return
   const result = await runAclOption(session.settings.acl_smtp_notquit, 'notquit', () => aclContext(session))
-  if (result?.verdict === 'error') {
-    session.log.panic(undefined, `ACL for not-QUIT returned ERROR: ${result.logMessage ?? ''}`)
-  }
+  const wrong = endingAclFailed(result)
+  if (wrong !== undefined) session.log.panic(undefined, `ACL for not-QUIT returned ERROR: ${wrong}`)
 }
 
 function logNoMail(session: Session): void {
   if (session.connection.proxy?.healthCheck === true) return
-  if (session.messagesStarted > 0 || session.turnedAway || !session.log.selects('smtp_no_mail')) return
+  if (
+    session.messagesStarted > 0 ||
+    session.turnedAway ||
+    !session.tellsNoMail ||
+    !session.log.selects('smtp_no_mail')
+  )
+    return
   session.mainLog(`no MAIL in SMTP connection from ${session.who(false)}${session.noMailFields()}`, {
     event: 'smtp:no-mail',
     commands: session.connection.smtpCommandHistory.join(','),

@@ -605,7 +605,7 @@ test('no_multiline_responses leaves one line of a refusal', async () => {
 test('a verdict tells which statement decided', async () => {
   const bench = policyBench({ acls: 't:\nwarn\ndeny hosts = *\naccept' })
   const result = await bench.runAcl('t', 'rcpt', bench.context)
-  assert.deepEqual(result.decidedBy, { acl: 't', file: 'exim.conf', line: 3 })
+  assert.deepEqual(result.decidedBy, { acl: 't', file: 'exim.conf', line: 3, verb: 'deny' })
 })
 
 test('an ACL with nothing to wait for gives its verdict at once', () => {
@@ -649,7 +649,7 @@ test('an ACL in a file is read once, and again when it changes', async () => {
     const { runAcl, context, debug } = policyBench({})
     const first = await runAcl(file, 'rcpt', context)
     assert.equal(first.userMessage, 'first')
-    assert.deepEqual(first.decidedBy, { acl: file, file, line: 3 })
+    assert.deepEqual(first.decidedBy, { acl: file, file, line: 3, verb: 'accept' })
     assert.deepEqual(debug[0], `read ACL from file ${file}`)
     writeFileSync(file, 'accept message = another text\n')
     assert.equal((await runAcl(file, 'rcpt', context)).userMessage, 'another text')

@@ -166,15 +166,15 @@ const findings: readonly Finding[] = [
   },
   {
     says: 'a control that does not work yet',
-    acls: 't:\naccept control = debug',
+    acls: 't:\naccept control = dscp/ef',
     option: 't',
-    message: 'control "debug" has no effect in this version of Postern',
+    message: 'control "dscp" has no effect in this version of Postern',
     severity: 'warning',
   },
   {
-    says: 'an item of verify that does not work yet',
-    acls: 't:\naccept verify = csa',
-    message: 'ACL condition "verify = csa" does not work in this version of Postern',
+    says: 'an item of verify that nobody knows',
+    acls: 't:\naccept verify = cda',
+    message: 'unknown item "cda" in ACL condition "verify cda"',
     severity: 'error',
   },
   {

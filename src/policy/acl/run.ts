@@ -206,7 +206,12 @@ function conclude(
 }
 
 function placeOf(acl: Acl, statement: Statement | undefined): AclResult['decidedBy'] {
-  return { acl: acl.name ?? 'inline', file: statement?.file ?? '', line: statement?.line ?? 0 }
+  return {
+    acl: acl.name ?? 'inline',
+    file: statement?.file ?? '',
+    line: statement?.line ?? 0,
+    ...(statement === undefined ? {} : { verb: statement.verb }),
+  }
 }
 
 function broken(verdict: 'defer' | 'error'): Decision {

@@ -71,6 +71,8 @@ function optionLines(envelope: Envelope): ByteString[] {
   value('tls_sni', host?.tlsSni, true)
   value('tls_ver', host?.tlsVersion)
   flag('smtputf8', envelope.smtputf8)
+  flag('utf8_downcvt', envelope.utf8Downconvert === 1)
+  flag('utf8_optdowncvt', envelope.utf8Downconvert === -1)
   value('dsn_envid', envelope.dsnEnvid)
   if (envelope.dsnRet !== undefined) lines.push(`-dsn_ret ${envelope.dsnRet === 'full' ? 1 : 2}`)
   return [...lines, ...keptLines(envelope)]

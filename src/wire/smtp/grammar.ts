@@ -93,7 +93,7 @@ export function validHelo(argument: ByteString, extra: ByteString): boolean {
     return literal !== null
   }
   for (const char of argument) {
-    if (!/[A-Za-z0-9.\x80-\xff-]/.test(char) && !extra.includes(char)) return false
+    if (!/[A-Za-z0-9.-]/.test(char) && !extra.includes(char)) return false
   }
   return true
 }

@@ -19,6 +19,36 @@ export function formatReply(code: number, text: ByteString): ByteString {
     .join('')
 }
 
+/** RFC 5321 section 4.5.3.1.5 allows 512 bytes; Exim cuts at this, for clients that show replies to people. */
+const widestText = 75
+/** No cut is made before this. */
+const narrowestText = 35
+
+/** Cuts long lines of an ACL's words at spaces, after a colon where there is one. Observed of Exim 4.96. */
+export function wrapReply(text: ByteString): ByteString {
+  return text.split('\n').flatMap(wrapLine).join('\n')
+}
+
+function wrapLine(line: ByteString): ByteString[] {
+  const lines: ByteString[] = []
+  let rest = line
+  while (rest.length > widestText) {
+    const cut = cutOf(rest)
+    if (cut < 0) break
+    lines.push(rest.slice(0, cut).trimEnd())
+    rest = rest.slice(cut).trimStart()
+  }
+  return [...lines, rest]
+}
+
+/** Where a line that is too long is cut; -1: nowhere. */
+function cutOf(line: ByteString): number {
+  const colon = line.lastIndexOf(': ', widestText - 1)
+  if (colon >= narrowestText) return colon + 1
+  const space = line.lastIndexOf(' ', widestText)
+  return space > narrowestText ? space : line.indexOf(' ', widestText)
+}
+
 /** Nothing from outside may end a line or hide in it. */
 function cleaned(line: ByteString): ByteString {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
@@ -39,8 +69,9 @@ export function chooseReply(message: ByteString, defaultCode: number): ChosenRep
   const given = match?.[1]
   if (given === undefined) return { code: defaultCode, text: message, wrongCode: undefined }
   const text = message.slice(4)
-  const fits = given[0] === String(defaultCode)[0]
-  return fits
-    ? { code: Number(given), text, wrongCode: undefined }
-    : { code: defaultCode, text, wrongCode: given }
+  // VRFY is refused with 252, which says little; a plain refusal may be told all the same.
+  const fits = given[0] === String(defaultCode)[0] || (defaultCode === 252 && given[0] === '5')
+  if (fits) return { code: Number(given), text, wrongCode: undefined }
+  // An enhanced code would be of the wrong class too.
+  return { code: defaultCode, text: text.replace(/^[245]\.\d{1,3}\.\d{1,3} /, ''), wrongCode: given }
 }

@@ -2,6 +2,16 @@
 import type { FuzzTarget } from '../target.ts'
 import { expansions } from './expansions.ts'
 import { lists } from './lists.ts'
+import { messageData } from './message-data.ts'
+import { proxyHeaders } from './proxy-headers.ts'
 import { regularExpressions } from './regular-expressions.ts'
+import { smtpCommands } from './smtp-commands.ts'
 
-export const targets: readonly FuzzTarget[] = [expansions, lists, regularExpressions]
+export const targets: readonly FuzzTarget[] = [
+  expansions,
+  lists,
+  messageData,
+  proxyHeaders,
+  regularExpressions,
+  smtpCommands,
+]

@@ -9,6 +9,7 @@ import { beginChecks } from '../../../policy/msgauth/content-checks.ts'
 import { dataEnded, type DataEnd, refuseBody } from '../data-problems.ts'
 import { finishMessage } from '../finish.ts'
 import { clientMatches, expandInteger } from '../matching.ts'
+import { preMailControls } from '../pre-mail.ts'
 import type { Next, Session, Transaction } from '../session-state.ts'
 import { outOfStep, tooSoon } from '../synchronisation.ts'
 import { uucpLine } from '../uucp.ts'
@@ -87,7 +88,7 @@ function refuseForTooMany(session: Session): Next {
 function noRecipients(session: Session, verb: string): Next {
   const error = session.rcptError
   const reason =
-    error === undefined || session.rcptErrorsDiffer
+    error === undefined || session.rcptErrorsDiffer || oneLineOnly(session)
       ? ''
       : `All RCPT commands were rejected with this error:\n${error}\n`
   if (session.refusalsExpected) {
@@ -96,6 +97,11 @@ function noRecipients(session: Session, verb: string): Next {
   }
   const plain = `valid RCPT command must precede ${verb}`
   return clientError(session, 'protocol', 503, `${reason}${plain}`, plain)
+}
+
+/** `control = no_multiline_responses`. */
+function oneLineOnly(session: Session): boolean {
+  return (session.transaction?.message.controls ?? preMailControls(session))?.noMultilineResponses === true
 }
 
 async function newReceiver(session: Session, transaction: Transaction): Promise<MessageReceiver> {
@@ -187,7 +193,7 @@ async function takeChunk(session: Session, size: number, last: boolean): Promise
   }
   let total = session.chunks.bytes
   const held = scanner.finish()
-  if (receiver.inLine && held === '') total += 2
+  if ((receiver.inLine || total === 0) && held === '') total += 2
   await receiver.finish(held)
   session.chunks = undefined
   return take(session, transaction, receiver, true, ` ${size} byte chunk, total ${total}\n`)

@@ -1,5 +1,6 @@
 /** HELO and EHLO. Source: RFC 5321 section 4.1.1.1; Exim manual, `helo_...` options. */
 import type { ByteString } from '../../../base/text.ts'
+import { printable } from '../../../mail/log-lines.ts'
 import { validHelo } from '../../../wire/smtp/grammar.ts'
 import { answerRefusal, refusalOf, runAclOption } from '../acl.ts'
 import { countError } from '../errors.ts'
@@ -102,7 +103,7 @@ async function lookUpOwnName(session: Session, argument: ByteString): Promise<vo
 function invalid(session: Session, argument: ByteString, verb: string): Next {
   const shown = argument === '' ? '(no argument given)' : argument
   session.rejectLog(
-    `rejected ${verb} from ${session.who(false)}: syntactically invalid argument(s): ${shown}`,
+    `rejected ${verb} from ${session.who(false)}: syntactically invalid argument(s): ${printable(shown)}`,
     { event: 'smtp:rejected', what: verb },
   )
   session.reply(501, `Syntactically invalid ${verb} argument(s)`)

@@ -8,6 +8,8 @@ import { quit } from './quit.ts'
 import { rcpt } from './rcpt.ts'
 import { help, noop, rset, starttls } from './small.ts'
 import { expn, vrfy } from './verify.ts'
+import { wellknown } from './wellknown.ts'
+import { xclient } from './xclient.ts'
 import type { Command } from './command.ts'
 
 export const commands: readonly Command[] = [
@@ -26,4 +28,6 @@ export const commands: readonly Command[] = [
   expn,
   help,
   etrn,
+  wellknown,
+  xclient,
 ]

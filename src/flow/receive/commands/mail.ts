@@ -15,6 +15,7 @@ import { clientMatches, expandInteger } from '../matching.ts'
 import { newMessage } from '../message-facts.ts'
 import { originatorOf, preMailControls } from '../pre-mail.ts'
 import type { Next, Session, Transaction } from '../session-state.ts'
+import { slowDown } from '../slow-down.ts'
 import { spoolHasRoom } from '../space.ts'
 import { maySetSender } from '../trust.ts'
 import type { Command } from './command.ts'
@@ -32,6 +33,7 @@ export const mail: Command = {
 async function proceed(session: Session, argument: ByteString): Promise<Next> {
   const { settings, context } = session
   session.messagesStarted++
+  await slowDown(session, 'smtp_ratelimit_mail', session.messagesStarted)
   if (!session.heloSeen && (await clientMatches(settings.hosts_require_helo, context, true))) {
     session.rejectLog(`rejected MAIL from ${session.who(false)}: no HELO/EHLO given`, {
       event: 'smtp:rejected',
@@ -92,6 +94,7 @@ async function begin(
   message.smtputf8 = utf8
   message.prdrRequested = parameters.some((one) => one.name === 'PRDR')
   message.sender = (await session.services.rewriting?.sender(sender, context)) ?? sender
+  connectionProtocol(session, utf8)
   const transaction: Transaction = {
     message,
     context,
@@ -202,6 +205,12 @@ async function qualified(
 async function allowsUnqualified(session: Session): Promise<boolean> {
   if (!session.remote) return true
   return clientMatches(session.settings.sender_unqualified_hosts, session.context)
+}
+
+/** `utf8esmtp`: the protocol of a message with SMTPUTF8. Source: RFC 6531 section 4.3; wording observed of Exim 4.96. */
+function connectionProtocol({ connection }: Session, utf8: boolean): void {
+  const plain = connection.protocol.replace(/^utf8/, '')
+  connection.protocol = utf8 ? `utf8${plain}` : plain
 }
 
 /** `login@qualify_domain` of the calling user. */

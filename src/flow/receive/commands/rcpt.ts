@@ -9,6 +9,7 @@ import { addressOptions } from '../address-options.ts'
 import { clientError } from '../errors.ts'
 import { clientMatches, expandInteger } from '../matching.ts'
 import type { Next, Session, Transaction } from '../session-state.ts'
+import { slowDown } from '../slow-down.ts'
 import type { Command } from './command.ts'
 
 export const rcpt: Command = {
@@ -26,6 +27,7 @@ async function proceed(session: Session, argument: ByteString): Promise<Next> {
   if (transaction === undefined) return noSender(session)
   const { message } = transaction
   message.rcptCount++
+  await slowDown(session, 'smtp_ratelimit_rcpt', message.rcptCount)
   if (argument === '') {
     const problem = 'RCPT must have an address operand'
     return malformed(session, transaction, problem, problem)

@@ -71,7 +71,7 @@ export const starttls: Command = {
     const result = await runAclOption(session.settings.acl_smtp_starttls, 'starttls', () =>
       aclContext(session),
     )
-    const refusal = result === undefined ? undefined : refusalOf(session, result, { what: 'STARTTLS' })
+    const refusal = result === undefined ? undefined : refusalOf(session, result, { what: 'STARTTLS ' })
     if (refusal !== undefined) return answerRefusal(session, refusal)
     if ((await tls.problem?.(session.context)) !== undefined) {
       session.securityFailure = true

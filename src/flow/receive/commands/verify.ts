@@ -76,8 +76,7 @@ async function readAddress(session: Session, argument: ByteString): Promise<{ fu
   const { settings, context } = session
   const parsed = parseAddress(argument, addressOptions(settings, false))
   if (parsed.is === 'error') {
-    const text = argument === '' ? parsed.message : `${argument}: ${parsed.message}`
-    session.reply(501, text)
+    session.reply(501, parsed.message)
     return 'continue'
   }
   if (parsed.domain !== '') return { full: parsed.address }

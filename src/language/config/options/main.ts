@@ -67,7 +67,7 @@ export const mainOptions = {
     type: 'expand',
     default: 'accept',
     tier: 'A',
-    secures: true,
+    since: '0.1',
     doc: 'The ACL run for each recipient after the message, when the client asked for per-recipient replies.',
   },
   acl_smtp_dkim: {
@@ -177,7 +177,7 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'B',
-    secures: true,
+    since: '0.1',
     doc: 'The ACL that decides about the WELLKNOWN command.',
   },
   add_environment: {
@@ -624,12 +624,14 @@ export const mainOptions = {
     type: 'integer',
     default: 5,
     tier: 'B',
+    since: '0.1',
     doc: 'How many parent domains are searched for a CSA record.',
   },
   dns_csa_use_reverse: {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether a CSA check of an address literal goes by the reverse DNS.',
   },
   dns_dnssec_ok: {
@@ -948,7 +950,7 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'B',
-    secures: true,
+    since: '0.1',
     doc: 'Clients that may use XCLIENT to speak for another client.',
   },
   ignore_bounce_errors_after: {
@@ -1039,6 +1041,7 @@ export const mainOptions = {
     type: 'hostList',
     default: '*',
     tier: 'B',
+    since: '0.1',
     doc: 'Clients to whom LIMITS is offered.',
   },
   local_from_check: {
@@ -1296,6 +1299,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether PRDR, a reply for each recipient after the data, is offered.',
   },
   preserve_message_logs: {
@@ -1518,13 +1522,21 @@ export const mainOptions = {
     type: 'hostList',
     default: '@[]',
     tier: 'C',
+    since: '0.1',
     doc: 'Clients that are asked by the ident protocol who is calling.',
   },
-  rfc1413_port: { type: 'integer', default: 113, tier: 'C', doc: 'Port of the ident protocol.' },
+  rfc1413_port: {
+    type: 'integer',
+    default: 113,
+    tier: 'C',
+    since: '0.1',
+    doc: 'Port of the ident protocol.',
+  },
   rfc1413_query_timeout: {
     type: 'time',
     default: 0,
     tier: 'C',
+    since: '0.1',
     doc: 'Longest wait for an ident answer; zero means ident is not used.',
   },
   sender_unqualified_hosts: {
@@ -1690,21 +1702,21 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'B',
-    secures: true,
+    since: '0.1',
     doc: 'Clients that are slowed down when they send much.',
   },
   smtp_ratelimit_mail: {
     type: 'string',
     default: undefined,
     tier: 'B',
-    secures: true,
+    since: '0.1',
     doc: 'How MAIL commands beyond a number are slowed down.',
   },
   smtp_ratelimit_rcpt: {
     type: 'string',
     default: undefined,
     tier: 'B',
-    secures: true,
+    since: '0.1',
     doc: 'How RCPT commands beyond a number are slowed down.',
   },
   smtp_receive_timeout: {
@@ -1731,6 +1743,7 @@ export const mainOptions = {
     type: 'hostList',
     default: '*',
     tier: 'A',
+    since: '0.1',
     doc: 'Clients to whom SMTPUTF8 is offered.',
   },
   spamd_address: {
@@ -2099,6 +2112,7 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Clients to whom WELLKNOWN is offered.',
   },
   write_rejectlog: {

@@ -5,13 +5,13 @@ import type { Phases } from '../place.ts'
 import type { AclCall, ControlRow } from '../row.ts'
 
 type Flag = {
-  [K in keyof MessageControls]: MessageControls[K] extends boolean ? K : never
+  [K in keyof MessageControls]-?: MessageControls[K] extends boolean ? K : never
 }[keyof MessageControls]
 
 const overSmtp: Phases = { except: ['notsmtp', 'notsmtp_start'] }
 
 /** Flags that nothing heeds yet. */
-const pending = new Set(['allow_auth_unadvertised', 'no_mbox_unspool'])
+const pending = new Set(['no_mbox_unspool'])
 
 function flag(
   name: string,

@@ -1,12 +1,23 @@
 /** All controls, sorted. */
 import type { ControlRow } from '../row.ts'
+import { debug } from './debug.ts'
 import { caseControls, flagControls } from './flags.ts'
 import { missingControls } from './missing.ts'
-import { cutthroughDelivery, fakedefer, fakereject, freeze, queue, submission } from './options.ts'
+import {
+  cutthroughDelivery,
+  fakedefer,
+  fakereject,
+  freeze,
+  queue,
+  submission,
+  utf8Downconvert,
+} from './options.ts'
+import { wellknown } from './wellknown.ts'
 
 export const controls: readonly ControlRow[] = [
   ...caseControls,
   cutthroughDelivery,
+  debug,
   fakedefer,
   fakereject,
   ...flagControls,
@@ -14,6 +25,8 @@ export const controls: readonly ControlRow[] = [
   ...missingControls,
   queue,
   submission,
+  utf8Downconvert,
+  wellknown,
 ].sort((a, b) => (a.name < b.name ? -1 : 1))
 
 const byName = new Map(

@@ -1,7 +1,7 @@
 /** Controls that take options after a slash. */
 import { slice, type Text, textOf } from '../../../base/text.ts'
 import type { Phases } from '../place.ts'
-import type { ControlRow } from '../row.ts'
+import { type ControlRow, errorOf } from '../row.ts'
 import { setFlags } from './flags.ts'
 
 const receiving: Phases = { only: ['mail', 'rcpt', 'predata', 'data', 'prdr', 'notsmtp', 'mime'] }
@@ -61,7 +61,7 @@ function fake(name: string, doc: string, field: 'fakeReject' | 'fakeDefer'): Con
     takesOptions: true,
     apply(call, options) {
       const standard =
-        'Your message has been rejected but is being\nkept for evaluation.\nIf it was a legitimate message, it may still be\ndelivered to the target recipient(s).'
+        'Your message has been rejected but is being kept for evaluation.\nIf it was a legitimate message, it may still be delivered to the target recipient(s).'
       setFlags(call, { [field]: textOf(options) === '' ? standard : options })
       return undefined
     },
@@ -119,6 +119,22 @@ export const cutthroughDelivery: ControlRow = {
     if ((call.context.message?.recipients.length ?? 0) > 0) return undefined
     const pass = textOf(options).split('/').includes('defer=pass')
     setFlags(call, { cutthrough: { defer: pass ? 'pass' : 'spool' } })
+    return undefined
+  },
+}
+
+/** What the deliveries do with it is theirs. Source: Exim manual, "Internationalisation". */
+export const utf8Downconvert: ControlRow = {
+  name: 'utf8_downconvert',
+  doc: 'Addresses in UTF-8 are turned into their ASCII form for the next host: 1 always, -1 where it must be, 0 never.',
+  since: '0.1',
+  tier: 'B',
+  phases: { only: ['rcpt', 'vrfy'] },
+  takesOptions: true,
+  apply(call, options) {
+    const value = { '': 1, '1': 1, '0': 0, '-1': -1 }[textOf(options)]
+    if (value === undefined) return errorOf('bad option value for control=utf8_downconvert')
+    setFlags(call, { utf8Downconvert: value })
     return undefined
   },
 }

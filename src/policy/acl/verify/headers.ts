@@ -126,10 +126,14 @@ export const headerSender: VerifyRow = {
     const { context } = call
     const headers = context.message?.headers ?? []
     let deferred = false
+    let broken: string | undefined
     for (const name of ['sender', 'reply-to', 'from']) {
       for (const { header, text } of addressesIn(headers, [name])) {
         const parsed = parseAddress(text)
-        if (parsed.is === 'error') continue
+        if (parsed.is === 'error') {
+          broken ??= `syntax error in '${header}:' header when scanning for sender: ${parsed.message} in "${text.trim()}"`
+          continue
+        }
         context.debug?.('acl', `verifying ${header}: header address ${parsed.address}`)
         if (parsed.domain === '') continue
         const result = await verifySender(parsed.address, argument.options, context)
@@ -140,6 +144,7 @@ export const headerSender: VerifyRow = {
         }
       }
     }
+    if (broken !== undefined && !deferred) return { is: 'false', logMessage: broken }
     return noSender(deferred)
   },
 }

@@ -1,0 +1,124 @@
+/**
+ * SMTP smuggling: what published attacks send in place of the end of data, through DATA and through BDAT. Whatever comes,
+ * the next host gets one message, and its body is byte for byte the one that the ACL for the message saw.
+ */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { connectSmtp } from './support/smtp-client.ts'
+import { type Sink, startSink } from './support/smtp-sink.ts'
+import { type StartedServer, startServer, temporaryFolder, until } from './support/server.ts'
+
+const forged =
+  'MAIL FROM:<forged@b.example>\r\nRCPT TO:<victim@far.example>\r\nDATA\r\nSubject: forged\r\n\r\nforged'
+
+/** In place of CRLF, dot, CRLF. */
+const sequences = [
+  '\n.\n',
+  '\n.\r\n',
+  '\r\n.\n',
+  '\r.\r',
+  '\r.\r\n',
+  '\r\n.\r',
+  '\r.\n',
+  '\n.\r',
+  '\r\n.\r\r\n',
+  '\r\r\n.\r\r\n',
+  '\r\n\0.\r\n',
+  '\r\n.\0\r\n',
+  '\0\r\n.\0\r\n',
+  '\r\n. \r\n',
+  '\r\n.\t\r\n',
+  '\r\n..\r\n',
+  '\r\n.\x0b\r\n',
+  '\r\n.\x85\r\n',
+  '\r\n\xe2\x80\xa8.\r\n',
+  '\n\n.\n\n',
+  '\r\n\r.\r\n',
+  '\r\n.\n\r\n',
+  '\r\n.\r\x00\n',
+  '\n\r.\n\r',
+] as const
+
+const folder = temporaryFolder('smuggling')
+let server: StartedServer
+let sink: Sink
+
+before(async () => {
+  sink = await startSink()
+  server = await startServer({
+    folder: folder.path,
+    arguments: [],
+    configuration: `primary_hostname = mx.test.example
+qualify_domain = test.example
+host_lookup =
+message_body_visible = 100000
+message_body_newlines
+smtp_accept_max_nonmail = 1000
+acl_smtp_rcpt = accept
+acl_smtp_data = acl_data
+begin acl
+acl_data:
+  warn logwrite = saw $h_subject: \${base64:$message_body}
+  accept
+begin routers
+far:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  self = send
+  transport = out
+begin transports
+out:
+  driver = smtp
+  port = ${sink.port}
+  allow_localhost
+  hosts_try_chunking =
+`,
+  })
+})
+after(async () => {
+  await server?.stop()
+  await sink?.close()
+  folder.remove()
+})
+
+for (const way of ['DATA', 'BDAT'] as const) {
+  for (const [number, sequence] of sequences.entries()) {
+    test(`${way}: ${JSON.stringify(sequence)} passes on one message, as it was accepted`, async () => {
+      const subject = `${way}-${number}`
+      const text = `Subject: ${subject}\r\n\r\nbefore${sequence}${forged}`
+      const client = await connectSmtp(server.port)
+      await client.say('EHLO x')
+      await client.say('MAIL FROM:<a@b.example>')
+      await client.say('RCPT TO:<u@far.example>')
+      const reply =
+        way === 'DATA'
+          ? (await client.say('DATA'), await client.say(`${text}\r\n.`))
+          : await (client.send(`BDAT ${text.length} LAST\r\n${text}`), client.reply())
+      assert.equal(reply.code, 250)
+      assert.equal((await client.say('NOOP')).code, 250, 'nothing after it was taken for a command')
+      client.end()
+      const [, saw = ''] = await server.logged(new RegExp(`saw ${subject} (\\S+)`))
+      const got = await until(
+        () => sink.messages.find(({ data }) => data.includes(`Subject: ${subject}\r\n`)),
+        10_000,
+      )
+      assert.ok(got !== undefined, 'the message was passed on')
+      assert.deepEqual(got.rcpts.length, 1)
+      assert.match(got.mail, /<a@b\.example>/)
+      const body = got.data.slice(got.data.indexOf('\r\n\r\n') + 4)
+      assert.doesNotMatch(body, /(?<!\r)\n|\r(?!\n)/, 'no line end but CRLF')
+      const accepted = Buffer.from(saw, 'base64').toString('latin1')
+      // NUL is shown as a space in $message_body.
+      assert.equal(body.replaceAll('\r\n', '\n').replaceAll('\0', ' '), accepted)
+      assert.ok(accepted.includes('forged@b.example'), 'the whole text is the body')
+    })
+  }
+}
+
+test('the next host never heard of the forged sender', () => {
+  assert.equal(
+    sink.commands.some(({ line }) => line.includes('forged') || line.includes('victim')),
+    false,
+  )
+  assert.equal(sink.messages.length, 2 * sequences.length)
+})
