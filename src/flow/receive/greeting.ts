@@ -3,6 +3,7 @@ import { isFailure } from '../../base/outcome.ts'
 import { textOf } from '../../base/text.ts'
 import { chooseReply } from '../../wire/smtp/replies.ts'
 import { answerRefusal, refusalOf, runAclOption } from './acl.ts'
+import { showLists } from './shown-lists.ts'
 import { askIdent } from './ident.ts'
 import { clientMatches, expandTimeMs } from './matching.ts'
 import { aclContext } from './pre-mail.ts'
@@ -38,6 +39,7 @@ export async function welcome(session: Session): Promise<Next> {
     (await clientMatches(settings.pipelining_advertise_hosts, context)) &&
     (await clientMatches(settings.pipelining_connect_advertise_hosts, context))
   await askIdent(session)
+  await showLists(session, 'atConnection')
   return greet(session)
 }
 
@@ -57,6 +59,7 @@ async function greet(session: Session): Promise<Next> {
       return turnAway(session)
     }
   }
+  await showLists(session, 'afterConnectAcl')
   // Input that has come by now was sent without waiting; let what is in the socket arrive.
   await new Promise((resolve) => setImmediate(resolve))
   if (spokeFirst(session)) return 'close'

@@ -1,4 +1,5 @@
 /** The lines of the EHLO reply. Source: RFC 5321 section 4.1.1.1; order observed of Exim 4.96. */
+import { showLists } from './shown-lists.ts'
 import { clientMatches, expandInteger } from './matching.ts'
 import { xclientNames } from './xclient-names.ts'
 import { preMailControls } from './pre-mail.ts'
@@ -9,6 +10,7 @@ export async function offerExtensions(session: Session): Promise<string[]> {
   const { settings, context } = session
   const controls = preMailControls(session)
   const lines: string[] = []
+  await showLists(session, 'atEhlo')
   const offer = (name: Extension, line: string = name): void => {
     session.offer(name)
     lines.push(line)

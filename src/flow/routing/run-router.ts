@@ -68,7 +68,27 @@ export async function runRouter(
     const verdict = { is: 'defer', message: `the ${router.driver} router driver is not available` } as const
     return { is: 'ran', verdict, work }
   }
-  return { is: 'ran', verdict: await driver.route(work), work }
+  const verifying = setup.purpose.startsWith('verify')
+  if (verifying) base.debug?.('verify', `calling ${router.name} router`)
+  const verdict = await driver.route(work)
+  if (verifying) base.debug?.('verify', toldVerdict(verdict, work))
+  return { is: 'ran', verdict, work }
+}
+
+/** What `-bh` shows of a router's verdict. */
+function toldVerdict(verdict: RouterVerdict, { router, candidate }: RouterWork): string {
+  switch (verdict.is) {
+    case 'assign':
+      return `routed by ${router.name} router`
+    case 'fail':
+      return `${router.name} router forced address failure`
+    case 'decline':
+      return `${router.name} router declined for ${candidate.address}`
+    case 'defer':
+      return `${router.name} router: defer for ${candidate.address}`
+    default:
+      return `${router.name} router: ${verdict.is} for ${candidate.address}`
+  }
 }
 
 function contextOf(base: Context, router: RouterInstance, facts: AddressFacts): Context {

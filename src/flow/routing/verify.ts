@@ -32,7 +32,10 @@ export function createVerify(
       parsed.is === 'none' || callout === undefined
         ? undefined
         : (target: TakenAddress, inner: Context) => callout(target, request.kind, parsed.options, inner)
+    context.debug?.('verify', '>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>')
+    context.debug?.('verify', `routing ${request.address}`)
     const result = await verifyByRouting(request, options, context, engine, call)
+    context.debug?.('verify', '----------- end verify ------------')
     return result.is === 'defer' && options.includes('defer_ok') ? { ...result, is: 'ok' } : result
   }
 }

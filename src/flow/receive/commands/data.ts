@@ -9,6 +9,7 @@ import { beginChecks } from '../../../policy/msgauth/content-checks.ts'
 import { dataEnded, type DataEnd, refuseBody } from '../data-problems.ts'
 import { finishMessage } from '../finish.ts'
 import { clientMatches, expandInteger } from '../matching.ts'
+import { showLists } from '../shown-lists.ts'
 import { preMailControls } from '../pre-mail.ts'
 import type { Next, Session, Transaction } from '../session-state.ts'
 import { outOfStep, tooSoon } from '../synchronisation.ts'
@@ -106,6 +107,7 @@ function oneLineOnly(session: Session): boolean {
 
 async function newReceiver(session: Session, transaction: Transaction): Promise<MessageReceiver> {
   const { settings, context } = session
+  await showLists(session, 'atData')
   const uucp =
     session.remote || session.connection.kind === 'smtp'
       ? await clientMatches(settings.ignore_fromline_hosts, context)

@@ -58,7 +58,7 @@ function check(call: AclCall, limit: RateLimit): ReturnType<TextCondition['run']
   const known = memory?.get(`ratelimit ${limit.key}`)
   if (typeof known === 'number') {
     debug?.('acl', `ratelimit found pre-computed rate ${known.toFixed(1)}`)
-    return decide(context, limit, known)
+    return decide(context, limit, known, true)
   }
   const measured = (old: RateRecord | undefined): ReturnType<typeof measure> =>
     measure(old, limit, ports.now())
@@ -89,8 +89,13 @@ function roundHalfEven(value: number): number {
   return value - down === 0.5 ? down + (down % 2) : Math.round(value)
 }
 
-function decide({ debug, variables }: Context, limit: RateLimit, rate: number): Tested {
-  debug?.('acl', `ratelimit computed rate ${rate.toFixed(1)}`)
+function decide(
+  { debug, variables }: Context,
+  limit: RateLimit,
+  rate: number,
+  known: boolean = false,
+): Tested {
+  if (!known) debug?.('acl', `ratelimit computed rate ${rate.toFixed(1)}`)
   variables.set('sender_rate', rate.toFixed(1))
   variables.set('sender_rate_limit', limit.mostText)
   variables.set('sender_rate_period', formatInterval(limit.periodSeconds))

@@ -30,7 +30,10 @@ export async function run(call: ServerCall): Promise<number> {
       // The dialogue may come from a file: there is no client who could wait for replies.
       settings: { ...context.settings, smtp_enforce_sync: false },
       ports: { ...context.ports, log: loggedOnStderr(terminal, server.log) },
-      debug: (_category, line) => terminal.err(`>>> ${line}\n`),
+      // How a router comes to its verdict is for -d; that it was called is told.
+      debug: (category, line) => {
+        if (category !== 'route') terminal.err(`>>> ${line}\n`)
+      },
     },
   }
   await converseOnStdin(connection, services, new AbortController())
