@@ -172,6 +172,12 @@ const findings: readonly Finding[] = [
     severity: 'warning',
   },
   {
+    says: 'the quota option of verify, which does not work yet',
+    acls: 't:\naccept verify = recipient/quota',
+    message: 'the option "quota" of "verify = recipient" does not work in this version of Postern',
+    severity: 'error',
+  },
+  {
     says: 'an item of verify that nobody knows',
     acls: 't:\naccept verify = cda',
     message: 'unknown item "cda" in ACL condition "verify cda"',

@@ -6,7 +6,6 @@ const words = new Set([
   'check_postmaster',
   'defer_ok',
   'no_details',
-  'quota',
   'success_on_redirect',
 ])
 
@@ -37,7 +36,9 @@ export function badOption(
   for (const option of options) {
     const name = option.replace(/\s*=.*$/s, '')
     if (option.startsWith('callout') && option !== 'callout_defer_ok') continue
-    if (!words.has(name) || (name !== 'quota' && name !== option)) {
+    if (name === 'quota')
+      return 'the option "quota" of "verify = recipient" does not work in this version of Postern'
+    if (!words.has(name) || name !== option) {
       return `unknown option "${option}" in ACL condition "verify ${text}"`
     }
   }
