@@ -14,6 +14,7 @@ host_lookup =
 smtp_accept_max = 2000
 smtp_accept_max_per_host = 0
 smtp_receive_timeout = 1h
+smtp_enforce_sync = false
 queue_only
 acl_smtp_rcpt = accept
 acl_smtp_data = accept

@@ -54,6 +54,15 @@ export const chunks: Table = {
     },
     {
       says: 'MAIL between chunks',
+      differs: {
+        because: 'Exim reads the bytes of the chunk as commands',
+        instead: {
+          6: '503 only RSET accepted now\r\n',
+          7: '250 Reset OK\r\n',
+          8: '221 mx.test.example closing connection\r\n',
+        },
+        logs: true,
+      },
       steps: [
         ...start,
         one(chunk('S: a\r\n', false)),
@@ -74,8 +83,8 @@ export const chunks: Table = {
     { says: 'BDAT without CHUNKING offered', steps: ['HELO x', start[1], start[2], 'BDAT 5', 'QUIT'] },
     { says: 'BDAT before MAIL', steps: ['EHLO x', one(chunk('abc\r\n', true)), 'NOOP', 'QUIT'] },
     {
-      says: 'BDAT with a size that is none',
-      steps: [...start, 'BDAT 1 LAS', 'BDAT 1 LAST x', 'QUIT'],
+      says: 'BDAT without a size, in a transaction',
+      steps: [...start, 'BDAT', 'BDAT x', 'QUIT'],
     },
     {
       says: 'a message refused after the last chunk',

@@ -44,7 +44,7 @@ const statements: Readonly<Record<string, string>> = {
   badexpansion: 'deny condition = ${if foo{x}}',
   badmessage: 'deny message = ${if foo{x}}',
   forced: 'deny condition = ${if eq{a}{b}{yes}fail}',
-  notyesno: 'deny condition = maybe',
+  notyesno: 'deny condition = ${if eq{a}{a}{maybe}}',
   logwrite:
     'warn logwrite = written\n  warn logwrite = :reject: to the reject log\n  warn logwrite = :main,reject: to both',
   badlogwrite: 'warn logwrite = :nowhere: lost',

@@ -75,7 +75,7 @@ export function refusalOf(session: Session, result: AclResult, question: AclQues
   if (chosen.wrongCode !== undefined) {
     session.log.panic(
       undefined,
-      `configured error code starts with incorrect digit (expected ${temporary ? 4 : 5}) in "${message}"`,
+      `configured error code starts with incorrect digit (expected ${temporary || question.denyCode === 458 ? 4 : 5}) in "${message}"`,
     )
   }
   logFailedSender(session, question)
@@ -124,7 +124,11 @@ function logRefusal(
 ): void {
   const { temporary } = reply
   // The words for the client, with the code that is really sent.
-  const told = result.userMessage?.replace(/^[2-5]\d\d(?= |$)/, String(reply.code))
+  const told = result.userMessage?.replace(
+    /^([2-5]\d\d)( [245]\.\d{1,3}\.\d{1,3}(?= ))?(?= |$)/,
+    (_, code: string, enhanced: string = '') =>
+      code === String(reply.code) ? `${code}${enhanced}` : String(reply.code),
+  )
   const reason = result.logMessage === result.userMessage ? told : (result.logMessage ?? told)
   const sender = question.withSender === true ? `F=<${session.transaction?.message.sender ?? ''}> ` : ''
   const line =

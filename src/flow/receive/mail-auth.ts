@@ -20,6 +20,9 @@ export async function mailAuth(
   connection.authenticatedSender = decodeXtext(value)
   const result = await runAclOption(session.settings.acl_smtp_mailauth, 'mailauth', aclContext(session))
   // What the parameter says is no reason to close the connection.
+  if (result?.verdict === 'drop') {
+    session.log.panic(undefined, '"drop" verb not allowed in MAILAUTH ACL')
+  }
   const acl = result?.verdict === 'drop' ? { ...result, verdict: 'defer' as const } : result
   if (acl !== undefined && (acl.verdict === 'defer' || acl.verdict === 'error')) {
     connection.authenticatedSender = own

@@ -117,7 +117,9 @@ function afterSecurityFailure(session: Session): Next {
 function betweenChunks(session: Session, command: Command | undefined): Next | undefined {
   const chunks = session.chunks
   if (chunks === undefined || command?.name === 'RSET' || command?.name === 'QUIT') return undefined
-  if (!chunks.failed && (command?.name === 'BDAT' || command?.name === 'NOOP')) return undefined
+  // The bytes of a chunk are never commands: BDAT takes them, and then says what is wrong.
+  if (command?.name === 'BDAT') return undefined
+  if (!chunks.failed && command?.name === 'NOOP') return undefined
   const text = chunks.failed ? 'only RSET accepted now' : 'only BDAT permissible after non-LAST BDAT'
   chunks.failed = true
   return clientError(session, 'protocol', 503, text)

@@ -131,7 +131,8 @@ export function createAclEngine(): AclEngine {
           })
         }
       }
-      checkAcls(configuration, named, report)
+      // What Exim finds only at use is an error of `check` and a warning at start.
+      checkAcls(configuration, named, (found) => report({ ...found, fatal: found.fatal ?? false }))
     },
     *parsed(configuration) {
       for (const source of configuration.acls.values()) yield named(source)

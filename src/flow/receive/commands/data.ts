@@ -162,6 +162,9 @@ async function take(
 
 /** Why a chunk is not taken: answered once it has been read. */
 async function chunkRefused(session: Session): Promise<(() => Next) | undefined> {
+  if (session.chunks?.failed === true) {
+    return () => clientError(session, 'protocol', 503, 'only RSET accepted now')
+  }
   if (session.chunks !== undefined) return undefined
   const transaction = session.transaction
   if (transaction === undefined || !hasRecipients(transaction)) return () => noRecipients(session, 'BDAT')
