@@ -277,6 +277,8 @@ export interface Context {
   readonly purpose?: string | undefined
   /** Set while somebody wants to know why: the step of the explanation that this work belongs to. */
   readonly trace?: Trace | undefined
+  /** Items, operators and conditions that must not be used here, with the sentence that says so: filters of users. */
+  readonly forbidden?: ReadonlyMap<string, string> | undefined
   /** Set by `-d`; takes one line of debugging text. */
   readonly debug?: ((category: string, line: string) => void) | undefined
   readonly signal?: AbortSignal | undefined

@@ -139,7 +139,7 @@ const refusedBoxes: readonly { says: string; make: (file: string) => void; more?
   {
     says: 'a symbolic link',
     make: (file) => symlinkSync('/etc/hostname', file),
-    log: /defer \(-5\): mailbox .* is a symlink \(not allowed\)$/,
+    log: /defer \(-4\): mailbox .* is not a regular file$/,
   },
   {
     says: 'a file with two names',
@@ -147,29 +147,29 @@ const refusedBoxes: readonly { says: string; make: (file: string) => void; more?
       writeFileSync(`${file}.other`, '', { mode: 0o600 })
       linkSync(`${file}.other`, file)
     },
-    log: /defer \(-5\): mailbox .* has too many links \(2\)$/,
+    log: /defer \(-4\): mailbox .* has too many links \(2\)$/,
   },
   {
     says: 'a folder in its place',
     make: (file) => mkdirSync(file),
-    log: /defer \(21\): .*/,
+    log: /defer \(-4\): mailbox .* (?:has too many links \(2\)|is not a regular file)$/,
   },
   {
     says: 'a mode that is too narrow',
     make: (file) => writeFileSync(file, '', { mode: 0o400 }),
-    log: /defer \((-4|13)\): /,
+    log: /defer \(-7\): mailbox .* has the wrong mode 400 \(600 expected\)$/,
   },
   {
     says: 'no file, where one must exist',
     make: () => {},
     more: 'file_must_exist',
-    log: /defer \(2\): mailbox .* does not exist, but file_must_exist is set$/,
+    log: /defer \(2\): No such file or directory: mailbox .* does not exist, but file_must_exist is set$/,
   },
   {
     says: 'no home directory, where a file may be made only below it',
     make: () => {},
     more: 'create_file = belowhome',
-    log: /defer \(2\): /,
+    log: /defer \(-34\): mailbox .* does not exist, but creation outside the home directory is not permitted$/,
   },
 ]
 for (const [i, c] of refusedBoxes.entries()) {

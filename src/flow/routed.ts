@@ -2,7 +2,7 @@
 import type { Expandable } from '../base/expandable.ts'
 import type { ByteString, Text } from '../base/text.ts'
 import type { RouterInstance, TransportInstance } from '../language/config/configuration.ts'
-import type { Recipient } from '../mail/envelope.ts'
+import type { Header, Recipient } from '../mail/envelope.ts'
 import type { AddressFacts } from '../ports.ts'
 
 /** A host to try, in order; `addresses` are resolved when `byName` or MX processing gave them. */
@@ -17,6 +17,34 @@ export interface RouteHost {
   readonly dnssec: boolean
   /** Set when hosts_randomize groups were separated by `+`. */
   readonly group?: number
+}
+
+/** Answers made by filters; the names are those of the options of the autoreply transport. */
+export interface FilterReply {
+  readonly to?: ByteString
+  readonly cc?: ByteString
+  readonly bcc?: ByteString
+  readonly from?: ByteString
+  readonly reply_to?: ByteString
+  readonly subject?: ByteString
+  readonly headers?: ByteString
+  readonly text?: ByteString
+  readonly file?: ByteString
+  readonly log?: ByteString
+  readonly once?: ByteString
+  readonly once_repeat?: ByteString
+  readonly fileExpand?: boolean
+  readonly returnMessage?: boolean
+  /** In place of `auto-replied`. */
+  readonly autoSubmitted?: ByteString
+}
+
+/** Values of `$1`, `$n1`, `$thisaddress` at the time a filter set up a pipe: its command is expanded later. */
+export interface FilterScope {
+  readonly captures: readonly (Text | undefined)[]
+  readonly bound: ReadonlyMap<string, Text>
+  /** What its router forbids in filters. */
+  readonly forbidden: ReadonlyMap<string, string> | undefined
 }
 
 /** One address that a router has dealt with. */
@@ -34,7 +62,13 @@ export interface RoutedAddress {
   /** Set for one that a redirection made: `>pipe`, file, directory or autoreply in place of an address. */
   readonly special?: 'pipe' | 'file' | 'directory' | 'reply'
   /** What an autoreply made by a filter says. */
-  readonly reply?: Readonly<Record<string, ByteString>>
+  readonly reply?: FilterReply
+  /** Of a pipe that a filter set up: its arguments are expanded, with these values. */
+  readonly scope?: FilterScope
+  /** Of a file that a filter set up with a mode of its own. */
+  readonly fileMode?: number
+  /** `noerror` of a filter: failures are not reported. */
+  readonly ignoreErrors?: true
   readonly router: RouterInstance
   readonly transport: TransportInstance
   readonly hosts: readonly RouteHost[]
@@ -75,10 +109,14 @@ export interface UnroutedAddress {
   readonly freeze?: boolean
   /** `hide_child_in_errmsg`: reports speak of "an address generated from" the recipient instead. */
   readonly hiddenInReports?: true
+  /** `noerror` of a filter: failures are not reported. */
+  readonly ignoreErrors?: true
   /** Exim's error number for the log line, `defer (-30)`; left out: -1. */
   readonly errno?: number
   /** A pipe or file that its router forbids is logged with the transport it would have had. */
   readonly transportName?: string
+  /** A pipe, a file or an answer in place of an address. */
+  readonly special?: true
   /** Deferred because of a retry time not reached; logged only with `retry_defer`. */
   readonly retryDefer?: boolean
   /** Errors go here instead of to the sender. */
@@ -95,7 +133,35 @@ export interface DiscardedAddress {
   readonly loggedAs: ByteString | undefined
 }
 
+/** Deliveries that the system filter set up; routing knows what they are. */
+export interface GeneratedAddresses {
+  readonly count: number
+}
+
+/** What the system filter made of a message. */
+export type SystemFiltered =
+  | { readonly is: 'none' }
+  /** It could not be read, or there is a mistake in it: the message waits. */
+  | { readonly is: 'error'; readonly message: ByteString }
+  | (SystemFilterMarks & { readonly is: 'done'; readonly significant: boolean })
+  | (SystemFilterMarks & { readonly is: 'defer' | 'fail' | 'freeze'; readonly text: ByteString })
+
+interface SystemFilterMarks {
+  readonly generated: GeneratedAddresses
+  /** `$sn0` to `$sn9` for the filters of users. */
+  readonly counters: readonly number[]
+  /** Undefined: as before. */
+  readonly headers: readonly Header[] | undefined
+}
+
+/** `rewrite_headers`, `self = reroute: rewrite:`: a domain in headers gives way to another. */
+export interface DomainChange {
+  readonly from: ByteString
+  readonly to: ByteString
+}
+
 export interface RoutingResult {
+  readonly domainChanges?: readonly DomainChange[]
   readonly routed: readonly RoutedAddress[]
   readonly unrouted: readonly UnroutedAddress[]
   readonly discarded: readonly DiscardedAddress[]

@@ -34,7 +34,7 @@ export const routerTable: Readonly<Record<string, DriverEntry>> = {
   ipliteral: { options: {}, needsTransport: true },
   iplookup: { options: iplookupOptions, works: false },
   manualroute: { options: manualrouteOptions },
-  queryprogram: { options: queryprogramOptions, works: false },
+  queryprogram: { options: queryprogramOptions },
   redirect: { options: redirectOptions },
 }
 
@@ -43,7 +43,7 @@ export const transportTable: Readonly<Record<string, DriverEntry>> = {
   autoreply: { options: autoreplyOptions },
   lmtp: { options: lmtpOptions },
   pipe: { options: pipeOptions },
-  queuefile: { options: queuefileOptions, works: false },
+  queuefile: { options: queuefileOptions },
   smtp: { options: smtpOptions },
 }
 

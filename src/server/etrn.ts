@@ -1,7 +1,7 @@
 /** What ETRN sets going: a queue run as `-R` makes one, or a command. Source: Exim manual, "The ETRN command". */
 import { type Awaitable, isFailure } from '../base/outcome.ts'
 import { type ByteString, isTainted, textOf } from '../base/text.ts'
-import { splitCommand } from '../flow/delivery/command-line.ts'
+import { splitCommand } from '../flow/command-line.ts'
 import type { ReceiveServices } from '../flow/receive/services.ts'
 import type { CommandRequest } from '../language/expand/doors/doors.ts'
 import type { Context } from '../ports.ts'

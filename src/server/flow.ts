@@ -11,7 +11,7 @@ import {
 } from '../flow/delivery/index.ts'
 import type { Accepted, ReceiveServices } from '../flow/receive/services.ts'
 import { createRouting, type Routing } from '../flow/routing/index.ts'
-import { rewriteHeaders } from '../flow/routing/rewrite/index.ts'
+import { changeHeaderDomains, rewriteHeaders } from '../flow/routing/rewrite/index.ts'
 import { createDoors } from '../language/expand/doors/index.ts'
 import type { Claim, SpooledMessage } from '../store/spool/api.ts'
 import { createTlsContexts } from '../wire/tls/contexts.ts'
@@ -25,6 +25,7 @@ import { type DeliveryOrder, DeliveryQueue } from './queue.ts'
 import { createRewriting, transportRules } from './rewriting.ts'
 import type { Server } from './server.ts'
 import type { StoreRoom } from './store-room.ts'
+import { runUserQuery, writeUserNote } from './user-jobs.ts'
 import { submitGenerated } from './submit.ts'
 
 export interface FlowOptions {
@@ -66,6 +67,8 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     transports,
     searchDomains: options.searchDomains,
     submit,
+    note: (note) => writeUserNote(note, options.runAs()),
+    query: (query) => runUserQuery(query, options.runAs()),
   })
   const rulesOf = transportRules()
   const cutthrough = createCutthrough({
@@ -95,7 +98,9 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       ports: server.ports,
       transports,
       route: (recipients, context, how) => routing.route(recipients, context, how),
+      systemFilter: (context) => routing.systemFilter(context),
       submit,
+      changeDomains: changeHeaderDomains,
       rewriteHeaders: (headers, rules, context) =>
         rewriteHeaders(headers, context, { rules: rulesOf(rules) }),
       ...(runAs === undefined ? {} : { runAs }),

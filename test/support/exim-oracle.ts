@@ -14,7 +14,7 @@ export interface EximSaid {
 export interface EximOracle {
   /** Why it cannot be asked; false: it can. */
   readonly skip: string | false
-  run(args: readonly string[]): EximSaid
+  run(args: readonly string[], input?: string): EximSaid
 }
 
 /** @param configuration text of the file; the path of the spool is put before it */
@@ -33,10 +33,11 @@ export function eximToCompare(configuration: string): EximOracle {
   )
   return {
     skip: false,
-    run(args) {
+    run(args, input) {
       const { stdout, stderr, status } = spawnSync(program, ['-C', file, ...args], {
         encoding: 'latin1',
         cwd: '/',
+        ...(input === undefined ? {} : { input: Buffer.from(input, 'latin1') }),
       })
       const logged = stderr
         .split(/\n(?=\d{4}-\d\d-\d\d |LOG: )/)

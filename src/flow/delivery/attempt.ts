@@ -40,6 +40,8 @@ export interface FailedAddress {
   readonly diagnostic: RemoteDiagnostic | undefined
   readonly returnedOutput: ByteString | undefined
   readonly hidden: boolean
+  /** `noerror` of a filter: no report. */
+  readonly ignoreErrors: boolean
 }
 
 /** An address that is tried again later. */
@@ -81,6 +83,10 @@ export class Attempt {
   readonly successes: ReportedSuccess[] = []
   delivered = 0
   freezeWanted: ByteString | undefined
+  /** What the log says of freezing, where it has been said already. */
+  freezeTold = false
+  /** The system filter has put others in the place of the recipients. */
+  originalsIgnored = false
   /** Lines for the message log; it dies with the message, so they are written only if it stays. */
   readonly #messageLog: ByteString[] = []
 

@@ -15,8 +15,10 @@ import { deliveryContext } from './message-facts.ts'
 import { addressContext } from './raise.ts'
 import { recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
 import { type DeliverySummary, errorNumbers, type TransportResult } from './results.ts'
+import { changeDomains } from './change-domains.ts'
 import { withShadow } from './shadow.ts'
 import { takePlace } from './shared-places.ts'
+import { type AfterSystemFilter, applySystemFilter } from './system-filter.ts'
 import { readRetry, recipientRetryKey, routingRetryKey } from './retry/record.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './transports/driver.ts'
 import { transportDrivers } from './transports/index.ts'
@@ -38,7 +40,9 @@ export async function deliverMessage(
     cancel(attempt)
     return finish(attempt)
   }
-  const routed = await route(attempt)
+  const filtered = await applySystemFilter(attempt)
+  if (filtered.is === 'stop') return finish(attempt)
+  const routed = await route(attempt, filtered)
   tellRouted(attempt, routed)
   await deliverAll(attempt, routed)
   context.debug?.('deliver', `end delivery of ${claim.id}`)
@@ -76,21 +80,29 @@ function cancel(attempt: Attempt): void {
       diagnostic: undefined,
       returnedOutput: undefined,
       hidden: false,
+      ignoreErrors: false,
     })
   }
 }
 
 /** Runs what is pending through the routers; gives the addresses that transports get. */
-async function route(attempt: Attempt): Promise<RoutedAddress[]> {
+async function route(
+  attempt: Attempt,
+  { generated, recipients }: AfterSystemFilter,
+): Promise<RoutedAddress[]> {
   const { marks, deps } = attempt
-  const pending = marks.pending()
-  if (pending.length === 0) return []
+  const pending = recipients ? marks.pending() : []
+  if (pending.length === 0 && generated === undefined) return []
   const result = await deps.route(pending, attempt.context, {
+    generated,
     force: attempt.options.force ?? false,
     queueRun: attempt.options.queueRun ?? false,
     mustWait: (address, domain) => mustWait(attempt, address, domain),
   })
   if (result.oneTime.length > 0) await replaceOneTime(attempt, result.oneTime)
+  if (result.domainChanges !== undefined && result.domainChanges.length > 0) {
+    await changeDomains(attempt, result.domainChanges)
+  }
   const todo: RoutedAddress[] = []
   for (const routed of result.routed) {
     const key = markKey(routed)

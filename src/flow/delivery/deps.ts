@@ -6,7 +6,7 @@ import type { Header, Recipient } from '../../mail/envelope.ts'
 import type { Context, Ports, ServerFacts } from '../../ports.ts'
 import type { MainSettings } from '../../language/config/options/main.ts'
 import type { TransportInstance } from '../../language/config/configuration.ts'
-import type { RoutingResult } from '../routed.ts'
+import type { DomainChange, GeneratedAddresses, RoutingResult, SystemFiltered } from '../routed.ts'
 import type { LocalJob, LocalResult } from './local-job.ts'
 
 /** A message that the program itself writes: a bounce, a warning, an automatic reply. */
@@ -35,15 +35,25 @@ export interface DeliveryDeps {
   readonly debug?: Context['debug']
   /** Runs the recipients through the routers. */
   route(recipients: readonly Recipient[], context: Context, options: RouteOptions): Promise<RoutingResult>
+  /** Runs the system filter; absent: there is none. */
+  systemFilter?(context: Context): Promise<SystemFiltered>
   /** Commits a message of our own and sees to its delivery. Resolves when it is safe. */
   submit(message: GeneratedMessage): Promise<Submitted>
   /** Applies the rules of a transport's `headers_rewrite`. */
   rewriteHeaders?(headers: readonly Header[], rules: Expandable, context: Context): Promise<readonly Header[]>
+  /** Puts domains in the place of others in headers. */
+  changeDomains?(
+    headers: readonly Header[],
+    changes: readonly DomainChange[],
+    context: Context,
+  ): Promise<readonly Header[]>
   /** Runs a local delivery under another uid; absent: only our own uid can be used. */
   runAs?(uid: number, gid: number, job: LocalJob, body: AsyncIterable<Uint8Array>): Promise<LocalResult>
 }
 
 export interface RouteOptions {
+  /** What the system filter set up. */
+  readonly generated?: GeneratedAddresses | undefined
   /** Routing retry times are not consulted. */
   readonly force: boolean
   readonly queueRun: boolean

@@ -6,6 +6,7 @@ import type { GeneratedMessage } from './deps.ts'
 import { raiseForMessage } from './raise.ts'
 import { bounceMessage } from './reports/bounce.ts'
 import { frozenNotice } from './reports/frozen-notice.ts'
+import { systemRecipient } from './system-filter.ts'
 import { successReport } from './reports/success.ts'
 import { toWarnAbout, warningMessage, warningWanted, warningsDue } from './reports/warning.ts'
 import type { DeliverySummary } from './results.ts'
@@ -17,8 +18,14 @@ export async function finish(attempt: Attempt): Promise<DeliverySummary> {
   if (attempt.successes.length > 0 && attempt.envelope.sender !== '') {
     await submit(attempt, await successReport(attempt))
   }
-  if (attempt.marks.allDone) return complete(attempt)
+  if (nothingLeft(attempt)) return complete(attempt)
   return keep(attempt)
+}
+
+/** The system filter's own deliveries count as well, and may stand in for those to the recipients. */
+function nothingLeft({ marks, originalsIgnored, deferred, freezeWanted }: Attempt): boolean {
+  if (originalsIgnored) return deferred.length === 0 && freezeWanted === undefined
+  return marks.allDone && !deferred.some((one) => one.recipient.address === systemRecipient)
 }
 
 async function complete(attempt: Attempt): Promise<DeliverySummary> {
@@ -79,7 +86,7 @@ async function keep(attempt: Attempt): Promise<DeliverySummary> {
   if (frozen !== undefined) {
     await tellOfFreezing(attempt, frozen)
     const line = frozen === '' ? 'Frozen' : `Frozen (${frozen})`
-    attempt.log(line, { event: 'frozen' })
+    if (!attempt.freezeTold) attempt.log(line, { event: 'frozen' })
     claim.log(line)
   }
   claim.release()
@@ -137,7 +144,12 @@ function reasonOf(attempt: Attempt): { readonly reason?: string } {
  * between may bounce twice, never not at all.
  */
 async function reportFailures(attempt: Attempt): Promise<void> {
-  const groups = byErrorsTo(attempt.failed, attempt.envelope.sender)
+  const told: FailedAddress[] = []
+  for (const failed of attempt.failed) {
+    if (failed.ignoreErrors) ignoreError(attempt, failed)
+    else told.push(failed)
+  }
+  const groups = byErrorsTo(told, attempt.envelope.sender)
   for (const [to, group] of groups) {
     if (to === '') {
       failedBounce(attempt, group)
@@ -152,6 +164,13 @@ async function reportFailures(attempt: Attempt): Promise<void> {
       attempt.marks.settle(failed.recipient, failed.key)
     }
   }
+}
+
+/** `noerror` of a filter. */
+function ignoreError(attempt: Attempt, { address, recipient, key }: FailedAddress): void {
+  const parent = address === recipient.address ? '' : ` <${recipient.address}>`
+  attempt.log(`${address}${parent}: error ignored`)
+  attempt.marks.settle(recipient, key)
 }
 
 /** RFC 3461 section 4.1: NOTIFY=NEVER, or a list without FAILURE, asks for silence. */

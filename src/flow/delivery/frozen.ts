@@ -11,6 +11,7 @@ export async function frozenVerdict(attempt: Attempt): Promise<DeliverySummary |
   const now = ports.now()
   if (options.thaw === true) {
     await claim.record({ frozenAt: null, manuallyThawed: true })
+    if (attempt.context.message !== undefined) attempt.context.message.manuallyThawed = true
     attempt.log('Unfrozen by forced delivery')
     return undefined
   }

@@ -9,23 +9,33 @@ import { deliverToMaildir, type MaildirJob } from './local/maildir.ts'
 import { deliverToMbox, type MboxJob } from './local/mbox.ts'
 import { appendNote, type NoteJob } from './local/note.ts'
 import { deliverToPipe, type PipeJob } from './local/pipe.ts'
+import { deliverToMailstore, type MailstoreJob } from './local/mailstore.ts'
+import { copyToQueue, type QueuefileJob } from './local/queuefile.ts'
+import type { TransportFilter, TransportFilterError } from './local/transport-filter.ts'
 import type { RecipientVerdict } from './transports/smtp-transaction.ts'
 
 /** What every local job has. JSON-able. */
 export interface LocalJobCommon {
+  /** What is written first: the From line of an mbox, the envelope of batched SMTP. */
+  readonly lead?: ByteString
   /** What comes before the body: added lines, headers, blank line; LF line ends. */
   readonly head: ByteString
+  /** The command that head and body go through. */
+  readonly filter?: TransportFilter | undefined
   /** What comes after it. */
   readonly tail: ByteString
   /** Lines of the body that begin with `check` begin with `put` instead. */
   readonly escape: { readonly check: ByteString; readonly put: ByteString } | undefined
+  /** Takes what went wrong with the filter; of the running job alone. */
+  readonly filterTrouble?: { error?: TransportFilterError }
   readonly useCrlf: boolean
   readonly currentDirectory: string
   readonly umask: number
   readonly initgroups: boolean
 }
 
-export type LocalJob = LocalJobCommon & (FolderJob | MaildirJob | MboxJob | NoteJob | PipeJob | LmtpJob)
+export type LocalJob = LocalJobCommon &
+  (FolderJob | MaildirJob | MailstoreJob | MboxJob | NoteJob | PipeJob | QueuefileJob | LmtpJob)
 
 export type LocalResult =
   | {
@@ -50,11 +60,37 @@ export type LocalResult =
 
 /** Runs a job in this process, with the rights it has. */
 export async function runLocalJob(job: LocalJob, body: AsyncIterable<Uint8Array>): Promise<LocalResult> {
+  if (job.filter === undefined) return run(job, body)
+  const trouble: { error?: TransportFilterError } = {}
+  const result = await run({ ...job, filterTrouble: trouble }, body).catch((thrown: unknown) => {
+    if (trouble.error === undefined) throw thrown
+    return undefined
+  })
+  const { error } = trouble
+  if (error === undefined && result !== undefined) return result
+  if (error === undefined) throw new Error('a job without a result')
+  // Whatever the writer made of a message that broke off: the filter is to blame.
+  return { is: 'deferred', errno: error.errno, more: 0, message: filterSentence(error, job) }
+}
+
+/** Exim's words differ with what is written. */
+function filterSentence({ message }: TransportFilterError, job: LocalJob): ByteString {
+  if (job.kind === 'pipe') return `T${message.slice(1)}`
+  const place = job.kind === 'mbox' ? job.file : 'directory' in job ? job.directory : undefined
+  const why = message.endsWith('(127)') ? ': unable to execute command' : ''
+  return place === undefined ? message : `${message} while writing to ${place}${why}`
+}
+
+async function run(job: LocalJob, body: AsyncIterable<Uint8Array>): Promise<LocalResult> {
   switch (job.kind) {
     case 'maildir':
       return deliverToMaildir(job, body)
     case 'folder':
       return deliverToFolder(job, body)
+    case 'mailstore':
+      return deliverToMailstore(job, body)
+    case 'queuefile':
+      return copyToQueue(job, body)
     case 'mbox':
       return deliverToMbox(job, body)
     case 'note':

@@ -124,7 +124,8 @@ function recordDelivered(
     attempt.log(
       deliveredLine(
         {
-          ...addressLine(attempt, routed, local),
+          ...addressLine(attempt, routed, local && routed.logAsLocal),
+          ...(outcome.shownAs === undefined ? {} : { shown: outcome.shownAs }),
           ...(outcome.bypassed === true ? { transport: '**bypassed**', returnPath: undefined } : {}),
           flag,
           sizeBytes: outcome.sizeBytes,
@@ -132,6 +133,7 @@ function recordDelivered(
           authenticator: outcome.authenticator,
           pipelined: outcome.pipelined ?? false,
           chunked: outcome.chunked ?? false,
+          prdr: outcome.prdr ?? false,
           confirmation: outcome.confirmation,
           shadow: outcome.shadow,
           queueMs: now - attempt.envelope.receivedAt,
@@ -239,6 +241,7 @@ function giveUp(
     diagnostic: outcome.diagnostic,
     returnedOutput: outcome.returnedOutput,
     hidden: routed.hiddenInReports === true,
+    ignoreErrors: routed.ignoreErrors === true,
   })
 }
 
@@ -283,6 +286,7 @@ function timeOut(
     diagnostic: outcome.diagnostic,
     returnedOutput: outcome.returnedOutput,
     hidden: routed.hiddenInReports === true,
+    ignoreErrors: routed.ignoreErrors === true,
   })
 }
 
@@ -294,6 +298,7 @@ function logDeferral(
 ): void {
   const line = {
     ...addressLine(attempt, routed, false),
+    ...(outcome.shownAs === undefined ? {} : { shown: outcome.shownAs }),
     host: outcome.host,
     errno: outcome.error.errno,
     errorText: outcome.error.errorText,
@@ -309,17 +314,27 @@ function logDeferral(
 
 /** How an address is shown: of a local delivery only its local part, the recipient behind it. */
 function addressLine(attempt: Attempt, routed: RoutedAddress, local: boolean): AddressLine {
-  const shown =
-    routed.special !== undefined ? routed.address : local ? routed.facts.localPart : routed.address
   return {
-    shown,
+    shown: shownOf(routed, local),
     original: local || routed.special !== undefined ? routed.recipient.address : originalOf(routed),
-    parents: routed.ancestors.slice(0, -1),
+    // What `unseen` put between is the address itself.
+    parents: routed.ancestors.slice(0, -1).filter((one) => one !== routed.recipient.address),
     sender: attempt.envelope.sender,
     returnPath: routed.errorsTo ?? attempt.envelope.sender,
-    router: routed.router.name,
+    // The system filter is no router.
+    router: routed.router.name === '' ? undefined : routed.router.name,
     transport: routed.transport.name,
   }
+}
+
+function shownOf(routed: RoutedAddress, local: boolean): ByteString {
+  if (routed.special !== undefined) return shownSpecial(routed.address)
+  return local ? routed.facts.localPart : routed.address
+}
+
+/** A name of a filter's that is no path yet (`inbox`). */
+function shownSpecial(address: ByteString): ByteString {
+  return /^[/|>]/.test(address) ? address : `save ${address}`
 }
 
 function originalOf(routed: {
@@ -344,7 +359,7 @@ function routerFacts(routed: RoutedAddress, event: string): Parameters<Attempt['
 export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress): Promise<void> {
   const key = unrouted.address
   const line = {
-    shown: unrouted.address,
+    shown: unrouted.special === true ? shownSpecial(unrouted.address) : unrouted.address,
     original: originalOf(unrouted),
     parents: unrouted.ancestors.slice(0, -1),
     sender: attempt.envelope.sender,
@@ -374,6 +389,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
       message: unrouted.message,
       returnedOutput: undefined,
       hidden: unrouted.hiddenInReports === true,
+      ignoreErrors: unrouted.ignoreErrors === true,
     })
     return
   }
@@ -413,6 +429,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
       message: `${unrouted.message}: retry timeout exceeded`,
       returnedOutput: undefined,
       hidden: unrouted.hiddenInReports === true,
+      ignoreErrors: unrouted.ignoreErrors === true,
     })
     return
   }

@@ -9,9 +9,12 @@ import type { RoutedAddress } from '../routed.ts'
  */
 export const errorNumbers = {
   unknown: -1,
-  badOwner: -3,
-  badMode: -4,
-  notRegular: -5,
+  notRegular: -4,
+  badOwner: -6,
+  badMode: -7,
+  notAbsolute: -21,
+  filterFailed: -24,
+  badCreate: -34,
   mailboxLocked: -9,
   lostConnection: -18,
   malformedReply: -19,
@@ -62,10 +65,13 @@ export type AddressOutcome =
       readonly confirmation?: ByteString | undefined
       readonly pipelined?: boolean
       readonly chunked?: boolean
+      readonly prdr?: boolean
       readonly authenticator?: ByteString | undefined
       readonly shadow?: ByteString | undefined
       /** Delivery to /dev/null: nothing was run. */
       readonly bypassed?: boolean
+      /** The path that was written, where the redirection named another (`inbox`). */
+      readonly shownAs?: ByteString | undefined
       /** The next hop offered DSN, so it answers for success reports. */
       readonly dsnPassedOn?: boolean
       /** Output of a pipe that goes to the sender although the delivery succeeded. */
@@ -88,6 +94,8 @@ export type AddressOutcome =
       readonly diagnostic?: RemoteDiagnostic | undefined
       /** The key under which a retry time of the address itself is kept; undefined: the host's decides. */
       readonly retryKey?: string | undefined
+      /** The path that was to be written, where the redirection named another (`inbox`). */
+      readonly shownAs?: ByteString | undefined
       /** Nothing was tried: a retry time is not reached (`true`), or it is left for a queue run. */
       readonly notTried?: boolean | 'queued'
       readonly freeze?: boolean

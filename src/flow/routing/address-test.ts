@@ -119,7 +119,8 @@ function parents(ancestors: readonly ByteString[]): ByteString[] {
 }
 
 function tellSpecial(taken: TakenAddress): ByteString[] {
-  const head = `${taken.ancestors[0] ?? ''} -> ${taken.address}`
+  const shownAs = taken.special === 'reply' ? `mail ${taken.address.slice(1)}` : taken.address
+  const head = `${taken.ancestors[0] ?? ''} -> ${shownAs}`
   if (taken.forbidden === true) return [`${head} *** forbidden ***`]
   return taken.problem === undefined
     ? [head, `  transport = ${taken.transport?.name}`]

@@ -28,6 +28,7 @@ export function topCandidate(recipient: Recipient): Candidate {
     originalFacts: undefined,
     hidden: false,
     oneTime: false,
+    ignoreErrors: false,
   }
 }
 
@@ -44,6 +45,7 @@ export interface ChildMarks {
   readonly headersRemove: Candidate['headersRemove']
   readonly hidden: boolean
   readonly oneTime: boolean
+  readonly ignoreErrors?: boolean
 }
 
 /** An address that a router made from another. */
@@ -70,6 +72,7 @@ export function childCandidate(work: RouterWork, marks: ChildMarks): Candidate {
     originalFacts: candidate.originalFacts ?? { localPart: facts.localPart, domain: facts.domain },
     hidden: marks.hidden || candidate.hidden,
     oneTime: marks.oneTime || candidate.oneTime,
+    ignoreErrors: marks.ignoreErrors === true || candidate.ignoreErrors,
   }
 }
 

@@ -1,7 +1,7 @@
 /** Turns a router's verdict into what delivery needs: an address with its transport, or new addresses to route. */
 import type { ByteString, Text } from '../../base/text.ts'
 import type { TransportInstance } from '../../language/config/configuration.ts'
-import type { RoutedAddress, RouteHost } from '../routed.ts'
+import type { DomainChange, RoutedAddress, RouteHost } from '../routed.ts'
 import { type Envelope, findTransport, settleEnvelope, settleIds } from './assign.ts'
 import { ancestorsOf, childCandidate } from './candidate.ts'
 import { parseFallbackHosts } from './host-items.ts'
@@ -20,6 +20,8 @@ export type TakenAddress = Omit<RoutedAddress, 'transport'> & {
   readonly forbidden?: true
   /** A pipe or file whose text came from outside: delivery waits. */
   readonly taint?: { readonly message: ByteString; readonly errno: number }
+  /** A filter's answer that has no usable recipient: it fails. */
+  readonly badReply?: ByteString
 }
 
 /** What a redirection made: an address to route, or a delivery to a pipe or file. */
@@ -33,6 +35,12 @@ export type Finished =
       readonly is: 'redirected'
       readonly children: readonly Child[]
       readonly work: RouterWork
+      /** The address itself goes on too: a filter without significant delivery. */
+      readonly goesOn?: boolean
+      /** The domain was short for another: headers of the message change with it. */
+      readonly domainChange?: DomainChange
+      /** The address itself fails or waits: a filter said so after it had set up deliveries. */
+      readonly refusal?: RouterVerdict & { readonly is: 'fail' | 'defer' }
     }
   | { readonly is: 'discarded'; readonly loggedAs: ByteString | undefined; readonly routerName: string }
 
@@ -47,9 +55,9 @@ export async function finish(verdict: RouterVerdict, work: RouterWork): Promise<
     case 'assign':
       return assign(verdict, work)
     case 'redirect':
-      return redirect(verdict.items, verdict.rewrite, work)
+      return redirect(verdict, work)
     case 'reroute':
-      return reroute(verdict.domain, work)
+      return reroute(verdict, work)
     case 'discard':
       return { is: 'discarded', loggedAs: verdict.loggedAs, routerName: work.router.name }
     default:
@@ -109,6 +117,7 @@ type Details = Pick<
   | 'currentDirectory'
   | 'disableLogging'
   | 'hiddenInReports'
+  | 'ignoreErrors'
   | 'logAsLocal'
   | 'retryUseLocalPart'
 >
@@ -136,6 +145,7 @@ async function settleDetails(work: RouterWork): Promise<Details | ExpansionTroub
     currentDirectory: current,
     disableLogging: settings.disable_logging,
     ...(candidate.hidden && { hiddenInReports: true as const }),
+    ...(candidate.ignoreErrors && { ignoreErrors: true as const }),
     logAsLocal: settings.log_as_local ?? router.driver === 'accept',
     retryUseLocalPart: retryUsesLocalPart(work),
   }
@@ -161,8 +171,7 @@ function retryUsesLocalPart({ router: { settings } }: RouterWork): boolean {
 }
 
 async function redirect(
-  items: readonly RedirectedItem[],
-  rewrite: boolean,
+  { items, rewrite, goesOn, refusal }: RouterVerdict & { readonly is: 'redirect' },
   work: RouterWork,
 ): Promise<Finished | Deferred> {
   const envelope = await settleEnvelope(work)
@@ -177,7 +186,13 @@ async function redirect(
     }
     children.push({ is: 'candidate', candidate: await childOf(item, envelope, rewrite, work) })
   }
-  return { is: 'redirected', children, work }
+  return {
+    is: 'redirected',
+    children,
+    work,
+    ...(goesOn && { goesOn }),
+    ...(refusal && { refusal }),
+  }
 }
 
 async function childOf(
@@ -198,15 +213,20 @@ async function childOf(
   }
   return childCandidate(work, {
     ...envelopeOf(envelope),
+    ...(item.is === 'address' && item.errorsTo !== undefined && { errorsTo: item.errorsTo }),
     localPart,
     domain,
     startAt: router.settings.redirect_router,
+    ignoreErrors: item.is === 'address' && item.noError === true,
     hidden: privateSetting(router, 'hide_child_in_errmsg') === true,
     oneTime: privateSetting(router, 'one_time') === true,
   })
 }
 
-async function reroute(domain: ByteString, work: RouterWork): Promise<Finished | Deferred> {
+async function reroute(
+  { domain, rewriteHeaders }: RouterVerdict & { readonly is: 'reroute' },
+  work: RouterWork,
+): Promise<Finished | Deferred> {
   const envelope = await settleEnvelope(work)
   if (isTrouble(envelope)) return deferred(envelope)
   const child = childCandidate(work, {
@@ -217,7 +237,12 @@ async function reroute(domain: ByteString, work: RouterWork): Promise<Finished |
     hidden: false,
     oneTime: false,
   })
-  return { is: 'redirected', children: [{ is: 'candidate', candidate: child }], work }
+  return {
+    is: 'redirected',
+    children: [{ is: 'candidate', candidate: child }],
+    work,
+    ...(rewriteHeaders && { domainChange: { from: work.candidate.domain, to: domain } }),
+  }
 }
 
 /** A pipe, a file or a directory in place of an address. */
@@ -236,14 +261,11 @@ async function specialAddress(
     : transport === undefined
       ? `${option} unset in ${work.router.name} router`
       : undefined
-  const facts =
-    special.kind === 'pipe'
-      ? { ...work.facts, addressPipe: special.text.slice(1) }
-      : { ...work.facts, addressFile: special.text }
+  const { filtered } = special
   return {
     ...details,
     ...envelopeOf(envelope),
-    facts,
+    facts: factsOf(special, work),
     address: special.text,
     uniqueKey: `${special.text}:${work.candidate.uniqueKey}`,
     ancestors: [work.candidate.address, ...ancestorsOf(work.candidate)],
@@ -254,7 +276,17 @@ async function specialAddress(
     ...(problem !== undefined && { problem }),
     ...(special.forbidden && { forbidden: true as const }),
     ...(special.tainted && { taint: taintOf(special, isTrouble(transport) ? undefined : transport) }),
+    ...(filtered?.reply && { reply: filtered.reply }),
+    ...(filtered?.scope && { scope: filtered.scope }),
+    ...(filtered?.mode !== undefined && { fileMode: filtered.mode }),
+    ...((filtered?.noError === true || work.candidate.ignoreErrors) && { ignoreErrors: true as const }),
+    ...(filtered?.badReply !== undefined && { badReply: filtered.badReply }),
   }
+}
+
+function factsOf({ kind, text }: SpecialDelivery, { facts }: RouterWork): TakenAddress['facts'] {
+  if (kind === 'pipe') return { ...facts, addressPipe: text.slice(1) }
+  return kind === 'reply' ? facts : { ...facts, addressFile: text }
 }
 
 function taintOf(

@@ -3,12 +3,13 @@ import type { ByteString, Text } from '../../base/text.ts'
 import type { RouterInstance, TransportInstance } from '../../language/config/configuration.ts'
 import type { Recipient } from '../../mail/envelope.ts'
 import type { Context, VerifyRequest, VerifyResult } from '../../ports.ts'
-import type { RoutingResult } from '../routed.ts'
+import type { GeneratedAddresses, RoutingResult, SystemFiltered } from '../routed.ts'
+import { type Generations, runSystemFilter } from './filter/system-filter.ts'
 import { createAddressTest, type AddressTest } from './address-test.ts'
 import { rewriteAddress } from './rewrite/rewrite-address.ts'
 import { routeAll, type RouteAllOptions, type RouteEngine } from './route-all.ts'
 import { routerDrivers } from './routers/index.ts'
-import type { OwnMessage, RoutingServices } from './types.ts'
+import type { OwnMessage, QueryAnswer, RoutingServices, UserNote, UserQuery } from './types.ts'
 import { createVerify, findTarget } from './verify.ts'
 import type { Callout, CalloutTarget } from '../callout-types.ts'
 
@@ -16,8 +17,7 @@ export { routerDrivers } from './routers/index.ts'
 export type { RouterDriver } from './types.ts'
 export type { AddressTest, AddressTestMode } from './address-test.ts'
 export type { Callout } from '../callout-types.ts'
-export type { RouteAllOptions } from './route-all.ts'
-export type { OwnMessage } from './types.ts'
+export type { OwnMessage, QueryAnswer, UserNote, UserQuery } from './types.ts'
 
 export interface RoutingDeps {
   readonly routers: readonly RouterInstance[]
@@ -28,11 +28,22 @@ export interface RoutingDeps {
   readonly callout?: Callout
   /** Takes the report of `syntax_errors_to`; left out: none is sent. */
   readonly submit?: (message: OwnMessage) => Promise<unknown>
+  /** Writes to the log file of a filter; left out: filters that log are refused. */
+  readonly note?: (note: UserNote) => Promise<string | undefined>
+  /** Runs programs of queryprogram routers; left out: they defer. */
+  readonly query?: (query: UserQuery) => Promise<QueryAnswer>
+}
+
+/** Options of a walk for delivery; what the system filter set up is known by what it gave. */
+export type RouteOptions = Omit<RouteAllOptions, 'generated'> & {
+  readonly generated?: GeneratedAddresses | undefined
 }
 
 export interface Routing {
   /** Runs recipients through the routers for delivery. */
-  route(recipients: readonly Recipient[], context: Context, options?: RouteAllOptions): Promise<RoutingResult>
+  route(recipients: readonly Recipient[], context: Context, options?: RouteOptions): Promise<RoutingResult>
+  /** Runs the system filter, where there is one. */
+  systemFilter(context: Context): Promise<SystemFiltered>
   /** The ACL condition `verify = recipient|sender`. */
   verify(request: VerifyRequest, context: Context): Promise<VerifyResult>
   /** Where the one address that a recipient leads to goes; undefined: none, or several. */
@@ -49,10 +60,18 @@ export function createRouting(deps: RoutingDeps): Routing {
     verifies: (address, context) => errorsAddressVerifies(address, context, engine),
     rewrite: rewriteGenerated,
     ...(deps.submit && { submit: deps.submit }),
+    ...(deps.note && { note: deps.note }),
+    ...(deps.query && { query: deps.query }),
   }
   const engine: RouteEngine = { drivers: routerDrivers, services }
+  const generations: Generations = new WeakMap()
   return {
-    route: (recipients, context, options = {}) => routeAll(recipients, context, options, engine),
+    route(recipients, context, options = {}) {
+      const { generated, ...others } = options
+      const children = generated === undefined ? undefined : generations.get(generated)
+      return routeAll(recipients, context, { ...others, ...(children && { generated: children }) }, engine)
+    },
+    systemFilter: (context) => runSystemFilter(context, deps.transports, generations),
     verify: createVerify(engine, deps.callout),
     target: (address, context) => findTarget(address, context, engine),
     test: createAddressTest(engine),

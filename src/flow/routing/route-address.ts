@@ -132,7 +132,8 @@ async function taken(
   if (result.is === 'deferred') return unrouted({ ...result, router })
   const unseen = await expandBoolean(router.settings.unseen, 'unseen', false, work)
   if (isTrouble(unseen)) return unrouted({ is: 'deferred', message: unseen.message, router })
-  const following = unseen ? setup.services.routers[setup.services.routers.indexOf(router) + 1] : undefined
+  const goesOn = unseen || (result.is === 'redirected' && result.goesOn === true)
+  const following = goesOn ? setup.services.routers[setup.services.routers.indexOf(router) + 1] : undefined
   if (following === undefined) return { is: 'end', result, clone: undefined }
   const clone = unseenClone(candidate, following.name)
   if (result.is !== 'taken') return { is: 'end', result, clone }

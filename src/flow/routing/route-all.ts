@@ -13,6 +13,7 @@ import {
   type UnroutedAddress,
   waitingNumbers,
 } from '../routed.ts'
+import type { DomainChange } from '../routed.ts'
 import { ancestorsOf, topCandidate } from './candidate.ts'
 import { type Child, copyFor, type TakenAddress } from './finish.ts'
 import { type AddressRun, routeAddress, type Unrouted } from './route-address.ts'
@@ -33,6 +34,8 @@ export interface RouteAllOptions {
     address: ByteString,
     domain: ByteString,
   ) => Awaitable<{ readonly message: ByteString; readonly errno?: number } | undefined>
+  /** What the system filter set up. */
+  readonly generated?: readonly Child[]
   /** Forced delivery: `hold_domains` does not count. */
   readonly force?: boolean
   /** True while this is a queue run. */
@@ -70,8 +73,9 @@ export async function routeAll(
   options: RouteAllOptions,
   engine: RouteEngine,
 ): Promise<RoutingResult> {
-  const walk = await walkRounds(recipients.map(topCandidate), context, options, engine)
-  return { ...sortOut(walk), oneTime: oneTimeOf(walk, recipients) }
+  const domainChanges: DomainChange[] = []
+  const walk = await walkRounds(recipients.map(topCandidate), context, options, engine, domainChanges)
+  return { ...sortOut(walk), oneTime: oneTimeOf(walk, recipients), domainChanges }
 }
 
 /** For delivery: all addresses at hand, from the last to the first, then all that came of them. */
@@ -80,11 +84,18 @@ async function walkRounds(
   context: Context,
   options: RouteAllOptions,
   engine: RouteEngine,
+  domainChanges: DomainChange[],
 ): Promise<WalkEvent[]> {
   const walk: WalkEvent[] = []
   const taken: WalkEvent[] = []
-  const state: WalkState = { generated: 0, routed: 0, sameDomain: new Map() }
-  let round: readonly Child[] = candidates.map((candidate) => ({ is: 'candidate', candidate }))
+  const state: WalkState = { generated: 0, routed: 0, sameDomain: new Map(), domainChanges }
+  const generated = options.generated ?? []
+  // New addresses come before the recipients, pipes and files after them.
+  let round: readonly Child[] = [
+    ...generated.filter((child) => child.is === 'candidate'),
+    ...candidates.map((candidate): Child => ({ is: 'candidate', candidate })),
+    ...generated.filter((child) => child.is === 'taken'),
+  ]
   while (round.length > 0) {
     const children: Child[][] = []
     const routed: WalkEvent[] = []
@@ -93,11 +104,17 @@ async function walkRounds(
       children.unshift([...step.next])
       for (const event of step.events) (event.is === 'taken' ? routed : walk).push(event)
     }
-    // What a later round routes is delivered first, within a round the first address.
-    taken.unshift(...routed.toReversed())
+    // What a later round routes is delivered first, within a round the first address; pipes, files and answers, which
+    // need no routing, come after the addresses, the last of them first.
+    const inOrder = routed.toReversed()
+    taken.unshift(...inOrder.filter((event) => !isSpecial(event)), ...routed.filter(isSpecial))
     round = children.flat()
   }
   return [...walk, ...taken]
+}
+
+function isSpecial(event: WalkEvent): boolean {
+  return event.is === 'taken' && event.address.special !== undefined
 }
 
 /** For tests of addresses: from a stack, so that children come next. */
@@ -108,7 +125,7 @@ export async function walkAddresses(
   engine: RouteEngine,
 ): Promise<WalkEvent[]> {
   const walk: WalkEvent[] = []
-  const state: WalkState = { generated: 0, routed: 0, sameDomain: new Map() }
+  const state: WalkState = { generated: 0, routed: 0, sameDomain: new Map(), domainChanges: [] }
   const stack: Child[] = candidates.map((candidate) => ({ is: 'candidate' as const, candidate })).reverse()
   for (let child = stack.pop(); child !== undefined; child = stack.pop()) {
     const step = await stepOf(child, context, options, engine, state)
@@ -123,6 +140,7 @@ interface WalkState {
   routed: number
   /** Routings that go for all addresses of a domain. */
   readonly sameDomain: Map<string, TakenAddress>
+  readonly domainChanges: DomainChange[]
 }
 
 interface WalkStep {
@@ -162,6 +180,7 @@ async function stepOf(
     state.sameDomain.set(candidate.domain, result.address)
   if (result.is !== 'redirected') return { events: [eventOf(run)], next: clone }
   state.generated += result.children.length
+  if (result.domainChange !== undefined) state.domainChanges.push(result.domainChange)
   const { router } = result.work
   if (candidate.depth > depthLimit) {
     return unroutedStep(candidate, { is: 'deferred', message: 'too many redirections', router }, false)
@@ -169,7 +188,19 @@ async function stepOf(
   if (state.generated > (options.generatedLimit ?? generatedLimit)) {
     return unroutedStep(candidate, { is: 'deferred', message: 'too many generated addresses', router }, false)
   }
-  return { events: [], next: [...clone, ...result.children] }
+  const { refusal } = result
+  const events: WalkEvent[] =
+    refusal === undefined
+      ? []
+      : [
+          {
+            is: 'unrouted',
+            candidate,
+            result: { ...refusal, is: refusal.is === 'fail' ? 'failed' : 'deferred', router },
+            waits: false,
+          },
+        ]
+  return { events, next: [...clone, ...result.children] }
 }
 
 function unroutedStep(candidate: Candidate, result: Unrouted, waits: boolean): WalkStep {
@@ -226,8 +257,18 @@ function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'oneTime'> {
       discarded.push({ address, recipient, ancestors: ancestorsOf(candidate), routerName, loggedAs })
       continue
     }
-    const { candidate: _, shown: _s, problem: _p, forbidden, taint, transport, ...rest } = event.address
-    if (forbidden === true || taint !== undefined || transport === undefined) {
+    const {
+      candidate: _,
+      shown: _s,
+      problem: _p,
+      forbidden,
+      taint,
+      badReply,
+      transport,
+      ...rest
+    } = event.address
+    const refused = forbidden === true || taint !== undefined || badReply !== undefined
+    if (refused || transport === undefined) {
       unrouted.push(refusedSpecial(event.address))
     } else if (seen.has(rest.uniqueKey)) {
       discarded.push(discardedBy(event.address))
@@ -243,20 +284,27 @@ function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'oneTime'> {
 function refusedSpecial(taken: TakenAddress): UnroutedAddress {
   const { address, recipient, ancestors, router, special, transport, taint } = taken
   const forbidden = taken.forbidden === true
-  const kind = special === 'pipe' ? 'pipe' : 'file'
+  const fails = forbidden || taken.badReply !== undefined
   const trouble = taint ?? { message: taken.problem ?? 'no transport', errno: -30 }
   return {
     address,
     recipient,
     ancestors,
     routerName: router.name,
-    is: forbidden ? 'failed' : 'deferred',
-    message: forbidden ? `delivery to ${kind} forbidden` : trouble.message,
+    is: fails ? 'failed' : 'deferred',
+    message: forbidden ? forbiddenSays(special) : (taken.badReply ?? trouble.message),
     ...(transport && { transportName: transport.name }),
-    ...(!forbidden && { errno: trouble.errno }),
+    ...(!fails && { errno: trouble.errno }),
+    ...(taken.ignoreErrors && { ignoreErrors: true as const }),
+    ...(special !== undefined && { special: true as const }),
     ...(taken.errorsTo !== undefined && { errorsTo: taken.errorsTo }),
     ...(taken.hiddenInReports && { hiddenInReports: true as const }),
   }
+}
+
+function forbiddenSays(special: TakenAddress['special']): ByteString {
+  if (special === 'reply') return 'autoreply forbidden'
+  return `delivery to ${special === 'pipe' ? 'pipe' : 'file'} forbidden`
 }
 
 /** A duplicate: done without a delivery of its own. */
@@ -278,6 +326,7 @@ function toUnrouted(candidate: Candidate, result: Unrouted, waits: boolean): Unr
     ...(result.freeze === true && { freeze: true }),
     ...(waits && { retryDefer: true }),
     ...(candidate.hidden && { hiddenInReports: true as const }),
+    ...(candidate.ignoreErrors && { ignoreErrors: true as const }),
     ...(candidate.errorsTo !== undefined && { errorsTo: candidate.errorsTo }),
   }
 }

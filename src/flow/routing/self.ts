@@ -1,6 +1,4 @@
 /** What happens when the first host turns out to be this one. Source: Exim manual, router option "self". */
-import type { Report } from '../../base/diagnostic.ts'
-import type { RouterInstance } from '../../language/config/configuration.ts'
 import type { RouteHost } from '../routed.ts'
 import type { RouterVerdict, RouterWork } from './types.ts'
 
@@ -25,16 +23,4 @@ export function selfVerdict(
   const text = `${message}: ${facts.domain} (while routing <${candidate.address}>)`
   context.ports.log.main(context.message?.id, text, { event: 'routing' })
   return { is: 'defer', message, freeze: self === 'freeze' }
-}
-
-/** `reroute: rewrite:` changes the domain of the address; headers stay as they are. */
-export function checkSelf(instance: RouterInstance, report: Report): void {
-  if (!/^reroute:\s*rewrite:/.test(instance.settings.self)) return
-  report({
-    code: 'self-rewrite',
-    severity: 'warning',
-    message: `${instance.name} router: "rewrite:" in the self option has no effect in this version: headers stay as they are`,
-    at: instance.setAt.get('self') ?? instance.at,
-    help: 'rules in the rewrite section change headers',
-  })
 }

@@ -5,7 +5,7 @@ import type { Instance, RouterInstance, TransportInstance } from '../../language
 import type { OptionTable } from '../../language/config/options/table.ts'
 import type { Recipient } from '../../mail/envelope.ts'
 import type { AddressFacts, Context } from '../../ports.ts'
-import type { RouteHost } from '../routed.ts'
+import type { FilterReply, FilterScope, RouteHost } from '../routed.ts'
 
 /** Why addresses are routed; preconditions ask. `cutthrough` counts as verifying a recipient. */
 export type RoutingPurpose = 'deliver' | 'test' | 'expn' | 'verify-recipient' | 'verify-sender'
@@ -43,6 +43,8 @@ export interface Candidate {
   readonly hidden: boolean
   /** From a `one_time` redirection. */
   readonly oneTime: boolean
+  /** `noerror` of a filter above: failures are not reported. */
+  readonly ignoreErrors: boolean
 }
 
 /** A router at work on one address. */
@@ -66,9 +68,18 @@ export interface AccountIds {
 
 /** What a redirection makes in place of an address. */
 export interface SpecialDelivery {
-  readonly kind: 'pipe' | 'file' | 'directory'
-  /** `|command`, `/path` or `/path/`. */
+  readonly kind: 'pipe' | 'file' | 'directory' | 'reply'
+  /** `|command`, `/path` or `/path/`, `>recipients`. */
   readonly text: ByteString
+  /** What a filter says about it. */
+  readonly filtered?: {
+    readonly reply?: FilterReply
+    readonly scope?: FilterScope
+    readonly mode?: number
+    readonly noError: boolean
+    /** Why the answer cannot be sent; it fails. */
+    readonly badReply?: ByteString
+  }
   /** Part of it came from outside: no transport may use it. */
   readonly tainted: boolean
   /** A `forbid_...` option of the router: the delivery fails. */
@@ -76,7 +87,14 @@ export interface SpecialDelivery {
 }
 
 export type RedirectedItem =
-  | { readonly is: 'address'; readonly localPart: ByteString; readonly domain: ByteString }
+  | {
+      readonly is: 'address'
+      readonly localPart: ByteString
+      readonly domain: ByteString
+      /** Of a filter. */
+      readonly errorsTo?: ByteString
+      readonly noError?: boolean
+    }
   /** `check_ancestor` put the address itself in the place of an ancestor. */
   | { readonly is: 'self' }
   | { readonly is: 'special'; readonly special: SpecialDelivery }
@@ -93,7 +111,15 @@ export type RouterVerdict =
       /** Of a routing rule; undefined: the router's own. */
       readonly transport?: TransportInstance
     }
-  | { readonly is: 'redirect'; readonly items: readonly RedirectedItem[]; readonly rewrite: boolean }
+  | {
+      readonly is: 'redirect'
+      readonly items: readonly RedirectedItem[]
+      readonly rewrite: boolean
+      /** A filter whose deliveries are not significant: the address goes on to the next router as well. */
+      readonly goesOn?: true
+      /** A filter that set up deliveries and then refused the address itself. */
+      readonly refusal?: RouterVerdict & { readonly is: 'fail' | 'defer' }
+    }
   /** The domain changes and routing begins again (`self = reroute`, a widened domain). */
   | { readonly is: 'reroute'; readonly domain: ByteString; readonly rewriteHeaders: boolean }
   | { readonly is: 'decline'; readonly message?: ByteString }
@@ -133,11 +159,36 @@ export interface RoutingServices {
   searchDomains(): readonly string[]
   /** Whether an address verifies, for `errors_to`. */
   verifies(address: ByteString, context: Context): Promise<boolean>
+  /** Appends a line to a file under the ids of a user, for the log of a filter; what went wrong, else undefined. */
+  note?(note: UserNote): Promise<string | undefined>
+  /** Runs a program of the queryprogram router under the ids of a user. */
+  query?(query: UserQuery): Promise<QueryAnswer>
   /** Rewrites an address that a redirection made. */
   rewrite(address: ByteString, context: Context): Promise<ByteString>
   /** Hands a message of our own to reception: the report of `syntax_errors_to`. */
   submit?(message: OwnMessage): Promise<unknown>
 }
+
+export interface UserNote {
+  readonly uid: number
+  readonly gid: number
+  readonly file: string
+  readonly mode: number
+  readonly text: ByteString
+}
+
+export interface UserQuery {
+  readonly uid: number
+  readonly gid: number
+  readonly argv: readonly ByteString[]
+  readonly currentDirectory: string
+  /** 0: no limit of its own. */
+  readonly timeoutMs: number
+}
+
+export type QueryAnswer =
+  | { readonly is: 'ended'; readonly output: ByteString }
+  | { readonly is: 'failed'; readonly message: ByteString; readonly timedOut?: boolean }
 
 export interface OwnMessage {
   /** Empty: a report gets no report. */

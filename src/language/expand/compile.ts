@@ -96,6 +96,8 @@ function compileNode(node: Node): Step {
       if (row.since === undefined) return notWorking(`\${${node.name}:`, row.doc)
       const body = compileTemplate(node.body)
       return (environment) => {
+        const refused = environment.context.forbidden?.get(row.name)
+        if (refused !== undefined) return failure(refused)
         const text = body(environment)
         if (typeof text === 'string') return row.apply(text, environment, suffix)
         if (text instanceof Tainted) return row.apply(text, environment, suffix)
@@ -105,9 +107,16 @@ function compileNode(node: Node): Step {
         )
       }
     }
-    case 'item':
-      if (node.row.since === undefined) return notWorking(`\${${node.name}`, node.row.doc)
-      return node.row.compile(node.parts, compiler)
+    case 'item': {
+      const { row } = node
+      const step =
+        row.since === undefined ? notWorking(`\${${node.name}`, row.doc) : row.compile(node.parts, compiler)
+      return (environment) => {
+        const refused = environment.context.forbidden?.get(row.name)
+        if (refused !== undefined) return failure(refused)
+        return typeof step === 'string' ? step : step(environment)
+      }
+    }
   }
 }
 
@@ -117,7 +126,11 @@ function compileCondition(node: ConditionNode): Test {
     const fault = failure(`condition "${node.name}" does not work in this version: ${row.doc}`)
     return () => fault
   }
-  const test = row.compile(node.parts, compiler, node.name)
+  const compiled = row.compile(node.parts, compiler, node.name)
+  const test: Test = (environment) => {
+    const refused = environment.context.forbidden?.get(row.name)
+    return refused === undefined ? compiled(environment) : failure(refused)
+  }
   if (!negated) return test
   const not = (answer: boolean | Failure) => (isFailure(answer) ? answer : !answer)
   return (environment) => {

@@ -2,7 +2,6 @@
 import type { FlagTable } from './flag.ts'
 
 const sendmailOnly = 'a Sendmail flag that Exim ignores too'
-const noFilters = 'filter files cannot be tested yet: this version of Postern has no filter language'
 
 export const flagTable = {
   '--': {
@@ -73,12 +72,24 @@ export const flagTable = {
     since: '0.1',
     doc: 'Like -be, with the message in a file to look at.',
   },
-  '-bF': { takes: 'next', tier: 'B', refused: noFilters, doc: 'Tests a system filter file.' },
-  '-bf': { takes: 'next', tier: 'B', refused: noFilters, doc: 'Tests a user filter file.' },
-  '-bfd': { takes: 'next', tier: 'B', refused: noFilters, doc: 'Recipient domain for -bf.' },
-  '-bfl': { takes: 'next', tier: 'B', refused: noFilters, doc: 'Recipient local part for -bf.' },
-  '-bfp': { takes: 'next', tier: 'B', refused: noFilters, doc: 'Local part prefix for -bf.' },
-  '-bfs': { takes: 'next', tier: 'B', refused: noFilters, doc: 'Local part suffix for -bf.' },
+  '-bF': {
+    takes: 'next',
+    tier: 'B',
+    mode: 'filter-test',
+    since: '0.1',
+    doc: 'Tests a system filter file.',
+  },
+  '-bf': {
+    takes: 'next',
+    tier: 'B',
+    mode: 'filter-test',
+    since: '0.1',
+    doc: 'Tests a user filter file.',
+  },
+  '-bfd': { takes: 'next', tier: 'B', since: '0.1', doc: 'Recipient domain for -bf.' },
+  '-bfl': { takes: 'next', tier: 'B', since: '0.1', doc: 'Recipient local part for -bf.' },
+  '-bfp': { takes: 'next', tier: 'B', since: '0.1', doc: 'Local part prefix for -bf.' },
+  '-bfs': { takes: 'next', tier: 'B', since: '0.1', doc: 'Local part suffix for -bf.' },
   '-bh': {
     takes: 'next',
     tier: 'A',

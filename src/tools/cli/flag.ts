@@ -8,6 +8,7 @@ export type ModeName =
   | 'count-queue'
   | 'daemon'
   | 'expand'
+  | 'filter-test'
   | 'help'
   | 'host-check'
   | 'information'

@@ -93,7 +93,6 @@ const refusals = [
   { line: '-bZ', message: /unknown, malformed, or incomplete option -bZ$/ },
   { line: '-oX', message: /incomplete option -oX$/ },
   { line: '-bt -bv x', message: /^exim: incompatible command-line options or arguments$/ },
-  { line: '-bf /x', message: /^exim: -bf: filter files cannot be tested yet/ },
   { line: '-Mset x', message: /^exim: -Mset: .*use -bem/ },
   { line: '-MC a b c 1 x', message: /^exim: -MC: this flag is for calls of Exim by itself$/ },
 ]

@@ -1,4 +1,4 @@
-/** The message of `-bem FILE`: read as a local one, with nothing kept of it. Source: Exim manual, "-bem". */
+/** The message of `-bem FILE` and of `-bf`: read as a local one, with nothing kept of it. Source: Exim manual, "-bem". */
 import { readFileSync } from 'node:fs'
 import { newMessage } from '../../flow/receive/message-facts.ts'
 import { fromBytes } from '../../base/text.ts'
@@ -28,7 +28,6 @@ export async function readTestMessage(
   file: string,
   fromHeaders: boolean,
 ): Promise<TestMessage> {
-  const { server, caller } = call
   let text: string
   try {
     text = fromBytes(readFileSync(file)).replaceAll('\r\n', '\n')
@@ -38,27 +37,37 @@ export async function readTestMessage(
       message: `cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`,
     }
   }
+  const message = testMessageOf(call, text)
+  if (fromHeaders) {
+    const addresses = message.headers.filter(({ type }) => 'TCB'.includes(type)).flatMap(addressesOf)
+    return { is: 'message', message: { ...message, recipients: addresses.map((address) => ({ address })) } }
+  }
+  return { is: 'message', message }
+}
+
+/** @param text headers, blank line, body; LF line ends */
+export function testMessageOf({ server, caller, invocation }: ServerCall, text: string): MessageFacts {
   const { headers, body } = splitMessage(text)
   const message = newMessage({
     receivedAt: Date.now(),
     local: true,
     originator: { login: caller.login, uid: caller.uid, gid: caller.gid },
   })
-  const given = valueOf(call.invocation, '-f', '-r')
+  const given = valueOf(invocation, '-f', '-r')
   const visible = server.settings.message_body_visible
   message.sender =
-    given === undefined ? `${caller.login}@${server.facts.qualifyDomain}` : server.qualifySender(given)
+    given === undefined
+      ? `${caller.login}@${server.facts.qualifyDomain}`
+      : given === '' || given === '<>'
+        ? ''
+        : server.qualifySender(given.replace(/^<(.*)>$/, '$1'))
   message.headers = headers
   message.bodyStart = body.slice(0, visible)
   message.bodyEnd = body.slice(-visible)
   message.bodySize = body.length
   message.bodyLines = body.split('\n').length - 1
   message.size = text.length
-  if (fromHeaders) {
-    const addresses = headers.filter(({ type }) => 'TCB'.includes(type)).flatMap(addressesOf)
-    return { is: 'message', message: { ...message, recipients: addresses.map((address) => ({ address })) } }
-  }
-  return { is: 'message', message }
+  return message
 }
 
 /** Header lines up to the first blank one, folded lines with theirs. */

@@ -258,6 +258,7 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'Programs here that speak SMTP to it would have to begin with a PROXY header.',
   ),
   'public-name-twice': row('Two authenticators serve one mechanism.', 'Exim refuses to start.'),
+  'queuefile-settings': row('A queuefile transport has no directory.', 'Set its option directory.'),
   'redis-nil': row(
     'A string for "not found" after a Redis lookup that is never used.',
     'For a key that does not exist Redis answers nil, which counts as an empty result, as in Exim. With the option nil=fail it counts as not found.',
@@ -298,7 +299,6 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A section does not exist.',
     'The sections are acl, authenticators, routers, transports, retry and rewrite.',
   ),
-  'self-rewrite': row('"self = reroute: rewrite:" cannot be read.', 'Write self = reroute: rewrite: DOMAIN.'),
   'servers-missing': row(
     'A lookup asks a database whose servers are not named.',
     'It defers whenever it is used.',

@@ -123,7 +123,7 @@ class Question {
     const startedAt = ports.now()
     let why: ByteString = 'no host could be asked'
     for (const host of hosts) {
-      const places = await placesOf(host, port, this.#context)
+      const places = await placesOf(host, port, this.#context, this.#settings)
       if (typeof places === 'string') {
         why =
           places === 'again'

@@ -1,6 +1,7 @@
 /** What a local delivery writes: head, body, tail; lines escaped, line ends as asked for. */
 import type { ByteString } from '../../../base/text.ts'
 import type { LocalJobCommon } from '../local-job.ts'
+import { filtered, TransportFilterError } from './transport-filter.ts'
 
 const LF = 10
 
@@ -10,12 +11,37 @@ export async function* localContent(
   body: AsyncIterable<Uint8Array>,
 ): AsyncIterable<Uint8Array> {
   const ends = job.useCrlf ? withCrlf : same
-  yield ends(Buffer.from(job.head, 'latin1'))
+  if (job.lead !== undefined && job.lead !== '') yield Buffer.from(job.lead, 'latin1')
   const escaper = job.escape === undefined ? undefined : new LineEscaper(job.escape.check, job.escape.put)
-  for await (const piece of body) yield ends(escaper === undefined ? piece : escaper.push(piece))
+  const message = messageOf(job, body)
+  const source = job.filter === undefined ? message : watched(filtered(job.filter, message), job)
+  for await (const piece of source) yield ends(escaper === undefined ? piece : escaper.push(piece))
   const rest = escaper?.finish()
   if (rest !== undefined && rest.length > 0) yield ends(rest)
-  if (job.tail !== '') yield ends(Buffer.from(job.tail, 'latin1'))
+  // Prefix and suffix are written as they are, whatever the line ends: Exim manual, use_crlf.
+  if (job.tail !== '') yield Buffer.from(job.tail, 'latin1')
+}
+
+/** Headers and body, without what stands around them. */
+export async function* messageOf(
+  { head }: Pick<LocalJobCommon, 'head'>,
+  body: AsyncIterable<Uint8Array>,
+): AsyncIterable<Uint8Array> {
+  yield Buffer.from(head, 'latin1')
+  yield* body
+}
+
+/** Writers tell of files; what went wrong with the filter is kept for whoever runs the job. */
+async function* watched(
+  pieces: AsyncIterable<Uint8Array>,
+  { filterTrouble }: LocalJobCommon,
+): AsyncIterable<Uint8Array> {
+  try {
+    yield* pieces
+  } catch (error) {
+    if (filterTrouble !== undefined && error instanceof TransportFilterError) filterTrouble.error = error
+    throw error
+  }
 }
 
 /** The same bytes in fewer pieces: a small message in one, so that it takes one write. */

@@ -7,6 +7,8 @@ import { connectToPath } from '../../../wire/outbound.ts'
 import { SmtpClient } from '../../../wire/smtp/client.ts'
 import { errorNumbers } from '../results.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
+import { messageOf } from './content.ts'
+import { filteredLimitBytes, filteredWhole, TransportFilterError } from './transport-filter.ts'
 import { greet } from '../transports/smtp-session.ts'
 import { type RecipientVerdict, transaction } from '../transports/smtp-transaction.ts'
 
@@ -25,6 +27,19 @@ export async function deliverToLmtp(
   job: LocalJobCommon & LmtpJob,
   body: AsyncIterable<Uint8Array>,
 ): Promise<LocalResult> {
+  // Before a word is said: a filter that fails must not end a message in the middle.
+  const content =
+    job.filter === undefined
+      ? { head: job.head, body: () => body }
+      : {
+          head: '',
+          body: await filteredWhole(job.filter, messageOf(job, body), filteredLimitBytes).catch(keepTrouble),
+        }
+  if (content.body instanceof TransportFilterError) {
+    const { errno, message } = content.body
+    return { is: 'deferred', errno, more: 0, message }
+  }
+  const { head, body: text } = content
   const stream = await openStream(job)
   if ('is' in stream) return stream
   const client = new SmtpClient(stream)
@@ -59,8 +74,8 @@ export async function deliverToLmtp(
       ignoreQuota: job.ignoreQuota,
       dsnRet: undefined,
       dsnEnvid: undefined,
-      head: job.head,
-      body: () => body,
+      head,
+      body: text,
       commandMs: job.timeoutMs,
       dataMs: job.timeoutMs,
       finalMs: job.timeoutMs,
@@ -76,6 +91,11 @@ export async function deliverToLmtp(
   } finally {
     client.quit()
   }
+}
+
+function keepTrouble(error: unknown): TransportFilterError {
+  if (error instanceof TransportFilterError) return error
+  throw error
 }
 
 function resultOf(error: {

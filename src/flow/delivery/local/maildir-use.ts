@@ -13,11 +13,15 @@ const depthLimit = 4
 const fileLimit = 1_000_000
 
 /** Sums `cur`, `new` and the folders of a maildir++ (`.Name`). */
-export async function maildirUse(directory: string, sizeInName: string | undefined): Promise<MaildirUse> {
+export async function maildirUse(
+  directory: string,
+  sizeInName: string | undefined,
+  countedFolders?: CompiledRegex,
+): Promise<MaildirUse> {
   const compiled = sizeInName === undefined ? undefined : compileRegex(sizeInName)
   const pattern = compiled === undefined || 'error' in compiled ? undefined : compiled
   const total = { bytes: 0, files: 0 }
-  await addFolder(directory, pattern, total, 0)
+  await addFolder(directory, pattern, total, 0, countedFolders)
   return total
 }
 
@@ -26,14 +30,17 @@ async function addFolder(
   pattern: CompiledRegex | undefined,
   total: { bytes: number; files: number },
   depth: number,
+  countedFolders: CompiledRegex | undefined,
 ): Promise<void> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => [])
   for (const entry of entries) {
     if (total.files >= fileLimit) return
     const path = join(directory, entry.name)
     if (entry.isDirectory()) {
-      const counted = entry.name === 'cur' || entry.name === 'new' || entry.name.startsWith('.')
-      if (counted && depth < depthLimit) await addFolder(path, pattern, total, depth + 1)
+      const counted =
+        isUsual(entry.name) &&
+        (depth > 0 || countedFolders === undefined || matchesName(countedFolders, entry.name))
+      if (counted && depth < depthLimit) await addFolder(path, pattern, total, depth + 1, countedFolders)
       continue
     }
     // Files beside the folders (subscriptions, indexes) are no mail.
@@ -43,6 +50,15 @@ async function addFolder(
     const told = match === undefined || 'error' in match ? undefined : match[1]
     total.bytes += told === undefined ? await sizeOf(path) : Number(told)
   }
+}
+
+function isUsual(name: string): boolean {
+  return name === 'cur' || name === 'new' || name.startsWith('.')
+}
+
+function matchesName(regex: CompiledRegex, name: string): boolean {
+  const found = regex.match(name)
+  return found !== undefined && !('error' in found)
 }
 
 async function sizeOf(path: string): Promise<number> {

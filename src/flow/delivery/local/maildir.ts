@@ -3,12 +3,14 @@
  * Source: Exim manual, "The appendfile transport", "Maildir delivery"; https://cr.yp.to/proto/maildir.html.
  */
 import { mkdir, open, rename, stat, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+import { compileRegex } from '../../../base/regex.ts'
 import type { ByteString } from '../../../base/text.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
 import { inBlocks, localContent } from './content.ts'
 import { errorNumbers } from '../results.ts'
 import { deferredByFile, fileError } from './file-error.ts'
+import { addToSizeFile, readSizeFile } from './maildirsize.ts'
 import { type MaildirUse, maildirUse } from './maildir-use.ts'
 
 export interface MaildirJob {
@@ -26,18 +28,35 @@ export interface MaildirJob {
   /** Bytes; 0: none. */
   readonly quota: number
   readonly quotaFileCount: number
-  readonly quotaDirectory: string
+  /** Undefined: the maildir, or the one above its folder. */
+  readonly quotaDirectory: string | undefined
   readonly quotaInclusive: boolean
   /** Finds the size of a message in its file name. */
   readonly quotaSizeRegex: string | undefined
   readonly messageSize: number
+  /** What the configuration says that it holds; undefined: it is counted. */
+  readonly knownBytes: number | undefined
+  readonly knownFiles: number | undefined
+  /** `maildir_use_size_file`. */
+  readonly sizeFile: boolean
+  /** `maildir_quota_directory_regex`: folders that count. */
+  readonly countedFolders: string
+  /** `maildirfolder_create_regex` matched: the folder is one of a maildir++. */
+  readonly markFolder: boolean
+  /** Further names that are tried when one is taken. */
+  readonly retries: number
 }
+
+type Job = LocalJobCommon & MaildirJob
 
 export async function deliverToMaildir(
   job: LocalJobCommon & MaildirJob,
   body: AsyncIterable<Uint8Array>,
 ): Promise<LocalResult> {
-  const used = job.measure ? await maildirUse(job.quotaDirectory, job.quotaSizeRegex) : undefined
+  const marked = job.markFolder ? await markFolder(job) : undefined
+  if (marked !== undefined) return marked
+  const place = await quotaPlace(job)
+  const used = await usedNow(job, place)
   const full = used === undefined ? undefined : await overQuota(job, used)
   if (full !== undefined) return full
   let made = false
@@ -63,11 +82,12 @@ export async function deliverToMaildir(
       await handle.close()
       await rename(temporary, join(job.directory, 'new', `${name}${job.tag}`))
       await syncFolder(join(job.directory, 'new'))
+      if (job.sizeFile && !place.excluded) await addToSizeFile(place.directory, size)
       const sizes = used && { mailboxSize: { before: used.bytes, after: used.bytes + size } }
       return { is: 'done', sizeBytes: size, ...sizes }
     } catch (error) {
       const { code, errno, text } = fileError(error)
-      if (code === 'EEXIST' && attempt < 10) {
+      if (code === 'EEXIST' && attempt < job.retries) {
         attempt++
         continue
       }
@@ -88,6 +108,66 @@ export async function deliverToMaildir(
   }
 }
 
+interface QuotaPlace {
+  /** The maildir on whose size the quota is. */
+  readonly directory: string
+  /** The folder delivered into does not count. */
+  readonly excluded: boolean
+}
+
+/** A folder of a maildir++ counts with the maildir above it. Source: Exim manual, "maildirfolder_create_regex". */
+async function quotaPlace(job: Job): Promise<QuotaPlace> {
+  if (job.quotaDirectory !== undefined) return { directory: job.quotaDirectory, excluded: false }
+  const isFolder = await stat(join(job.directory, 'maildirfolder')).then(
+    () => true,
+    () => false,
+  )
+  if (!isFolder) return { directory: job.directory, excluded: false }
+  const regex = compileRegex(job.countedFolders)
+  const found = 'error' in regex ? undefined : regex.match(basename(job.directory))
+  return { directory: dirname(job.directory), excluded: job.sizeFile && found === undefined }
+}
+
+/** Undefined: nobody wants to know. */
+async function usedNow(job: Job, { directory, excluded }: QuotaPlace): Promise<MaildirUse | undefined> {
+  if (excluded) return undefined
+  if (!job.measure && !job.sizeFile) return undefined
+  const { knownBytes, knownFiles } = job
+  if (!job.sizeFile && knownBytes !== undefined && (knownFiles !== undefined || job.quotaFileCount === 0)) {
+    return { bytes: knownBytes, files: knownFiles ?? 0 }
+  }
+  if (!job.sizeFile) {
+    const counted = await maildirUse(directory, job.quotaSizeRegex)
+    return { bytes: knownBytes ?? counted.bytes, files: knownFiles ?? counted.files }
+  }
+  // The folders must be there before the file can be written.
+  if (job.createDirectory) await makeMaildir(job)
+  const regex = compileRegex(job.countedFolders)
+  const used = await readSizeFile({
+    directory,
+    quota: job.quota,
+    quotaFileCount: job.quotaFileCount,
+    sizeInName: job.quotaSizeRegex,
+    counted: 'error' in regex ? undefined : regex,
+    uniqueName: job.name,
+    mode: job.mode,
+    now: Date.now(),
+  })
+  return { bytes: knownBytes ?? used.bytes, files: knownFiles ?? used.files }
+}
+
+/** Makes the file that says: this is a folder of a maildir++. */
+async function markFolder(job: Job): Promise<LocalResult | undefined> {
+  try {
+    if (job.createDirectory) await makeFolders(job.directory, job.directoryMode)
+    const handle = await open(join(job.directory, 'maildirfolder'), 'a', job.mode)
+    await handle.close()
+    return undefined
+  } catch (error) {
+    return deferredByFile(error, `maildirfolder creation in ${job.directory}`)
+  }
+}
+
 async function overQuota(job: MaildirJob, used: MaildirUse): Promise<LocalResult | undefined> {
   const size = used.bytes + (job.quotaInclusive ? job.messageSize : 0)
   const tooBig = job.quota > 0 && size > job.quota
@@ -97,7 +177,7 @@ async function overQuota(job: MaildirJob, used: MaildirUse): Promise<LocalResult
     is: 'deferred',
     errno: errorNumbers.mailboxFull,
     more: await secondsUnread(job.directory),
-    message: `mailbox is full (MTA-imposed quota exceeded while writing to tmp/${job.name})`,
+    message: `mailbox is full (MTA-imposed ${tooBig ? '' : 'filecount '}quota exceeded while writing to tmp/${job.name})`,
   }
 }
 

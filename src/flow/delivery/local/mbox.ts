@@ -2,7 +2,7 @@
  * Appends a message to a mailbox file, under locks; a failed write leaves the file as it was.
  * Source: Exim manual, "The appendfile transport", "Operational details for appending".
  */
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errorNumbers } from '../results.ts'
@@ -17,6 +17,8 @@ export interface MboxJob {
   readonly mode: number
   readonly modeFailNarrower: boolean
   readonly createFile: boolean
+  /** `create_file` allows it there. */
+  readonly mayCreate: boolean
   readonly createDirectory: boolean
   readonly directoryMode: number
   readonly allowSymlink: boolean
@@ -27,6 +29,8 @@ export interface MboxJob {
   readonly locks: LockPlan
   /** Bytes; 0: none. */
   readonly quota: number
+  /** What the configuration says that it holds; undefined: its size. */
+  readonly knownBytes: number | undefined
   /** The message counts too. */
   readonly quotaInclusive: boolean
   readonly messageSize: number
@@ -59,6 +63,11 @@ async function makeFolder(job: Job): Promise<LocalResult | undefined> {
 }
 
 function notLocked(lock: LockOutcome, job: Job, how: string): LocalResult {
+  if (lock.is === 'failed' && lock.hitch !== undefined) {
+    const { errno, text } = fileError(lock.error)
+    const ids = `(euid=${process.geteuid?.() ?? 0} egid=${process.getegid?.() ?? 0})`
+    return refused(`creating lock file hitching post ${lock.hitch} ${ids}`, errno, text)
+  }
   if (lock.is === 'failed') return deferredByFile(lock.error, `failed to lock mailbox ${job.file} (${how})`)
   return {
     is: 'deferred',
@@ -76,7 +85,7 @@ async function appendTo(job: Job, body: AsyncIterable<Uint8Array>): Promise<Loca
     const lock = await lockOpenFile(handle.fd, job.locks)
     if (lock.is !== 'locked') return notLocked(lock, job, 'fcntl/flock')
     const { size: before, atimeMs } = await handle.stat()
-    const full = overQuota(job, before, atimeMs)
+    const full = overQuota(job, job.knownBytes ?? before, atimeMs)
     if (full !== undefined) return full
     return await write(handle, before, job, body)
   } catch (error) {
@@ -108,8 +117,15 @@ async function openMailbox(job: Job): Promise<{ readonly handle: FileHandle } | 
         throw error
       })
       if (found === undefined) {
+        if (!job.mayCreate) {
+          return refused(
+            `mailbox ${job.file} does not exist, but creation outside the home directory is not permitted`,
+            errorNumbers.badCreate,
+          )
+        }
         if (!job.createFile) {
-          return refused(`mailbox ${job.file} does not exist, but file_must_exist is set`, 2)
+          const missing = `mailbox ${job.file} does not exist, but file_must_exist is set`
+          return refused(missing, 2, 'No such file or directory')
         }
         const handle = await open(
           job.file,
@@ -119,6 +135,9 @@ async function openMailbox(job: Job): Promise<{ readonly handle: FileHandle } | 
         await handle.chmod(job.mode)
         return { handle }
       }
+      // Looked at before it is opened, which may not be allowed, and again afterwards: only that counts.
+      const seen = found.isSymbolicLink() ? undefined : wrongWith(found, job)
+      if (seen !== undefined) return seen
       const handle = await open(job.file, constants.O_RDWR | constants.O_APPEND | noFollow)
       const problem = await unfit(handle, job)
       if (problem === undefined) return { handle }
@@ -129,7 +148,7 @@ async function openMailbox(job: Job): Promise<{ readonly handle: FileHandle } | 
       // Made or removed by another between the look and the opening.
       if ((code === 'EEXIST' || code === 'ENOENT') && attempt < 10) continue
       if (code === 'ELOOP')
-        return refused(`mailbox ${job.file} is a symlink (not allowed)`, errorNumbers.notRegular)
+        return refused(`mailbox ${job.file} is not a regular file`, errorNumbers.notRegular)
       return deferredByFile(error, `error while opening mailbox ${job.file}`)
     }
   }
@@ -138,18 +157,33 @@ async function openMailbox(job: Job): Promise<{ readonly handle: FileHandle } | 
 /** What is wrong with an existing mailbox: its kind, its links, its owner, its mode. */
 async function unfit(handle: FileHandle, job: Job): Promise<LocalResult | undefined> {
   const found = await handle.stat()
+  const wrong = wrongWith(found, job)
+  if (wrong !== undefined) return wrong
+  const mode = found.mode & 0o7777
+  // A mode that gives more than it should is narrowed.
+  if ((mode & job.mode) === mode || found.isFIFO()) return undefined
+  try {
+    await handle.chmod(job.mode)
+    return undefined
+  } catch (error) {
+    const { errno, text } = fileError(error)
+    return refused(`attempting to chmod mailbox ${job.file}`, errno, text)
+  }
+}
+
+function wrongWith(found: Stats, job: Job): LocalResult | undefined {
   const fifo = job.allowFifo && found.isFIFO()
-  if (!found.isFile() && !fifo) {
-    return refused(`mailbox ${job.file} is not a regular file`, errorNumbers.notRegular)
-  }
-  if (found.nlink !== 1) {
-    return refused(`mailbox ${job.file} has too many links (${found.nlink})`, errorNumbers.notRegular)
-  }
   if (job.owner !== undefined && found.uid !== job.owner) {
     return refused(`mailbox ${job.file} has wrong uid (${found.uid} != ${job.owner})`, errorNumbers.badOwner)
   }
   if (job.group !== undefined && found.gid !== job.group) {
     return refused(`mailbox ${job.file} has wrong gid (${found.gid} != ${job.group})`, errorNumbers.badOwner)
+  }
+  if (found.nlink !== 1) {
+    return refused(`mailbox ${job.file} has too many links (${found.nlink})`, errorNumbers.notRegular)
+  }
+  if (!found.isFile() && !fifo) {
+    return refused(`mailbox ${job.file} is not a regular file`, errorNumbers.notRegular)
   }
   const mode = found.mode & 0o7777
   if (mode === job.mode || fifo) return undefined
@@ -159,17 +193,15 @@ async function unfit(handle: FileHandle, job: Job): Promise<LocalResult | undefi
       errorNumbers.badMode,
     )
   }
-  // A mode that gives more than it should is narrowed.
-  if ((mode & job.mode) !== mode) await handle.chmod(job.mode)
   return undefined
 }
 
 function octal(mode: number): string {
-  return mode.toString(8).padStart(4, '0')
+  return mode.toString(8)
 }
 
-function refused(message: string, errno: number): LocalResult {
-  return { is: 'deferred', errno, more: 0, message }
+function refused(message: string, errno: number, errorText?: string): LocalResult {
+  return { is: 'deferred', errno, more: 0, message, ...(errorText !== undefined && { errorText }) }
 }
 
 async function write(

@@ -14,9 +14,16 @@ export interface NoteJob {
 
 export async function appendNote(job: NoteJob): Promise<LocalResult> {
   try {
-    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW
+    const flags =
+      constants.O_WRONLY |
+      constants.O_APPEND |
+      constants.O_CREAT |
+      constants.O_NOFOLLOW |
+      constants.O_NONBLOCK
     const handle = await open(job.file, flags, job.mode)
     try {
+      // A pipe of the user's would keep this waiting, a device would be no log.
+      if (!(await handle.stat()).isFile()) throw new Error('not a regular file')
       await handle.appendFile(Buffer.from(job.text, 'latin1'))
     } finally {
       await handle.close()

@@ -68,10 +68,10 @@ export async function deliverToPipe(job: Job, body: AsyncIterable<Uint8Array>): 
       if (code === 0 || (job.ignoreStatus && code !== 127)) break
       const freeze = ending.is === 'not started' && job.freezeExecFail
       const temporary = job.temporaryCodes.includes('*') || job.temporaryCodes.includes(String(code))
+      if (freeze) return told(`pipe process failed to exec "${job.argv[0] ?? ''}"`, 'deferred', true)
       return told(
         `Child process of ${job.transportName} transport returned ${code}${meaning(code)} from command: ${job.argv[0] ?? ''}`,
-        temporary || freeze ? 'deferred' : 'failed',
-        freeze,
+        temporary ? 'deferred' : 'failed',
       )
     }
   }

@@ -1,18 +1,21 @@
 /** The appendfile transport: into a mailbox file or a maildir. Source: Exim manual, "The appendfile transport". */
 import { hostname } from 'node:os'
 import { isFailure } from '../../../base/outcome.ts'
+import { compileRegex } from '../../../base/regex.ts'
 import { isTainted, textOf } from '../../../base/text.ts'
 import type { Expandable } from '../../../base/expandable.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
 import type { Context } from '../../../ports.ts'
 import { mboxDate } from '../date.ts'
-import { expanded, expandedBytes, expandedInteger } from '../expanding.ts'
+import { expanded, expandedBoolean, expandedBytes, expandedInteger } from '../expanding.ts'
 import type { LocalJobCommon } from '../local-job.ts'
 import { maildirName } from '../local/maildir.ts'
 import { errorNumbers, type TransportResult } from '../results.ts'
 import type { UniqueClock } from '../unique-clock.ts'
 import { appendfileOptions, type AppendfileSettings } from './appendfile.options.ts'
+import { rcptAddress } from '../rcpt-address.ts'
 import { batchLimits } from './batching.ts'
+import { bsmtpFrame } from './bsmtp.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
 import { thresholdOf, warnOfSize } from './quota-warning.ts'
 import { deferral, type JobOrOutcome, type LocalFrame, runLocal } from './local.ts'
@@ -56,9 +59,11 @@ function unusable(settings: Settings): string | undefined {
   if (settings.maildir_format && settings.mailstore_format) {
     return 'only one of maildir and mailstore may be specified'
   }
-  if (settings.mbx_format) return 'mbx_format does not work yet'
-  if (settings.mailstore_format) return 'mailstore_format does not work yet'
-  if (settings.use_bsmtp) return 'use_bsmtp does not work yet'
+  // Their formats and locks belong to one library and its programs; mixing them with ours would damage mailboxes.
+  if (settings.mbx_format || settings.use_mbx_lock === true)
+    return 'MBX mailboxes are not supported: use maildir_format, or mbox files'
+  if (settings.file_format !== undefined)
+    return 'file_format is not supported: give each format a router and a transport of its own'
   if (!['anywhere', 'belowhome', 'inhome'].includes(settings.create_file)) {
     return `invalid value given for "create_file" for the transport: '${settings.create_file}'`
   }
@@ -75,13 +80,26 @@ async function run(
   if (first?.special === 'file' && first.address === '/dev/null') {
     return refuseAll(batch.addresses, { is: 'delivered', sizeBytes: 0, bypassed: true }, 0)
   }
-  return runLocal(
+  const result = await runLocal(
     batch,
     context,
     environment,
     (frame, inner) => prepare(batch, frame, inner, environment.clock),
-    (result, inner) => warnOfSize(result, settingsOf(batch.transport), inner, environment),
+    (done, inner) => warnOfSize(done, settingsOf(batch.transport), inner, environment),
   )
+  return first?.special === undefined ? result : withPath(result, batch, context)
+}
+
+/** A file or folder that a redirection asked for is logged by the path that the transport made of it. */
+async function withPath(result: TransportResult, batch: Batch, context: Context): Promise<TransportResult> {
+  const settings = settingsOf(batch.transport)
+  const value = await expanded(settings.file ?? settings.directory, context)
+  if (value === undefined || isFailure(value)) return result
+  const path = textOf(value)
+  const addresses = result.addresses.map((one) =>
+    one.outcome.is === 'failed' ? one : { ...one, outcome: { ...one.outcome, shownAs: path } },
+  )
+  return { ...result, addresses }
 }
 
 async function prepare(
@@ -96,6 +114,7 @@ async function prepare(
   const quota = await expandedInteger(settings.quota, context, 0)
   if (isFailure(quota))
     return refuse(`Expansion of quota in ${batch.transport.name} transport failed: ${quota.message}`)
+  if (target.isFolder && settings.mailstore_format) return mailstoreJob(target.path, batch, frame, context)
   if (target.isFolder && !settings.maildir_format) return folderJob(target.path, batch, frame, context, clock)
   return target.isFolder
     ? maildirJob(target.path, batch, frame, context, clock, quota)
@@ -114,7 +133,9 @@ async function targetOf(
   const option = settings.file ?? settings.directory
   if (special && option === undefined) {
     const path = first.address
-    return { path, isFolder: first.special === 'directory' || path.endsWith('/') }
+    if (!path.startsWith('/')) return notAbsolute(path)
+    const asFolder = settings.maildir_format || settings.mailstore_format
+    return { path, isFolder: asFolder || first.special === 'directory' || path.endsWith('/') }
   }
   const value = await expanded(option, context)
   if (value === undefined) return refuse(`Mandatory file or directory option missing from ${name} transport`)
@@ -126,7 +147,7 @@ async function targetOf(
   if (isTainted(value)) {
     return refuse(`Tainted '${textOf(value)}' (file or directory name for ${name} transport) not permitted`)
   }
-  if (!value.startsWith('/')) return refuse(`appendfile: file or directory name "${value}" is not absolute`)
+  if (!value.startsWith('/')) return notAbsolute(value)
   return { path: value, isFolder: settings.file === undefined }
 }
 
@@ -152,23 +173,92 @@ async function maildirJob(
   if (isFailure(quotaDirectory))
     return refuse(`Expansion of quota_directory failed: ${quotaDirectory.message}`)
   if (isFailure(fileCount)) return refuse(`Expansion of quota_filecount failed: ${fileCount.message}`)
+  const known = await knownSize(settings, context)
+  if ('outcome' in known) return known
+  const sizeFile = await expandedBoolean(settings.maildir_use_size_file, context, false)
+  if (isFailure(sizeFile)) return refuse(`Expansion of maildir_use_size_file failed: ${sizeFile.message}`)
+  const path = directory.replace(/\/+$/, '')
   return {
     job: {
       ...common,
       kind: 'maildir',
-      directory: directory.replace(/\/+$/, ''),
+      directory: path,
       createDirectory: settings.create_directory,
       directoryMode: settings.directory_mode,
-      mode: settings.mode,
+      mode: batch.addresses[0]?.fileMode ?? settings.mode,
       name: maildirName(clock.next(context.ports.now()), process.pid, context.server.primaryHostname),
       tag: tag === undefined || tag === '' ? '' : /^[A-Za-z0-9]/.test(tag) ? `:${tag}` : tag,
       measure: quota > 0 || fileCount > 0 || (await thresholdOf(settings, context)) > 0,
       quota,
       quotaFileCount: fileCount,
-      quotaDirectory: quotaDirectory ?? directory,
+      quotaDirectory,
+      ...known,
+      sizeFile,
+      countedFolders: settings.maildir_quota_directory_regex ?? '^(?:cur|new|\\..*)$',
+      markFolder: matchesPath(settings.maildirfolder_create_regex, path),
+      retries: settings.maildir_retries,
       quotaInclusive: settings.quota_is_inclusive,
       quotaSizeRegex: settings.quota_size_regex,
       messageSize: context.message?.size ?? 0,
+    },
+  }
+}
+
+function matchesPath(pattern: string | undefined, path: string): boolean {
+  if (pattern === undefined) return false
+  const regex = compileRegex(pattern)
+  const found = 'error' in regex ? undefined : regex.match(path)
+  return found !== undefined && !('error' in found)
+}
+
+/** `mailbox_size` and `mailbox_filecount`: what the mailbox holds, known from elsewhere. */
+async function knownSize(
+  settings: Settings,
+  context: Context,
+): Promise<
+  | { readonly knownBytes: number | undefined; readonly knownFiles: number | undefined }
+  | { outcome: ReturnType<typeof deferral> }
+> {
+  const bytes = await expandedInteger(settings.mailbox_size, context, -1)
+  if (isFailure(bytes)) return refuse(`Expansion of mailbox_size failed: ${bytes.message}`)
+  const files = await expandedInteger(settings.mailbox_filecount, context, -1)
+  if (isFailure(files)) return refuse(`Expansion of mailbox_filecount failed: ${files.message}`)
+  return { knownBytes: bytes < 0 ? undefined : bytes, knownFiles: files < 0 ? undefined : files }
+}
+
+async function mailstoreJob(
+  directory: string,
+  batch: Batch,
+  frame: LocalFrame,
+  context: Context,
+): Promise<JobOrOutcome> {
+  const settings = settingsOf(batch.transport)
+  const common = await commonOf(settings, frame, context, batch, true)
+  if ('outcome' in common) return common
+  const name = `${context.message?.id ?? ''}-${process.pid.toString(36)}${context.ports.now().toString(36)}`
+  const texts: string[] = []
+  const inner = { ...context, variables: new Map(context.variables).set('mailstore_basename', name) }
+  for (const option of ['mailstore_prefix', 'mailstore_suffix'] as const) {
+    const value = await expandedBytes(settings[option], inner)
+    if (isFailure(value) && value.kind !== 'forced') {
+      return refuse(
+        `Expansion of "${settings[option]?.text ?? ''}" (${option} for ${batch.transport.name} transport) failed: ${value.message}`,
+      )
+    }
+    const text = value === undefined || isFailure(value) ? '' : value
+    texts.push(text === '' || text.endsWith('\n') ? text : `${text}\n`)
+  }
+  const recipients = batch.addresses.map((routed) => `${rcptAddress(routed, settings)}\n`)
+  return {
+    job: {
+      ...common,
+      kind: 'mailstore',
+      directory: directory.replace(/\/+$/, ''),
+      createDirectory: settings.create_directory,
+      directoryMode: settings.directory_mode,
+      mode: settings.mode,
+      name,
+      envelope: `${texts[0] ?? ''}${batch.returnPath}\n${recipients.join('')}${texts[1] ?? ''}`,
     },
   }
 }
@@ -204,7 +294,7 @@ async function folderJob(
       directory: directory.replace(/\/+$/, ''),
       createDirectory: settings.create_directory,
       directoryMode: settings.directory_mode,
-      mode: settings.mode,
+      mode: batch.addresses[0]?.fileMode ?? settings.mode,
       temporaryName: `temp.${maildirName(clock.next(context.ports.now()), process.pid, context.server.primaryHostname)}`,
       name,
       inodeMark: String(inodeMark),
@@ -224,14 +314,18 @@ async function mboxJob(
   const common = await commonOf(settings, frame, context, batch, false)
   if ('outcome' in common) return common
   const home = frame.identity.home
+  const known = await knownSize(settings, context)
+  if ('outcome' in known) return known
   return {
     job: {
       ...common,
       kind: 'mbox',
+      knownBytes: known.knownBytes,
       file,
-      mode: settings.mode,
+      mode: batch.addresses[0]?.fileMode ?? settings.mode,
       modeFailNarrower: settings.mode_fail_narrower,
-      createFile: !settings.file_must_exist && mayCreate(settings.create_file, file, home),
+      createFile: !settings.file_must_exist,
+      mayCreate: mayCreate(settings.create_file, file, home),
       createDirectory: settings.create_directory,
       directoryMode: settings.directory_mode,
       allowSymlink: settings.allow_symlink,
@@ -244,6 +338,7 @@ async function mboxJob(
         flock: settings.use_flock_lock,
         retries: settings.lock_retries,
         intervalMs: settings.lock_interval * 1000,
+        waitMs: Math.max(settings.lock_fcntl_timeout, settings.lock_flock_timeout) * 1000,
         staleMs: settings.lockfile_timeout * 1000,
         lockFileMode: settings.lockfile_mode,
         uniqueName: `${hostname()}.${clock.next(context.ports.now()).toString(16)}.${process.pid.toString(16)}`,
@@ -283,10 +378,16 @@ async function commonOf(
   }
   const fromLine = `From ${batch.returnPath === '' ? 'MAILER-DAEMON' : batch.returnPath} ${mboxDate(context.ports.now())}\n`
   const check = settings.check_string ?? (isFolder ? '' : 'From ')
+  const around = settings.use_bsmtp
+    ? bsmtpFrame(batch, typeof prefix === 'string' ? prefix : '', typeof suffix === 'string' ? suffix : '')
+    : {
+        lead: typeof prefix === 'string' ? prefix : isFolder ? '' : fromLine,
+        tail: typeof suffix === 'string' ? suffix : isFolder ? '' : '\n',
+        escape: check === '' ? undefined : { check, put: settings.escape_string ?? '>From ' },
+      }
   return {
-    head: (typeof prefix === 'string' ? prefix : isFolder ? '' : fromLine) + frame.head,
-    tail: typeof suffix === 'string' ? suffix : isFolder ? '' : '\n',
-    escape: check === '' ? undefined : { check, put: settings.escape_string ?? '>From ' },
+    ...around,
+    head: frame.head,
     useCrlf: settings.use_crlf,
     currentDirectory: frame.identity.currentDirectory,
     umask: 0,
@@ -299,6 +400,11 @@ async function surround(
   context: Context,
 ): Promise<string | undefined | Exclude<Awaited<ReturnType<typeof expandedBytes>>, string | undefined>> {
   return expandedBytes(option, context)
+}
+
+function notAbsolute(path: string): { outcome: ReturnType<typeof deferral> } {
+  const message = `appendfile: file or directory name "${path}" is not absolute`
+  return { outcome: deferral(message, errorNumbers.notAbsolute) }
 }
 
 function refuse(message: string): { outcome: ReturnType<typeof deferral> } {

@@ -77,6 +77,7 @@ export const autoreplyOptions = {
     type: 'integer',
     default: 0,
     tier: 'C',
+    noEffect: 'who was answered is kept in the hints of the spool, not in a file of the user',
     doc: 'Size at which the file of once begins to forget the oldest.',
   },
   once_repeat: {

@@ -5,6 +5,7 @@ import type { TransportInstance } from '../../../language/config/configuration.t
 import { parseAddressList } from '../../../mail/address.ts'
 import { headerBody } from '../../../mail/header.ts'
 import type { Context } from '../../../ports.ts'
+import { contextOfUser, isForeign } from '../../foreign-expansion.ts'
 import type { RoutedAddress } from '../../routed.ts'
 import { headerSection } from '../copy.ts'
 import { expanded, readTime } from '../expanding.ts'
@@ -75,6 +76,13 @@ async function reply(
     routed.reply === undefined
       ? await fieldsOf(settings, batch.transport.name, context)
       : { fields: routed.reply }
+  // A filter says all of it: options of the transport that make up the message do not count then.
+  const manner: Manner = {
+    fileExpand: routed.reply === undefined ? settings.file_expand : routed.reply.fileExpand === true,
+    fileOptional: routed.reply === undefined && settings.file_optional,
+    returnMessage: routed.reply === undefined ? settings.return_message : routed.reply.returnMessage === true,
+    autoSubmitted: routed.reply?.autoSubmitted ?? 'auto-replied',
+  }
   if ('problem' in said) return said.problem
   const parts = said.fields
   const kept = await withoutNever(parts, settings, context)
@@ -85,7 +93,7 @@ async function reply(
     await writeLog(parts.log, `previously sent to ${kept.to ?? ''}`, batch, routed, context, environment)
     return { is: 'delivered', sizeBytes: 0 }
   }
-  const text = await composed(kept, settings, batch, context, environment)
+  const text = await composed(kept, manner, batch, context, environment)
   if (typeof text !== 'string') return text
   // Nobody to answer, as for a bounce: that is no error.
   if (recipients.length > 0) {
@@ -190,10 +198,18 @@ function wasAnswered(key: string, repeatSeconds: number, context: Context): bool
   return repeatSeconds === 0 || context.ports.now() - at < repeatSeconds * 1000
 }
 
+/** How the message is made up. */
+interface Manner {
+  readonly fileExpand: boolean
+  readonly fileOptional: boolean
+  readonly returnMessage: boolean
+  readonly autoSubmitted: ByteString
+}
+
 /** Headers in Exim's order, text, file, and the original message when it is asked for. */
 async function composed(
   parts: Fields,
-  settings: Settings,
+  manner: Manner,
   batch: Batch,
   context: Context,
   environment: DeliveryEnvironment,
@@ -217,14 +233,15 @@ async function composed(
     add('In-Reply-To', messageId)
     add('References', before === '' ? messageId : `${before}\n ${messageId}`)
   }
-  text += 'Auto-Submitted: auto-replied\n'
-  if (parts.headers !== undefined) text += `${parts.headers.replace(/\n+$/, '')}\n`
+  text += `Auto-Submitted: ${manner.autoSubmitted}\n`
+  const more = parts.headers?.replace(/\n+$/, '') ?? ''
+  if (more !== '') text += `${more}\n`
   text += '\n'
   if (parts.text !== undefined) text += parts.text.endsWith('\n') ? parts.text : `${parts.text}\n`
-  const file = await fileText(parts.file, settings, batch, context)
+  const file = await fileText(parts.file, manner, batch, context)
   if (typeof file !== 'string') return file
   text += file
-  if (!settings.return_message) return text
+  if (!manner.returnMessage) return text
   return text + (await original(batch, context, environment))
 }
 
@@ -233,21 +250,33 @@ const fileLimitBytes = 1024 * 1024
 
 async function fileText(
   path: ByteString | undefined,
-  settings: Settings,
+  manner: Manner,
   batch: Batch,
   context: Context,
 ): Promise<ByteString | AddressOutcome> {
   if (path === undefined || path === '') return ''
-  const file = context.ports.files.read(path, fileLimitBytes)
+  const ids = await localIdentity(
+    batch.transport.settings,
+    batch.transport.name,
+    batch.addresses[0] as RoutedAddress,
+    context,
+  )
+  if ('failure' in ids) return deferral(ids.failure, errorNumbers.unknown)
+  const { asUser } = context.ports.files
+  // A user's file is read with the rights of the user; without the means for that, with ours, which are less than root's.
+  const file =
+    asUser === undefined || !isForeign(ids.uid)
+      ? context.ports.files.read(path, fileLimitBytes)
+      : await asUser.read(ids, path, fileLimitBytes)
   if ('error' in file) {
-    if (settings.file_optional) return ''
+    if (manner.fileOptional) return ''
     return deferral(
       `Failed to open file ${path} when sending message from ${batch.transport.name} transport: ${file.error}`,
       errorNumbers.unknown,
     )
   }
-  if (!settings.file_expand) return file.bytes
-  const value = await context.ports.expandText(file.bytes, context)
+  if (!manner.fileExpand) return file.bytes
+  const value = await context.ports.expandText(file.bytes, contextOfUser(context, ids.uid))
   if (isFailure(value)) {
     return deferral(
       `Expansion of "${path}" in ${batch.transport.name} transport failed: ${value.message}`,

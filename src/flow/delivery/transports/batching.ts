@@ -1,20 +1,50 @@
 /** Batching in local transports. Source: Exim manual, "Address batching in local transports". */
-import type { Expandable } from '../../../base/expandable.ts'
+import { Expandable } from '../../../base/expandable.ts'
 import { isFailure } from '../../../base/outcome.ts'
+import type { TransportInstance } from '../../../language/config/configuration.ts'
 import type { Context } from '../../../ports.ts'
 import type { RoutedAddress } from '../../routed.ts'
 import { expandedBytes } from '../expanding.ts'
 import type { BatchLimits } from '../group.ts'
 
-/** Files, pipes and replies made by a redirection are delivered one by one. */
 export async function batchLimits(
   routed: RoutedAddress,
   context: Context,
   most: number,
   id: Expandable | undefined,
 ): Promise<BatchLimits> {
-  if (most <= 1 || routed.special !== undefined) return { most: 1, multiDomain: true }
+  const { mentionsLocalPart, mentionsDomain } = mentionsOf(routed.transport)
+  if (most <= 1 || mentionsLocalPart || routed.special === 'reply' || routed.scope !== undefined) {
+    return { most: 1, multiDomain: true }
+  }
   const value = await expandedBytes(id, context)
   if (isFailure(value)) return { most: 1, multiDomain: true }
-  return { most, multiDomain: true, identity: () => value ?? '' }
+  // Of redirections, only those to the same file or command go together.
+  const place = routed.special === undefined ? '' : routed.address
+  return { most, multiDomain: !mentionsDomain, identity: () => `${value ?? ''}\0${place}` }
+}
+
+interface Mentions {
+  readonly mentionsLocalPart: boolean
+  readonly mentionsDomain: boolean
+}
+
+const known = new WeakMap<TransportInstance, Mentions>()
+
+/** What all addresses of a batch must then share. */
+function mentionsOf(transport: TransportInstance): Mentions {
+  const before = known.get(transport)
+  if (before !== undefined) return before
+  const set = [...transport.setAt.keys()].map((name): unknown => Reflect.get(transport.settings, name))
+  const texts = set.flatMap((value) =>
+    (Array.isArray(value) ? value : [value]).flatMap((one: unknown) =>
+      one instanceof Expandable ? [one.text] : [],
+    ),
+  )
+  const mentions = {
+    mentionsLocalPart: texts.some((text) => /\$\{?local_part\b/.test(text)),
+    mentionsDomain: texts.some((text) => /\$\{?domain\b/.test(text)),
+  }
+  known.set(transport, mentions)
+  return mentions
 }

@@ -4,6 +4,7 @@ import { autoreply } from './autoreply.ts'
 import type { TransportDriver } from './driver.ts'
 import { lmtp } from './lmtp.ts'
 import { pipe } from './pipe.ts'
+import { queuefile } from './queuefile.ts'
 import { smtp } from './smtp.ts'
 
 export const transportDrivers: Readonly<Record<string, TransportDriver>> = {
@@ -11,5 +12,6 @@ export const transportDrivers: Readonly<Record<string, TransportDriver>> = {
   autoreply,
   lmtp,
   pipe,
+  queuefile,
   smtp,
 }

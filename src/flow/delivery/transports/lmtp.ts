@@ -2,8 +2,9 @@
 import { isFailure } from '../../../base/outcome.ts'
 import { isTainted, textOf } from '../../../base/text.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
-import { commandArguments } from '../command-line.ts'
+import { commandArguments } from '../../command-line.ts'
 import { expanded } from '../expanding.ts'
+import { rcptAddress } from '../rcpt-address.ts'
 import type { LmtpJob } from '../local/lmtp.ts'
 import { type AddressOutcome, errorNumbers } from '../results.ts'
 import type { Context } from '../../../ports.ts'
@@ -64,7 +65,7 @@ async function prepare(batch: Batch, frame: LocalFrame, context: Context): Promi
       helo: context.server.primaryHostname,
       sender: batch.returnPath,
       recipients: batch.addresses.map((routed) => ({
-        address: routed.address,
+        address: rcptAddress(routed, batch.transport.settings),
         recipient: routed.recipient,
       })),
       timeoutMs: settings.timeout * 1000,

@@ -11,6 +11,7 @@ import type { RoutedAddress } from '../../routed.ts'
 import type { Batch, DeliveryEnvironment } from './driver.ts'
 import type { RecipientVerdict } from './smtp-transaction.ts'
 import { refuseAll, sharedOutcome } from './shared.ts'
+import { transportFilterOf } from './transport-filter.ts'
 
 /** What a local transport makes of the options, or why it cannot. */
 export type JobOrOutcome = { readonly job: LocalJob } | { readonly outcome: AddressOutcome }
@@ -53,7 +54,12 @@ async function deliver(
 ): Promise<AddressOutcome | AddressOutcome[]> {
   const first = batch.addresses[0]
   if (first === undefined) return deferral('no address to deliver to', errorNumbers.unknown)
-  const identity = await localIdentity(batch.transport.settings, batch.transport.name, first, base)
+  const identity = await localIdentity(
+    batch.transport.settings,
+    batch.transport.name,
+    asCreator(first, batch, base),
+    base,
+  )
   if ('failure' in identity) return deferral(identity.failure, errorNumbers.unknown)
   const context: Context =
     base.address === undefined || identity.home === undefined
@@ -78,12 +84,22 @@ async function deliver(
   const head = batch.transport.settings.body_only ? '' : `${section.text}\n`
   const made = await prepare({ identity, head }, context)
   if ('outcome' in made) return made.outcome
-  const result = await runJob(made.job, identity, batch, environment)
+  const filter = await transportFilterOf(batch, context)
+  if (filter !== undefined && 'outcome' in filter) return filter.outcome
+  const job = filter === undefined ? made.job : { ...made.job, filter }
+  const result = await runJob(job, identity, batch, environment)
   await afterwards?.(result, context)
   if (result.is === 'done' && result.verdicts !== undefined) {
     return result.verdicts.map((verdict, i) => ofVerdict(verdict, result.sizeBytes, batch, i))
   }
   return asOutcome(result, first.address, batch)
+}
+
+/** `pipe_as_creator`: without a user of the transport, whoever handed the message in. */
+function asCreator(first: RoutedAddress, { transport }: Batch, { message }: Context): RoutedAddress {
+  const wanted: unknown = Reflect.get(transport.settings, 'pipe_as_creator')
+  if (wanted !== true || message === undefined) return first
+  return { ...first, uid: message.originator.uid, gid: message.originator.gid }
 }
 
 async function runJob(

@@ -1,14 +1,16 @@
 /** The pipe transport: to the standard input of a command. Source: Exim manual, "The pipe transport". */
-import { isFailure } from '../../../base/outcome.ts'
+import { Failure, isFailure } from '../../../base/outcome.ts'
 import { type ByteString, isTainted, textOf } from '../../../base/text.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
 import type { Context } from '../../../ports.ts'
-import type { RoutedAddress } from '../../routed.ts'
-import { commandArguments, splitCommand } from '../command-line.ts'
+import { contextOfUser } from '../../foreign-expansion.ts'
+import type { FilterScope, RoutedAddress } from '../../routed.ts'
+import { commandArguments, splitCommand } from '../../command-line.ts'
 import { mboxDate } from '../date.ts'
 import { expandedBytes } from '../expanding.ts'
 import { type AddressOutcome, errorNumbers, type TransportResult } from '../results.ts'
 import { batchLimits } from './batching.ts'
+import { bsmtpFrame } from './bsmtp.ts'
 import { findCommand } from './find-command.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
 import { deferral, type JobOrOutcome, type LocalFrame, runLocal } from './local.ts'
@@ -61,7 +63,6 @@ function unusable(settings: Settings): string | undefined {
   if (settings.log_output && settings.log_fail_output) {
     return 'both log_output and log_fail_output cannot be set'
   }
-  if (settings.use_bsmtp) return 'use_bsmtp does not work yet'
   return undefined
 }
 
@@ -74,7 +75,14 @@ async function prepare(batch: Batch, frame: LocalFrame, context: Context): Promi
     return refuse(
       `Expansion of "${settings.path.text}" (path for ${batch.transport.name} transport) failed: ${path.message}`,
     )
-  const command = await commandOf(first, batch, settings, context, path ?? '/bin:/usr/bin')
+  const command = await commandOf(
+    first,
+    batch,
+    settings,
+    context,
+    path ?? '/bin:/usr/bin',
+    frame.identity.uid,
+  )
   if ('outcome' in command) return command
   context.debug?.('exec', `exec ${command.argv.join(' ')}`)
   const environment = await environmentOf(first, batch, frame, settings, context, path ?? '/bin:/usr/bin')
@@ -91,15 +99,21 @@ async function prepare(batch: Batch, frame: LocalFrame, context: Context): Promi
     )
   const fromLine = `From ${batch.returnPath === '' ? 'MAILER-DAEMON' : batch.returnPath} ${mboxDate(context.ports.now())}\n`
   const check = settings.check_string
+  const around = settings.use_bsmtp
+    ? bsmtpFrame(batch, prefix ?? '', suffix ?? '')
+    : {
+        lead: prefix ?? fromLine,
+        tail: suffix ?? '\n',
+        escape:
+          check === undefined || settings.escape_string === undefined
+            ? undefined
+            : { check, put: settings.escape_string },
+      }
   return {
     job: {
+      ...around,
       kind: 'pipe',
-      head: (prefix ?? fromLine) + frame.head,
-      tail: suffix ?? '\n',
-      escape:
-        check === undefined || settings.escape_string === undefined
-          ? undefined
-          : { check, put: settings.escape_string },
+      head: frame.head,
       useCrlf: settings.use_crlf,
       currentDirectory: frame.identity.currentDirectory,
       umask: settings.umask,
@@ -124,17 +138,24 @@ async function commandOf(
   first: RoutedAddress,
   batch: Batch,
   settings: Settings,
-  context: Context,
+  outer: Context,
   path: string,
+  uid: number,
 ): Promise<{ readonly argv: readonly ByteString[] } | { outcome: AddressOutcome }> {
   const name = batch.transport.name
   const fromRedirection = first.special === 'pipe'
+  // What a filter set up is expanded, with the values of the filter: Exim manual, "The pipe command".
+  const context = first.scope === undefined ? outer : inScope(first.scope, outer, uid)
   const own = settings.command
   if (!fromRedirection && own === undefined) return refuse(`no command specified for ${name} transport`)
   const useOwn = own !== undefined && (!fromRedirection || settings.force_command)
   const text = (useOwn ? own.text : first.address.slice(1)).trim()
   if (settings.use_shell) {
-    const line = useOwn ? await expandedBytes(own, context) : text
+    const line = useOwn
+      ? await expandedBytes(own, context)
+      : first.scope === undefined
+        ? text
+        : await expandedText(text, context)
     if (isFailure(line))
       return refuse(`Expansion of command "${text}" in ${name} transport failed: ${line.message}`)
     if (useOwn) {
@@ -148,7 +169,7 @@ async function commandOf(
   const split = await commandArguments(
     {
       text,
-      expand: useOwn,
+      expand: useOwn || first.scope !== undefined,
       addresses: batch.addresses.map((one) => one.address),
       pipeArguments: fromRedirection ? pipeArguments(first.address.slice(1)) : undefined,
       transportName: name,
@@ -160,6 +181,18 @@ async function commandOf(
   if (command === undefined) return refuse(`no command specified for ${name} transport`)
   const found = await findCommand(command, settings, path, name, context)
   return 'path' in found ? { argv: [found.path, ...rest] } : failure(found.message)
+}
+
+function inScope(scope: FilterScope, outer: Context, uid: number): Context {
+  const bound = new Map([...(outer.bound ?? []), ...scope.bound])
+  return contextOfUser({ ...outer, captures: [...scope.captures], bound, forbidden: scope.forbidden }, uid)
+}
+
+/** For a shell: nothing from outside may become part of it. */
+async function expandedText(text: ByteString, context: Context): Promise<ByteString | Failure> {
+  const value = await context.ports.expandText(text, context)
+  if (isFailure(value) || !isTainted(value)) return value
+  return new Failure('failure', `Tainted command: '${textOf(value)}'`)
 }
 
 function pipeArguments(text: ByteString): readonly ByteString[] {

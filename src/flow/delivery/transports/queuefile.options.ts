@@ -6,6 +6,7 @@ export const queuefileOptions = {
     type: 'expand',
     default: undefined,
     tier: 'C',
+    since: '0.1',
     doc: 'Folder into which the spool files of the message are copied.',
   },
 } as const satisfies OptionTable

@@ -6,6 +6,7 @@ import type { Context } from '../../../ports.ts'
 import type { RouteHost } from '../../routed.ts'
 import { raiseDnsFail } from '../../dns-fail.ts'
 import { expanded, expandedBoolean } from '../expanding.ts'
+import type { SmtpSettings } from './smtp.options.ts'
 
 /** One address of a host, to be connected to. */
 export interface Place {
@@ -61,12 +62,25 @@ function shuffleInPlace<T>(items: T[], random: (limit: number) => number): void 
   }
 }
 
+type LookupSettings = Pick<
+  SmtpSettings,
+  'dnssec_request_domains' | 'dnssec_require_domains' | 'gethostbyname'
+>
+
+/** A list that cannot be read asks for security all the same. */
+async function domainListed(list: Expandable | undefined, name: string, context: Context): Promise<boolean> {
+  if (list === undefined || list.text === '') return false
+  if (list.text === '*') return true
+  return (await context.ports.matchList('domain', list, name, context)).is !== 'no'
+}
+
 /** The addresses of a host; `again`: the name could not be looked up now; `none`: there is no such name. */
 export async function placesOf(
   host: RouteHost,
   port: number,
   context: Context,
-): Promise<readonly Place[] | 'again' | 'none'> {
+  settings: LookupSettings,
+): Promise<readonly Place[] | 'again' | 'none' | 'insecure'> {
   const own = {
     name: host.name,
     port: host.port ?? port,
@@ -75,13 +89,18 @@ export async function placesOf(
   }
   if (host.address !== undefined) return [{ ...own, address: host.address }]
   if (isAddress(host.name)) return [{ ...own, address: host.name }]
+  const required = await domainListed(settings.dnssec_require_domains, host.name, context)
+  const requested = required || (await domainListed(settings.dnssec_request_domains, host.name, context))
   const found = await context.ports.hostAddresses(host.name, {
     ipv4Only: context.settings.disable_ipv6,
+    dnssec: requested,
+    ...(settings.gethostbyname && { method: 'byname' as const }),
   })
   if (found.is !== 'found') {
     await raiseDnsFail(found.is === 'again' ? 'again' : 'nxdomain', host.name, 'A', context)
     return found.is
   }
+  if (required && !found.dnssec) return 'insecure'
   return found.addresses.map((address) => ({ ...own, address, dnssec: found.dnssec }))
 }
 

@@ -7,6 +7,7 @@ import { headerSection } from '../copy.ts'
 import { expandedBoolean, expandedBytes } from '../expanding.ts'
 import type { AddressOutcome } from '../results.ts'
 import type { Batch, DeliveryEnvironment } from './driver.ts'
+import { socksProxies } from './smtp-socks.ts'
 import { senderForAuth } from './smtp-auth.ts'
 import { deferredBy } from './smtp-words.ts'
 import type { SmtpSettings } from './smtp.options.ts'
@@ -57,6 +58,8 @@ export async function prepare(
   if (authSender instanceof Failure) {
     return deferredBy(`failed to expand authenticated_sender: ${authSender.message}`)
   }
+  const proxies = await socksProxies(settings.socks_proxy, context)
+  if (proxies instanceof Failure) return deferredBy(`failed to expand socks_proxy: ${proxies.message}`)
   const lmtp = settings.protocol === 'lmtp'
   const retryByAddress = await expandedBoolean(settings.retry_include_ip_address, context, true)
   if (retryByAddress instanceof Failure) return deferredBy(retryByAddress.message)
@@ -68,6 +71,7 @@ export async function prepare(
       helo: helo ?? context.server.primaryHostname,
       avoidEsmtp: false,
       localAddress: firstInterface(localAddress),
+      proxies,
       connectMs: settings.connect_timeout * 1000,
       commandMs: settings.command_timeout * 1000,
       keepalive: settings.keepalive,

@@ -10,6 +10,7 @@ import type { PooledConnection } from '../pool.ts'
 import type { TlsFacts } from '../../../ports.ts'
 import type { Place } from './smtp-hosts.ts'
 import type { TlsResultType } from '../../../wire/tls/handshake.ts'
+import { connectThrough, type SocksProxy } from './smtp-socks.ts'
 import { encrypt, startTls, type TlsStep, type TlsWish } from './smtp-tls.ts'
 
 export interface SessionOptions {
@@ -17,6 +18,8 @@ export interface SessionOptions {
   readonly helo: ByteString
   readonly avoidEsmtp: boolean
   readonly localAddress: string | undefined
+  /** Proxies to try, in order; undefined: none. */
+  readonly proxies?: readonly SocksProxy[] | undefined
   readonly connectMs: number
   readonly commandMs: number
   readonly keepalive: boolean
@@ -55,14 +58,17 @@ export async function openSession(place: Place, options: SessionOptions): Promis
   const shown = place.name === undefined ? place.address : `${place.name} [${place.address}]:${place.port}`
   const unusable = options.tls?.unusable
   if (unusable !== undefined) return note(options.tls, tlsFailure(unusable.problem, mark, unusable.result))
-  const connected = await connectTo({
-    address: place.address,
-    port: place.port,
-    localAddress: options.localAddress,
-    timeoutMs: options.connectMs,
-    keepalive: options.keepalive,
-    signal: options.signal,
-  })
+  const connected =
+    options.proxies === undefined
+      ? await connectTo({
+          address: place.address,
+          port: place.port,
+          localAddress: options.localAddress,
+          timeoutMs: options.connectMs,
+          keepalive: options.keepalive,
+          signal: options.signal,
+        })
+      : await connectThrough(options.proxies, place, options)
   options.trace?.(
     `Connecting to ${shown} ... ${connected.is === 'failed' ? `failed: ${connected.message}` : 'connected'}`,
   )

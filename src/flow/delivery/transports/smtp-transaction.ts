@@ -23,6 +23,8 @@ export interface TransactionRequest {
   readonly sizeBytes: number | undefined
   readonly body8bit: boolean
   readonly smtputf8: boolean
+  /** One answer for each recipient at the end, where the server offers that. */
+  readonly prdr?: boolean
   /** `IGNOREQUOTA` after RCPT, where an LMTP server offers it. */
   readonly ignoreQuota: boolean
   readonly dsnRet: 'full' | 'hdrs' | undefined
@@ -57,6 +59,7 @@ export type TransactionResult =
       readonly verdicts: readonly RecipientVerdict[]
       readonly wireBytes: number
       readonly chunked: boolean
+      readonly prdr?: boolean
       readonly reusable: boolean
     }
   | {
@@ -253,9 +256,10 @@ class Transaction {
       const error = brokenError(broken, stage, request.mark)
       return broken?.is === 'malformed' ? this.#host(error) : this.#message(error, false, undefined)
     }
-    if (request.lmtp) return this.#lmtpVerdicts(replies, broken, wireBytes, chunked)
+    if (request.lmtp) return this.#lmtpVerdicts(replies, broken, wireBytes, chunked, 'LMTP error after DATA')
     // There is at least one reply here.
     const reply = replies[0] as SmtpReply
+    if (reply.code === 353 && this.#usesPrdr()) return this.#prdrVerdicts(accepted, wireBytes, chunked)
     if (reply.code >= 300) return this.#dataRefused(reply, 'end of data', true)
     return {
       is: 'done',
@@ -266,12 +270,34 @@ class Transaction {
     }
   }
 
+  #usesPrdr(): boolean {
+    return this.#offers.prdr && this.#request.prdr === true && this.#request.recipients.length > 1
+  }
+
+  /**
+   * After 353 one reply for each accepted recipient, then one for the message as a whole.
+   * Source: draft-hall-prdr-00; Exim manual, "hosts_try_prdr".
+   */
+  async #prdrVerdicts(accepted: number, wireBytes: number, chunked: boolean): Promise<TransactionResult> {
+    const { finalMs, mark } = this.#request
+    const { replies, broken } = await this.#client.replies(accepted + 1, finalMs)
+    const whole = replies[accepted]
+    if (whole === undefined) {
+      return this.#message(brokenError(broken, 'end of data', mark), false, undefined)
+    }
+    if (whole.code >= 300) return this.#dataRefused(whole, 'end of data', true)
+    const each = replies.slice(0, accepted)
+    const result = this.#lmtpVerdicts(each, undefined, wireBytes, chunked, 'PRDR error after DATA')
+    return result.is === 'done' ? { ...result, prdr: true } : result
+  }
+
   /** RFC 2033: one reply for each accepted recipient, in their order. */
   #lmtpVerdicts(
     replies: readonly SmtpReply[],
     broken: Parameters<typeof brokenError>[0],
     wireBytes: number,
     chunked: boolean,
+    sentence: string,
   ): TransactionResult {
     let next = 0
     const verdicts = this.#verdicts.map((verdict): RecipientVerdict => {
@@ -287,7 +313,7 @@ class Transaction {
       if (reply.code < 300) return { is: 'delivered', confirmation: reply.text }
       return {
         is: reply.code >= 500 ? 'failed' : 'deferred',
-        error: { errno: 0, more: more4xx(reply.code), message: `LMTP error after DATA: ${reply.text}` },
+        error: { errno: 0, more: more4xx(reply.code), message: `${sentence}: ${reply.text}` },
         reply: reply.text,
       }
     })
@@ -391,6 +417,7 @@ export function more4xx(code: number): number {
 function mailCommand(offers: Offers, request: TransactionRequest): string {
   let text = `MAIL FROM:<${request.sender}>`
   if (offers.size && request.sizeBytes !== undefined) text += ` SIZE=${request.sizeBytes}`
+  if (offers.prdr && request.prdr === true && request.recipients.length > 1) text += ' PRDR'
   if (offers.smtputf8 && request.smtputf8) text += ' SMTPUTF8'
   if (offers.eightBitMime && request.body8bit) text += ' BODY=8BITMIME'
   if (offers.dsn) {

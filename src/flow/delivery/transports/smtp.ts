@@ -1,6 +1,6 @@
 /** The smtp transport: to other hosts over TCP, SMTP or LMTP. Source: Exim manual, "The smtp transport". */
 import { Failure } from '../../../base/outcome.ts'
-import type { ByteString } from '../../../base/text.ts'
+import { type ByteString, fromBytes, toBytes } from '../../../base/text.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
 import type { HostLine } from '../../../mail/delivery-lines.ts'
 import type { Context } from '../../../ports.ts'
@@ -15,6 +15,7 @@ import {
   type HostOutcome,
   type TransportResult,
 } from '../results.ts'
+import { rcptAddress } from '../rcpt-address.ts'
 import { hostRetryKey, messageRetryKey, recipientRetryKey } from '../retry/record.ts'
 import { takePlace } from '../shared-places.ts'
 import { hostStanding } from '../retry/standing.ts'
@@ -28,10 +29,14 @@ import { authenticate } from './smtp-auth.ts'
 import { openSession, type SessionOptions } from './smtp-session.ts'
 import { reportedSession } from './smtp-report.ts'
 import { tlsWish, type TlsWish } from './smtp-tls.ts'
-import { transaction, type TransactionResult } from './smtp-transaction.ts'
+import { forServer } from './smtp-utf8.ts'
+import { transaction, type TransactionRequest, type TransactionResult } from './smtp-transaction.ts'
 import { errorSentence, eventErrno, raiseForConnection } from '../raise.ts'
 import { countTlsSession } from '../tls-reports.ts'
+import { messageOf } from '../local/content.ts'
+import { filteredLimitBytes, filteredWhole, TransportFilterError } from '../local/transport-filter.ts'
 import { refuseAll, sharedOutcome } from './shared.ts'
+import { transportFilterOf } from './transport-filter.ts'
 
 export const smtp: TransportDriver = {
   name: 'smtp',
@@ -174,7 +179,10 @@ class SmtpDelivery {
     if (typeof port !== 'number') return port
     for (const host of hosts) {
       if (this.#pending.length === 0 || this.#enough()) break
-      const places = await placesOf(host, port, this.#context)
+      const places = await placesOf(host, port, this.#context, this.#settings)
+      if (places === 'insecure') {
+        return deferredBy(`host lookup for "${host.name}" done insecurely`)
+      }
       if (places === 'again' || places === 'none') {
         this.#lookupFailed(host, places)
         continue
@@ -251,7 +259,9 @@ class SmtpDelivery {
       }
       return { tried: false }
     }
-    const signed = await this.#signed(request)
+    const filtered = await this.#filtered(place, request)
+    if ('is' in filtered) return { tried: false, stop: filtered }
+    const signed = await this.#signed(filtered)
     if ('is' in signed) return { tried: false, stop: signed }
     const host = { address: place.address, name: place.name }
     const session: SessionOptions = {
@@ -443,6 +453,39 @@ class SmtpDelivery {
     return undefined
   }
 
+  /** The message as `transport_filter` makes it, which may know the host. */
+  async #filtered(place: Place, request: Prepared): Promise<Prepared | AddressOutcome> {
+    const context: Context = {
+      ...this.#context,
+      delivery: {
+        routerName: '',
+        transportName: this.#batch.transport.name,
+        ...this.#context.delivery,
+        host: place.name,
+        hostAddress: place.address,
+        hostPort: place.port,
+      },
+    }
+    const filter = await transportFilterOf(this.#batch, context)
+    if (filter === undefined) return request
+    if ('outcome' in filter) return filter.outcome
+    const { body } = request.transaction
+    try {
+      const source = messageOf(request.transaction, body instanceof Uint8Array ? once(body) : body())
+      const whole = fromBytes(await filteredWhole(filter, source, filteredLimitBytes))
+      // Headers and body apart again, for signatures.
+      const end = whole.startsWith('\n') ? 0 : whole.indexOf('\n\n') + 1
+      const head = end === 0 && !whole.startsWith('\n') ? whole : whole.slice(0, end + 1)
+      return {
+        ...request,
+        transaction: { ...request.transaction, head, body: toBytes(whole.slice(head.length)) },
+      }
+    } catch (error) {
+      if (!(error instanceof TransportFilterError)) throw error
+      return { is: 'deferred', error: { errno: error.errno, more: 0, message: error.message } }
+    }
+  }
+
   async #send(connection: PooledConnection, place: Place, request: Prepared): Promise<TransactionResult> {
     const { offers } = connection
     const host = { address: place.address, name: place.name }
@@ -450,30 +493,30 @@ class SmtpDelivery {
       offers.pipelining && !(await hostListed(this.#settings.hosts_avoid_pipelining, host, this.#context))
     const chunking =
       offers.chunking && (await hostListed(this.#settings.hosts_try_chunking, host, this.#context))
-    connection.messages++
-    return transaction(connection.client, offers, {
+    const prdr = offers.prdr && (await hostListed(this.#settings.hosts_try_prdr, host, this.#context))
+    const downconvert = await expandedInteger(this.#settings.utf8_downconvert, this.#context, -1)
+    const whole: TransactionRequest = {
       ...request.transaction,
       recipients: this.#pending.map((routed) => ({
-        address: this.#rcptAddress(routed),
+        address: rcptAddress(routed, this.#settings),
         recipient: routed.recipient,
       })),
       pipelining,
       chunking,
+      prdr,
       authSender:
         connection.authenticated !== undefined || this.#settings.authenticated_sender_force
           ? request.transaction.authSender
           : undefined,
       mark: place.mx ? 77 : 65,
-    })
-  }
-
-  /** Without affixes unless `rcpt_include_affixes`. */
-  #rcptAddress(routed: RoutedAddress): ByteString {
-    const { prefix, suffix, localPart, domain } = routed.facts
-    if (this.#settings.rcpt_include_affixes || (prefix === undefined && suffix === undefined)) {
-      return routed.address
     }
-    return `${localPart}@${domain}`
+    const fitting = forServer(whole, offers, downconvert instanceof Failure ? -1 : downconvert)
+    if ('is' in fitting) {
+      const error = { errno: errorNumbers.unknown, more: 0, message: fitting.message }
+      return { is: 'message', error, permanent: true, reply: undefined, verdicts: [], silent: false }
+    }
+    connection.messages++
+    return transaction(connection.client, offers, fitting)
   }
 
   /** Takes over what became of the addresses that were sent to this place. */
@@ -546,6 +589,7 @@ class SmtpDelivery {
         confirmation: verdict.confirmation,
         pipelined: connection.offers.pipelining,
         chunked: result.is === 'done' && result.chunked,
+        prdr: result.is === 'done' && result.prdr === true,
         authenticator: authenticatorField(connection),
         dsnPassedOn: connection.offers.dsn,
       }
@@ -632,4 +676,8 @@ class SmtpDelivery {
       },
     }
   }
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes
 }

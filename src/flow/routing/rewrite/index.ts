@@ -18,3 +18,4 @@ export async function rewriteEnvelope(
   if (rules.length === 0 || address === '') return address
   return (await rewriteAddress(address, flag, rules, context)).address
 }
+export { changeHeaderDomains } from './change-domains.ts'

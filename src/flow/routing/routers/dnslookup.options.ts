@@ -62,6 +62,7 @@ export const dnslookupOptions = {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: 'Writes a completed domain into the headers of the message too.',
   },
   same_domain_copy_routing: {

@@ -4,7 +4,7 @@ import { textOf } from '../../../base/text.ts'
 import type { RouterInstance } from '../../../language/config/configuration.ts'
 import { findHost } from '../find-hosts.ts'
 import { findMx, findSrv, type MxFound } from '../mx.ts'
-import { checkSelf, selfVerdict } from '../self.ts'
+import { selfVerdict } from '../self.ts'
 import type { RouterDriver, RouterVerdict, RouterWork } from '../types.ts'
 import { type ExpansionTrouble, expandOption, isTrouble, isTrueText } from '../values.ts'
 import { dnslookupOptions, type DnslookupSettings } from './dnslookup.options.ts'
@@ -16,8 +16,6 @@ export const dnslookup: RouterDriver = {
   manual: 'The dnslookup router',
   options: dnslookupOptions,
   needsTransport: true,
-  // The parser hands over instances that it read through the common table too.
-  check: (instance, report) => checkSelf(instance as RouterInstance, report),
   async route(work) {
     // The parser fills in the settings of this driver's own table, so they have this form.
     const { settings } = work.router as RouterInstance<DnslookupSettings>

@@ -1,8 +1,7 @@
 /** The ipliteral router: the domain is an address in brackets. Source: Exim manual, chapter 18; RFC 5321 section 4.1.3. */
 import { parseIp } from '../../../base/ip.ts'
-import type { RouterInstance } from '../../../language/config/configuration.ts'
 import { findHost } from '../find-hosts.ts'
-import { checkSelf, selfVerdict } from '../self.ts'
+import { selfVerdict } from '../self.ts'
 import type { RouterDriver } from '../types.ts'
 
 export const ipliteral: RouterDriver = {
@@ -12,8 +11,6 @@ export const ipliteral: RouterDriver = {
   manual: 'The ipliteral router',
   options: {},
   needsTransport: true,
-  // The parser hands over instances that it read through the common table too.
-  check: (instance, report) => checkSelf(instance as RouterInstance, report),
   async route(work) {
     const { domain } = work.facts
     const literal = /^\[(?:ipv[46]:)?([0-9a-f:.]+)\]$/i.exec(domain)?.[1]

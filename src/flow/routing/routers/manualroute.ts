@@ -10,7 +10,7 @@ import { findHost } from '../find-hosts.ts'
 import { type HostItem, parseHostItem } from '../host-items.ts'
 import { hostsOfMx } from '../mx.ts'
 import { parseRule, type RoutingRule, splitRules } from '../route-rules.ts'
-import { checkSelf, selfVerdict } from '../self.ts'
+import { selfVerdict } from '../self.ts'
 import type { RouterDriver, RouterVerdict, RouterWork } from '../types.ts'
 import { expandBoolean, expandOption, isTrouble } from '../values.ts'
 import { manualrouteOptions, type ManualrouteSettings } from './manualroute.options.ts'
@@ -37,7 +37,6 @@ function settingsOf(instance: Instance<object>): ManualrouteSettings {
 const outcomes = ['decline', 'defer', 'fail', 'freeze', 'ignore', 'pass']
 
 function check(instance: Instance<object>, report: Report): void {
-  checkSelf(instance as RouterInstance, report)
   const settings = settingsOf(instance)
   const complain = (message: string, option: string): void =>
     report({

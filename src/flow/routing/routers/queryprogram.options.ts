@@ -6,12 +6,37 @@ export const queryprogramOptions = {
     type: 'expand',
     default: undefined,
     tier: 'C',
+    since: '0.1',
     doc: 'Command whose first line of output says what becomes of the address.',
   },
-  command_group: { type: 'string', default: undefined, tier: 'C', doc: 'Group as which the command runs.' },
-  command_user: { type: 'string', default: undefined, tier: 'C', doc: 'User as whom the command runs.' },
-  current_directory: { type: 'string', default: '/', tier: 'C', doc: 'Working directory of the command.' },
-  timeout: { type: 'time', default: 3600, tier: 'C', doc: 'Longest time the command may take.' },
+  command_group: {
+    type: 'string',
+    default: undefined,
+    tier: 'C',
+    since: '0.1',
+    doc: 'Group as which the command runs.',
+  },
+  command_user: {
+    type: 'string',
+    default: undefined,
+    tier: 'C',
+    since: '0.1',
+    doc: 'User as whom the command runs.',
+  },
+  current_directory: {
+    type: 'string',
+    default: '/',
+    tier: 'C',
+    since: '0.1',
+    doc: 'Working directory of the command.',
+  },
+  timeout: {
+    type: 'time',
+    default: 3600,
+    tier: 'C',
+    since: '0.1',
+    doc: 'Longest time the command may take.',
+  },
 } as const satisfies OptionTable
 
 export type QueryprogramSettings = Settings<typeof queryprogramOptions>

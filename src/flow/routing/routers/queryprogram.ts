@@ -1,12 +1,188 @@
-/** The queryprogram router: known by name; its instances are refused. Source: Exim manual, chapter 21. */
-import type { RouterDriver } from '../types.ts'
-import { queryprogramOptions } from './queryprogram.options.ts'
+/** The queryprogram router: a program says where an address goes. Source: Exim manual, "The queryprogram router". */
+import type { Report } from '../../../base/diagnostic.ts'
+import type { ByteString } from '../../../base/text.ts'
+import type { Instance, RouterInstance } from '../../../language/config/configuration.ts'
+import { commandArguments } from '../../command-line.ts'
+import { findTransport } from '../assign.ts'
+import { hostsOfList } from '../host-list.ts'
+import { parseList } from '../redirect/parse-list.ts'
+import type { RedirectedItem, RouterDriver, RouterVerdict, RouterWork } from '../types.ts'
+import { isTrouble } from '../values.ts'
+import { queryprogramOptions, type QueryprogramSettings } from './queryprogram.options.ts'
 
 export const queryprogram: RouterDriver = {
   name: 'queryprogram',
   doc: 'Asks a program where an address goes.',
+  since: '0.1',
   manual: 'The queryprogram router',
   options: queryprogramOptions,
-  works: false,
-  route: () => Promise.resolve({ is: 'defer', message: 'the queryprogram router driver is not available' }),
+  check,
+  async route(work) {
+    const settings = settingsOf(work.router)
+    const ids = idsOf(settings, work)
+    if ('is' in ids) return ids
+    const split = await commandArguments(
+      { text: settings.command?.text ?? '', expand: true, addresses: [], transportName: work.router.name },
+      work.context,
+    )
+    if ('is' in split) return { is: 'defer', message: split.message }
+    const { services, router } = work
+    if (services.query === undefined) return { is: 'defer', message: 'programs cannot be asked here' }
+    const answer = await services.query({
+      ...ids,
+      argv: split.argv,
+      currentDirectory: settings.current_directory,
+      timeoutMs: settings.timeout * 1000,
+    })
+    if (answer.is === 'failed') {
+      return {
+        is: 'defer',
+        message: `${router.name} router: ${answer.message}`,
+        ...(answer.timedOut && { freeze: true }),
+      }
+    }
+    // Longer lines are cut, as the manual says.
+    const line = answer.output.split('\n', 1)[0]?.slice(0, 1023) ?? ''
+    return verdictOf(line, work)
+  },
+}
+
+function settingsOf(instance: Instance<object>): RouterInstance<QueryprogramSettings>['settings'] {
+  // The parser fills in the settings of this driver's own table, so they have this form.
+  return (instance as RouterInstance<QueryprogramSettings>).settings
+}
+
+function check(instance: Instance<object>, report: Report): void {
+  const settings = settingsOf(instance)
+  const complain = (says: string): void =>
+    report({
+      code: 'router-setting',
+      severity: 'error',
+      fatal: true,
+      message: `${instance.name} router: ${says}`,
+      at: instance.at,
+    })
+  if (settings.command === undefined) complain('a query command must be specified')
+  if (settings.command_user === undefined) complain('command_user must be specified')
+  if (!settings.current_directory.startsWith('/')) complain('current_directory must be an absolute path')
+}
+
+type Ids = { readonly uid: number; readonly gid: number }
+
+function idsOf(settings: QueryprogramSettings, work: RouterWork): Ids | RouterVerdict {
+  const { accounts } = work.context.ports
+  const user = settings.command_user ?? ''
+  const account = /^\d+$/.test(user) ? undefined : accounts.byName(user)
+  const uid = account?.uid ?? (/^\d+$/.test(user) ? Number(user) : undefined)
+  const group = settings.command_group
+  const gid =
+    group === undefined
+      ? account?.gid
+      : /^\d+$/.test(group)
+        ? Number(group)
+        : accounts.groupByName(group)?.gid
+  if (uid !== undefined && gid !== undefined) return { uid, gid }
+  const what = uid === undefined ? `user "${user}"` : `group "${group ?? ''}"`
+  return {
+    is: 'defer',
+    message: `${work.router.name} router: command ${what} is not known`,
+    isConfigurationError: true,
+  }
+}
+
+async function verdictOf(line: ByteString, work: RouterWork): Promise<RouterVerdict> {
+  const match = /^\s*(\S+)\s*(.*?)\s*$/s.exec(line)
+  const word = match?.[1]?.toLowerCase() ?? ''
+  const rest = match?.[2] ?? ''
+  switch (word) {
+    case 'accept':
+      return accept(rest, work)
+    case 'decline':
+      return { is: 'decline' }
+    case 'pass':
+      return { is: 'pass' }
+    case 'fail':
+      return { is: 'fail', message: rest, userMessage: rest }
+    case 'defer':
+    case 'error':
+      return { is: 'defer', message: rest }
+    case 'freeze':
+      return { is: 'defer', message: rest, freeze: true }
+    case 'redirect':
+      return redirect(rest, work)
+    default:
+      return {
+        is: 'defer',
+        message:
+          word === ''
+            ? `${work.router.name} router: command failed to return data`
+            : `bad command yield: ${word} ${rest}`.trim(),
+      }
+  }
+}
+
+/** `transport=... hosts=... lookup=... data=...`, values quoted where they hold white space. */
+function fieldsOf(text: ByteString): ReadonlyMap<string, ByteString> {
+  const fields = new Map<string, ByteString>()
+  for (const match of text.matchAll(/(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|(\S*))/g)) {
+    const value = match[2] === undefined ? (match[3] ?? '') : match[2].replace(/\\(.)/gs, '$1')
+    fields.set(match[1]?.toLowerCase() ?? '', value)
+  }
+  return fields
+}
+
+async function accept(text: ByteString, work: RouterWork): Promise<RouterVerdict> {
+  const fields = fieldsOf(text)
+  const data = fields.get('data')
+  if (data !== undefined) {
+    work.candidate.addressData = data
+    work.facts.addressData = data
+  }
+  const named = fields.get('transport')
+  const transport =
+    named === undefined
+      ? await findTransport(work.router.settings.transport, work)
+      : work.services.transports.get(named)
+  if (isTrouble(transport)) return transport
+  if (named !== undefined && transport === undefined) {
+    return { is: 'defer', message: `unknown transport name ${named} yielded by command` }
+  }
+  const assigned = transport === undefined ? {} : { transport }
+  const list = fields.get('hosts')
+  if (list === undefined || list === '') return { is: 'assign', hosts: [], ...assigned }
+  const lookup = fields.get('lookup')?.toLowerCase() ?? ''
+  if (lookup !== '' && lookup !== 'byname' && lookup !== 'bydns') {
+    return {
+      is: 'defer',
+      message: `${work.router.name} router: bad lookup type "${lookup}" returned by command`,
+    }
+  }
+  return hostsOfList(list, lookup === '' ? 'both' : lookup, assigned, work)
+}
+
+async function redirect(text: ByteString, work: RouterWork): Promise<RouterVerdict> {
+  const list = await parseList(text, {
+    allowDefer: false,
+    allowFail: false,
+    forbidBlackhole: true,
+    forbidInclude: true,
+    includeDirectory: undefined,
+    skipErrors: false,
+    allowUtf8Domains: work.context.settings.allow_utf8_domains,
+    include: () => ({ error: 'not permitted', missing: false }),
+  })
+  if (list.is !== 'items') {
+    const why = list.is === 'error' ? list.message : `${list.is} is not permitted`
+    return { is: 'defer', message: `error in redirect data returned by command: ${why}` }
+  }
+  const items: RedirectedItem[] = []
+  for (const item of list.items) {
+    if (item.is === 'special') {
+      return { is: 'defer', message: `"${item.text}" is not permitted in redirect data returned by command` }
+    }
+    const domain = item.domain === '' ? work.context.server.qualifyRecipient : item.domain
+    items.push({ is: 'address', localPart: item.localPart, domain })
+  }
+  if (items.length === 0) return { is: 'decline' }
+  return { is: 'redirect', items, rewrite: true }
 }

@@ -20,12 +20,14 @@ export const redirectOptions = {
     type: 'boolean',
     default: false,
     tier: 'A',
+    since: '0.1',
     doc: 'Permits filter files in place of a list of addresses.',
   },
   allow_freeze: {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Permits filter files to freeze the message.',
   },
   check_ancestor: {
@@ -83,6 +85,7 @@ export const redirectOptions = {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: 'Takes relative paths of a filter file from the home directory.',
   },
   forbid_blackhole: {
@@ -93,7 +96,6 @@ export const redirectOptions = {
     secures: true,
     doc: 'Refuses :blackhole: in the data.',
   },
-  // No filter file is run yet, so nothing of what the forbid_filter_ options forbid can happen.
   forbid_exim_filter: {
     type: 'boolean',
     default: false,
@@ -305,6 +307,7 @@ export const redirectOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Transport for automatic replies of filter files.',
   },
   rewrite: {
@@ -318,30 +321,35 @@ export const redirectOptions = {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Owner named in notifications that a Sieve filter sends.',
   },
   sieve_inbox: {
     type: 'expand',
     default: 'inbox',
     tier: 'B',
+    since: '0.1',
     doc: 'Name of the mailbox that Sieve keeps mail in.',
   },
   sieve_subaddress: {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'What Sieve takes for the detail part of the address.',
   },
   sieve_useraddress: {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'What Sieve takes for the user part of the address.',
   },
   sieve_vacation_directory: {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Folder in which Sieve remembers whom it has answered.',
   },
   skip_syntax_errors: {

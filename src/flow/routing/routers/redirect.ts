@@ -12,6 +12,8 @@ import {
 } from '../redirect/parse-list.ts'
 import { fileLimitBytes, readRedirectFile, redirectReader } from '../redirect/read-file.ts'
 import type { PathReader } from '../files-of-user.ts'
+import { filterKind } from '../filter/kind.ts'
+import { filterVerdict } from '../redirect/filter-data.ts'
 import { syntaxReport } from '../redirect/syntax-report.ts'
 import type { RedirectedItem, RouterDriver, RouterVerdict, RouterWork } from '../types.ts'
 import { expandOption } from '../values.ts'
@@ -31,7 +33,8 @@ export const redirect: RouterDriver = {
     const data = await readData(settings, work, reader)
     if (data === undefined) return { is: 'decline' }
     if (isVerdict(data)) return data
-    if (isFilter(textOf(data))) return filterVerdict(settings, work)
+    const kind = filterKind(textOf(data))
+    if (kind !== undefined) return filterVerdict(kind, textOf(data), settings, work)
     return verdictOf(await parseList(data, rulesOf(settings, work, reader)), settings, work)
   },
 }
@@ -93,20 +96,6 @@ async function readData(
 
 function isVerdict(data: Text | RouterVerdict): data is RouterVerdict {
   return typeof data === 'object' && 'is' in data
-}
-
-/** Source: Exim manual, "Interpreting redirection data". */
-function isFilter(data: ByteString): boolean {
-  return /^\s*#\s*(?:exim|sieve)\s+filter/i.test(data)
-}
-
-/** A filter is never taken for a list of addresses. */
-function filterVerdict(settings: RedirectSettings, work: RouterWork): RouterVerdict {
-  const what = settings.file === undefined ? 'data' : 'file'
-  if (!settings.allow_filter)
-    return { is: 'defer', message: `error in filter ${what}: filtering not enabled` }
-  const message = `error in filter ${what}: filter files are not supported by this version (${work.router.name} router)`
-  return { is: 'defer', message, isConfigurationError: true }
 }
 
 function rulesOf(settings: RedirectSettings, work: RouterWork, reader: PathReader): ListRules {

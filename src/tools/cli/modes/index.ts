@@ -23,6 +23,7 @@ export const modes: Readonly<Record<ModeName, ModeRow>> = {
   'count-queue': { needs: 'server', as: 'run-time user', load: () => import('./count-queue.ts') },
   daemon: { needs: 'server', as: 'itself', load: () => import('./daemon.ts') },
   expand: { needs: 'server', as: 'itself', load: () => import('./expand.ts') },
+  'filter-test': { needs: 'server', as: 'itself', load: () => import('./filter-test.ts') },
   help: { needs: 'nothing', load: () => import('./help.ts') },
   'host-check': { needs: 'server', as: 'delivering', load: () => import('./host-check.ts') },
   information: { needs: 'nothing', load: () => import('./information.ts') },

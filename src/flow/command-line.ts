@@ -2,9 +2,9 @@
  * Splits a command into its arguments and expands each by itself, so that what is inserted never becomes more
  * arguments. Source: Exim manual, "The pipe transport", "How the command is run".
  */
-import { isFailure } from '../../base/outcome.ts'
-import { type ByteString, isTainted, textOf } from '../../base/text.ts'
-import type { Context } from '../../ports.ts'
+import { isFailure } from '../base/outcome.ts'
+import { type ByteString, isTainted, textOf } from '../base/text.ts'
+import type { Context } from '../ports.ts'
 
 export interface CommandRequest {
   readonly text: ByteString
@@ -51,7 +51,7 @@ export async function commandArguments(request: CommandRequest, context: Context
       }
     }
     if (isTainted(value)) {
-      const what = i === 0 ? 'Tainted command' : `Tainted arg ${i}`
+      const what = `Tainted arg ${i}`
       return {
         is: 'failed',
         message: `${what} for ${request.transportName} transport command: '${textOf(value)}'`,
@@ -83,7 +83,7 @@ export function splitCommand(text: ByteString): ByteString[] | string {
         } else word += text.charAt(at)
         at++
       }
-      if (at >= text.length) return `missing closing ${quote === '"' ? 'double' : 'single'} quote`
+      // A quote that does not end ends with the text, as in Exim.
       at++
       words.push(word)
       continue

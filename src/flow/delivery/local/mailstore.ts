@@ -1,0 +1,61 @@
+/**
+ * Writes a message as two files, envelope and message. Source: Exim manual, "The appendfile transport", "Mailstore delivery".
+ */
+import { mkdir, open, rename, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ByteString } from '../../../base/text.ts'
+import type { LocalJobCommon, LocalResult } from '../local-job.ts'
+import { inBlocks, localContent } from './content.ts'
+import { deferredByFile } from './file-error.ts'
+import { syncFolder } from './maildir.ts'
+
+export interface MailstoreJob {
+  readonly kind: 'mailstore'
+  readonly directory: string
+  readonly createDirectory: boolean
+  readonly directoryMode: number
+  readonly mode: number
+  /** Of both files, without suffix. */
+  readonly name: string
+  readonly envelope: ByteString
+}
+
+export async function deliverToMailstore(
+  job: LocalJobCommon & MailstoreJob,
+  body: AsyncIterable<Uint8Array>,
+): Promise<LocalResult> {
+  const path = join(job.directory, job.name)
+  try {
+    if (job.createDirectory) await mkdir(job.directory, { recursive: true, mode: job.directoryMode })
+    await writeNew(`${path}.tmp`, job.mode, [Buffer.from(job.envelope, 'latin1')])
+    const sizeBytes = await writeNew(`${path}.msg`, job.mode, inBlocks(localContent(job, body)))
+    // Readers wait for the .env file: with it the message is there.
+    await rename(`${path}.tmp`, `${path}.env`)
+    await syncFolder(job.directory)
+    return { is: 'done', sizeBytes }
+  } catch (error) {
+    await unlink(`${path}.tmp`).catch(() => undefined)
+    await unlink(`${path}.msg`).catch(() => undefined)
+    return deferredByFile(error, `failed to deliver into mailstore ${job.directory}`)
+  }
+}
+
+async function writeNew(
+  path: string,
+  mode: number,
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<number> {
+  const handle = await open(path, 'wx', mode)
+  try {
+    if ((mode & 0o077) !== 0) await handle.chmod(mode)
+    let size = 0
+    for await (const piece of pieces) {
+      await handle.appendFile(piece)
+      size += piece.length
+    }
+    await handle.datasync()
+    return size
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,15 @@
+/** The address that RCPT says. Source: Exim manual, generic transport option "rcpt_include_affixes". */
+import type { ByteString } from '../../base/text.ts'
+import type { RoutedAddress } from '../routed.ts'
+
+/** Without affixes unless `rcpt_include_affixes`. */
+export function rcptAddress(
+  { facts, address, special, recipient }: RoutedAddress,
+  settings: { readonly rcpt_include_affixes: boolean },
+): ByteString {
+  // A pipe or file stands for the recipient that it came from.
+  if (special !== undefined) return recipient.address
+  const { prefix, suffix, localPart, domain } = facts
+  if (settings.rcpt_include_affixes || (prefix === undefined && suffix === undefined)) return address
+  return `${localPart}@${domain}`
+}

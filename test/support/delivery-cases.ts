@@ -1,0 +1,434 @@
+/** What test/delivery-vs-exim.test.ts has delivered. */
+import { type DeliveryCase, usualMessage } from './delivery-compare.ts'
+
+const usualHeaders = usualMessage.slice(0, usualMessage.indexOf('\n\n') + 1)
+
+const filters: readonly DeliveryCase[] = [
+  { says: 'a filter saves to a file below the home directory', filter: '# Exim filter\nsave mail1\n' },
+  {
+    says: 'a filter saves to two files and sends a copy away',
+    filter: '# Exim filter\nsave a\nsave DIR/b 640\ndeliver w@far.example\n',
+  },
+  { says: 'seen finish discards', filter: '# Exim filter\nseen finish\n' },
+  { says: 'a syntax error defers', filter: '# Exim filter\nbogus\n' },
+  {
+    says: 'fail where it is allowed',
+    filter: '# Exim filter\nsave a\nfail "no thanks"\n',
+    options: '  allow_fail',
+  },
+  { says: 'defer where it is allowed', filter: '# Exim filter\ndefer "later"\n', options: '  allow_defer' },
+  {
+    says: 'freeze where it is allowed',
+    filter: '# Exim filter\nfreeze "stop"\n',
+    options: '  allow_freeze',
+    meant: 'thawed by hand, freeze is ignored, as the manual has it; Exim then fails the address',
+  },
+  { says: 'fail where it is not', filter: '# Exim filter\nfail "no thanks"\n' },
+  {
+    says: 'a pipe whose arguments are expanded',
+    filter: '# Exim filter\npipe "/bin/sh -c \\"cat > DIR/out\\" $message_id"\n',
+  },
+  { says: 'a tainted argument of a pipe', filter: '# Exim filter\npipe "/bin/echo $h_subject:"\n' },
+  { says: 'noerror', filter: '# Exim filter\nnoerror pipe /bin/false\n' },
+  {
+    says: 'noerror before a forbidden file',
+    filter: '# Exim filter\nnoerror save x\n',
+    options: '  forbid_file',
+  },
+  { says: 'a forbidden pipe', filter: '# Exim filter\npipe x\n', options: '  forbid_pipe' },
+  {
+    says: 'a forbidden answer',
+    filter: '# Exim filter\nseen mail text x\n',
+    options: '  forbid_filter_reply',
+  },
+  { says: 'an answer to nobody', filter: '# Exim filter\nseen mail to "bad bad" text x\n' },
+  { says: 'Exim filters forbidden', filter: '# Exim filter\nsave x\n', options: '  forbid_exim_filter' },
+  { says: 'Sieve filters forbidden', filter: '# Sieve filter\nkeep;\n', options: '  forbid_sieve_filter' },
+  { says: 'filters not allowed', filter: '# Exim filter\nsave x\n', options: '  no_allow_filter' },
+  {
+    says: 'a log file',
+    filter: '# Exim filter\nlogfile DIR/log\nlogwrite "one $h_subject:"\nlogwrite "two\\n"\nseen finish\n',
+  },
+  { says: 'a log without logfile', filter: '# Exim filter\nlogwrite x\n' },
+  {
+    says: 'logwrite forbidden',
+    filter: '# Exim filter\nlogfile DIR/l\nlogwrite x\n',
+    options: '  forbid_filter_logwrite',
+  },
+  {
+    says: 'readfile forbidden',
+    filter: '# Exim filter\nsave ${readfile{/etc/hostname}}\n',
+    options: '  forbid_filter_readfile',
+  },
+  {
+    says: 'run forbidden',
+    filter: '# Exim filter\nsave "${run{/bin/true}{x}}"\n',
+    options: '  forbid_filter_run',
+  },
+  {
+    says: 'readsocket forbidden',
+    filter: '# Exim filter\nsave "${readsocket{/x}{y}}"\n',
+    options: '  forbid_filter_readsocket',
+  },
+  { says: 'perl forbidden', filter: '# Exim filter\nsave "${perl{x}}"\n', options: '  forbid_filter_perl' },
+  {
+    says: 'dlfunc forbidden',
+    filter: '# Exim filter\nsave "${dlfunc{x}{y}}"\n',
+    options: '  forbid_filter_dlfunc',
+  },
+  {
+    says: 'lookup forbidden',
+    filter: '# Exim filter\nsave "${lookup{x}lsearch{/etc/passwd}}"\n',
+    options: '  forbid_filter_lookup',
+  },
+  {
+    says: 'exists forbidden',
+    filter: '# Exim filter\nsave "${if exists{/etc}{x}}"\n',
+    options: '  forbid_filter_existstest',
+  },
+  {
+    says: 'stat forbidden',
+    filter: '# Exim filter\nsave "${stat:/etc}"\n',
+    options: '  forbid_filter_existstest',
+  },
+  { says: 'saving to a folder', filter: '# Exim filter\nsave box/\n' },
+  {
+    says: 'no home directory is put before the path',
+    filter: '# Exim filter\nsave x\n',
+    options: '  no_filter_prepend_home',
+  },
+  { says: 'a bounce gets no answer', from: '<>', filter: '# Exim filter\nseen mail text x\nsave x\n' },
+  {
+    says: 'conditions on headers',
+    filter:
+      '# Exim filter\nif $h_subject: contains HELLO and not personal then save yes else save no endif\n',
+  },
+  {
+    says: 'two addresses',
+    filter: '# Exim filter\ndeliver w@far.example\ndeliver v@far.example\nsave a\nsave b\n',
+  },
+  { says: 'the same file twice', filter: '# Exim filter\nsave x 640\nsave x 644\n' },
+  { says: 'Sieve: keep', filter: '# Sieve filter\nkeep;\n' },
+  { says: 'Sieve: stop keeps', filter: '# Sieve filter\nstop;\n' },
+  { says: 'Sieve: discard', filter: '# Sieve filter\ndiscard;\n' },
+  {
+    says: 'Sieve: fileinto twice and redirect',
+    filter: '# Sieve filter\nrequire "fileinto"; fileinto "a"; fileinto "DIR/b"; redirect "w@far.example";\n',
+  },
+  {
+    says: 'Sieve: copy',
+    filter:
+      '# Sieve filter\nrequire ["fileinto","copy"]; fileinto :copy "x"; redirect :copy "w@far.example";\n',
+  },
+  { says: 'Sieve: inbox forbidden', filter: '# Sieve filter\nkeep;\n', options: '  forbid_file' },
+]
+
+/** A router that takes the address of the case, and its transport. */
+function plain(
+  says: string,
+  transport: string,
+  more: Partial<DeliveryCase> & { router?: string } = {},
+): DeliveryCase {
+  const { router = '', ...rest } = more
+  return {
+    says,
+    routers: `NAME_r:
+  driver = accept
+  local_parts = NAME : NAME-b
+  domains = x.example
+  transport = NAME_t
+  user = nobody
+${router}`,
+    transports: `NAME_t:
+${transport}
+`,
+    ...rest,
+  }
+}
+
+const file = '  driver = appendfile\n  file = DIR/box\n'
+const long = `${'x'.repeat(70)}\n`.repeat(100)
+const fromLines = `${usualHeaders}\nFrom here\n>From there\n.\n..\nFrom\n`
+
+const appendfile: readonly DeliveryCase[] = [
+  plain('mbox', file),
+  plain('mbox: lines that begin with From', file, { message: fromLines }),
+  plain(
+    'mbox: return path, envelope-to and delivery date',
+    `${file}  return_path_add\n  envelope_to_add\n  delivery_date_add\n`,
+  ),
+  plain('mbox: without prefix and suffix', `${file}  message_prefix =\n  message_suffix =\n`),
+  plain(
+    'mbox: own prefix and suffix',
+    `${file}  message_prefix = "<$return_path>\\n"\n  message_suffix = "END\\n"\n`,
+  ),
+  plain('mbox: check and escape strings', `${file}  check_string = "line"\n  escape_string = "| line"\n`),
+  plain('mbox: no check string', `${file}  check_string =\n`, { message: fromLines }),
+  plain('mbox: CRLF', `${file}  use_crlf\n`),
+  plain('mbox: appended to what is there', file, { files: { box: 'before\n' } }),
+  plain('mbox: a file that must exist and does not', `${file}  file_must_exist\n`),
+  plain('mbox: a file that must exist and does', `${file}  file_must_exist\n`, { files: { box: '' } }),
+  plain(
+    'mbox: a missing folder is not made',
+    '  driver = appendfile\n  file = DIR/sub/box\n  no_create_directory\n',
+  ),
+  plain('mbox: a missing folder is made', '  driver = appendfile\n  file = DIR/sub/deep/box\n'),
+  plain('mbox: only the body', `${file}  body_only\n`),
+  plain('mbox: only the headers', `${file}  headers_only\n`),
+  plain(
+    'mbox: headers added and removed',
+    `${file}  headers_add = X-One: 1\\nX-Two: $local_part\n  headers_remove = subject : x-none\n`,
+  ),
+  plain('mbox: headers added and removed by the router', file, {
+    router: '  headers_add = X-R: $sender_address\n  headers_remove = subject:to\n',
+  }),
+  plain('mbox: two headers_add', `${file}  headers_add = X-A: a\n  headers_add = X-B: b\n`),
+  plain('mbox: rewriting of headers', `${file}  headers_rewrite = *@a.example $1@z.example fs\n`),
+  plain('mbox: another return path', `${file}  return_path = other@z.example\n  return_path_add\n`),
+  plain('mbox: errors_to of the router', `${file}  return_path_add\n`, {
+    router: '  errors_to = s@r.example\n',
+  }),
+  plain('mbox: a size limit', `${file}  message_size_limit = 100\n`),
+  plain('mbox: a size limit that is expanded', `${file}  message_size_limit = \${if eq{1}{1}{10K}{1}}\n`),
+  plain('mbox: over quota', `${file}  quota = 200\n`, { message: `${usualHeaders}\n${long}` }),
+  plain('mbox: within quota', `${file}  quota = 20K\n`, { message: `${usualHeaders}\n${long}` }),
+  plain('mbox: quota that is not inclusive', `${file}  quota = 200\n  no_quota_is_inclusive\n`, {
+    message: `${usualHeaders}\n${long}`,
+  }),
+  plain('mbox: the wrong owner', `${file}`, { files: { box: { text: '', mode: 0o600 } } }),
+  plain('mbox: owner not checked', `${file}  no_check_owner\n`, {
+    files: { box: { text: '', mode: 0o666 } },
+  }),
+  plain('mbox: a folder in place of the file', file, { files: { 'box/': '' } }),
+  plain('mbox: a tainted path', '  driver = appendfile\n  file = DIR/$local_part\n'),
+  plain('mbox: a relative path', '  driver = appendfile\n  file = box\n'),
+  plain('mbox: a path that fails to expand', '  driver = appendfile\n  file = DIR/${if\n'),
+  plain('mbox: a lock file in the way', `${file}  lock_retries = 0\n  lockfile_timeout = 0s\n`, {
+    files: { 'box.lock': '' },
+  }),
+  plain('mbox: create_file = inhome', `${file}  create_file = inhome\n`, {
+    router: '  transport_home_directory = DIR\n',
+  }),
+  plain(
+    'mbox: create_file = belowhome, outside',
+    '  driver = appendfile\n  file = /tmp/NAME.postern-none/box\n  create_file = belowhome\n',
+    { router: '  transport_home_directory = DIR\n' },
+  ),
+  plain('mbox: two recipients, one copy each', `${file}  envelope_to_add\n`, {
+    to: 'NAME@x.example NAME-b@x.example',
+  }),
+  plain('mbox: two recipients in one batch', `${file}  batch_max = 10\n  envelope_to_add\n`, {
+    to: 'NAME@x.example NAME-b@x.example',
+  }),
+  plain('mbox: BSMTP', `${file}  use_bsmtp\n  batch_max = 10\n`, { to: 'NAME@x.example NAME-b@x.example' }),
+  plain('mbox: BSMTP with a prefix and dots', `${file}  use_bsmtp\n  message_prefix = "HELO x\\n"\n`, {
+    message: `${usualHeaders}\n.\n..two\nend\n`,
+  }),
+  plain('mbox: no lock file', `${file}  no_use_lockfile\n`),
+  plain('mbox: flock', `${file}  use_flock_lock\n`),
+  plain('a folder', '  driver = appendfile\n  directory = DIR/d\n'),
+  plain(
+    'a folder: CRLF and a prefix',
+    '  driver = appendfile\n  directory = DIR/d\n  use_crlf\n  message_prefix = "P\\n"\n',
+  ),
+  plain(
+    'a folder: a name for the file',
+    '  driver = appendfile\n  directory = DIR/d\n  directory_file = m.$tod_epoch\n',
+  ),
+  plain('maildir', '  driver = appendfile\n  directory = DIR/md\n  maildir_format\n'),
+  plain(
+    'maildir: over quota',
+    '  driver = appendfile\n  directory = DIR/md\n  maildir_format\n  quota = 100\n',
+  ),
+  plain(
+    'maildir: too many files',
+    '  driver = appendfile\n  directory = DIR/md\n  maildir_format\n  quota = 10M\n  quota_filecount = 1\n',
+    { files: { 'md/': '', 'md/new/': '', 'md/cur/': '', 'md/tmp/': '', 'md/cur/a': 'x' } },
+  ),
+  plain(
+    'maildir: a size file',
+    '  driver = appendfile\n  directory = DIR/md\n  maildir_format\n  maildir_use_size_file\n  quota = 10M\n',
+  ),
+  plain(
+    'maildir: a size file without quota',
+    '  driver = appendfile\n  directory = DIR/md\n  maildir_format\n  maildir_use_size_file\n',
+  ),
+  plain(
+    'maildir: a folder of a maildir++',
+    '  driver = appendfile\n  directory = DIR/md/.Sub\n  maildir_format\n  maildirfolder_create_regex = /\\.[^/]+\\$\n',
+  ),
+  plain('mailstore', '  driver = appendfile\n  directory = DIR/ms\n  mailstore_format\n'),
+  plain(
+    'mailstore: two recipients, prefix and suffix',
+    '  driver = appendfile\n  directory = DIR/ms\n  mailstore_format\n  batch_max = 5\n  mailstore_prefix = "P $local_part\\n"\n  mailstore_suffix = "S\\n"\n',
+    { to: 'NAME@x.example NAME-b@x.example' },
+  ),
+  plain('a size of the mailbox that is told', `${file}  quota = 1M\n  mailbox_size = 1048000\n`, {
+    message: `${usualHeaders}\n${long}`,
+  }),
+]
+
+const sh = (script: string): string => `  driver = pipe\n  command = /bin/sh -c "${script}"\n`
+
+const pipe: readonly DeliveryCase[] = [
+  plain('pipe', sh('cat > DIR/out')),
+  plain(
+    'pipe: lines that begin with From',
+    `${sh('cat > DIR/out')}  check_string = "From "\n  escape_string = ">From "\n`,
+    { message: fromLines },
+  ),
+  plain('pipe: no prefix and suffix', `${sh('cat > DIR/out')}  message_prefix =\n  message_suffix =\n`),
+  plain('pipe: BSMTP for two', `${sh('cat > DIR/out')}  use_bsmtp\n  batch_max = 9\n`, {
+    to: 'NAME@x.example NAME-b@x.example',
+  }),
+  plain('pipe: CRLF', `${sh('cat > DIR/out')}  use_crlf\n`),
+  plain('pipe: a failure', sh('exit 3')),
+  plain('pipe: a temporary failure', sh('exit 75')),
+  plain('pipe: own temporary errors', `${sh('exit 3')}  temp_errors = 3:4\n`),
+  plain('pipe: every error is temporary', `${sh('exit 9')}  temp_errors = *\n`),
+  plain('pipe: status ignored', `${sh('exit 9')}  ignore_status\n`),
+  plain('pipe: killed by a signal', sh('kill -9 $$$$')),
+  plain('pipe: output without return_output', sh('echo hello')),
+  plain('pipe: output returned is a failure', `${sh('echo hello')}  return_output\n`),
+  plain('pipe: return_fail_output', `${sh('echo hello; exit 1')}  return_fail_output\n`),
+  plain('pipe: log_output', `${sh('echo hello')}  log_output\n`),
+  plain('pipe: log_fail_output', `${sh('echo hello; exit 2')}  log_fail_output\n`),
+  plain('pipe: log_defer_output', `${sh('echo hello; exit 75')}  log_defer_output\n`),
+  plain('pipe: too slow', `${sh('sleep 20')}  timeout = 1s\n`),
+  plain('pipe: too slow, deferred', `${sh('sleep 20')}  timeout = 1s\n  timeout_defer\n`),
+  plain('pipe: a command that is not there', '  driver = pipe\n  command = /nonexistent/x\n'),
+  plain('pipe: not there, frozen', '  driver = pipe\n  command = /nonexistent/x\n  freeze_exec_fail\n'),
+  plain('pipe: found in the path', '  driver = pipe\n  command = true\n'),
+  plain('pipe: not found in the path', '  driver = pipe\n  command = no-such-command\n'),
+  plain('pipe: restricted to the path', '  driver = pipe\n  command = /bin/true\n  restrict_to_path\n'),
+  plain('pipe: allowed commands', '  driver = pipe\n  command = /bin/true\n  allow_commands = /bin/true\n'),
+  plain(
+    'pipe: other than the allowed commands',
+    '  driver = pipe\n  command = /bin/false\n  allow_commands = /bin/true\n',
+  ),
+  plain(
+    'pipe: through a shell',
+    '  driver = pipe\n  command = cat > DIR/out; echo $USER >> DIR/out\n  use_shell\n',
+  ),
+  plain(
+    'pipe: environment',
+    `${sh('env | grep -E ^[DLMQRSUX][A-Z_]*= | grep -v MESSAGE_ID | sort > DIR/out')}  environment = X=1:Y=2\n`,
+  ),
+  plain('pipe: umask', `${sh('umask > DIR/out')}  umask = 077\n`),
+  plain(
+    'pipe: addresses of a batch',
+    `  driver = pipe\n  command = /bin/echo $pipe_addresses\n  batch_max = 9\n  log_output\n`,
+    { to: 'NAME@x.example NAME-b@x.example' },
+  ),
+  plain('pipe: a tainted argument', '  driver = pipe\n  command = /bin/echo $local_part\n'),
+  plain('pipe: a tainted command', '  driver = pipe\n  command = $local_part\n'),
+  plain('pipe: arguments in quotes', `  driver = pipe\n  command = /bin/echo "a b" 'c d' e\n  log_output\n`),
+  plain('pipe: a quote that is missing', '  driver = pipe\n  command = /bin/echo "a b\n'),
+  plain('pipe: most output', `${sh('yes | head -c 3000000')}  max_output = 1K\n  return_output\n`),
+  plain(
+    'pipe: a filter of the transport',
+    `${sh('cat > DIR/out')}  transport_filter = /bin/sed s/line/LINE/\n`,
+  ),
+  plain('pipe: a filter that fails', `${sh('cat > /dev/null')}  transport_filter = /bin/false\n`),
+  plain('mbox: a filter of the transport', `${file}  transport_filter = /usr/bin/tr a-z A-Z\n`),
+  plain('mbox: a filter that is not there', `${file}  transport_filter = /nonexistent/filter\n`),
+]
+
+/** A redirection of the address of the case. */
+function redirected(
+  says: string,
+  data: string,
+  more: Partial<DeliveryCase> & { router?: string } = {},
+): DeliveryCase {
+  const { router = '', ...rest } = more
+  return {
+    says,
+    routers: `NAME_r:
+  driver = redirect
+  local_parts = NAME : NAME-b
+  domains = x.example
+  data = ${data}
+  user = nobody
+  file_transport = to_file
+  directory_transport = to_directory
+  pipe_transport = to_pipe
+${router}`,
+    ...rest,
+  }
+}
+
+const redirections: readonly DeliveryCase[] = [
+  redirected('redirected to two addresses', 'box@x.example, w@far.example'),
+  redirected('redirected to a file, a folder and a pipe', 'DIR/f, DIR/d/, "|/bin/sh -c \'cat > DIR/p\'"'),
+  redirected('redirected to an address, a file and another', 'w@far.example, DIR/f, v@far.example'),
+  redirected('redirected to /dev/null', '/dev/null'),
+  redirected('blackhole', ':blackhole:'),
+  redirected('fail', ':fail: gone away', { router: '  allow_fail\n' }),
+  redirected('fail with a code', ':fail: 551 5.1.6 moved', { router: '  allow_fail\n' }),
+  redirected('defer', ':defer: not now', { router: '  allow_defer\n' }),
+  redirected('fail that is not allowed', ':fail: gone away'),
+  redirected('a forbidden file', 'DIR/f', { router: '  forbid_file\n' }),
+  redirected('a forbidden pipe', ', "|/bin/cat"', { router: '  forbid_pipe\n' }),
+  redirected('a syntax error', 'a@@b, box@x.example'),
+  redirected('a syntax error that is skipped', 'a@@b, box@x.example', { router: '  skip_syntax_errors\n' }),
+  redirected('no address at all declines', '', {
+    unroutable: true,
+    router: '  cannot_route_message = nobody here\n',
+  }),
+  redirected('two recipients to the same address', 'w@far.example', {
+    to: 'NAME@x.example NAME-b@x.example',
+  }),
+  redirected('two recipients to the same file', 'DIR/f', { to: 'NAME@x.example NAME-b@x.example' }),
+  redirected('two recipients, one of them an address and a pipe', ', "|/bin/true", w@far.example', {
+    to: 'NAME@x.example NAME-b@x.example',
+  }),
+  redirected('unseen', 'w@far.example', {
+    router:
+      '  unseen\nNAME_s:\n  driver = accept\n  local_parts = NAME\n  transport = box\n  user = nobody\n',
+  }),
+  redirected('errors_to', 'w@far.example', { router: '  errors_to = s@far.example\n' }),
+  redirected('one_time', 'w@far.example', { router: '  one_time\n' }),
+  redirected('a local part without domain', 'box'),
+  redirected('a loop to itself', 'NAME@x.example', {
+    router: 'NAME_s:\n  driver = accept\n  local_parts = NAME\n  transport = box\n  user = nobody\n',
+  }),
+]
+
+/** A program that says where the address of the case goes. */
+function asked(says: string, answer: string, more: Partial<DeliveryCase> = {}): DeliveryCase {
+  return {
+    says: `queryprogram: ${says}`,
+    routers: `NAME_r:
+  driver = queryprogram
+  local_parts = NAME
+  domains = x.example
+  command = DIR/program
+  command_user = nobody
+  transport = NAME_t
+`,
+    transports: 'NAME_t:\n  driver = appendfile\n  file = DIR/box\n  user = nobody\n',
+    files: { program: { text: `#!/bin/sh\n${answer}\n`, mode: 0o755 } },
+    ...more,
+  }
+}
+
+const programs: readonly DeliveryCase[] = [
+  asked('accept', 'echo accept'),
+  asked('accept with data', `echo 'ACCEPT data="a b"'`),
+  asked('an unknown transport', 'echo accept transport=none'),
+  asked('decline', 'echo decline', { unroutable: true }),
+  asked('fail', 'echo fail no such luck'),
+  asked('defer', 'echo defer not now'),
+  asked('redirect', 'echo redirect w@far.example, box@x.example'),
+  asked('pass', 'echo PASS', { unroutable: true }),
+  asked('a word that is none', 'echo bogus'),
+  asked('no output', 'true'),
+]
+
+export const deliveryCases: readonly DeliveryCase[] = [
+  ...filters,
+  ...appendfile,
+  ...pipe,
+  ...redirections,
+  ...programs,
+]
