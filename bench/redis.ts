@@ -26,7 +26,9 @@ export async function run(): Promise<Figure[]> {
     const text = new Expandable('${lookup redis{HGET $domain domain}}')
     const library = (): Promise<unknown> => client.callBuffer('HGET', ['example.org', 'domain'])
     const lookup = async (): Promise<void> => {
-      const result = await bench.expander.expand(text, bench.context)
+      // A message of its own each time: within one the answer is kept.
+      const context = { ...bench.context, variables: new Map() }
+      const result = await bench.expander.expand(text, context)
       if (isFailure(result)) throw new Error(result.message)
     }
     for (const once of [library, lookup]) await rate(once, 300)

@@ -356,6 +356,8 @@ export type LookupResult =
   | {
       readonly is: 'found'
       readonly data: Text
+      /** False: the answer holds for this once, as that of a statement that changed something. */
+      readonly keep?: false
       /** Of a partial lookup: how many bytes of the key the wild part took; 0 or undefined: none. */
       readonly wildLength?: number
     }

@@ -29,6 +29,7 @@ const sharedWithinLanguage = new Set(['language/lookups/parse-type.ts', 'languag
 const doors: Readonly<Record<string, readonly string[]>> = {
   'base/accounts.ts': ['node:child_process', 'node:fs'],
   'base/posix.ts': ['koffi'],
+  'base/read-socket.ts': ['node:net', 'node:tls'],
   'flow/delivery/local/folder.ts': ['node:fs/promises'],
   'flow/delivery/local/lmtp.ts': ['node:child_process'],
   'flow/delivery/local/lock.ts': ['node:fs/promises'],
@@ -41,14 +42,17 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'flow/delivery/local/pipe.ts': ['node:child_process', 'node:fs', 'node:fs/promises'],
   'flow/delivery/local/queuefile.ts': ['node:fs/promises'],
   'flow/delivery/local/transport-filter.ts': ['node:child_process'],
-  'language/expand/doors/readsocket.ts': ['node:net', 'node:tls'],
+  'language/expand/doors/functions-worker.ts': ['node:worker_threads'],
+  'language/expand/doors/functions.ts': ['node:worker_threads'],
   'language/expand/doors/run.ts': ['node:child_process'],
+  'language/lookups/helper-process.ts': ['node:child_process'],
+  'language/lookups/ldap.ts': ['ldapts', 'node:net'],
+  'language/lookups/lmdb-worker.ts': ['lmdb', 'node:fs'],
   'language/lookups/mysql.ts': ['mysql2'],
   'language/lookups/pgsql.ts': ['pg'],
   'language/lookups/redis-client.ts': ['ioredis'],
   'language/lookups/sqlite-locks.ts': ['node:fs'],
   'language/lookups/sqlite-worker.ts': ['node-sqlite3-wasm'],
-  'language/lookups/sqlite.ts': ['node:child_process'],
   'mail/rfc2047.ts': ['iconv-lite'],
   'policy/acl/udp.ts': ['node:dgram'],
   'policy/authenticators/dovecot-socket.ts': ['node:net'],
@@ -74,6 +78,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'store/spool/queue-index.ts': ['lmdb'],
   'tools/cli/commands/dmarc.ts': ['node:fs'],
   'tools/cli/commands/explain.ts': ['node:fs', 'node:net'],
+  'tools/cli/commands/dbmbuild.ts': ['node:fs'],
   'tools/cli/commands/health.ts': ['node:net'],
   'tools/cli/commands/install.ts': ['node:fs'],
   'tools/cli/commands/migrate.ts': ['node:child_process', 'node:fs'],
@@ -109,7 +114,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
 }
 
 const guarded =
-  /^(node:(net|tls|fs|dns|dgram|child_process|http|https|http2|cluster|worker_threads|vm)(\/.*)?|lmdb|@peculiar\/.*|koffi|dns-packet|fast-xml-parser|fflate|iconv-lite|ioredis|pg|mysql2.*|node-sqlite3-wasm|node:sqlite)$/
+  /^(node:(net|tls|fs|dns|dgram|child_process|http|https|http2|cluster|worker_threads|vm)(\/.*)?|lmdb|@peculiar\/.*|koffi|dns-packet|fast-xml-parser|fflate|iconv-lite|ioredis|ldapts|pg|mysql2.*|node-sqlite3-wasm|node:sqlite)$/
 
 interface Import {
   readonly from: string

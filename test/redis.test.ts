@@ -162,7 +162,10 @@ describe('redis', { skip }, () => {
     const frozen = await start()
     const bench = expansionBench({ settings: { redis_servers: [at(frozen)] } })
     const ask = async (): Promise<string> => {
-      const result = await bench.expander.expandText('${lookup redis,timeout=200ms{PING}}', bench.context)
+      const result = await bench.expander.expandText(
+        '${lookup redis,timeout=200ms,cache=no_rd{PING}}',
+        bench.context,
+      )
       return isFailure(result) ? result.message : textOf(result)
     }
     assert.equal(await ask(), 'PONG')
@@ -268,7 +271,10 @@ describe('redis', { skip }, () => {
         'OK',
         text,
       )
-      assert.equal(textOf(await outcome(expander.expandText('${lookup redis{GET k}}', context))), bytes)
+      assert.equal(
+        textOf(await outcome(expander.expandText('${lookup redis,cache=no_rd{GET k}}', context))),
+        bytes,
+      )
       await outcome(expander.expandText(`\${lookup redis{SET k:${written} 1}}`, context))
     }
     const size = await outcome(expander.expandText('${lookup redis,int=number{DBSIZE}}', context))
@@ -306,6 +312,25 @@ describe('redis', { skip }, () => {
     assert.equal(await command(third, `CLUSTER SETSLOT 12182 MIGRATING ${ids[0] ?? ''}`), 'OK')
     assert.equal(await command(third, `MIGRATE 127.0.0.1 ${first.port} foo 0 1000`), 'OK')
     assert.equal(await command(second, 'GET foo'), 'of-foo')
+  })
+
+  test('R4: an answer is kept for the message, nil and errors are not', async () => {
+    const [nil, then, set, kept, anew] = await expand(
+      [at(plain, '/6/')],
+      '${lookup redis{GET later}}',
+      '${lookup redis{SET later 1}}${lookup redis{GET later}}',
+      '${lookup redis{SET later 2}}',
+      '${lookup redis{GET later}}',
+      '${lookup redis,cache=no_rd{GET later}}',
+    )
+    assert.deepEqual([nil, then, set, kept, anew], ['', 'OK1', 'OK', '1', '2'])
+    const [wrong, again] = await expand(
+      [at(plain, '/6/')],
+      '${lookup redis{HGET later x}}',
+      '${lookup redis{DEL later}}${lookup redis{HGET later x}}',
+    )
+    assert.match(wrong ?? '', /gave DEFER: REDIS: lookup result failed: WRONGTYPE/)
+    assert.equal(again, 'true')
   })
 
   test('R10: a sentinel tells where the master is', async () => {

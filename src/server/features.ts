@@ -38,7 +38,7 @@ export const features: readonly FeatureRow[] = [
   { shown: 'PROXY', have: ['PROXY'], shown2014: 'Experimental_Proxy', since: '0.1' },
   { shown: 'Queue_Ramp', have: ['QUEUE_RAMP'] },
   { shown: 'SPF', have: ['SPF'], shown2014: 'Experimental_SPF', since: '0.1' },
-  { shown: 'SRS', have: ['SRS'] },
+  { shown: 'SRS', have: ['SRS'], since: '0.1' },
   { shown2014: 'Experimental_Redis', since: '0.1' },
 ]
 

@@ -4,6 +4,7 @@ import { textOf, type ByteString } from '../base/text.ts'
 import { createAccounts } from '../base/accounts.ts'
 import { parseAddress } from '../mail/parse-address.ts'
 import type { Expandable } from '../base/expandable.ts'
+import type { Lookups } from '../language/lookups/index.ts'
 import type { Configuration } from '../language/config/configuration.ts'
 import type { Accounts, Context, Ports } from '../ports.ts'
 import type { Resolver } from '../wire/dns/index.ts'
@@ -107,9 +108,18 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     )
     return flow
   }
+  let lookups: Lookups | undefined
   const made = createPorts(
     {
-      dns: async (name, type, how) => (await wantNames()).resolver.dns(name, type, how),
+      async dns(name, type, how) {
+        const { resolver } = await wantNames()
+        const start = performance.now()
+        const answer = await resolver.dns(name, type, how)
+        const tookMs = performance.now() - start
+        if (settings.slow_lookup_log > 0 && tookMs >= settings.slow_lookup_log)
+          log.main(undefined, `Long ${type} lookup for '${name}': ${Math.round(tookMs)} msec`)
+        return answer
+      },
       hostAddresses: async (name, how) => (await wantNames()).resolver.hostAddresses(name, how),
       lookUpHostName: async (connection, within) => (await wantNames()).lookUpHostName(connection, within),
       accounts,
@@ -131,9 +141,10 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
       async lookup() {
         const { createLookups } = await import('../language/lookups/index.ts')
         const { spfLookup } = await import('../policy/msgauth/spf/lookup.ts')
-        const lookups = createLookups({ extra: [spfLookup] })
-        closeLookups = () => lookups.close()
-        return (request, within) => lookups.lookup(request, within)
+        const created = createLookups({ extra: [spfLookup] })
+        lookups = created
+        closeLookups = () => created.close()
+        return (request, within) => created.lookup(request, within)
       },
       async verify() {
         const { routing } = await wantFlow()
@@ -240,6 +251,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     text,
     list,
     spool: (use) => store.spool(use),
+    lookupCounts: () => lookups?.counters.byType ?? new Map(),
     queue: async () => (await wantFlow()).queue(),
     receiving: async () => (await wantFlow()).receiving(),
     routing: async () => (await wantFlow()).routing,

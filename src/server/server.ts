@@ -6,6 +6,7 @@ import type { Expandable } from '../base/expandable.ts'
 import type { ByteString } from '../base/text.ts'
 import type { ReceiveServices } from '../flow/receive/services.ts'
 import type { Configuration } from '../language/config/configuration.ts'
+import type { LookupCounts } from '../language/lookups/counters.ts'
 import type { MainSettings } from '../language/config/options/main.ts'
 import type { Routing } from '../flow/routing/index.ts'
 import type { Accounts, Context, Ports, ServerFacts } from '../ports.ts'
@@ -41,6 +42,8 @@ export interface Server {
   spool(use: 'read' | 'write'): Promise<Spool>
   queue(): Promise<DeliveryQueue>
   routing(): Promise<Routing>
+  /** What became of lookups in this process, by type; empty before the first. */
+  lookupCounts(): ReadonlyMap<string, LookupCounts>
   /** What reception works with. */
   receiving(): Promise<ReceiveServices>
   /** An option's text, expanded; undefined when it is unset or its expansion is forced to fail. */

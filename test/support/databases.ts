@@ -193,3 +193,49 @@ export async function startMariadb(what: Program): Promise<Database> {
     socket,
   })
 }
+
+export function fetchSlapd(): Program | { readonly missing: string } {
+  return program(fetchDebian(['slapd', 'ldap-utils']), 'usr/sbin/slapd')
+}
+
+/** A fresh OpenLDAP with the entries of an LDIF file below `o=base`; `cn=root,o=base` has the password `secret`. */
+export async function startSlapd(
+  what: Program,
+  ldif: string,
+  tls?: { readonly certificate: string; readonly key: string },
+): Promise<Database> {
+  const folder = privateFolder('slapd')
+  const socket = join(folder, 'ldapi')
+  const port = await freePort()
+  const schemas = ['core', 'cosine', 'inetorgperson'].map(
+    (name) => `include ${what.root}/etc/ldap/schema/${name}.schema`,
+  )
+  const lines = [
+    ...schemas,
+    `modulepath ${what.root}/usr/lib/ldap`,
+    'moduleload back_mdb',
+    ...(tls === undefined
+      ? []
+      : [`TLSCertificateFile ${tls.certificate}`, `TLSCertificateKeyFile ${tls.key}`]),
+    'database mdb',
+    'suffix "o=base"',
+    'rootdn "cn=root,o=base"',
+    'rootpw secret',
+    `directory ${folder}`,
+    'maxsize 10485760',
+  ]
+  const configuration = join(folder, 'slapd.conf')
+  writeFileSync(configuration, `${lines.join('\n')}\n`)
+  const data = join(folder, 'data.ldif')
+  writeFileSync(data, ldif)
+  // Both are one program, which looks at its name.
+  const made = spawnSync(join(what.root, 'usr/sbin/slapadd'), ['-f', configuration, '-l', data], {
+    ...nobody,
+    env: environment(what.root),
+    encoding: 'utf8',
+    argv0: 'slapadd',
+  })
+  if (made.status !== 0) throw new Error(`slapadd: ${made.stderr}${made.stdout}`)
+  const urls = `ldap://127.0.0.1:${port} ldapi://${encodeURIComponent(socket)}`
+  return started(what, ['-f', configuration, '-h', urls, '-d', '0'], { port, folder, socket })
+}

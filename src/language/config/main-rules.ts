@@ -94,6 +94,26 @@ export const mainRules: readonly MainRule[] = [
           },
   },
   {
+    option: 'ldap_version',
+    fault: (value) =>
+      value.trim() === '3'
+        ? undefined
+        : {
+            says: `ldap_version ${value} is not supported`,
+            help: 'leave it out: version 3 is spoken (RFC 4511)',
+          },
+  },
+  {
+    option: 'ldap_require_cert',
+    fault: (value) =>
+      /^(?:never|allow|try|demand|hard)$/i.test(value)
+        ? undefined
+        : {
+            says: `unknown ldap_require_cert setting: ${value}`,
+            help: 'write never, allow, try, demand or hard',
+          },
+  },
+  {
     option: 'message_id_form',
     fault: (value) =>
       value === 'long' || value === 'short'

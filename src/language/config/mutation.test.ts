@@ -134,9 +134,10 @@ const bounded: readonly { says: string; text: string; message: RegExp }[] = [
 ]
 for (const c of bounded) {
   test(c.says, () => {
-    const start = performance.now()
+    // Time of the processor: others use this machine too.
+    const start = process.cpuUsage()
     const { diagnostics } = readText(c.text)
-    assert.ok(performance.now() - start < 5000)
+    assert.ok(process.cpuUsage(start).user / 1000 < 5000)
     assert.ok(diagnostics.some(({ message }) => c.message.test(message)))
   })
 }

@@ -3,8 +3,9 @@
  * promise the rest goes on asynchronously.
  */
 import { Failure, isFailure, type Awaitable, type Outcome } from '../../base/outcome.ts'
-import { concat, Tainted, textOf, type ByteString, type Text } from '../../base/text.ts'
+import { concat, fromBytes, Tainted, textOf, type ByteString, type Text } from '../../base/text.ts'
 import { failure, largestResult, type Environment } from './environment.ts'
+import { certificateOf } from './items/certextract.ts'
 import { headerValue } from './headers.ts'
 import { compileVariable, notWorking } from './compile-variable.ts'
 import { parse } from './parse.ts'
@@ -94,6 +95,16 @@ function compileNode(node: Node): Step {
     case 'operator': {
       const { row, suffix } = node
       if (row.since === undefined) return notWorking(`\${${node.name}:`, row.doc)
+      const certificate = row.ofCertificates !== undefined ? certificateOf(node.body) : undefined
+      if (certificate !== undefined) {
+        return (environment) => {
+          const bytes = certificate(environment)
+          const result = row.apply(bytes === undefined ? '' : fromBytes(bytes), environment, suffix)
+          return typeof result === 'string' && row.ofCertificates === 'in capitals'
+            ? result.toUpperCase()
+            : result
+        }
+      }
       const body = compileTemplate(node.body)
       return (environment) => {
         const refused = environment.context.forbidden?.get(row.name)

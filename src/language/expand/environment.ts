@@ -1,5 +1,6 @@
 /** What one evaluation of an expansion carries along. */
 import { Failure, type Awaitable, type Outcome } from '../../base/outcome.ts'
+import { outsideWords } from '../../base/outside.ts'
 import { isTainted, textOf, type ByteString, type Text } from '../../base/text.ts'
 import type { Context } from '../../ports.ts'
 import type { Doors } from './doors/doors.ts'
@@ -70,9 +71,8 @@ export function failure(message: string): Failure {
 /** Refuses a text from outside where only the configuration's own words may stand. */
 export function refuseTainted(text: Text, use: string): Failure | undefined {
   if (!isTainted(text)) return undefined
-  const origin = text.spans[0]?.origin ?? 'outside data'
   return failure(
-    `Tainted name '${textOf(text)}' for ${use} not permitted (${origin} came from outside${replacement(origin)})`,
+    `Tainted name '${textOf(text)}' for ${use} not permitted ${outsideWords(text.spans[0]?.origin)}`,
   )
 }
 
@@ -81,23 +81,4 @@ export function refuseExpansion(text: Text): Failure | undefined {
   if (!isTainted(text)) return undefined
   const origin = text.spans[0]?.origin ?? 'outside data'
   return failure(`attempt to expand tainted string '${text.text}' (${origin} came from outside)`)
-}
-
-/** What to write in place of a tainted variable. */
-function replacement(origin: string): string {
-  switch (origin) {
-    case '$local_part':
-      return '; use $local_part_data'
-    case '$domain':
-      return '; use $domain_data'
-    case '$sender_address':
-    case '$sender_address_local_part':
-    case '$sender_address_domain':
-      return '; use $sender_data or the result of a lookup'
-    case '$sender_host_name':
-    case '$sender_helo_name':
-      return '; use $host_data or the result of a lookup'
-    default:
-      return '; use the result of a lookup that takes it as key'
-  }
 }

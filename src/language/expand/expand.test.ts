@@ -108,8 +108,8 @@ const rows: readonly { says: string; text: string; gives: string | RegExp }[] = 
   },
   {
     says: 'a lookup that does not work yet',
-    text: '${lookup ldap{x}}',
-    gives: /^failure: lookup type "ldap" is not available/,
+    text: '${lookup whoson{x}}',
+    gives: /^failure: lookup type "whoson" is not available/,
   },
   {
     says: 'an item that does not work',
@@ -184,14 +184,48 @@ test('commands and sockets stand behind doors', async () => {
   assert.equal(value, '/x/y+a b+c|q,2000,false')
 })
 
+test('a refusal of what came from outside names its place and what to write', async () => {
+  const { expander, context } = expansionBench({ context: { address: { localPart: 'j', domain: 'e.x' } } })
+  const origin = {
+    locate: (start: number) => ({
+      file: '/etc/conf',
+      line: start < 5 ? 7 : 8,
+      column: 1,
+      length: 1,
+      lineText: '',
+      through: [],
+    }),
+  }
+  const cases = [
+    [
+      '${readfile{/etc/$domain}}',
+      "Tainted name '/etc/e.x' for file read not permitted ($domain came from outside; use $domain_data) (line 8 of /etc/conf)",
+    ],
+    [
+      '${lookup{k}lsearch{/etc/$local_part}}',
+      "Tainted filename for search: '/etc/j' ($local_part came from outside; use $local_part_data) (line 8 of /etc/conf)",
+    ],
+    [
+      '${run{$local_part}}',
+      "Attempt to exec tainted path: 'j' ($local_part came from outside; use $local_part_data) (line 8 of /etc/conf)",
+    ],
+  ] as const
+  for (const [text, message] of cases) {
+    const value = await expander.expand(new Expandable(text, origin), context)
+    assert.equal(isFailure(value) ? value.message : value, message)
+  }
+})
+
 test('a long loop lets others run, and a growing one ends', async () => {
   const list = Array.from({ length: 3000 }, (_, i) => String(i)).join(':')
   const { expander, context } = expansionBench({ context: { variables: new Map([['host_data', list]]) } })
   let longest = 0
-  let last = performance.now()
+  // Time of the processor: others use this machine too.
+  const used = (): number => process.cpuUsage().user / 1000
+  let last = used()
   const timer = setInterval(() => {
-    longest = Math.max(longest, performance.now() - last)
-    last = performance.now()
+    longest = Math.max(longest, used() - last)
+    last = used()
   }, 1)
   const nested =
     '${reduce{${host_data}}{0}{${eval:$value+${reduce{1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18:19}{0}{${eval:$value+$item}}}}}}'
@@ -229,7 +263,11 @@ const faults: readonly { text: string; message: string; help?: string; start: nu
   { text: '${sg{a}{b}}', message: "Not enough arguments for 'sg' (min is 3)", start: 0 },
   { text: '${sg{a}{b}{c}{d}}', message: "Too many arguments for 'sg' (max is 3)", start: 13 },
   { text: '${perl{a}}', message: '${perl is known, but does not work yet', start: 0 },
-  { text: '${lookup ldapm{x}}', message: 'lookup type "ldapm" is known, but does not work yet', start: 9 },
+  {
+    text: '${lookup nisplus{x}}',
+    message: 'lookup type "nisplus" is known, but does not work yet',
+    start: 9,
+  },
 ]
 for (const fault of faults) {
   test(`check: ${fault.text}`, () => {

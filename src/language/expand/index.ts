@@ -2,9 +2,10 @@
  * The expansion engine: texts of the configuration to functions, compiled once and kept.
  * Source: Exim manual, "String expansions".
  */
-import type { Diagnostic } from '../../base/diagnostic.ts'
+import { builtin, type Diagnostic } from '../../base/diagnostic.ts'
 import type { Expandable } from '../../base/expandable.ts'
-import type { Awaitable, Outcome } from '../../base/outcome.ts'
+import { after, Failure, type Awaitable, type Outcome } from '../../base/outcome.ts'
+import { tellsOfOutside } from '../../base/outside.ts'
 import { Recent } from '../../base/recent.ts'
 import type { ByteString } from '../../base/text.ts'
 import type { Context } from '../../ports.ts'
@@ -18,7 +19,7 @@ import { items } from './items/index.ts'
 import { operators } from './operators/index.ts'
 import { parse } from './parse.ts'
 import { createRegexCache } from './regex-cache.ts'
-import type { Run } from './rows.ts'
+import type { RowHead, Run } from './rows.ts'
 import { variables } from './variables/index.ts'
 
 export interface Expander {
@@ -65,11 +66,21 @@ export function createExpander(deps: ExpanderDeps = {}): Expander {
   return {
     expand(text, context) {
       const run = isRun(text.compiled) ? text.compiled : keep(text, compileText(text.text))
-      return run(new Environment(context, engine))
+      return after(run(new Environment(context, engine)), (outcome) => withPlace(outcome, text))
     },
     expandText: (text, context) => compiled(text)(new Environment(context, engine)),
     check: (text) => diagnosticsOf(text, parse(text.text)),
   }
+}
+
+/** A refusal of what came from outside names the line of the configuration that used it. */
+function withPlace(outcome: Outcome, text: Expandable): Outcome {
+  if (!(outcome instanceof Failure) || text.origin === builtin || !tellsOfOutside(outcome.message))
+    return outcome
+  const variable = /\((\$\w+) came from outside/.exec(outcome.message)?.[1]
+  const at = variable === undefined ? -1 : text.text.indexOf(variable)
+  const { file, line } = text.origin.locate(Math.max(0, at), Math.max(0, at) + 1)
+  return new Failure(outcome.kind, `${outcome.message} (line ${line} of ${file})`)
 }
 
 function isRun(compiled: unknown): compiled is Run {
@@ -89,15 +100,19 @@ function compileText(text: ByteString): Run {
   return compiler.text(text)
 }
 
-/** The names of everything, for built-in macros and documentation. */
+/** The names of what works, for built-in macros and documentation. */
 export const expansionNames: {
   readonly items: readonly string[]
   readonly operators: readonly string[]
   readonly conditions: readonly string[]
   readonly variables: readonly string[]
 } = {
-  items: [...items.keys()].sort(),
-  operators: [...operators.keys()].sort(),
-  conditions: [...conditions.keys()].sort(),
-  variables: [...variables.keys()].sort(),
+  items: working(items),
+  operators: working(operators),
+  conditions: working(conditions),
+  variables: working(variables),
+}
+
+function working(table: ReadonlyMap<string, RowHead>): string[] {
+  return [...table].flatMap(([name, { since }]) => (since === undefined ? [] : [name])).sort()
 }

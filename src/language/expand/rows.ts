@@ -38,6 +38,8 @@ export interface OperatorRow extends RowHead {
   /** What may follow the name after an underscore. */
   readonly suffix?: 'numbers' | 'word'
   apply(text: Text, environment: Environment, suffix: string): Awaitable<Outcome>
+  /** Of a certificate variable it takes the certificate itself, not its text. */
+  readonly ofCertificates?: 'as is' | 'in capitals'
 }
 
 export interface ConditionRow extends RowHead {
@@ -53,6 +55,8 @@ export interface VariableRow extends RowHead {
   readonly tainted: boolean
   /** Undefined: not working yet. A value of undefined stands for an empty text. */
   readonly get?: ((environment: Environment) => Awaitable<VariableValue>) | undefined
+  /** The variable stands for a certificate: its DER, for `${certextract` and digests. */
+  readonly certificate?: (environment: Environment) => Uint8Array | undefined
   /** Older spelling: what to use today. */
   readonly insteadUse?: string
 }

@@ -1,6 +1,7 @@
 /** Constant databases. Source: https://cr.yp.to/cdb/cdb.txt */
 import type { ByteString } from '../../base/text.ts'
 import type { LookupResult } from '../../ports.ts'
+import { cdbHash } from './cdb-write.ts'
 import type { Opened, SingleKeyType } from './types.ts'
 
 interface Database {
@@ -17,15 +18,8 @@ function number(bytes: ByteString, at: number): number {
   )
 }
 
-/** "A hash of the key": h = ((h << 5) + h) ^ c, starting from 5381. */
-function hash(key: ByteString): number {
-  let value = 5381
-  for (let i = 0; i < key.length; i++) value = (((value << 5) + value) ^ key.charCodeAt(i)) >>> 0
-  return value
-}
-
 function findIn(bytes: ByteString, key: ByteString): LookupResult {
-  const sought = hash(key)
+  const sought = cdbHash(key)
   const pointer = (sought & 255) * 8
   const table = number(bytes, pointer)
   const slots = number(bytes, pointer + 4)

@@ -1,19 +1,26 @@
 /** The lookup types, and what is common to all of them. Source: Exim manual, "File and database lookups". */
 import type { Awaitable } from '../../base/outcome.ts'
+import { outsideWords } from '../../base/outside.ts'
 import { isTainted, textOf, type ByteString } from '../../base/text.ts'
 import type { Context, LookupRequest, LookupResult } from '../../ports.ts'
 import { cdb } from './cdb.ts'
+import { count, createLookupCounters, type LookupCounters } from './counters.ts'
 import { dnsdb } from './dnsdb.ts'
 import { dsearch } from './dsearch.ts'
 import { createFileCache, type FileCache } from './file-cache.ts'
 import { iplsearch } from './iplsearch.ts'
 import { json } from './json.ts'
+import { createLdapTypes } from './ldap.ts'
+import { createLmdb } from './lmdb.ts'
 import { lsearch } from './lsearch.ts'
 import { lookupTypeHelp, lookupTypes } from './parse-type.ts'
 import { keysToTry, type TriedKey } from './partial.ts'
 import { createMysql } from './mysql.ts'
+import { psl, regdom } from './psl.ts'
 import { passwd } from './passwd.ts'
 import { createPgsql } from './pgsql.ts'
+import { readsock } from './readsock.ts'
+import { createResultCache } from './result-cache.ts'
 import { createRedis } from './redis.ts'
 import { createSqlite } from './sqlite.ts'
 import { testdb } from './testdb.ts'
@@ -36,17 +43,29 @@ const builtIn: readonly LookupTypeRow[] = [
   lsearch,
   nwildlsearch,
   passwd,
+  psl,
+  readsock,
+  regdom,
   testdb,
   wildlsearch,
 ]
 
 /** Types that keep connections; each `Lookups` has its own. */
-const databases: readonly (() => QueryType)[] = [createMysql, createPgsql, createRedis, createSqlite]
+const databases: readonly (() => readonly LookupTypeRow[])[] = [
+  createLdapTypes,
+  () => [createLmdb()],
+  () => [createMysql()],
+  () => [createPgsql()],
+  () => [createRedis()],
+  () => [createSqlite()],
+]
 
 export interface Lookups {
   lookup(request: LookupRequest, context: Context): Awaitable<LookupResult>
   /** Names of the types that work. */
   readonly names: readonly string[]
+  /** What became of the lookups so far. */
+  readonly counters: LookupCounters
   /** Forgets files and ends connections. */
   close(): void
 }
@@ -59,11 +78,14 @@ export interface LookupDeps {
 }
 
 export function createLookups(deps: LookupDeps = {}): Lookups {
-  const connected = databases.map((create) => create())
+  const connected = databases.flatMap((create) => create())
   const all: readonly LookupTypeRow[] = [...builtIn, ...connected, ...(deps.extra ?? [])]
   const rows = new Map(all.map((row) => [row.name, row]))
   const cache = createFileCache(deps.keptFiles ?? 200)
+  const counters = createLookupCounters()
+  const results = createResultCache()
   return {
+    counters,
     names: [...rows.keys()].sort(),
     close() {
       cache.clear()
@@ -73,11 +95,46 @@ export function createLookups(deps: LookupDeps = {}): Lookups {
       const row = rows.get(request.type)
       if (row === undefined) return unknownType(request.type)
       const options = parseOptions(request.options)
-      return row.style === 'query'
-        ? askQuery(row, request, options, context)
-        : askFile(row, request, options, context, cache)
+      const counts = counters.of(request.type)
+      const known = results.read(request, options, context)
+      if (known !== undefined) {
+        counts.fromCache++
+        return known
+      }
+      counts.asked++
+      const result =
+        row.style === 'query'
+          ? askQuery(row, request, options, context)
+          : askFile(row, request, options, context, cache)
+      if (!(result instanceof Promise)) {
+        count(counts, result)
+        return result
+      }
+      counts.waiting++
+      const start = performance.now()
+      const settled = result.then((end) => {
+        const tookMs = performance.now() - start
+        counts.waiting--
+        counts.waitedMs += tookMs
+        count(counts, end)
+        logSlow(request, tookMs, context)
+        return end
+      })
+      // Files are kept in parsed form, and seldom must be waited for.
+      if (row.style === 'query') results.write(request, options, context, settled)
+      return settled
     },
   }
+}
+
+/** As Exim's line about slow DNS lookups. Settings before an LDAP URL hold passwords. */
+function logSlow({ type, key }: LookupRequest, tookMs: number, { settings, ports }: Context): void {
+  const { slow_lookup_log: limitMs } = settings
+  if (limitMs === 0 || tookMs < limitMs) return
+  const query = textOf(key)
+    .replace(/^[\s\S]*?(?=ldap[is]?:\/\/)/i, '')
+    .slice(0, 200)
+  ports.log.main(undefined, `Long ${type} lookup for '${query}': ${Math.round(tookMs)} msec`)
 }
 
 function unknownType(name: string): LookupResult {
@@ -114,10 +171,9 @@ function askFile(
 ): Awaitable<LookupResult> {
   const file = request.file ?? ''
   if (isTainted(file) && row.fileIsData !== true) {
-    const origin = file.spans[0]?.origin ?? 'outside data'
     return {
       is: 'failure',
-      message: `Tainted filename for search: '${file.text}' (${origin} came from outside; use what a lookup found for it)`,
+      message: `Tainted filename for search: '${file.text}' ${outsideWords(file.spans[0]?.origin)}`,
     }
   }
   const key = textOf(request.key)

@@ -11,12 +11,14 @@ export interface Entry {
 }
 
 /** Files above this size are read in slices, so that others have their turn. */
-const sliceBytes = 256 * 1024
+const sliceBytes = 128 * 1024
+/** Reading a file of this size has taken its time already. */
+const largeBytes = 4 * 1024 * 1024
 
 /** Calls `take` for each entry in order; large files go on asynchronously. */
 export function eachEntry(bytes: ByteString, take: (entry: Entry) => void): Awaitable<void> {
   const walk = new Walk(bytes, take)
-  walk.until(sliceBytes)
+  if (bytes.length < largeBytes) walk.until(sliceBytes)
   if (walk.done) return undefined
   return (async () => {
     while (!walk.done) {

@@ -165,9 +165,10 @@ test('lookup: a large file is indexed once and without holding others up', async
     return isFailure(value) ? value.message : textOf(value)
   }
   assert.equal(await ask('user199999'), 'value 199999')
-  const start = performance.now()
+  // Time of the processor: others use this machine too.
+  const start = process.cpuUsage()
   for (let i = 0; i < 100; i++) assert.equal(await ask(`user${i * 7}`), `value ${i * 7}`)
-  assert.ok(performance.now() - start < 500)
+  assert.ok(process.cpuUsage(start).user / 1000 < 500)
 })
 
 // ---------------------------------------------------------------------------------------------- dnsdb
@@ -201,6 +202,21 @@ const zone: Readonly<Record<string, readonly DnsRecord[] | 'again'>> = {
       minimum: 5,
     },
   ],
+  'CNAME alias.example': [{ type: 'CNAME', name: 'alias.example', ttl: 60, value: 'one.example' }],
+  'TLSA _25._tcp.one.example': [
+    {
+      type: 'TLSA',
+      name: 'x',
+      ttl: 60,
+      usage: 3,
+      selector: 1,
+      matching: 1,
+      data: Buffer.from('abcdef', 'hex'),
+    },
+  ],
+  'SRV _client._smtp.one.example': [
+    { type: 'SRV', name: 'x', ttl: 60, priority: 1, weight: 2, port: 1, target: 'one.example' },
+  ],
   'A broken.example': 'again',
 }
 const dns: BenchOptions = {
@@ -221,6 +237,12 @@ const queries: readonly (readonly [string, string])[] = [
   ['a=one.example', '192.0.2.1\n192.0.2.2'],
   ['>: a=one.example', '192.0.2.1:192.0.2.2'],
   ['>; a+=one.example', '2001:db8::1;192.0.2.1;192.0.2.2'],
+  ['aaaa=one.example', '2001:db8::1'],
+  ['cname=alias.example', 'one.example'],
+  ['ns=example', 'ns.example'],
+  ['tlsa=_25._tcp.one.example', '3 1 1 abcdef'],
+  ['csa=one.example', 'Y one.example'],
+  ['retry_2,retrans_1s,dnssec_never,a=one.example', '192.0.2.1\n192.0.2.2'],
   ['mx=one.example', '10 mx.one.example'],
   ['mxh=one.example', 'mx.one.example'],
   ['>:,, mx=one.example', '10,mx.one.example'],

@@ -1,10 +1,10 @@
 import type { ByteString } from '../../base/text.ts'
 import type { LookupResult } from '../../ports.ts'
+import { KeyIndex } from './key-index.ts'
 import { eachEntry, type Entry } from './lines.ts'
 import type { LookupOptions, SingleKeyType } from './types.ts'
 
-/** Keys in small letters; the first of equal keys counts. */
-type Index = Map<ByteString, Entry>
+type Index = KeyIndex<Entry>
 
 const none: LookupResult = { is: 'none' }
 
@@ -19,11 +19,8 @@ export const lsearch: SingleKeyType = {
   style: 'single',
   open(file, options, context, cache) {
     const index = cache.get(file, 'lsearch', 'linear search', context, (bytes) => {
-      const made: Index = new Map()
-      const done = eachEntry(bytes, (entry) => {
-        const key = entry.key.toLowerCase()
-        if (!made.has(key)) made.set(key, entry)
-      })
+      const made: Index = new KeyIndex()
+      const done = eachEntry(bytes, (entry) => made.add(entry.key.toLowerCase(), entry))
       return done instanceof Promise ? done.then(() => made) : made
     })
     const opened = (found: Index | { problem: string }) => {

@@ -23,23 +23,23 @@ interface KnownType {
   readonly help?: string
 }
 
-const later = 'it does not work in this version'
+const build = 'build a cdb file from the source file: postern dbmbuild SOURCE FILE.cdb, and write cdb'
 
 /** Every type name of Exim; those without `works` are refused with their help. */
 export const lookupTypes: Readonly<Record<string, KnownType>> = {
   cdb: { style: 'single', works: true },
-  dbm: { style: 'single', help: 'turn the source file into cdb' },
-  dbmjz: { style: 'single', help: 'turn the source file into cdb' },
-  dbmnz: { style: 'single', help: 'turn the source file into cdb' },
+  dbm: { style: 'single', help: build },
+  dbmjz: { style: 'single', help: build },
+  dbmnz: { style: 'single', help: build },
   dnsdb: { style: 'query', works: true },
   dsearch: { style: 'single', works: true },
   iplsearch: { style: 'single', works: true },
   json: { style: 'single', works: true },
-  ldap: { style: 'query', help: later },
+  ldap: { style: 'query', ...packageRow('ldapts') },
   ldapauth: { style: 'query', help: 'it is a condition: ${if ldapauth{...}}' },
-  ldapdn: { style: 'query', help: later },
-  ldapm: { style: 'query', help: later },
-  lmdb: { style: 'single', help: later },
+  ldapdn: { style: 'query', ...packageRow('ldapts') },
+  ldapm: { style: 'query', ...packageRow('ldapts') },
+  lmdb: { style: 'single', works: true },
   lsearch: { style: 'single', works: true },
   mysql: { style: 'query', ...packageRow('mysql2') },
   nis: { style: 'single', help: 'NIS is not supported' },
@@ -50,10 +50,10 @@ export const lookupTypes: Readonly<Record<string, KnownType>> = {
   oracle: { style: 'query', help: 'Oracle is not supported; use pgsql or mysql' },
   passwd: { style: 'query', works: true },
   pgsql: { style: 'query', ...packageRow('pg') },
-  psl: { style: 'single', help: later },
-  readsock: { style: 'query', help: later },
+  psl: { style: 'single', works: true },
+  readsock: { style: 'query', works: true },
   redis: { style: 'query', ...packageRow('ioredis') },
-  regdom: { style: 'single', help: later },
+  regdom: { style: 'single', works: true },
   spf: { style: 'single', works: true },
   sqlite: { style: 'query', ...packageRow('node-sqlite3-wasm') },
   testdb: { style: 'query', works: true },

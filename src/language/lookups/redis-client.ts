@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis'
 import { createBreaker, type Breaker } from './breaker.ts'
 import type { Files } from '../../ports.ts'
 import type { RedisServer, RedisTls } from './redis-servers.ts'
+import { within } from './within.ts'
 
 /** What a server said, or why it could not be asked. */
 export type RedisAnswer =
@@ -122,23 +123,6 @@ export function createRedisClients(now: () => number, files: Files): RedisClient
       peers.clear()
     },
   }
-}
-
-/** Rejects when nothing came in time. One promise: this runs for every command. */
-function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no reply within ${limitMs} ms`)), limitMs)
-    promise.then(
-      (value) => {
-        clearTimeout(timer)
-        resolve(value)
-      },
-      (error: unknown) => {
-        clearTimeout(timer)
-        reject(error instanceof Error ? error : new Error(String(error)))
-      },
-    )
-  })
 }
 
 /** ASCII is the same bytes as a string, which is written faster. */

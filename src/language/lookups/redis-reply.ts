@@ -11,7 +11,7 @@ export interface ReplyOptions {
 
 export function mapReply(reply: unknown, options: ReplyOptions): LookupResult {
   if (reply === null || reply === undefined)
-    return options.nil === 'fail' ? { is: 'none' } : { is: 'found', data: '' }
+    return options.nil === 'fail' ? { is: 'none' } : { is: 'found', data: '', keep: false }
   if (typeof reply === 'number' || typeof reply === 'bigint') {
     if (options.integers === 'number') return { is: 'found', data: String(reply) }
     return { is: 'found', data: Number(reply) === 0 ? 'false' : 'true' }

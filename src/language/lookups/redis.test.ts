@@ -93,7 +93,8 @@ const replies: readonly {
 for (const { says, reply, options, gives } of replies) {
   test(says, () => {
     const result = mapReply(reply, options ?? usual)
-    assert.deepEqual(result, gives === undefined ? { is: 'none' } : { is: 'found', data: gives })
+    const found = reply === null ? { is: 'found', data: gives, keep: false } : { is: 'found', data: gives }
+    assert.deepEqual(result, gives === undefined ? { is: 'none' } : found)
   })
 }
 

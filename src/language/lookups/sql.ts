@@ -170,5 +170,5 @@ function sameBytes(text: string, bytes: ByteString): boolean {
 function resultOf({ rows, affected }: SqlAnswer): LookupResult {
   if (rows !== undefined)
     return rows.rows.length === 0 ? { is: 'none' } : { is: 'found', data: showRows(rows) }
-  return affected === undefined ? { is: 'none' } : { is: 'found', data: String(affected) }
+  return affected === undefined ? { is: 'none' } : { is: 'found', data: String(affected), keep: false }
 }

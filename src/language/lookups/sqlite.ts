@@ -3,8 +3,6 @@
  * for ever inside it can be stopped only by ending the process (a thread of `node:sqlite` cannot be ended).
  * Source: Exim manual, "More about SQLite".
  */
-import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { isFailure } from '../../base/outcome.ts'
 import {
   decodeUtf8,
@@ -17,9 +15,10 @@ import {
   type Text,
 } from '../../base/text.ts'
 import type { Context, LookupResult } from '../../ports.ts'
+import { createHelperProcess, type HelperProcess } from './helper-process.ts'
 import { showRows } from './sql-row.ts'
 import { bindAsLiterals, safeStatement } from './sql-statement.ts'
-import type { SqliteAnswer, SqliteQuestion, SqliteStart } from './sqlite-worker.ts'
+import type { SqliteAnswer, SqliteStart } from './sqlite-worker.ts'
 import { durationOption, type LookupOptions, type QueryType } from './types.ts'
 
 /** Most database files that are kept open. */
@@ -27,11 +26,7 @@ const mostFiles = 8
 /** Most questions that wait for one file. */
 const mostWaiting = 1_000
 
-interface Helper {
-  ask(sql: string, limitMs: number): Promise<SqliteAnswer>
-  readonly waiting: () => number
-  end(): void
-}
+type Helper = HelperProcess<SqliteAnswer>
 
 export function createSqlite(): QueryType {
   const helpers = new Map<string, Helper>()
@@ -87,14 +82,14 @@ async function find(
   if (helper === undefined || helper.waiting() >= mostWaiting)
     return { is: 'defer', message: 'sqlite: too many lookups under way' }
   const limitMs = durationOption(options, 'timeout', lockTimeoutMs + 5_000)
-  const answer = await helper.ask(decodeUtf8(statement.sql), limitMs)
+  const answer = await helper.ask({ sql: decodeUtf8(statement.sql) }, limitMs)
   switch (answer.is) {
     case 'rows':
       if (answer.rows.length === 0) return { is: 'none' }
       return { is: 'found', data: showRows(inBytes(answer), '<NULL>') }
     case 'changed':
       // Differs from Exim, which finds nothing: the count is what the other databases give.
-      return { is: 'found', data: String(answer.count) }
+      return { is: 'found', data: String(answer.count), keep: false }
     case 'error':
       // Differs from Exim, which takes an error for "not found".
       return { is: 'defer', message: `sqlite: ${encodeUtf8(answer.message)}` }
@@ -139,65 +134,12 @@ function checked(file: ByteString, query: Text): FileAndQuery | LookupResult {
   return { file, query }
 }
 
-interface Waiting {
-  readonly settle: (answer: SqliteAnswer) => void
-  readonly timer: NodeJS.Timeout
-}
-
+/** Each file has a process of its own. */
 function createHelper(start: SqliteStart, ended: () => void): Helper {
-  const waiting = new Map<number, Waiting>()
-  let next = 0
-  const child = fork(fileURLToPath(new URL('./sqlite-worker.js', import.meta.url)), [JSON.stringify(start)], {
-    env: {},
-    execArgv: [],
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-  })
-  /** An idle helper does not keep the process alive. */
-  const hold = (busy: boolean): void => {
-    const channel = child.channel
-    if (busy) {
-      child.ref()
-      channel?.ref()
-    } else {
-      child.unref()
-      channel?.unref()
-    }
-  }
-  hold(false)
-  const settle = (answer: SqliteAnswer): void => {
-    const one = waiting.get(answer.id)
-    if (one === undefined) return
-    clearTimeout(one.timer)
-    waiting.delete(answer.id)
-    if (waiting.size === 0) hold(false)
-    one.settle(answer)
-  }
-  const fail = (message: string): void => {
-    ended()
-    for (const id of waiting.keys()) settle({ id, is: 'error', message })
-  }
-  // What comes over the channel was sent by sqlite-worker.ts.
-  child.on('message', (answer) => settle(answer as SqliteAnswer))
-  child.on('error', (error) => fail(error.message))
-  child.on('exit', () => fail('the database process ended'))
-  return {
-    ask(sql, limitMs) {
-      const question: SqliteQuestion = { id: next++, sql }
-      return new Promise((resolve) => {
-        const timer = setTimeout(() => {
-          settle({ id: question.id, is: 'error', message: `no result within ${limitMs} ms` })
-          ended()
-          child.kill('SIGKILL')
-        }, limitMs)
-        waiting.set(question.id, { settle: resolve, timer })
-        hold(true)
-        child.send(question, (error) => {
-          if (error !== null) settle({ id: question.id, is: 'error', message: error.message })
-        })
-      })
-    },
-    waiting: () => waiting.size,
-    end: () => void child.kill('SIGKILL'),
-  }
+  return createHelperProcess<SqliteAnswer>(
+    './sqlite-worker.js',
+    start,
+    (id, message) => ({ id, is: 'error', message }),
+    ended,
+  )
 }

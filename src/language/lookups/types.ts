@@ -18,6 +18,8 @@ export interface SingleKeyType extends TypeHead {
   readonly fileIsData?: true
   /** Gives how to find keys in the file; the same file is opened once for all keys of one lookup. */
   open(file: string, options: LookupOptions, context: Context, cache: FileCache): Awaitable<Opened>
+  /** Closes what it keeps open. */
+  close?(): void
 }
 
 /** An open file: finding a key in it. */

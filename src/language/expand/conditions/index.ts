@@ -5,9 +5,11 @@ import { comparisons } from './compare.ts'
 import { crypteq } from './crypteq.ts'
 import { def } from './def.ts'
 import { jsonLoops } from './json.ts'
+import { ldapauth } from './ldapauth.ts'
 import { logic } from './logic.ts'
 import { matching } from './match.ts'
 import { pendingConditions } from './pending.ts'
+import { saslauthd } from './saslauthd.ts'
 import { simple } from './simple.ts'
 import { inboundSrs } from './srs.ts'
 
@@ -18,9 +20,11 @@ const rows: readonly ConditionRow[] = [
   def,
   inboundSrs,
   ...jsonLoops,
+  ldapauth,
   ...logic,
   ...matching,
   ...pendingConditions,
+  saslauthd,
   ...simple,
 ]
 

@@ -1,5 +1,6 @@
 /** What an expansion asks of the machine beside files: commands and sockets. The doors beside this file answer. */
 import type { Awaitable } from '../../../base/outcome.ts'
+import type { SocketRequest, SocketResult } from '../../../base/read-socket.ts'
 import type { ByteString } from '../../../base/text.ts'
 import type { Context } from '../../../ports.ts'
 
@@ -19,21 +20,29 @@ export type CommandResult =
     }
   | { readonly is: 'failed'; readonly message: string }
 
-export interface SocketRequest {
-  /** Path of a Unix socket, or host and port. */
-  readonly to: { readonly path: string } | { readonly host: string; readonly port: number }
-  readonly request: ByteString
-  readonly timeoutMs: number
-  readonly shutdown: boolean
-  readonly tls: boolean
-  readonly answerLimitBytes: number
-  readonly signal: AbortSignal | undefined
+/** A value for a function; `origin` says where a tainted one came from. */
+export interface FunctionValue {
+  readonly text: ByteString
+  readonly origin: string | undefined
 }
-export type SocketResult =
-  | { readonly is: 'answer'; readonly data: ByteString }
+export interface FunctionCall {
+  /** The module. */
+  readonly file: string
+  readonly name: string
+  readonly values: readonly FunctionValue[]
+}
+export type FunctionResult =
+  | {
+      readonly is: 'value'
+      readonly text: ByteString /** The function says so itself. */
+      readonly trusted: boolean
+    }
+  /** `undefined` or `null`. */
+  | { readonly is: 'nothing' }
   | { readonly is: 'failed'; readonly message: string }
 
 export interface Doors {
+  callFunction(call: FunctionCall): Promise<FunctionResult>
   runCommand(request: CommandRequest): Promise<CommandResult>
   askSocket(request: SocketRequest): Promise<SocketResult>
   /** The environment as `keep_environment` and `add_environment` left it. */

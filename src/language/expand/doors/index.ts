@@ -3,12 +3,14 @@ import { openPosix, type Posix } from '../../../base/posix.ts'
 import { compileRegex } from '../../../base/regex.ts'
 import type { Context } from '../../../ports.ts'
 import type { Doors } from './doors.ts'
+import type { Functions } from './functions.ts'
 
 export function createDoors(): Doors {
   return {
     // Loaded at the first use: most texts run nothing and ask nobody, and TLS takes its time to load.
     runCommand: async (request) => (await import('./run.ts')).runProgram(request),
-    askSocket: async (request) => (await import('./readsocket.ts')).readSocket(request),
+    askSocket: async (request) => (await import('../../../base/read-socket.ts')).readSocket(request),
+    callFunction: createCallFunction(),
     environment,
     crypt: createCrypt(),
   }
@@ -33,6 +35,15 @@ function keeps(item: string, name: string): boolean {
   const regex = compileRegex(item)
   const found = 'match' in regex ? regex.match(name) : undefined
   return found !== undefined && !('error' in found)
+}
+
+/** Threads are made at the first call. */
+function createCallFunction(): Doors['callFunction'] {
+  let functions: Promise<Functions> | undefined
+  return async (call) => {
+    functions ??= import('./functions.ts').then(({ createFunctions }) => createFunctions())
+    return (await functions).call(call)
+  }
 }
 
 /** The library is loaded at the first use. */

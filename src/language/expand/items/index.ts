@@ -2,8 +2,10 @@
 import type { ItemRow } from '../rows.ts'
 import { acl } from './acl.ts'
 import { authresults } from './authresults.ts'
+import { certextract } from './certextract.ts'
 import { extract } from './extract.ts'
 import { fileItems } from './files.ts'
+import { fn } from './fn.ts'
 import { ifItem } from './if.ts'
 import { imapfolder } from './imapfolder.ts'
 import { listItems } from './lists.ts'
@@ -18,8 +20,10 @@ import { stringItems } from './strings.ts'
 const rows: readonly ItemRow[] = [
   acl,
   authresults,
+  certextract,
   extract,
   ...fileItems,
+  fn,
   ifItem,
   imapfolder,
   ...listItems,

@@ -24,7 +24,12 @@ function pending(name: string, doc: string): ItemRow {
 }
 
 export const pendingItems: readonly ItemRow[] = [
-  pending('certextract', 'certificates as variables do not work yet'),
-  pending('dlfunc', 'C functions cannot be loaded; use ${run or a lookup'),
-  pending('perl', 'there is no Perl interpreter inside; use ${run{/usr/bin/perl ...}} or a lookup'),
+  pending(
+    'dlfunc',
+    'C functions cannot be loaded; write them in JavaScript: ${fn and the main option functions_file',
+  ),
+  pending(
+    'perl',
+    'there is no Perl interpreter inside; write the function in JavaScript (${fn and the main option functions_file), or use ${run{/usr/bin/perl ...}}',
+  ),
 ]

@@ -1,4 +1,5 @@
 import { type Failure, isFailure, type Awaitable, type Outcome } from '../../../base/outcome.ts'
+import { outsideWords } from '../../../base/outside.ts'
 import { isTainted, textOf, type ByteString, type Text } from '../../../base/text.ts'
 import type { CommandResult } from '../doors/doors.ts'
 import { failure, type Environment } from '../environment.ts'
@@ -52,8 +53,9 @@ export const run: ItemRow = {
       if (isFailure(argv)) return argv
       const [program = '', ...rest] = argv
       if (isTainted(program)) {
-        const origin = program.spans[0]?.origin ?? 'outside data'
-        return failure(`Attempt to exec tainted path: '${program.text}' (${origin} came from outside)`)
+        return failure(
+          `Attempt to exec tainted path: '${program.text}' ${outsideWords(program.spans[0]?.origin)}`,
+        )
       }
       if (program === '') return conclude({ is: 'ended', code: 0, output: '' }, environment)
       if (!program.startsWith('/')) return conclude({ is: 'ended', code: 127, output: '' }, environment)
@@ -90,9 +92,8 @@ export const run: ItemRow = {
 function preexpanded(text: Outcome): readonly Text[] | Failure {
   if (isFailure(text)) return text
   if (isTainted(text)) {
-    const origin = text.spans[0]?.origin ?? 'outside data'
     const first = textOf(text).trim().split(/\s/)[0] ?? ''
-    return failure(`Attempt to exec tainted path: '${first}' (${origin} came from outside)`)
+    return failure(`Attempt to exec tainted path: '${first}' ${outsideWords(text.spans[0]?.origin)}`)
   }
   return splitCommand(text).map((piece) => unquote(piece))
 }

@@ -19,6 +19,7 @@ function family(name: string, prefix: string, sizes: readonly string[], doc: str
     since: '0.1',
     manual,
     suffix: 'word',
+    ofCertificates: 'as is',
     convert(text, _, suffix) {
       const size = suffix === '' ? '256' : suffix.slice(1)
       if (!sizes.includes(size)) return failure(`unrecognised ${name} variant`)
@@ -101,6 +102,7 @@ export const encoding: readonly OperatorRow[] = [
   }),
   textOperator({
     name: 'base64',
+    ofCertificates: 'as is',
     doc: 'Encodes in base 64.',
     since: '0.1',
     manual,
@@ -113,13 +115,14 @@ export const encoding: readonly OperatorRow[] = [
     since: '0.1',
     manual,
     convert(text) {
-      if (text.length % 2 !== 0) return failure(`"${text}" contains an odd number of characters`)
       if (!/^[0-9a-fA-F]*$/.test(text)) return failure(`"${text}" is not a hex string`)
+      if (text.length % 2 !== 0) return failure(`"${text}" contains an odd number of characters`)
       return Buffer.from(text, 'hex').toString('base64')
     },
   }),
   textOperator({
     name: 'md5',
+    ofCertificates: 'in capitals',
     doc: 'The MD5 digest in small hexadecimal letters.',
     since: '0.1',
     manual,
@@ -127,6 +130,7 @@ export const encoding: readonly OperatorRow[] = [
   }),
   textOperator({
     name: 'sha1',
+    ofCertificates: 'as is',
     doc: 'The SHA-1 digest in capital hexadecimal letters.',
     since: '0.1',
     manual,
@@ -135,6 +139,7 @@ export const encoding: readonly OperatorRow[] = [
   family('sha2', 'sha', ['256', '384', '512'], 'A SHA-2 digest: ${sha2_512:...}; 256 bits unless said.'),
   textOperator({
     name: 'sha256',
+    ofCertificates: 'as is',
     doc: 'The SHA-256 digest in capital hexadecimal letters.',
     since: '0.1',
     manual,

@@ -7,6 +7,7 @@ import type { OperatorRow, RowHead } from '../rows.ts'
 export function textOperator(
   row: RowHead & {
     readonly suffix?: 'numbers' | 'word'
+    readonly ofCertificates?: 'as is' | 'in capitals'
     convert(text: ByteString, environment: Environment, suffix: string): ByteString | Failure
   },
 ): OperatorRow {

@@ -25,6 +25,7 @@ export const timeOperators: readonly OperatorRow[] = [
     since: '0.1',
     manual,
     convert(text) {
+      if (text === '') return '0s'
       if (!/^\d{1,15}$/.test(text))
         return failure(`string "${text}" is not a positive number in "time_interval" operator`)
       return formatInterval(Number(text))

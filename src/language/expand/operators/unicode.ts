@@ -31,6 +31,18 @@ function decodeXtext(text: string): string {
   )
 }
 
+/** Label by label, so that what is no label of that form stays as it is. */
+function fromAlabels(text: string): string {
+  return text
+    .split('.')
+    .map((label) => {
+      if (!/^xn--[a-z0-9-]+$/i.test(label)) return label
+      const unicode = domainToUnicode(label)
+      return unicode === '' ? label : encodeUtf8(unicode)
+    })
+    .join('.')
+}
+
 export const unicodeOperators: readonly OperatorRow[] = [
   textOperator({
     name: 'xtextd',
@@ -59,7 +71,7 @@ export const unicodeOperators: readonly OperatorRow[] = [
     doc: 'A domain from its ASCII form (xn--) to UTF-8.',
     since: '0.1',
     manual,
-    convert: (text) => encodeUtf8(domainToUnicode(text)),
+    convert: fromAlabels,
   }),
   textOperator({
     name: 'utf8_domain_to_alabel',
@@ -67,7 +79,9 @@ export const unicodeOperators: readonly OperatorRow[] = [
     since: '0.1',
     manual,
     convert(text) {
-      const ascii = domainToASCII(decodeUtf8(text))
+      // What is ASCII stays: Node's function would make a network address of `10`, and undo percent signs.
+      if (/^[\x00-\x7f]*$/.test(text)) return text
+      const ascii = /[%/?#@:\s]/.test(text) ? '' : domainToASCII(decodeUtf8(text))
       return ascii === '' && text !== '' ? failure(`${text}: not a domain that has an ASCII form`) : ascii
     },
   }),

@@ -1,4 +1,5 @@
 /** Variables of checks on the client and the content; each check sets its own. */
+import type { Context } from '../../../ports.ts'
 import type { VariableRow } from '../rows.ts'
 import { pending, stored, storedOutside, trusted } from './kinds.ts'
 
@@ -32,6 +33,19 @@ const disk = ['log_inodes', 'log_space', 'spool_inodes', 'spool_space'].map((nam
   ),
 )
 
+const certificates: readonly VariableRow[] = (
+  [
+    ['tls_in_ourcert', 'The certificate we showed to the client.', (c) => c.connection?.tls?.ourCertificate],
+    ['tls_in_peercert', 'The certificate the client showed.', (c) => c.connection?.tls?.peerCertificate],
+    ['tls_out_ourcert', 'The certificate we showed to the server.', (c) => c.delivery?.tls?.ourCertificate],
+    ['tls_out_peercert', 'The certificate the server showed.', (c) => c.delivery?.tls?.peerCertificate],
+  ] as const satisfies readonly (readonly [string, string, (context: Context) => Uint8Array | undefined])[]
+).map(([name, doc, certificate]) => ({
+  // As text it is a sign that it is there.
+  ...trusted(name, doc, ({ context }) => (certificate(context) === undefined ? '' : '<cert>')),
+  certificate: ({ context }) => certificate(context),
+}))
+
 export const contentVariables: readonly VariableRow[] = [
   stored('av_failed', '1 when the virus scanner failed.'),
   stored('atrn_host', 'The host that asked for its mail by ATRN.'),
@@ -57,8 +71,5 @@ export const contentVariables: readonly VariableRow[] = [
     ({ context }) => context.server.queueSize?.() ?? '',
   ),
   ...spam,
-  pending('tls_in_ourcert', 'Certificates as variables do not work yet.'),
-  pending('tls_in_peercert', 'Certificates as variables do not work yet.'),
-  pending('tls_out_ourcert', 'Certificates as variables do not work yet.'),
-  pending('tls_out_peercert', 'Certificates as variables do not work yet.'),
+  ...certificates,
 ]

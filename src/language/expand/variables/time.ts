@@ -1,4 +1,5 @@
 /** Variables of the time of day, in the time zone of the configuration. */
+import type { Context } from '../../../ports.ts'
 import type { Environment } from '../environment.ts'
 import type { VariableRow } from '../rows.ts'
 import { trusted } from './kinds.ts'
@@ -36,6 +37,29 @@ function minutesAheadIn(zone: string, now: number): number {
   } catch {
     // A name the system's tables do not hold: UTC, as the C library has it.
     return 0
+  }
+}
+
+/** `Nov 29 07:18:48 2026 GMT`, in the time zone of the configuration. */
+export function monthDayTime(at: number, { settings }: Context): string {
+  const moment = momentAt(at, settings.timezone)
+  const { wall } = moment
+  const day = String(wall.getUTCDate()).padStart(2, ' ')
+  return `${months[wall.getUTCMonth()] ?? ''} ${day} ${clock(moment)} ${wall.getUTCFullYear()} ${zoneName(at, moment, settings.timezone)}`
+}
+
+/** `CET`, where the tables have such a name. */
+function zoneName(at: number, moment: Moment, zone: string | undefined): string {
+  if (moment.minutesAhead === 0) return 'GMT'
+  try {
+    const format = new Intl.DateTimeFormat('en-GB', {
+      timeZoneName: 'short',
+      ...(zone === undefined || zone === '' ? {} : { timeZone: zone }),
+    })
+    const name = format.formatToParts(at).find((part) => part.type === 'timeZoneName')?.value ?? ''
+    return /^[A-Z]{2,5}$/.test(name) ? name : offset(moment)
+  } catch {
+    return offset(moment)
   }
 }
 

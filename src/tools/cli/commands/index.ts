@@ -12,6 +12,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: 'Reads a configuration and tells every mistake in it, with its place.',
     load: () => import('./check.ts'),
   },
+  dbmbuild: {
+    doc: 'Makes a cdb file from a file in the form of lsearch: dbmbuild SOURCE FILE.',
+    load: () => import('./dbmbuild.ts'),
+  },
   dmarc: {
     doc: 'DMARC reports: sends those that are due, shows what is collected, takes in what others sent.',
     load: () => import('./dmarc.ts'),

@@ -1,8 +1,21 @@
 /** The door to sockets that are asked one thing: Unix or TCP, with TLS when asked, bounded in time and answer. */
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { fromBytes, toBytes } from '../../../base/text.ts'
-import type { SocketRequest, SocketResult } from './doors.ts'
+import { fromBytes, toBytes, type ByteString } from './text.ts'
+
+export interface SocketRequest {
+  /** Path of a Unix socket, or host and port. */
+  readonly to: { readonly path: string } | { readonly host: string; readonly port: number }
+  readonly request: ByteString
+  readonly timeoutMs: number
+  readonly shutdown: boolean
+  readonly tls: boolean
+  readonly answerLimitBytes: number
+  readonly signal: AbortSignal | undefined
+}
+export type SocketResult =
+  | { readonly is: 'answer'; readonly data: ByteString }
+  | { readonly is: 'failed'; readonly message: string }
 
 const sentences: Readonly<Record<string, string>> = {
   ENOENT: 'No such file or directory',
