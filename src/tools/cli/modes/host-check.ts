@@ -30,9 +30,9 @@ export async function run(call: ServerCall): Promise<number> {
       // The dialogue may come from a file: there is no client who could wait for replies.
       settings: { ...context.settings, smtp_enforce_sync: false },
       ports: { ...context.ports, log: loggedOnStderr(terminal, server.log) },
-      // How a router comes to its verdict is for -d; that it was called is told.
+      // How a router comes to its verdict is for -d; that it was called is told. The dialogue itself is seen anyway.
       debug: (category, line) => {
-        if (category !== 'route') terminal.err(`>>> ${line}\n`)
+        if (category !== 'route' && category !== 'receive') terminal.err(`>>> ${line}\n`)
       },
     },
   }
