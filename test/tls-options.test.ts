@@ -348,3 +348,30 @@ test('outgoing: what a server says in clear after its 220 is never believed', { 
   assert.match(front.log(), /== m0@mail\.example .*data in clear followed the answer to STARTTLS/)
   assert.ok(!heard.some((text) => /^MAIL|^AUTH/m.test(text)), heard.join(''))
 })
+
+test('tls:cert: an event action refuses a certificate, in and out', { skip }, async () => {
+  const strict = await start(`${certificate('mail.example')}
+tls_verify_certificates = ${at('ca.pem')}
+tls_verify_hosts = *
+event_action = \${if and{{eq{$event_name}{tls:cert}}{eq{$event_data}{0}}{eq{$sender_helo_name}{unwanted}}}{not this one}}
+acl_smtp_rcpt = accept
+`)
+  const own = { cert: ca.read('other.example.chain'), key: ca.read('other.example.key') }
+  const good = await encrypted(strict.port, own)
+  assert.match((await good?.say('NOOP')) ?? '', /^250/)
+  good?.socket.destroy()
+  const bad = await encrypted(strict.port, own, 'unwanted')
+  assert.equal((await bad?.say('NOOP')) ?? '', '')
+  bad?.socket.destroy()
+  await strict.logged(/\(SSL_accept\): the certificate at depth 0 is refused by event_action: not this one/)
+  const refuse =
+    'event_action = ${if and{{eq{$event_name}{tls:cert}}{eq{$event_data}{1}}}{no such authority}}'
+  const common = `tls_verify_certificates = ${at('ca.pem')}\n  ${refuse}`
+  const looked = await relay(server.port, common)
+  assert.match(looked.log(), /=> m0@mail\.example .* CV=no/)
+  const demanded = await relay(server.port, `${common}\n  tls_verify_hosts = *\n  hosts_require_tls = *`)
+  assert.match(
+    demanded.log(),
+    /== m0@mail\.example .*the certificate at depth 1 is refused by event_action: no such authority/,
+  )
+})

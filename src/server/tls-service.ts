@@ -11,6 +11,7 @@ import type { ConnectionFacts, Context, TlsFacts } from '../ports.ts'
 import { acceptTls, type ServerChoice } from '../wire/tls/accept.ts'
 import type { ClientHello } from '../wire/tls/client-hello.ts'
 import type { TlsContexts } from '../wire/tls/contexts.ts'
+import { chainOf } from '../wire/tls/facts.ts'
 import type { Upgraded } from '../wire/tls/handshake.ts'
 import type { StreamIo } from '../wire/stream-io.ts'
 import { certificateFiles, readTlsOptions } from './tls-options.ts'
@@ -72,11 +73,12 @@ export async function upgrade(
   onConnect: boolean,
 ): Promise<Upgraded> {
   const connection = context.connection
-  const result = await acceptTls(socket, {
+  const accepted = await acceptTls(socket, {
     choose: (hello) => choose(room, context, hello),
     onConnect,
     timeoutMs: handshakeMs,
   })
+  const result = accepted.is === 'started' ? await judgedByEvents(accepted, context) : accepted
   context.debug?.(
     'tls',
     result.is === 'started'
@@ -87,6 +89,26 @@ export async function upgrade(
   if (connection !== undefined && result.is === 'failed') logFailure(context, connection, result.why)
   if (result.is === 'failed') socket.destroy()
   return result
+}
+
+/** The event `tls:cert`, from the top of the client's chain down: a result that is not empty refuses the certificate. */
+async function judgedByEvents(
+  started: Extract<Upgraded, { is: 'started' }>,
+  context: Context,
+): Promise<Upgraded> {
+  const { connection } = context
+  if (context.settings.event_action === undefined || connection === undefined) return started
+  const chain = chainOf(started.socket)
+  for (const [depth, peerCertificate] of [...chain.entries()].reverse()) {
+    const seen = { ...connection, tls: { ...started.facts, peerCertificate } }
+    const refusal = await context.ports.raise('tls:cert', String(depth), { ...context, connection: seen })
+    if (refusal === '') continue
+    if ((await howToAsk(context)) !== 'demand')
+      return { ...started, facts: { ...started.facts, certificateVerified: false } }
+    started.socket.destroy()
+    return { is: 'failed', why: `the certificate at depth ${depth} is refused by event_action: ${refusal}` }
+  }
+  return started
 }
 
 /** Everything that depends on the client: Exim decides all of it for each connection. */

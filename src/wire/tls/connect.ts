@@ -8,12 +8,11 @@ import {
   checkServerIdentity,
   connect,
   type ConnectionOptions,
-  type DetailedPeerCertificate,
   type SecureContext,
   type TLSSocket,
 } from 'node:tls'
 import { type DaneVerdict, type TlsaRecord, verifyDane } from './dane.ts'
-import { factsOf, resumptionBits } from './facts.ts'
+import { chainOf, factsOf, resumptionBits } from './facts.ts'
 import { finishHandshake, type TlsResultType, type Upgraded } from './handshake.ts'
 import type { KeptSession, TlsSessions } from './sessions.ts'
 
@@ -36,6 +35,8 @@ export interface ClientUpgrade {
   /** Where sessions are kept and under which name; undefined: each connection begins anew. */
   readonly resume: { readonly sessions: TlsSessions; readonly key: string } | undefined
   readonly now: () => number
+  /** For the event `tls:cert`. */
+  readonly wantsChain?: boolean
   readonly onConnect: boolean
   readonly timeoutMs: number
 }
@@ -73,6 +74,7 @@ export async function connectTls(socket: Duplex, how: ClientUpgrade): Promise<Up
       is: 'started',
       socket: secured,
       unverified: judged.unverified,
+      chain: how.wantsChain === true ? chainOf(secured) : undefined,
       facts: factsOf(secured, {
         verified: judged.verified,
         sni: how.sni,
@@ -144,21 +146,6 @@ function daneVerdict(
   now: number,
 ): DaneVerdict {
   return verifyDane({ records, names, chain: chainOf(secured), now })
-}
-
-/** The server's certificates, each followed by its issuer as far as known. */
-function chainOf(secured: TLSSocket): Buffer[] {
-  const chain: Buffer[] = []
-  const seen = new Set<string>()
-  let next: DetailedPeerCertificate | undefined = secured.getPeerCertificate(true)
-  while (next?.raw !== undefined && chain.length < 12) {
-    const mark = next.raw.toString('latin1')
-    if (seen.has(mark)) break
-    seen.add(mark)
-    chain.push(next.raw)
-    next = next.issuerCertificate
-  }
-  return chain
 }
 
 interface Proof {

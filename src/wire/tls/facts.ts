@@ -1,5 +1,5 @@
 /** What is known of a TLS connection, in Exim's words. */
-import type { PeerCertificate, TLSSocket } from 'node:tls'
+import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../../ports.ts'
 
 export interface KnownOfHandshake {
@@ -50,6 +50,21 @@ export function factsOf(socket: TLSSocket, known: KnownOfHandshake): TlsFacts {
     ...(ourRaw === undefined ? {} : { ourCertificate: ourRaw }),
     onConnect: known.onConnect,
   }
+}
+
+/** The other side's certificates, each followed by its issuer as far as known. */
+export function chainOf(secured: TLSSocket): Buffer[] {
+  const chain: Buffer[] = []
+  const seen = new Set<string>()
+  let next: DetailedPeerCertificate | undefined = secured.getPeerCertificate(true)
+  while (next?.raw !== undefined && chain.length < 12) {
+    const mark = next.raw.toString('latin1')
+    if (seen.has(mark)) break
+    seen.add(mark)
+    chain.push(next.raw)
+    next = next.issuerCertificate
+  }
+  return chain
 }
 
 function rawOf(certificate: Partial<PeerCertificate>): Uint8Array | undefined {

@@ -21,6 +21,8 @@ export type Upgraded =
       readonly is: 'started'
       readonly socket: TLSSocket
       readonly facts: TlsFacts
+      /** The server's certificates, when they were asked for. */
+      readonly chain?: readonly Buffer[] | undefined
       /** What was found of the certificate and did not stop the session. */
       readonly unverified?: { readonly why: string; readonly result: TlsResultType } | undefined
     }

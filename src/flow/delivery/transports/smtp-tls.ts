@@ -57,6 +57,8 @@ export interface TlsWish {
   readonly sts: StsState
   /** Filled in by the session: what became of it. */
   readonly seen: TlsSeen
+  /** The event `tls:cert`: a text refuses the certificate at this depth of the chain. */
+  certificate?: (depth: number, certificate: Buffer, facts: TlsFacts) => Promise<ByteString | undefined>
   /** `host_name_extract`: which of several servers behind a balancer answered. */
   hostNameIn(ehlo: ByteString): Promise<ByteString>
 }
@@ -329,8 +331,26 @@ export async function encrypt(
   const { resume } = upgrade
   const named =
     resume === undefined ? undefined : { ...resume, key: `${resume.key} ${await wish.hostNameIn(ehlo)}` }
-  const result = await connectTls(client.handOver(), { ...upgrade, resume: named, onConnect, timeoutMs })
+  const result = await connectTls(client.handOver(), {
+    ...upgrade,
+    resume: named,
+    wantsChain: wish.certificate !== undefined,
+    onConnect,
+    timeoutMs,
+  })
   if (result.is === 'failed') return { is: 'broken', why: result.why, result: result.result }
+  let { facts } = result
+  const chain = result.chain ?? []
+  for (const [depth, certificate] of [...chain.entries()].reverse()) {
+    const refusal = await wish.certificate?.(depth, certificate, facts)
+    if (refusal === undefined) continue
+    if (upgrade.verify === 'demand' || upgrade.dane !== undefined) {
+      result.socket.destroy()
+      const why = `the certificate at depth ${depth} is refused by event_action: ${refusal}`
+      return { is: 'broken', why, result: 'certificate-not-trusted' }
+    }
+    facts = { ...facts, certificateVerified: false }
+  }
   client.upgrade(() => result.socket)
-  return { is: 'encrypted', facts: result.facts, unverified: result.unverified }
+  return { is: 'encrypted', facts, unverified: result.unverified }
 }

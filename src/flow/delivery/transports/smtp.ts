@@ -31,7 +31,7 @@ import { reportedSession } from './smtp-report.ts'
 import { tlsWish, type TlsWish } from './smtp-tls.ts'
 import { forServer } from './smtp-utf8.ts'
 import { transaction, type TransactionRequest, type TransactionResult } from './smtp-transaction.ts'
-import { errorSentence, eventErrno, raiseForConnection } from '../raise.ts'
+import { addressContext, errorSentence, eventErrno, raiseForConnection } from '../raise.ts'
 import { countTlsSession } from '../tls-reports.ts'
 import { messageOf } from '../local/content.ts'
 import { filteredLimitBytes, filteredWhole, TransportFilterError } from '../local/transport-filter.ts'
@@ -351,6 +351,13 @@ class SmtpDelivery {
     const closed = (): void => {
       alone?.()
       void raiseForConnection('tcp:close', '', routed, place, this.#context)
+    }
+    if (session.tls !== undefined && this.#batch.transport.settings.event_action !== undefined) {
+      session.tls.certificate = (depth, peerCertificate, facts) => {
+        const context = addressContext(this.#context, routed, place)
+        const delivery = context.delivery && { ...context.delivery, tls: { ...facts, peerCertificate } }
+        return refusalOf(this.#context.ports.raise('tls:cert', String(depth), { ...context, delivery }))
+      }
     }
     const opened = await openSession(place, session)
     await this.#tellOfTls(
@@ -680,4 +687,9 @@ class SmtpDelivery {
 
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes
+}
+
+async function refusalOf(raised: ByteString | Promise<ByteString>): Promise<ByteString | undefined> {
+  const value = await raised
+  return value === '' ? undefined : value
 }
