@@ -97,6 +97,19 @@ const filters: readonly DeliveryCase[] = [
     filter: '# Exim filter\nsave x\n',
     options: '  no_filter_prepend_home',
   },
+  {
+    says: 'an answer',
+    filter:
+      '# Exim filter\nmail to NAME@reply.example subject "re: $h_subject:" text "one\\ntwo" from me@x.example extra_headers "X-A: b"\nseen finish\n',
+  },
+  {
+    says: 'Sieve: vacation',
+    from: 'NAME@reply.example',
+    message: usualMessage.replace('me@x.example', 'NAME@x.example'),
+    filter: '# Sieve filter\nrequire "vacation"; vacation :days 3 :subject "away" "I am away.";\n',
+    options: '  sieve_vacation_directory = DIR/vacation',
+    files: { 'vacation/': '' },
+  },
   { says: 'a bounce gets no answer', from: '<>', filter: '# Exim filter\nseen mail text x\nsave x\n' },
   {
     says: 'conditions on headers',

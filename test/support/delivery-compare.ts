@@ -185,7 +185,7 @@ function setUp(one: DeliveryCase, folder: string, name: string): void {
 }
 
 function batchOf(one: DeliveryCase, name: string): string {
-  const from = one.from ?? 's@r.example'
+  const from = (one.from ?? 's@r.example').replaceAll('NAME', name)
   const text = (one.message ?? usualMessage).replaceAll('NAME', name).replaceAll(/^\./gm, '..')
   const to = (one.to ?? 'NAME@x.example').replaceAll('NAME', name).split(' ')
   const rcpt = to.map((address) => `RCPT TO:<${address}>\r\n`).join('')
@@ -230,6 +230,8 @@ function filesBelow(folder: string, home: string): Record<string, string> {
   const found: Record<string, string> = {}
   const walk = (path: string, shown: string): void => {
     for (const name of readdirSync(path).sort()) {
+      // Where Exim remembers whom it has answered.
+      if (name === 'vacation') continue
       const whole = join(path, name)
       if (lstatSync(whole).isDirectory()) walk(whole, `${shown}${withoutUnique(name)}/`)
       else found[`${shown}${withoutUnique(name)}`] = withoutTrace(readFileSync(whole, 'latin1'), home)
@@ -255,4 +257,6 @@ function withoutTrace(text: string, home: string): string {
     .replaceAll(/^\d+ 1$/gm, 'N 1')
     .replaceAll(/\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}/g, 'DATE')
     .replaceAll(/^Delivery-date: .*$/gm, 'Delivery-date: ...')
+    .replaceAll(/^Message-Id: <E\S+@/gm, 'Message-Id: <ID@')
+    .replaceAll(/^Date: .*$/gm, 'Date: ...')
 }

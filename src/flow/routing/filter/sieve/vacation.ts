@@ -101,12 +101,27 @@ interface Parts {
   readonly text: ByteString
 }
 
+/** As Exim sends them. */
 function plainParts(reason: ByteString): Parts {
-  const eightBit = /[\x80-\xff]/.test(reason)
   return {
-    headers: `MIME-Version: 1.0\nContent-Type: text/plain; charset=${eightBit ? 'utf-8' : 'us-ascii'}\nContent-Transfer-Encoding: ${eightBit ? '8bit' : '7bit'}`,
-    text: reason,
+    headers:
+      'MIME-Version: 1.0\nContent-Type: text/plain;\n\tcharset="utf-8"\nContent-Transfer-Encoding: quoted-printable',
+    text: quotedPrintable(reason),
   }
+}
+
+/** RFC 2045 section 6.7: lines of at most 76 characters. */
+export function quotedPrintable(text: ByteString): ByteString {
+  return text
+    .split('\n')
+    .map((line) => {
+      const encoded = line.replace(
+        /[^\x20-\x3c\x3e-\x7e\t]|[ \t]$/g,
+        (char) => `=${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+      )
+      return (encoded.match(/(?:=[0-9A-F]{2}|[^=]){1,25}/g) ?? []).join('=\n')
+    })
+    .join('\n')
 }
 
 /** RFC 5230 section 4.4: the reason is a MIME entity, its headers first. */
