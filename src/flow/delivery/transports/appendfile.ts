@@ -326,7 +326,7 @@ async function mboxJob(
       modeFailNarrower: settings.mode_fail_narrower,
       createFile: !settings.file_must_exist,
       mayCreate: mayCreate(settings.create_file, file, home),
-      createDirectory: settings.create_directory,
+      createDirectory: settings.create_directory && mayCreate(settings.create_file, file, home),
       directoryMode: settings.directory_mode,
       allowSymlink: settings.allow_symlink,
       allowFifo: settings.allow_fifo,
