@@ -353,7 +353,8 @@ function heardSince(from: number): string[][] {
     heard.set(connection, lines)
     if (!/^(?:EHLO|QUIT)/.test(line)) lines.push(line.replace(/<[^@>]*-testing@/, '<RANDOM@'))
   }
-  return [...heard.values()]
+  // The QUIT of a connection of the test before may come late.
+  return [...heard.values()].filter((lines) => lines.length > 0)
 }
 
 async function begin(helo: string, from: string): Promise<SmtpClient> {

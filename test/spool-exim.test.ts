@@ -17,8 +17,10 @@ import { test, type TestContext } from 'node:test'
 import { createAccounts } from '../src/base/accounts.ts'
 import { exportSpool, importSpool, openSpool, type Spool } from '../src/store/spool/index.ts'
 
-const exim = '/usr/sbin/exim4'
-const user = createAccounts().byName('Debian-exim')
+const exim = process.env.POSTERN_TEST_EXIM4 ?? '/usr/sbin/exim4'
+// An unpacked Exim has its user from a wrapper: see `fetchExim`.
+const unpacked = { uid: 64_001, gid: 64_001 }
+const user = exim === '/usr/sbin/exim4' ? createAccounts().byName('Debian-exim') : unpacked
 const missing =
   process.getuid?.() !== 0 ? 'needs root' : existsSync(exim) && user !== undefined ? undefined : 'needs exim4'
 const options = missing === undefined ? {} : { skip: missing }
@@ -34,7 +36,8 @@ function makeExim(t: TestContext): { folder: string; run(args: string[], input?:
   }
   writeFileSync(
     `${folder}/exim.conf`,
-    `spool_directory = ${folder}/spool
+    `exim_path = ${exim}
+spool_directory = ${folder}/spool
 log_file_path = ${folder}/log/%slog
 primary_hostname = mail.test.example
 trusted_users = root
@@ -117,7 +120,7 @@ test('an Exim queue is taken over and handed back without a change', options, as
   rmSync(`${to.folder}/spool/input`, { recursive: true, force: true })
   const given = await exportSpool(spool, `${to.folder}/spool`)
   assert.deepEqual(given, { messages: 3, problems: [] })
-  spawnSync('chown', ['-R', 'Debian-exim:Debian-exim', `${to.folder}/spool`])
+  spawnSync('chown', ['-R', `${user?.uid}:${user?.gid}`, `${to.folder}/spool`])
   assert.equal(to.run(['-bp']), from.run(['-bp']))
   for (const id of ids) {
     assert.equal(to.run(['-Mvb', id]), from.run(['-Mvb', id]), id)

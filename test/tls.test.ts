@@ -232,6 +232,8 @@ acl_smtp_rcpt = accept
     ['-oX', `<; 127.0.0.1.${plain} ; 127.0.0.1.${tlsPort}`],
     plain,
   )
+  // It greets on the other port first.
+  await on.logged(/for SMTPS on/)
   const socket = connectTls({ port: tlsPort, host: '127.0.0.1', rejectUnauthorized: false })
   const greeting = await new Promise<string>((resolve) =>
     socket.once('data', (bytes) => resolve(bytes.toString())),
