@@ -18,7 +18,10 @@ import { dirname } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import type { Hints, HintsDatabase } from '../../ports.ts'
 import { lmdbFileProblem } from '../lmdb-file.ts'
+import { LmdbRoom, prepareLmdbFolder } from '../lmdb-room.ts'
 import { eximSpoolProblem } from '../spool/layout.ts'
+
+import { BatchWriter, type Row } from './batch-writer.ts'
 
 export { createMemoryHints } from './memory.ts'
 
@@ -57,42 +60,31 @@ const mapBytes = 4 * 2 ** 30
 /** LMDB takes keys of 1,978 bytes; a longer one is cut and carries its digest. */
 const keyBytes = 1500
 
-/** A value with the time it was written. */
-type Row = [writtenAt: number, value: unknown]
-
 /** Opens or makes the hints. Throws when the folder belongs to an Exim. */
 export function openHints(options: HintsOptions): SharedHints {
   const log = options.log ?? (() => {})
   const now = options.now ?? Date.now
-  const root = openEnvironment(options, log)
-  const databases = new Map<HintsDatabase, Database<Row, string>>(
-    names.map((name) => [name, root.openDB<Row, string>({ name })]),
-  )
-  /** Written and not yet committed: a process sees its own writes at once. */
-  const pending = new Map<string, Row | undefined>()
-
+  const { root, room } = openEnvironment(options, log)
+  const databases = root.transactionSync(() => {
+    room.begin()
+    return new Map<HintsDatabase, Database<Row, string>>(
+      names.map((name) => [name, root.openDB<Row, string>({ name })]),
+    )
+  })
   const database = (name: HintsDatabase): Database<Row, string> => {
     const found = databases.get(name)
     if (found === undefined) throw new Error(`no hints database ${name}`)
     return found
   }
-  let closed = false
-  const write = (name: HintsDatabase, key: string, row: Row | undefined): void => {
-    const stored = storedKey(key)
-    const place = `${name} ${stored}`
-    pending.set(place, row)
-    const done = row === undefined ? database(name).remove(stored) : database(name).put(stored, row)
-    done
-      .catch((error: unknown) => log(`hints ${name} cannot be written: ${String(error)}`))
-      .finally(() => {
-        if (pending.get(place) === row) pending.delete(place)
-      })
-  }
+  const writer = new BatchWriter(root, room, (why) => log(`hints cannot be written: ${why}`))
+  const write = (name: HintsDatabase, key: string, row: Row | undefined): void =>
+    writer.write(database(name), `${name} ${storedKey(key)}`, storedKey(key), row)
   const current = (name: HintsDatabase, key: string): Row | undefined => {
     const stored = storedKey(key)
     const place = `${name} ${stored}`
-    return pending.has(place) ? pending.get(place) : database(name).get(stored)
+    return writer.pending.has(place) ? writer.pending.get(place) : database(name).get(stored)
   }
+  let closed = false
 
   return {
     get: (name, key) => current(name, key)?.[1],
@@ -100,39 +92,37 @@ export function openHints(options: HintsOptions): SharedHints {
     remove: (name, key) => write(name, key, undefined),
     async update<T>(name: HintsDatabase, key: string, change: (old: T | undefined) => T | undefined) {
       const stored = storedKey(key)
-      try {
-        return await root.transaction(() => {
-          // What was put under a key comes back under it: the databases and their values belong to one owner each.
-          const value = change(database(name).get(stored)?.[1] as T | undefined)
-          if (value === undefined) database(name).removeSync(stored)
-          else database(name).putSync(stored, [now(), value])
-          return value
-        })
-      } catch (error) {
-        log(`hints ${name} cannot be written: ${String(error)}`)
-        return change(current(name, key)?.[1] as T | undefined)
-      }
+      // What was put under a key comes back under it: the databases and their values belong to one owner each.
+      const written = await writer.change(database(name), stored, (old) => {
+        const value = change(old?.[1] as T | undefined)
+        return value === undefined ? undefined : [now(), value]
+      })
+      if (written.is === 'written') return written.row?.[1] as T | undefined
+      return change(current(name, key)?.[1] as T | undefined)
     },
     *entries(name, range = {}) {
       const bounds = {
         ...(range.start === undefined ? {} : { start: range.start }),
         ...(range.end === undefined ? {} : { end: range.end }),
       }
+      writer.flush()
       for (const { key, value } of database(name).getRange({ ...bounds, snapshot: false })) {
         const place = `${name} ${key}`
-        const row = pending.has(place) ? pending.get(place) : value
+        const row = writer.pending.has(place) ? writer.pending.get(place) : value
         if (row !== undefined) yield { key, value: row[1] }
       }
     },
     *rows(name) {
+      writer.flush()
       for (const { key, value } of database(name).getRange({ snapshot: false })) {
         const place = `${name} ${key}`
-        const row = pending.has(place) ? pending.get(place) : value
+        const row = writer.pending.has(place) ? writer.pending.get(place) : value
         if (row !== undefined) yield { key, value: row[1], writtenAt: row[0] }
       }
     },
     async tidy(olderThanMs) {
       const before = now() - olderThanMs
+      writer.flush()
       for (const [name, rows] of databases) {
         let start: string | undefined
         do {
@@ -145,7 +135,7 @@ export function openHints(options: HintsOptions): SharedHints {
           })) {
             seen++
             last = key
-            if (value[0] < before && !pending.has(`${name} ${key}`)) write(name, key, undefined)
+            if (value[0] < before && !writer.pending.has(`${name} ${key}`)) write(name, key, undefined)
           }
           start = seen === tidySlice ? last : undefined
           await new Promise((resolve) => setImmediate(resolve))
@@ -154,7 +144,8 @@ export function openHints(options: HintsOptions): SharedHints {
     },
     async close() {
       closed = true
-      await root.committed
+      writer.flush()
+      room.close()
       await root.close()
     },
   }
@@ -170,7 +161,10 @@ function storedKey(key: string): string {
  * A damaged environment can end the process that opens it, so a mark stands while it is opened. Without syncs the
  * files of another boot may be mixed: then they are begun anew, unless they were closed properly.
  */
-function openEnvironment(options: HintsOptions, log: (line: string) => void): RootDatabase<unknown, string> {
+function openEnvironment(
+  options: HintsOptions,
+  log: (line: string) => void,
+): { readonly root: RootDatabase<unknown, string>; readonly room: LmdbRoom } {
   const { directory, owner } = options
   // Hints stand in the spool directory, and may be opened before the spool is.
   const foreign = existsSync(directory) ? undefined : eximSpoolProblem(dirname(directory))
@@ -192,12 +186,13 @@ function openEnvironment(options: HintsOptions, log: (line: string) => void): Ro
   const mark = `${directory}/opening.${process.pid}`
   writeFileSync(mark, '', { mode: 0o640 })
   writeFileSync(bootFile, boot, { mode: 0o640 })
+  prepareLmdbFolder(directory)
   const root = openLmdb(directory)
   for (const name of ['data.mdb', 'lock.mdb', 'boot']) {
     if (owner !== undefined) chownSync(`${directory}/${name}`, owner.uid, owner.gid)
   }
   rmSync(mark, { force: true })
-  return root
+  return { root, room: new LmdbRoom(`${directory}/data.mdb`) }
 }
 
 function openLmdb(directory: string): RootDatabase<unknown, string> {

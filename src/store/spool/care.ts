@@ -22,6 +22,8 @@ export class Care {
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #stopped = false
+  /** The last complaint: a full disk would repeat it every round. */
+  #told = ''
 
   constructor(open: OpenSpool, journal: Journal, spool: FileSpool) {
     this.#open = open
@@ -33,7 +35,12 @@ export class Care {
     if (this.#stopped) return
     this.#timer = setTimeout(() => {
       this.#running = this.round()
-        .catch((error: unknown) => this.#open.log(`spool: ${spoolError(error, 'tidying').message}`))
+        .then(
+          () => {
+            this.#told = ''
+          },
+          (error: unknown) => this.#tell(`spool: ${spoolError(error, 'tidying').message}`),
+        )
         .finally(() => {
           this.#running = undefined
           this.start()
@@ -46,6 +53,11 @@ export class Care {
     this.#stopped = true
     clearTimeout(this.#timer)
     await this.#running
+  }
+
+  #tell(line: string): void {
+    if (line !== this.#told) this.#open.log(line)
+    this.#told = line
   }
 
   async round(): Promise<void> {

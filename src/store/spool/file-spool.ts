@@ -85,7 +85,7 @@ export class FileSpool implements Spool {
     const found = this.#claimInIndex(message.id)
     if (found === undefined || 'deadOwner' in found) return undefined
     if (found.sequence === 1) return this.#hold(message.id, found, message)
-    this.#giveBack(message.id)
+    this.#held.inIndex(() => this.#giveBack(message.id))
     return undefined
   }
 
@@ -98,13 +98,18 @@ export class FileSpool implements Spool {
       known.claimed = true
       return this.#claimOf(known)
     }
-    if (known !== undefined || this.#held.isCompleted(id)) this.#held.flush(true)
-    if (this.#held.get(id) !== undefined) return undefined
+    if (known !== undefined || this.#held.isCompleted(id)) this.#held.tryFlush(true)
+    if (this.#held.get(id) !== undefined || this.#held.isCompleted(id)) return undefined
     for (let attempt = 0; attempt < 3; attempt++) {
       const found = this.#claimInIndex(id)
       if (found === undefined) return undefined
       if (!('deadOwner' in found)) return this.#take(id, found)
-      await this.#open.adoptDead()
+      try {
+        await this.#open.adoptDead()
+      } catch (error) {
+        this.#open.log(`spool: ${spoolError(error, 'taking over from a process that died').message}`)
+        return undefined
+      }
     }
     return undefined
   }
@@ -130,14 +135,14 @@ export class FileSpool implements Spool {
   }
 
   entry(id: string): QueueEntry | undefined {
-    this.#held.flush(true)
+    this.#held.tryFlush(true)
     this.#open.index.refresh()
     const entry = this.#open.index.get(id)
     return entry === undefined ? undefined : queueEntry(id, entry, aliveOnce())
   }
 
   *list(query: QueueQuery = {}): Generator<QueueEntry> {
-    this.#held.flush(true)
+    this.#held.tryFlush(true)
     const { index } = this.#open
     index.refresh()
     const alive = aliveOnce()
@@ -163,11 +168,11 @@ export class FileSpool implements Spool {
   count(queueName?: string): number {
     if (queueName === '') {
       // The rest of all is in the queue without a name.
-      this.#held.flush(true)
+      this.#held.tryFlush(true)
       return this.#open.index.count() - this.#open.index.countNamed()
     }
     if (queueName !== undefined) {
-      this.#held.flush(true)
+      this.#held.tryFlush(true)
       return this.#open.index.countQueue(queueName)
     }
     return this.#open.index.count() + this.#held.uncounted
@@ -200,7 +205,7 @@ export class FileSpool implements Spool {
 
   /** Brings the index up to date, but for messages that may be completed any moment. */
   flushIndex(): void {
-    this.#held.flush(false)
+    this.#held.tryFlush(false)
   }
 
   /**
@@ -252,19 +257,22 @@ export class FileSpool implements Spool {
     return message
   }
 
+  /** Undefined too when the index cannot be written: the message stays in the queue, for a later attempt. */
   #claimInIndex(id: string): IndexEntry | { readonly deadOwner: string } | undefined {
-    return this.#open.index.transact((write) => {
-      const entry = write.get(id)
-      if (entry === undefined) return undefined
-      if (entry.claimedBy !== '') {
-        if (isAlive(entry.claimedBy)) return undefined
-        // What the dead process recorded must be known before its message is touched.
-        if (this.#open.hasFolder(entry.claimedBy)) return { deadOwner: entry.claimedBy }
-      }
-      const claimed = { ...entry, claimedBy: this.#open.key }
-      write.put(id, claimed, entry)
-      return claimed
-    })
+    return this.#held.inIndex(() =>
+      this.#open.index.transact((write) => {
+        const entry = write.get(id)
+        if (entry === undefined) return undefined
+        if (entry.claimedBy !== '') {
+          if (isAlive(entry.claimedBy)) return undefined
+          // What the dead process recorded must be known before its message is touched.
+          if (this.#open.hasFolder(entry.claimedBy)) return { deadOwner: entry.claimedBy }
+        }
+        const claimed = { ...entry, claimedBy: this.#open.key }
+        write.put(id, claimed, entry)
+        return claimed
+      }),
+    )
   }
 
   #giveBack(id: string): void {
@@ -277,7 +285,11 @@ export class FileSpool implements Spool {
   async #take(id: string, entry: IndexEntry): Promise<Claim | undefined> {
     const message = await loadMessage(this.directory, this.#open.reader, id, entry)
     if (typeof message === 'string') {
-      await this.#open.dropDamaged(id, entry, message)
+      try {
+        await this.#open.dropDamaged(id, entry, message)
+      } catch (error) {
+        this.#open.log(`spool: ${spoolError(error, `setting ${id} aside`).message}`)
+      }
       return undefined
     }
     return this.#hold(id, entry, message)

@@ -126,7 +126,7 @@ export class HeldMessages {
   release(held: Held): void {
     held.claimed = false
     this.change(held)
-    if (held.indexed) this.#tryFlush()
+    if (held.indexed) this.tryFlush(false)
   }
 
   /** A line for the message log, which becomes a file only when the message enters the index. */
@@ -159,6 +159,26 @@ export class HeldMessages {
       if (!held.claimed) this.#held.delete(held.id)
     }
     if (this.#changed.size > 0) this.#schedule()
+  }
+
+  /** A full disk, for one, refuses: what should be written is kept and tried again. */
+  tryFlush(all: boolean): void {
+    if (this.#changed.size === 0 && this.#removals.size === 0) return
+    this.inIndex(() => this.flush(all))
+  }
+
+  /** Does something with the index; undefined when it cannot be written, which is told once until it can. */
+  inIndex<T>(work: () => T): T | undefined {
+    try {
+      const result = work()
+      this.#trouble = false
+      return result
+    } catch (error) {
+      if (!this.#trouble) this.#host.log(`spool: ${spoolError(error, 'writing the spool index').message}`)
+      this.#trouble = true
+      if (this.#changed.size > 0 || this.#removals.size > 0) this.#schedule()
+      return undefined
+    }
   }
 
   /** Gives all claims up and writes everything; throws when the index cannot be written. */
@@ -194,20 +214,8 @@ export class HeldMessages {
     const delay = this.#trouble ? indexRetryMs : indexDelayMs
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.#tryFlush()
+      this.tryFlush(false)
     }, delay)
-  }
-
-  /** A full disk, for one, refuses: what should be written is kept and tried again. */
-  #tryFlush(): void {
-    try {
-      this.flush(false)
-      this.#trouble = false
-    } catch (error) {
-      if (!this.#trouble) this.#host.log(spoolError(error, 'writing the spool index').message)
-      this.#trouble = true
-      this.#schedule()
-    }
   }
 
   #writeLog(held: Held): void {

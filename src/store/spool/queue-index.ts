@@ -3,6 +3,7 @@
  * It can always be made anew from the segments, so it is never synced and never the only copy of anything.
  */
 import { type Database, open, type RootDatabase } from 'lmdb'
+import { LmdbRoom, prepareLmdbFolder } from '../lmdb-room.ts'
 import type { QueueEntry } from './api.ts'
 import type { Location } from './journal.ts'
 
@@ -57,8 +58,8 @@ type Row = [
 /** Rows read at once: no read transaction stays open while the taker waits. */
 const rangeRows = 256
 
-/** Of the index's file. */
-const reserveBytes = 131_072
+/** Bytes of a small row with its key. */
+const smallRow = 128
 
 const flagLocal = 1
 const flagFirstDelivery = 2
@@ -72,6 +73,8 @@ interface SegmentUse {
 
 export class QueueIndex {
   readonly #root: RootDatabase<unknown, string>
+  /** Undefined when the index is only read. */
+  readonly #room: LmdbRoom | undefined
   readonly #entries: Database<Row, string>
   /** [time in seconds, id] of the next attempt. */
   readonly #due: Database<number, [number, string]>
@@ -80,8 +83,9 @@ export class QueueIndex {
   /** Messages completed by a tombstone in another segment than their own: id to [segment, ...others]. */
   readonly #tombstones: Database<string[], string>
 
-  private constructor(root: RootDatabase<unknown, string>) {
+  private constructor(root: RootDatabase<unknown, string>, room: LmdbRoom | undefined) {
     this.#root = root
+    this.#room = room
     this.#entries = root.openDB({ name: 'entries' })
     this.#due = root.openDB({ name: 'due' })
     this.#segments = root.openDB({ name: 'segments' })
@@ -91,6 +95,7 @@ export class QueueIndex {
 
   /** Opens or makes the index in a folder. Throws when LMDB finds it unusable. */
   static open(folder: string, readOnly: boolean): QueueIndex {
+    if (!readOnly) prepareLmdbFolder(folder)
     const root = open<unknown, string>({
       path: folder,
       noSubdir: false,
@@ -100,27 +105,17 @@ export class QueueIndex {
       mapSize: 64 * 2 ** 30,
       maxReaders: 1000,
     })
-    const index = new QueueIndex(root)
-    if (!readOnly) index.#reserve()
-    return index
+    if (readOnly) return new QueueIndex(root, undefined)
+    const room = new LmdbRoom(`${folder}/data.mdb`)
+    return root.transactionSync(() => {
+      room.begin()
+      return new QueueIndex(root, room)
+    })
   }
 
-  /**
-   * Pages that are in the file already, for when the disk is full: a claim must still find room then, or no delivery
-   * could make any.
-   */
-  #reserve(): void {
-    const reserve = this.#root.openDB<Buffer, string>({ name: 'reserve', encoding: 'binary' })
-    try {
-      this.#root.transactionSync(() => reserve.putSync('pages', Buffer.alloc(reserveBytes)))
-      this.#root.transactionSync(() => reserve.removeSync('pages'))
-    } catch {
-      // Full already: the next start may have more luck.
-    }
-  }
-
-  close(): Promise<void> {
-    return this.#root.close()
+  async close(): Promise<void> {
+    this.#room?.close()
+    await this.#root.close()
   }
 
   /** Lets the next reads see what other processes wrote. */
@@ -203,10 +198,23 @@ export class QueueIndex {
     return this.#tombstones.get(id)
   }
 
-  /** All changes made by `change` happen at once, for every process; nothing in it may wait. */
+  /**
+   * All changes made by `change` happen at once, for every process; nothing in it may wait.
+   * Throws, with the system's code, when the disk has no room for them: then none has happened.
+   */
   transact<T>(change: (write: IndexWriter) => T): T {
+    const room = this.#room
+    if (room === undefined) throw new Error('the index was opened for reading')
     return this.#root.transactionSync(() => {
-      const writer = new IndexWriter(this.#entries, this.#due, this.#segments, this.#queues, this.#tombstones)
+      room.begin()
+      const writer = new IndexWriter(
+        room,
+        this.#entries,
+        this.#due,
+        this.#segments,
+        this.#queues,
+        this.#tombstones,
+      )
       const result = change(writer)
       writer.finish()
       return result
@@ -216,6 +224,7 @@ export class QueueIndex {
 
 /** Changes within one transaction. Keeps the counts of segments and queues in step with the entries. */
 export class IndexWriter {
+  readonly #room: LmdbRoom
   readonly #entries: Database<Row, string>
   readonly #due: Database<number, [number, string]>
   readonly #segments: Database<[number, number], string>
@@ -225,12 +234,14 @@ export class IndexWriter {
   readonly #queueChanges = new Map<string, number>()
 
   constructor(
+    room: LmdbRoom,
     entries: Database<Row, string>,
     due: Database<number, [number, string]>,
     segments: Database<[number, number], string>,
     queues: Database<number, string>,
     tombstones: Database<string[], string>,
   ) {
+    this.#room = room
     this.#entries = entries
     this.#due = due
     this.#segments = segments
@@ -248,7 +259,10 @@ export class IndexWriter {
     this.#count(old, -1)
     this.#count(entry, 1)
     const dueBefore = old === undefined ? undefined : dueSecond(old)
+    this.#room.add(rowBytes(id, entry))
     if (dueBefore !== dueSecond(entry)) {
+      this.#room.add(smallRow)
+      this.#room.add(smallRow)
       if (dueBefore !== undefined) this.#due.removeSync([dueBefore, id])
       this.#due.putSync([dueSecond(entry), id], 0)
     }
@@ -257,6 +271,8 @@ export class IndexWriter {
 
   remove(id: string, old: IndexEntry): void {
     this.#count(old, -1)
+    this.#room.add(smallRow)
+    this.#room.add(smallRow)
     this.#due.removeSync([dueSecond(old), id])
     this.#entries.removeSync(id)
   }
@@ -266,22 +282,26 @@ export class IndexWriter {
   }
 
   putTombstone(id: string, segment: string, others: readonly string[]): void {
+    this.#room.add(smallRow + others.length * smallRow)
     this.#tombstones.putSync(id, [segment, ...others])
   }
 
   removeTombstone(id: string): void {
+    this.#room.add(smallRow)
     this.#tombstones.removeSync(id)
   }
 
   finish(): void {
     for (const [name, change] of this.#segmentChanges) {
       if (change.messages === 0 && change.bytes === 0) continue
+      this.#room.add(smallRow)
       const before = this.#segments.get(name)
       const messages = (before?.[0] ?? 0) + change.messages
       if (messages <= 0) this.#segments.removeSync(name)
       else this.#segments.putSync(name, [messages, (before?.[1] ?? 0) + change.bytes])
     }
     for (const [name, change] of this.#queueChanges) {
+      this.#room.add(smallRow)
       const count = (this.#queues.get(name) ?? 0) + change
       if (count <= 0) this.#queues.removeSync(name)
       else this.#queues.putSync(name, count)
@@ -327,6 +347,14 @@ export function queueEntry(id: string, entry: IndexEntry, alive: (key: string) =
     ...(entry.reason === '' ? {} : { reason: entry.reason }),
     ...(entry.login === '' ? {} : { login: entry.login }),
   }
+}
+
+/** At least the bytes of an entry's row with its key. */
+function rowBytes(id: string, entry: IndexEntry): number {
+  let bytes = 512 + id.length + entry.sender.length + entry.reason.length + entry.login.length
+  bytes += entry.queueName.length + entry.bodyFile.length + entry.claimedBy.length
+  for (const text of [entry.recipients, entry.done, entry.origins].flat()) bytes += 8 + 2 * text.length
+  return bytes + entry.parts.length * smallRow
 }
 
 function dueSecond(entry: IndexEntry): number {

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { open } from 'lmdb'
+import { LmdbRoom, prepareLmdbFolder } from './lmdb-room.ts'
+
+const child = fileURLToPath(new URL('../../test/support/full-disk-child.js', import.meta.url))
+const root = process.getuid?.() === 0
+
+for (const [seed, megabytes] of [
+  [2, 3],
+  [3, 4],
+] as const) {
+  test(`a disk that is full again and again ends no process and loses nothing acknowledged (${megabytes} MB)`, {
+    skip: root ? false : 'needs root, to mount a small disk',
+  }, (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'postern-room-'))
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder])
+    if (mounted.status !== 0) {
+      rmSync(folder, { recursive: true })
+      return t.skip('mount is not allowed here')
+    }
+    try {
+      mkdirSync(`${folder}/spool`)
+      const done = spawnSync(process.execPath, [child, folder, String(seed)], {
+        encoding: 'utf8',
+        timeout: 120_000,
+      })
+      assert.equal(done.signal, null)
+      assert.equal(done.status, 0, done.stderr)
+      // LMDB itself never met the full disk.
+      assert.doesNotMatch(done.stderr, /Write error/)
+      const { refused, lines } = JSON.parse(done.stdout) as { refused: number; lines: string[] }
+      assert.ok(refused > 20, `${refused} refused`)
+      for (const line of lines) assert.match(line, /ENOSPC/)
+      assert.ok(lines.length < 60, 'the same complaint again and again')
+    } finally {
+      spawnSync('umount', ['-l', folder])
+      rmSync(folder, { recursive: true })
+    }
+  })
+}
+
+test('a transaction finds its room before LMDB needs it, however much is written', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-room-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  prepareLmdbFolder(folder)
+  const env = open<string, string>({ path: folder, noSubdir: false, noSync: true, mapSize: 1 << 30 })
+  const room = new LmdbRoom(`${folder}/data.mdb`)
+  for (const [rows, bytes] of [
+    [1, 10],
+    [300, 10],
+    [2000, 100],
+    [50, 100_000],
+    [1, 3_000_000],
+    [2000, 3000],
+  ] as const) {
+    const sizes: number[] = []
+    env.transactionSync(() => {
+      room.begin()
+      for (let i = 0; i < rows; i++) {
+        const key = `key${(i * 7919) % 100_003}-${bytes}`
+        room.add(key.length + bytes)
+        env.putSync(key, 'x'.repeat(bytes))
+      }
+      sizes.push(room.size)
+    })
+    env.transactionSync(() => room.begin())
+    const { used } = room
+    assert.ok(used <= (sizes[0] ?? 0), `${used} bytes in use, room for ${sizes[0]} (${rows} of ${bytes})`)
+  }
+  room.close()
+  await env.close()
+})

@@ -1,0 +1,169 @@
+/**
+ * Room on the disk for an LMDB environment, taken before LMDB writes. A page that LMDB cannot write (a full disk, a
+ * quota, a file system gone read-only) is not only an error: the library writes its message past the end of a small
+ * buffer, and the process ends or hangs. So its file is filled with zeros ahead of where the next pages go, by us,
+ * within the write transaction; when that fails nothing is written and the transaction is given up.
+ * The lock file is written through a mapping, where no room means SIGBUS, so it is made whole at the start.
+ */
+import { closeSync, fstatSync, linkSync, openSync, readSync, rmSync, statfsSync, writeSync } from 'node:fs'
+
+const slackBytes = 96 << 10
+/** Pages copied from the root to a leaf, and a page more where each is split. */
+const pathBytes = 40 << 10
+const stepBytes = 64 << 10
+const zeros = Buffer.alloc(256 << 10)
+const pageLimit = 65_536
+/** More than the lock file of 1,000 readers needs. */
+const lockBytes = 80 << 10
+/** File systems that write each page to a new place: btrfs, ZFS, bcachefs. Room in the file is no room there. */
+const copyOnWrite = new Set([0x9123_683e, 0x2fc1_2fc1, 0xca45_1a4e])
+
+/** What a new environment needs before it is opened. Throws with the system's code when the disk has no room for it. */
+export function prepareLmdbFolder(folder: string): void {
+  makeLockFile(folder)
+  const { bavail, bsize } = statfsSync(folder)
+  if (bavail * bsize < slackBytes && !holds(`${folder}/data.mdb`)) throw noSpace(`${folder}/data.mdb`)
+}
+
+/** Another process may open the environment at this moment: the file appears whole or not at all. */
+function makeLockFile(folder: string): void {
+  const path = `${folder}/lock.mdb`
+  if (holds(path)) return
+  const temporary = `${folder}/.lock.${process.pid}`
+  rmSync(temporary, { force: true })
+  const fd = openSync(temporary, 'wx', 0o640)
+  try {
+    fill(fd, 0, lockBytes)
+    linkSync(temporary, path)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  } finally {
+    closeSync(fd)
+    rmSync(temporary, { force: true })
+  }
+}
+
+function holds(path: string): boolean {
+  try {
+    const fd = openSync(path, 'r')
+    try {
+      return fstatSync(fd).size > 0
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return false
+  }
+}
+
+export class LmdbRoom {
+  readonly #path: string
+  readonly #fd: number
+  readonly #copies: boolean
+  readonly #head = Buffer.alloc(pageLimit + 160)
+  /** Known length of the file; it only grows. */
+  #size = 0
+  /** Bytes in use when the transaction began. */
+  #used = 0
+  #changes = 0
+  #bytes = 0
+  #ensured = 0
+
+  /** @param path the data file of an environment that is open */
+  constructor(path: string) {
+    this.#path = path
+    this.#fd = openSync(path, 'r+')
+    this.#copies = copyOnWrite.has(statfsSync(path).type >>> 0)
+  }
+
+  /** Bytes of the file that are known to be there. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Bytes that LMDB used when the transaction began. */
+  get used(): number {
+    return this.#used
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  /** First in each write transaction, so no other process writes now. Throws when the disk takes nothing. */
+  begin(): void {
+    this.#used = this.#usedBytes()
+    this.#changes = 0
+    this.#bytes = 0
+    this.#ensured = 0
+    this.#ensure(slackBytes)
+    // The last byte of the room, which no page has yet: does the file take writes now?
+    writeSync(this.#fd, zeros, 0, 1, this.#size - 1)
+  }
+
+  /** Before each put or remove of the transaction: `bytes` is the size of key and value. */
+  add(bytes: number): void {
+    this.#changes++
+    this.#bytes += bytes
+    // No more pages are copied than there are.
+    const copied = Math.min(this.#changes * pathBytes, this.#used * 2)
+    const need = slackBytes + copied + 2 * this.#bytes
+    if (need > this.#ensured) this.#ensure(need)
+  }
+
+  #ensure(need: number): void {
+    const most = need + Math.max(stepBytes, need >> 1)
+    const end = this.#used + need
+    if (this.#copies) {
+      const { bavail, bsize } = statfsSync(this.#path)
+      if (bavail * bsize < need) throw noSpace(this.#path)
+    }
+    if (this.#size < end) {
+      this.#size = fstatSync(this.#fd).size
+      if (this.#size < end) {
+        try {
+          this.#extend(this.#used + most)
+        } catch (error) {
+          // A little more was asked for than is needed, so that it is asked seldom.
+          if (this.#size < end) throw error
+        }
+      }
+    }
+    this.#ensured = need
+  }
+
+  #extend(to: number): void {
+    while (this.#size < to) this.#size += write(this.#fd, this.#size, to)
+  }
+
+  /** What LMDB's newer head says, as in `lmdb-file.ts`. */
+  #usedBytes(): number {
+    const head = this.#head
+    const read = readSync(this.#fd, head, 0, 4096 + 160, 0)
+    const page = head.readUInt32LE(48)
+    if (page > 4096 || page < 512) {
+      if (page > pageLimit || readSync(this.#fd, head, 0, page + 160, 0) < page + 160)
+        throw noHead(this.#path)
+    } else if (read < page + 160) throw noHead(this.#path)
+    const first = head.readBigUInt64LE(152)
+    const second = head.readBigUInt64LE(page + 152)
+    const last = Number(head.readBigUInt64LE(first > second ? 144 : page + 144))
+    return (last + 1) * page
+  }
+}
+
+function fill(fd: number, from: number, to: number): void {
+  for (let at = from; at < to; ) at += write(fd, at, to)
+}
+
+function write(fd: number, at: number, to: number): number {
+  return writeSync(fd, zeros, 0, Math.min(zeros.length, to - at), at)
+}
+
+function noSpace(path: string): Error {
+  return Object.assign(new Error(`ENOSPC: no space left on device, write '${path}'`), { code: 'ENOSPC' })
+}
+
+function noHead(path: string): Error {
+  return Object.assign(new Error(`${path} has no head`), { code: 'EIO' })
+}
