@@ -26,6 +26,8 @@ export interface ServerFacts {
   readonly qualifyDomain: string
   readonly qualifyRecipient: string
   readonly spoolDirectory: string
+  /** Where the main log is, when it is a file. */
+  readonly logFolder?: string | undefined
   /** Addresses of this host's interfaces, for `@[]` and `self`. */
   localInterfaces(): readonly string[]
   /** The run-time user and group. */
@@ -662,6 +664,8 @@ export interface Files {
   read(path: string, limitBytes: number): FileBytes | FileTrouble
   stat(path: string): FileStat | FileTrouble
   list(path: string): readonly string[] | FileTrouble
+  /** What is free for others than root where a path is; -1 inodes: the file system has no such. Undefined: not known. */
+  space(path: string): { readonly freeBytes: number; readonly freeInodes: number } | undefined
   /** Looks at files with the rights of a user; undefined: this process cannot have that done. */
   readonly asUser?: UserFiles | undefined
 }

@@ -94,6 +94,7 @@ describe('LDAP', { skip }, () => {
       'cn="Fred,Fre,, ddy" sn="Flint \\"stone\\" \\\\x"',
     )
     assert.equal(await ask(`\${lookup ldapdn{${url}?cn?sub?(uid=fred)}}`), 'uid=fred,o=base')
+    assert.equal(await ask(`\${lookup ldap{${url}?cn?sub?(uid=fred)}{$ldap_dn}}`), 'uid=fred,o=base')
     assert.equal(
       await ask(`\${lookup ldapm{${url}?mail?sub?(mail=*)}}`),
       'fred@example.org\nalice@example.org,a@example.org',

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readSync,
   type Stats,
+  statfsSync,
   statSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
@@ -40,6 +41,14 @@ export const systemFiles: Files = {
   },
   stat(path) {
     return attempt(() => fileStat(statSync(path)))
+  },
+  space(path) {
+    try {
+      const { bavail, bsize, ffree, files } = statfsSync(path)
+      return { freeBytes: bavail * bsize, freeInodes: files === 0 ? -1 : ffree }
+    } catch {
+      return undefined
+    }
   },
   list(path) {
     return attempt(() => readdirSync(path, { encoding: 'latin1' }))

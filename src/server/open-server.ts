@@ -1,4 +1,5 @@
 /** Puts a configuration into force: facts, ports, logs. Spool, hints and queue are opened when first asked for. */
+import { dirname } from 'node:path'
 import { isFailure } from '../base/outcome.ts'
 import { textOf, type ByteString } from '../base/text.ts'
 import { createAccounts } from '../base/accounts.ts'
@@ -192,6 +193,8 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   const logPaths = ((await list(settings.log_file_path)) ?? [buildValues.logFilePath]).map((path) =>
     path === '' ? buildValues.logFilePath : path,
   )
+  const logFile = logPaths.find((path) => path.startsWith('/'))
+  facts = { ...facts, logFolder: logFile === undefined ? undefined : dirname(logFile) }
   const [problem] = problems
   if (problem !== undefined) return { is: 'wrong', message: problem }
   const wrongPath = [spoolDirectory, pidFilePath, ...logPaths].find(

@@ -175,4 +175,8 @@ export const machineRows: Readonly<Record<string, RegExp>> = {
   primary_hostname: /^[^ ]+$/,
   qualify_domain: /^[^ ]+$/,
   qualify_recipient: /^[^ ]+$/,
+  log_inodes: /^-?\d+$/,
+  log_space: /^-?\d+$/,
+  spool_inodes: /^-?\d+$/,
+  spool_space: /^-?\d+$/,
 }

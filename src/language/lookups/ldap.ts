@@ -102,7 +102,7 @@ async function findIn(
     try {
       const use = async (connection: Connection): Promise<LookupResult> => {
         await bind(connection, query, server, kind)
-        return kind === 'ldapauth' ? found('yes') : search(connection.client, query, kind)
+        return kind === 'ldapauth' ? found('yes') : search(connection.client, query, kind, context)
       }
       // A connection whose answer came too late is closed; opening one has the same limit.
       const result = await within(
@@ -229,7 +229,12 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-async function search(client: Client, query: LdapQuery, kind: Kind): Promise<LookupResult> {
+async function search(
+  client: Client,
+  query: LdapQuery,
+  kind: Kind,
+  { variables }: Context,
+): Promise<LookupResult> {
   const size = Number(query.settings.get('SIZE') ?? 0)
   const time = Number(query.settings.get('TIME') ?? 0)
   const attributes = query.attributes.map(decodeUtf8)
@@ -259,6 +264,8 @@ async function search(client: Client, query: LdapQuery, kind: Kind): Promise<Loo
     throw new Answered(
       `LDAP search: more than one entry (${taken.length}) was returned (filter not specific enough?)`,
     )
+  const last = taken.at(-1)
+  if (last !== undefined) variables.set('ldap_dn', encodeUtf8(last.dn))
   if (kind === 'ldapdn') {
     const [first] = taken
     return first === undefined ? { is: 'none' } : found(encodeUtf8(first.dn))

@@ -51,7 +51,7 @@ export const expansions: FuzzTarget = {
       },
       ports: {
         runAcl: () => ({ verdict: 'accept', userMessage: 'm', logMessage: undefined }),
-        files: { read: () => nothing, stat: () => nothing, list: () => nothing },
+        files: { read: () => nothing, stat: () => nothing, list: () => nothing, space: () => undefined },
       },
       context: {
         message: messageFacts(['Subject: =?utf-8?q?x?=\n', 'To: a@b, c@d\n'], 'body\n'),

@@ -41,7 +41,9 @@ export const lists: FuzzTarget = {
   make() {
     const nothing = { error: 'No such file or directory', code: 'ENOENT' }
     const bench = expansionBench({
-      ports: { files: { read: () => nothing, stat: () => nothing, list: () => nothing } },
+      ports: {
+        files: { read: () => nothing, stat: () => nothing, list: () => nothing, space: () => undefined },
+      },
       context: { connection: connectionFacts({ hostAddress: '192.0.2.1' }) },
     })
     const { context } = bench

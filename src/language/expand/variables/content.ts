@@ -26,10 +26,17 @@ const spam = ['action', 'bar', 'report', 'score', 'score_int'].map((name) =>
   storedOutside(`spam_${name}`, `Spam scan: ${name.replaceAll('_', ' ')}.`),
 )
 
-const disk = ['log_inodes', 'log_space', 'spool_inodes', 'spool_space'].map((name) =>
-  stored(
+/** Kilobytes, and numbers of files; -1: not known. Source: Exim manual, `$log_space`, `$spool_inodes`. */
+const disk = (['log_inodes', 'log_space', 'spool_inodes', 'spool_space'] as const).map((name) =>
+  trusted(
     name,
-    `Free ${name.endsWith('inodes') ? 'inodes' : 'space'} for ${name.startsWith('log') ? 'logs' : 'the spool'}; -1: unknown.`,
+    `Free ${name.endsWith('inodes') ? 'inodes' : 'kilobytes'} for ${name.startsWith('log') ? 'logs' : 'the spool'}; -1: unknown.`,
+    ({ context: { server, ports } }) => {
+      const folder = name.startsWith('log') ? server.logFolder : server.spoolDirectory
+      const space = folder === undefined ? undefined : ports.files.space(folder)
+      if (space === undefined) return -1
+      return name.endsWith('inodes') ? space.freeInodes : Math.floor(space.freeBytes / 1024)
+    },
   ),
 )
 
