@@ -296,6 +296,7 @@ export type TraceKind =
   | 'statement'
   | 'condition'
   | 'expansion'
+  | 'variable'
   | 'list'
   | 'lookup'
   | 'dns'
@@ -306,7 +307,9 @@ export type TraceKind =
   | 'message'
   | 'address'
   | 'router'
+  | 'routing'
   | 'transport'
+  | 'host'
 
 /** One step of an explanation, and the steps within it. Who takes part writes; nobody reads here. */
 export interface Trace {
@@ -314,10 +317,12 @@ export interface Trace {
   begin(
     kind: TraceKind,
     what: ByteString,
-    at?: Span | { readonly file: string; readonly line: number },
+    at?: Span | { readonly file: string; readonly line: number; readonly column?: number },
   ): Trace
   /** What came of it, when it is over. */
   end(result: ByteString): void
+  /** The context for work of this step that goes on beside other work. */
+  within?(context: Context): Context
 }
 
 // ---------------------------------------------------------------------------------------------- results

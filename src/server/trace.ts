@@ -3,10 +3,13 @@
  * how long it took. Bounded in number and size, so that no message can make one large.
  */
 import { locate, type Span } from '../base/diagnostic.ts'
+import type { Expandable } from '../base/expandable.ts'
 import { after, type Awaitable, Failure, type Outcome } from '../base/outcome.ts'
 import { decodeUtf8, textOf, type ByteString, type Text } from '../base/text.ts'
+import type { Configuration } from '../language/config/configuration.ts'
 import type {
   Context,
+  DnsRecord,
   HostSubject,
   ListResult,
   LookupResult,
@@ -33,47 +36,141 @@ export interface TraceNode {
 
 export interface Explanation extends Trace {
   readonly root: TraceNode
+  /** Begins steps within whatever step is under way: for work that has no context of its own. */
+  readonly here: Trace
+  /** From now on nothing that is written down shows this. */
+  conceal(secret: ByteString): void
 }
 
-const mostNodes = 4000
-const longestText = 2000
+export interface TraceLimits {
+  readonly nodes: number
+  /** Bytes of one text. */
+  readonly text: number
+}
+
+const generous: TraceLimits = { nodes: 4000, text: 2000 }
 
 /** @param now milliseconds, for the times of the steps */
-export function createTrace(what: ByteString, now: () => number): Explanation {
-  const began = now()
-  let nodes = 0
-  const step = (node: TraceNode): Explanation => ({
-    root: node,
-    begin(kind, inner, at) {
-      if (++nodes > mostNodes) {
-        node.leftOut = (node.leftOut ?? 0) + 1
-        return leftOut
-      }
-      const child: TraceNode = { kind, what: cut(inner), ...placeOf(at), at: now() - began }
-      ;(node.children ??= []).push(child)
-      return step(child)
-    },
-    end(result) {
-      node.result = cut(result)
-      node.took = now() - began - node.at
+export function createTrace(
+  what: ByteString,
+  now: () => number,
+  limits: TraceLimits = generous,
+): Explanation {
+  const writer: Writer = { now, began: now(), nodes: 0, limits, secrets: [] }
+  const lane: Lane = { current: undefined }
+  const root = new Step({ kind: 'message', what: shown(what, writer), at: 0 }, writer, lane, undefined)
+  lane.current = root
+  return Object.assign(root, {
+    root: root.node,
+    here: hereOf(lane),
+    conceal: (secret: ByteString) => {
+      // A shorter one would hide half of what is written.
+      if (secret.length >= 4 && writer.secrets.length < mostSecrets) writer.secrets.push(secret)
     },
   })
-  return step({ kind: 'message', what: cut(what), at: 0 })
+}
+
+const mostSecrets = 50
+
+/** What all steps of an explanation share. */
+interface Writer {
+  readonly now: () => number
+  readonly began: number
+  readonly limits: TraceLimits
+  readonly secrets: ByteString[]
+  nodes: number
+}
+
+/** Work that goes one step after the other; the step it is at. */
+interface Lane {
+  current: Step | undefined
+}
+
+/** Steps that are over at once, and of which several may be under way side by side. */
+const leaves: ReadonlySet<TraceKind> = new Set<TraceKind>(['dns', 'log', 'reply', 'variable'])
+
+class Step implements Trace {
+  readonly node: TraceNode
+  readonly #writer: Writer
+  readonly #lane: Lane
+  readonly #parent: Step | undefined
+
+  constructor(node: TraceNode, writer: Writer, lane: Lane, parent: Step | undefined) {
+    this.node = node
+    this.#writer = writer
+    this.#lane = lane
+    this.#parent = parent
+  }
+
+  begin(kind: TraceKind, what: ByteString, at?: Span | Place): Trace {
+    const writer = this.#writer
+    const { node } = this
+    if (++writer.nodes > writer.limits.nodes) {
+      node.leftOut = (node.leftOut ?? 0) + 1
+      return leftOut
+    }
+    const child: TraceNode = { kind, what: shown(what, writer), at: writer.now() - writer.began }
+    if (at !== undefined) Object.assign(child, placeOf(at))
+    if (node.children === undefined) node.children = [child]
+    else node.children.push(child)
+    const step = new Step(child, writer, this.#lane, this)
+    if (!leaves.has(kind)) this.#lane.current = step
+    return step
+  }
+
+  end(result: ByteString): void {
+    const { node } = this
+    node.result = shown(result, this.#writer)
+    node.took = this.#writer.now() - this.#writer.began - node.at
+    if (this.#parent !== undefined && !leaves.has(node.kind)) this.#lane.current = this.#parent
+  }
+
+  within(context: Context): Context {
+    const lane: Lane = { current: undefined }
+    const own = new Step(this.node, this.#writer, lane, this.#parent)
+    lane.current = own
+    return { ...context, trace: own, ports: tracedDns(context.ports, hereOf(lane)) }
+  }
+}
+
+function hereOf(lane: Lane): Trace {
+  return {
+    begin: (kind, what, at) => lane.current?.begin(kind, what, at) ?? leftOut,
+    end: () => undefined,
+  }
 }
 
 const leftOut: Trace = { begin: () => leftOut, end: () => undefined }
 
-function cut(text: ByteString): string {
-  return decodeUtf8(text.length > longestText ? `${text.slice(0, longestText)}...` : text)
+/** Passwords in queries and lists of servers; who wrote them knows them. */
+const passwords = /\b(pass(?:word)?|servers|secret)(\s*=\s*)("[^"]*"|[^\s{}"]+)/gi
+
+function shown(text: ByteString, { limits, secrets }: Writer): string {
+  let cut = text.length > limits.text ? `${text.slice(0, limits.text)}...` : text
+  if (cut.includes('=')) cut = cut.replace(passwords, '$1$2****')
+  for (const secret of secrets) cut = cut.replaceAll(secret, '****')
+  return decodeUtf8(cut)
 }
 
-function placeOf(
-  at: Span | { readonly file: string; readonly line: number } | undefined,
-): Pick<TraceNode, 'file' | 'line' | 'column'> {
-  if (at === undefined) return {}
-  if ('file' in at) return { file: decodeUtf8(at.file), line: at.line }
+type Place = { readonly file: string; readonly line: number; readonly column?: number }
+
+/** A place is looked up once for each piece of the configuration: the same ones come with every message. */
+const places = new WeakMap<object, Place | undefined>()
+
+function placeOf(at: Span | Place): Place | undefined {
+  if ('file' in at) return at
+  if (places.has(at)) return places.get(at)
   const { file, line, column } = locate(at)
-  return file === '(built in)' ? {} : { file: decodeUtf8(file), line, column }
+  const place = file === '(built in)' ? undefined : { file: decodeUtf8(file), line, column }
+  places.set(at, place)
+  return place
+}
+
+function placeOfText(text: Expandable): Place | undefined {
+  if (places.has(text)) return places.get(text)
+  const place = placeOf(text.span())
+  places.set(text, place)
+  return place
 }
 
 /** The ports with each question and its answer written down, for contexts that carry a trace. */
@@ -82,7 +179,7 @@ export function traced(ports: Ports): Ports {
     context: Context,
     kind: TraceKind,
     what: ByteString,
-    at: Span | undefined,
+    at: Place | undefined,
     ask: (context: Context) => Awaitable<T>,
     tell: (result: T) => ByteString,
   ): Awaitable<T> => {
@@ -99,24 +196,31 @@ export function traced(ports: Ports): Ports {
     get log() {
       return ports.log
     },
-    expand: (text, context) =>
-      /[$\\]/.test(text.text)
-        ? follow(
-            context,
-            'expansion',
-            text.text,
-            text.span(),
-            (inner) => ports.expand(text, inner),
-            outcomeText,
-          )
-        : ports.expand(text, context),
+    expand(text, context) {
+      if (context.trace === undefined || !/[$\\]/.test(text.text)) return ports.expand(text, context)
+      const at = placeOfText(text)
+      if (isSecret(text, context)) {
+        context.trace.begin('expansion', `${text.name} (not shown)`, at).end('(not shown)')
+        return ports.expand(text, { ...context, trace: undefined })
+      }
+      return follow(context, 'expansion', text.text, at, (inner) => ports.expand(text, inner), outcomeText)
+    },
     matchList: (kind, list, subject, context, options) =>
       follow(
         context,
         'list',
-        `${subjectText(subject)} in ${kind} list ${list.text}`,
-        list.span(),
+        `${subjectText(subject)} in ${kind} list ${isSecret(list, context) ? '(not shown)' : list.text}`,
+        placeOfText(list),
         (inner) => ports.matchList(kind, list, subject, inner, options),
+        listText,
+      ),
+    matchListText: (kind, list, subject, context, options) =>
+      follow(
+        context,
+        'list',
+        `${subjectText(subject)} in ${kind} list ${textOf(list)}`,
+        undefined,
+        (inner) => ports.matchListText(kind, list, subject, inner, options),
         listText,
       ),
     lookup: (request, context) =>
@@ -139,7 +243,30 @@ export function traced(ports: Ports): Ports {
           verifyText,
         ),
       ),
+    async lookUpHostName(connection, context) {
+      if (connection.hostLookup !== 'not done') return ports.lookUpHostName(connection, context)
+      const step = context.trace?.begin('dns', `name of ${connection.hostAddress ?? ''}`)
+      await ports.lookUpHostName(connection, context)
+      step?.end(connection.hostName ?? connection.hostLookup)
+    },
   }
+}
+
+const secretNames = new WeakMap<Configuration, ReadonlySet<string>>()
+
+/** What is written with `hide`, and options whose names say that they hold a password. */
+function isSecret({ name }: Expandable, { server: { configuration } }: Context): boolean {
+  let names = secretNames.get(configuration)
+  if (names === undefined) {
+    names = new Set([
+      ...[...configuration.hidden].map((each) => each.slice(each.lastIndexOf('.') + 1)),
+      ...Object.values(configuration.namedLists).flatMap((lists) =>
+        [...lists.values()].filter(({ hide }) => hide).map((list) => list.value.name),
+      ),
+    ])
+    secretNames.set(configuration, names)
+  }
+  return (name !== '' && names.has(name)) || /password|secret/.test(name)
 }
 
 /** The DNS has no context of its own: its questions go to whatever step `trace` is. */
@@ -152,12 +279,34 @@ export function tracedDns(ports: Ports, trace: Trace): Ports {
     async dns(name, type, options) {
       const step = trace.begin('dns', `${name} ${type}`)
       const answer = await ports.dns(name, type, options)
-      const values = answer.records.map((record) =>
-        JSON.stringify({ ...record, name: undefined, type: undefined }),
-      )
-      step.end(answer.status === 'found' ? values.join(' ') : answer.status)
+      step.end(answer.status === 'found' ? answer.records.map(recordText).join(', ') : answer.status)
       return answer
     },
+    async hostAddresses(name, options) {
+      const step = trace.begin('dns', `addresses of ${name}`)
+      const found = await ports.hostAddresses(name, options)
+      step.end(found.is === 'found' ? found.addresses.join(', ') : found.is)
+      return found
+    },
+  }
+}
+
+function recordText(record: DnsRecord): ByteString {
+  switch (record.type) {
+    case 'MX':
+      return `${record.preference} ${record.exchange}`
+    case 'TXT':
+    case 'SPF':
+      return `"${record.strings.join('')}"`
+    case 'SRV':
+    case 'CSA':
+      return `${record.priority} ${record.weight} ${record.port} ${record.target}`
+    case 'SOA':
+      return `${record.mname} ${record.rname} ${record.serial}`
+    case 'TLSA':
+      return `${record.usage} ${record.selector} ${record.matching} ${Buffer.from(record.data).toString('hex')}`
+    default:
+      return record.value
   }
 }
 

@@ -4,7 +4,7 @@ import { type ByteString, textOf } from '../../base/text.ts'
 import { type DkimFacts, type DkimSignature, dkimSigners, keepDkim } from '../../mail/dkim-facts.ts'
 import { checksOf } from '../../policy/msgauth/content-checks.ts'
 import { logKeyTrouble, logSignature } from '../../policy/msgauth/dkim/log.ts'
-import type { AclResult, Context } from '../../ports.ts'
+import type { AclResult, Context, Trace } from '../../ports.ts'
 import { runAclOption } from './acl.ts'
 
 /** Runs of the DKIM ACL for one message; the list of signers may come from the message. */
@@ -17,7 +17,9 @@ const mostRuns = 200
  */
 export async function checkDkim(context: Context): Promise<AclResult | undefined> {
   const { message } = context
+  const step = context.trace?.begin('verify', 'DKIM: are the signatures good?')
   const facts = await checksOf(message)?.dkim(context)
+  if (step !== undefined) tellSignatures(facts, step)
   if (message === undefined || facts === undefined) return undefined
   keepDkim(message, facts)
   logKeyTrouble(facts.signatures, context)
@@ -43,6 +45,13 @@ export async function checkDkim(context: Context): Promise<AclResult | undefined
     }
   }
   return undefined
+}
+
+function tellSignatures(facts: DkimFacts | undefined, step: Trace): void {
+  for (const { domain, selector, status, reason } of facts?.signatures ?? []) {
+    step.begin('verify', `signature d=${domain} s=${selector}`).end(`${status}: ${reason}`)
+  }
+  step.end(facts === undefined ? 'not checked' : `${facts.signatures.length} looked at`)
 }
 
 /** `dkim_verify_signers`, each once. */

@@ -98,10 +98,21 @@ export type AuthResult =
   /** The client went away. */
   | { readonly is: 'gone' }
 
+/** Somebody who wants to know why a session goes as it goes. */
+export interface SessionWatch {
+  /** A command has come; secrets are left out. */
+  command(line: ByteString): void
+  /** What was sent in answer. */
+  reply(text: ByteString): void
+  /** Part of a dialogue of AUTH: nobody is to see this. */
+  secret(text: ByteString): void
+}
+
 export interface ReceiveServices {
   /** Server, settings and ports; a session adds its connection. */
   readonly context: Context
   readonly spool: Spool
+  readonly watch?: SessionWatch | undefined
   /** Called once a message is on disk and its client has (or is about to get) the answer. */
   accepted(message: SpooledMessage, how: Accepted): void
   /** Fires when the server stops: sessions that wait for a command get 421. */

@@ -150,6 +150,7 @@ export class Session {
   send(): void {
     if (this.#replies === '') return
     this.context.debug?.('receive', `SMTP>> ${this.#replies.trimEnd().replaceAll('\r\n', '\n       ')}`)
+    this.services.watch?.reply(this.#replies)
     this.io.write(this.#replies)
     this.#replies = ''
   }

@@ -54,6 +54,7 @@ async function converse(session: Session): Promise<void> {
     const input = await session.io.reader.line(commandLimitBytes, session.commandTimeoutMs)
     if (input.is === 'end') return inputEnded(session, input)
     session.context.debug?.('receive', `SMTP<< ${shownCommand(input.text.trimEnd())}`)
+    session.services.watch?.command(shownCommand(input.text.trimEnd()))
     const next = await perform(session, input)
     session.send()
     if (next === 'close') return

@@ -65,7 +65,7 @@ async function throughRouters(candidate: Candidate, setup: RouterSetup): Promise
     const within = trace === undefined ? setup : { ...setup, context: { ...setup.context, trace } }
     const run = await runRouter(router, candidate, within)
     const step = await afterRun(run, router, candidate, within)
-    trace?.end(told(run, router))
+    trace?.end(`${told(run, router)}${reasonOf(run)}`)
     setup.context.debug?.('route', told(run, router))
     if (step.is === 'end') return { candidate, result: step.result, clone: step.clone }
     why = declineMessage(run) ?? why
@@ -198,6 +198,11 @@ async function unrouteable(
     setup.context.ports.log.panic(setup.context.message?.id, text)
   }
   return { is: 'failed', message: standard, router: undefined }
+}
+
+function reasonOf(run: RouterRun): ByteString {
+  if (run.is !== 'ran' || !('message' in run.verdict) || run.verdict.message === undefined) return ''
+  return `: ${run.verdict.message}`
 }
 
 function told(run: RouterRun, router: RouterInstance): string {

@@ -1,6 +1,7 @@
 /** Variables as functions. */
-import { Failure, type Outcome } from '../../base/outcome.ts'
-import { taint } from '../../base/text.ts'
+import { after, Failure, type Outcome } from '../../base/outcome.ts'
+import { taint, textOf } from '../../base/text.ts'
+import type { Trace } from '../../ports.ts'
 import type { Run, VariableRow, VariableValue } from './rows.ts'
 
 /** Fails at each use: the name is known, but does not work yet. */
@@ -22,6 +23,24 @@ export function compileVariable(row: VariableRow, name: string): Run {
   }
   return (environment) => {
     const value = get(environment)
+    const { trace } = environment.context
+    if (trace !== undefined) {
+      return after(value instanceof Promise ? value.then(finish) : finish(value), (outcome) =>
+        tell(origin, outcome, trace),
+      )
+    }
     return value instanceof Promise ? value.then(finish) : finish(value)
   }
+}
+
+/** Hands a value on, and writes down what it was. */
+export function tell(origin: string, outcome: Outcome, trace: Trace): Outcome {
+  // What AUTH brought is a password, or may be.
+  const shown = /^\$auth\d$/.test(origin)
+    ? '****'
+    : outcome instanceof Failure
+      ? outcome.message
+      : textOf(outcome)
+  trace.begin('variable', origin).end(shown)
+  return outcome
 }

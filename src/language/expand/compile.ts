@@ -7,7 +7,7 @@ import { concat, fromBytes, Tainted, textOf, type ByteString, type Text } from '
 import { failure, largestResult, type Environment } from './environment.ts'
 import { certificateOf } from './items/certextract.ts'
 import { headerValue } from './headers.ts'
-import { compileVariable, notWorking } from './compile-variable.ts'
+import { compileVariable, notWorking, tell } from './compile-variable.ts'
 import { parse } from './parse.ts'
 import type { Compiler, Run, Test } from './rows.ts'
 import type { ConditionNode, Node, Template } from './tree.ts'
@@ -88,7 +88,10 @@ function compileNode(node: Node): Step {
     }
     case 'header': {
       const { form, name } = node
-      return (environment) => headerValue(form, name, environment.context)
+      return ({ context }) => {
+        const value = headerValue(form, name, context)
+        return context.trace === undefined ? value : tell(`$${form}_${name}:`, value, context.trace)
+      }
     }
     case 'variable':
       return compileVariable(node.row, node.name)

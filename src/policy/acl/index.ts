@@ -108,7 +108,7 @@ export function createAclEngine(): AclEngine {
     const call: AclCall = {
       place,
       context: inner,
-      runNested: (name, values) => run(name, place, inner, values, memory),
+      runNested: (name, values, within) => run(name, place, within, values, memory),
       memory,
       logReject: undefined,
     }

@@ -30,7 +30,7 @@ export interface AclCall {
   readonly place: AclPlace
   readonly context: Context
   /** Runs another ACL from this one. */
-  runNested(acl: Text, argumentsOfCall: readonly Text[]): Awaitable<AclResult>
+  runNested(acl: Text, argumentsOfCall: readonly Text[], within: Context): Awaitable<AclResult>
   /** What is remembered for one command: one run of an ACL with all that it calls. */
   readonly memory: Map<string, unknown>
   /** Set by `log_reject_target`, for the rest of the ACL. */

@@ -56,13 +56,16 @@ function runFrom(acl: Acl, call: AclCall, from: number): Awaitable<AclResult> {
 /** Messages of the last statement's conditions stay, as in Exim. */
 function implicitDeny(acl: Acl, call: AclCall, last: Progress | undefined): AclResult {
   call.context.debug?.('acl', `end of ${nameOf(acl)}: implicit DENY`)
+  const end = acl.statements.at(-1)
+  const at = end === undefined ? undefined : { file: end.file, line: end.line }
+  call.context.trace?.begin('statement', 'the end of the ACL: nothing accepted', at).end('deny')
   return {
     verdict: 'deny',
     userMessage: forClient(last?.user, call),
     logMessage: firstLine(last?.log ?? last?.user),
     logReject: call.logReject,
     // The end of the ACL decided: the last statement is the nearest place.
-    decidedBy: placeOf(acl, acl.statements.at(-1)),
+    decidedBy: placeOf(acl, end),
   }
 }
 

@@ -1,5 +1,5 @@
 /** AUTH: the dialogue; the mechanisms are the authenticators' business. Source: RFC 4954; wording observed of Exim 4.96. */
-import { taint, type ByteString } from '../../../base/text.ts'
+import { fromBytes, taint, type ByteString } from '../../../base/text.ts'
 import { answerRefusal, refusalOf, runAclOption } from '../acl.ts'
 import { clientError } from '../errors.ts'
 import { aclContext, preMailControls } from '../pre-mail.ts'
@@ -28,6 +28,9 @@ export const auth: Command = {
     if (session.transaction !== undefined) {
       return clientError(session, 'protocol', 503, 'not permitted in mail transaction')
     }
+    const [, mechanism = '', initial = ''] = /^(\S*)\s*(.*)$/s.exec(argument) ?? []
+    const told: ByteString[] = []
+    if (initial !== '') conceal(session, mechanism, told, initial)
     const result = await runAclOption(session.settings.acl_smtp_auth, 'auth', aclContext(session))
     const refusal =
       result === undefined
@@ -35,15 +38,15 @@ export const auth: Command = {
         : refusalOf(session, result, { what: `AUTH ${argument}`, denyCode: 503 })
     if (refusal !== undefined) return answerRefusal(session, refusal)
     session.authTried = true
-    const [, mechanism = '', initial = ''] = /^(\S*)\s*(.*)$/s.exec(argument) ?? []
     const outcome = await service.authenticate(
       {
         mechanism,
         initial: initial === '' ? undefined : initial === '=' ? '' : initial,
         unadvertised,
-        challenge: (text) => challenge(session, text),
+        challenge: (text) => challenge(session, text, (answer) => conceal(session, mechanism, told, answer)),
       },
-      session.context,
+      // What authenticators compute from passwords is for no explanation.
+      { ...session.context, trace: undefined },
     )
     return conclude(session, mechanism, outcome)
   },
@@ -96,11 +99,31 @@ async function failed(
   session.reply(result.code, result.reply)
 }
 
-async function challenge(session: Session, text: ByteString): Promise<ByteString | undefined> {
+/** What the client sent, and the password in it, stay out of explanations; a user name that stands alone does not. */
+function conceal(
+  { services: { watch } }: Session,
+  mechanism: string,
+  told: ByteString[],
+  sent: ByteString,
+): void {
+  if (watch === undefined) return
+  watch.secret(sent)
+  told.push(sent)
+  if (mechanism.toUpperCase() === 'LOGIN' && told.length === 1) return
+  const password = fromBytes(Buffer.from(sent, 'base64')).split('\0').at(-1)
+  if (password !== undefined) watch.secret(password)
+}
+
+async function challenge(
+  session: Session,
+  text: ByteString,
+  onAnswer: (answer: ByteString) => void,
+): Promise<ByteString | undefined> {
   session.reply(334, text)
   session.send()
   const answer = await session.io.reader.line(answerLimitBytes, session.commandTimeoutMs)
   if (answer.is === 'end') return undefined
+  onAnswer(answer.text)
   // A line too long is no base 64; what is left of it reads as a command, as with Exim.
   return answer.is === 'line' ? answer.text : '!'
 }

@@ -11,7 +11,7 @@ export const acl: WordsCondition = {
   argument: 'words',
   phases: 'all',
   run(call, [name = '', ...values]) {
-    return after(call.runNested(name, values), (result) => {
+    return after(call.runNested(name, values, call.context), (result) => {
       // What the inner ACL says of the logs holds for the rest of the outer one.
       call.logReject = result.logReject ?? call.logReject
       return asCondition(result)

@@ -12,7 +12,10 @@ export const authenticated: ListCondition = {
   phases: { except: ['notsmtp', 'notsmtp_start', 'connect', 'helo'] },
   run({ context }, list) {
     const by = context.connection?.authenticatedBy
-    if (by === undefined) return FALSE
+    if (by === undefined) {
+      context.trace?.begin('variable', 'the client').end('has not authenticated')
+      return FALSE
+    }
     return asTested(context.ports.matchList('string', list, by, context))
   },
 }

@@ -12,7 +12,10 @@ export const encrypted: ListCondition = {
   phases: { except: ['notsmtp', 'notsmtp_start', 'connect'] },
   run({ context }, list) {
     const cipher = context.connection?.tls?.cipher
-    if (cipher === undefined) return FALSE
+    if (cipher === undefined) {
+      context.trace?.begin('variable', 'the connection').end('has no TLS')
+      return FALSE
+    }
     return asTested(context.ports.matchList('string', list, cipher, context))
   },
 }

@@ -32,7 +32,10 @@ export async function checkDmarc(context: Context): Promise<DmarcFacts> {
   if (message === undefined) return new DmarcFacts('none', 'not checked: no message', '', undefined)
   const known = dmarcOf(message)
   if (known !== undefined) return known
-  const facts = unchecked(context, message) ?? (await check(context, message))
+  const step = context.trace?.begin('verify', 'DMARC: is the author genuine?')
+  const within = step === undefined ? context : { ...context, trace: step }
+  const facts = unchecked(context, message) ?? (await check(within, message))
+  step?.end(`${facts.status}: ${facts.statusText}`)
   keepDmarc(message, facts)
   return facts
 }

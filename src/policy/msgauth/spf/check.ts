@@ -27,6 +27,7 @@ export async function checkSpf(context: Context, use: 'spf' | 'spf_guess'): Prom
   }
   const known = keptOf(context)
   const key = JSON.stringify([use, query.sender, query.helo, formatIp(query.ip)])
+  const step = context.trace?.begin('verify', `SPF: may ${formatIp(query.ip)} send for ${query.domain}?`)
   let facts = known.get(key)
   if (facts === undefined) {
     facts = evaluate(query, context, use)
@@ -34,6 +35,7 @@ export async function checkSpf(context: Context, use: 'spf' | 'spf_guess'): Prom
   }
   const found = await facts
   keepSpf(context, found)
+  step?.end(`${found.result}${found.headerComment === '' ? '' : ` ${found.headerComment}`}`)
   return found
 }
 

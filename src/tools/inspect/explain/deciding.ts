@@ -1,47 +1,146 @@
-/** From a whole explanation to the one thing that decided: what the first screen shows. */
+/** From a whole explanation to the few things that decided: what the first screen shows. */
 import type { TraceNode } from '../../../server/trace.ts'
 
 export interface Decision {
-  /** The command that was answered. */
+  /** The command that was answered, or the delivery of an address. */
   readonly command: TraceNode
+  readonly outcome: 'refused' | 'discarded' | 'accepted'
   /** The statement that decided; undefined when no ACL did. */
   readonly statement: TraceNode | undefined
+  /** Statements of the ACLs that called the one where it was decided, innermost first. */
+  readonly calledFrom: readonly TraceNode[]
   /** The conditions of that statement, with what each saw. */
-  readonly conditions: readonly TraceNode[]
+  readonly conditions: readonly SeenCondition[]
   /** Of an address that could not be routed: the routers that were asked. */
   readonly routers: readonly TraceNode[]
+  /** Without a statement: what the log says, and the lists of options that matched. */
+  readonly evidence: readonly TraceNode[]
 }
 
-/** The commands that were refused (4xx, 5xx), each with what decided it. */
+export interface SeenCondition {
+  readonly node: TraceNode
+  /** What it looked at, in words. */
+  readonly saw: readonly string[]
+}
+
+/** What every command of the session came to, where something was decided. */
+export function decisions(root: TraceNode): Decision[] {
+  return (root.children ?? []).filter(({ kind }) => kind === 'command').flatMap(decisionOf)
+}
+
+/** The commands that were refused (4xx, 5xx) or whose message is thrown away. */
 export function refusals(root: TraceNode): Decision[] {
-  return (root.children ?? [])
-    .filter(({ kind, result }) => kind === 'command' && /^[45]/.test(result ?? ''))
-    .map(decisionOf)
+  return decisions(root).filter(({ outcome }) => outcome !== 'accepted')
 }
 
-export function decisionOf(command: TraceNode): Decision {
-  const statement = lastDeciding(command)
-  return {
-    command,
-    statement,
-    conditions: (statement?.children ?? []).filter(({ kind }) => kind === 'condition'),
-    routers: all(command, 'router'),
-  }
+function decisionOf(command: TraceNode): Decision[] {
+  const refused = /^[45]/.test(command.result ?? '')
+  const acls = (command.children ?? []).filter(({ kind }) => kind === 'acl')
+  const acl = acls.findLast(({ result }) => !(result ?? '').startsWith('accept')) ?? acls.at(-1)
+  const discards = acl !== undefined && (acl.result ?? '').startsWith('discard')
+  if (!refused && acl === undefined) return []
+  // An accepting ACL did not refuse: a control did, or something that is no ACL.
+  const aclSays = acl !== undefined && refused === !/^(?:accept|discard)/.test(acl.result ?? '')
+  const chain = aclSays || acl === undefined ? deciders(acl) : fakeRefusal(acls)
+  const [statement, ...calledFrom] = chain
+  const failing = statement === undefined ? [] : conditionsOf(statement)
+  return [
+    {
+      command,
+      outcome: refused ? 'refused' : discards ? 'discarded' : 'accepted',
+      statement,
+      calledFrom,
+      conditions: failing.map((node) => ({ node, saw: sawOf(node) })),
+      routers: refused ? all(statement ?? command, 'router') : [],
+      evidence: statement === undefined ? evidenceOf(command) : [],
+    },
+  ]
 }
 
-/** The last statement that did not hand on to the next one, innermost first. */
-function lastDeciding(node: TraceNode): TraceNode | undefined {
-  for (const child of [...(node.children ?? [])].reverse()) {
-    const inner = lastDeciding(child)
-    if (inner !== undefined) return inner
-    if (child.kind === 'statement' && child.result !== 'goes on' && child.result !== 'accept') return child
-  }
-  return undefined
+/** The statement that ended an ACL; where the verdict came from an ACL that it called, that one's comes first. */
+function deciders(acl: TraceNode | undefined): TraceNode[] {
+  const statement = acl?.children?.findLast(
+    ({ kind, result }) => kind === 'statement' && result !== 'goes on',
+  )
+  if (statement === undefined) return []
+  const decisive = conditionsOf(statement).findLast(({ what }) => /^!?\s*acl =/.test(what))
+  const inner = decisive?.children?.find(({ kind }) => kind === 'acl')
+  // One that accepts says no more than its caller.
+  const within = inner === undefined || (inner.result ?? '').startsWith('accept') ? [] : deciders(inner)
+  return [...within, statement]
 }
 
-function all(node: TraceNode, kind: TraceNode['kind']): TraceNode[] {
+/** `control = fakereject` and `fakedefer`: the message is refused in words alone. */
+function fakeRefusal(acls: readonly TraceNode[]): TraceNode[] {
+  const statements = acls.flatMap((acl) => all(acl, 'statement'))
+  const found = statements.find((statement) =>
+    conditionsOf(statement).some(
+      ({ what, result }) => /^control = fake(?:reject|defer)/.test(what) && result === 'done',
+    ),
+  )
+  return found === undefined ? [] : [found]
+}
+
+function conditionsOf(statement: TraceNode): TraceNode[] {
+  return (statement.children ?? []).filter(({ kind }) => kind === 'condition')
+}
+
+/** A sentence for each thing that a condition looked at. */
+function sawOf(condition: TraceNode): string[] {
+  return (condition.children ?? []).flatMap((child) => {
+    switch (child.kind) {
+      case 'list':
+        return [`${child.what}: ${child.result ?? ''}`]
+      case 'expansion':
+        return [...valuesIn(child), ...(child.result === undefined ? [] : [`expands to "${child.result}"`])]
+      case 'verify':
+      case 'lookup':
+        return [told(child), ...new Set(all(child, 'dns').map(told))].slice(0, mostValues)
+      case 'dns':
+        return [told(child)]
+      case 'variable':
+        return [`${child.what} ${child.result ?? ''}`]
+      default:
+        return []
+    }
+  })
+}
+
+function told({ what, result = '' }: TraceNode): string {
+  return `${what} -> ${result}`
+}
+
+/** The variables that an expansion read, each once, and what it looked up. */
+function valuesIn(expansion: TraceNode): string[] {
+  const seen = (expansion.children ?? []).flatMap(({ kind, what, result = '' }) => {
+    if (kind === 'variable') return [`${what} is "${result}"`]
+    return kind === 'lookup' || kind === 'list' || kind === 'dns' ? [`${what} -> ${result}`] : []
+  })
+  return [...new Set(seen)].slice(0, mostValues)
+}
+
+const mostValues = 12
+
+function evidenceOf(command: TraceNode): TraceNode[] {
+  return (command.children ?? []).filter(
+    ({ kind, result }) =>
+      kind === 'log' ||
+      (kind === 'list' && (result ?? '').startsWith('yes')) ||
+      (kind === 'dns' && result === 'again'),
+  )
+}
+
+export function all(node: TraceNode, kind: TraceNode['kind']): TraceNode[] {
   return (node.children ?? []).flatMap((child) => [
     ...(child.kind === kind ? [child] : []),
     ...all(child, kind),
   ])
+}
+
+/** `deny hosts = 192.0.2.0/24`: the verb with the conditions that were reached. */
+export function statementText(statement: TraceNode): string {
+  const [first] = conditionsOf(statement).filter(
+    ({ what }) => !/^(?:message|log_message|log_reject_target|logwrite) =/.test(what),
+  )
+  return first === undefined ? statement.what : `${statement.what} ${first.what}`
 }

@@ -4,11 +4,12 @@
  */
 import { PassThrough } from 'node:stream'
 import { fromBytes, toBytes, type ByteString } from '../../../base/text.ts'
-import { newConnection, type ReceiveServices } from '../../../flow/receive/services.ts'
+import { newMessage } from '../../../flow/receive/message-facts.ts'
+import { newConnection } from '../../../flow/receive/services.ts'
 import { runSession } from '../../../flow/receive/session.ts'
-import type { Context, Log, Trace } from '../../../ports.ts'
 import type { Server } from '../../../server/server.ts'
-import { createTrace, traced, tracedDns, type TraceNode } from '../../../server/trace.ts'
+import { traceSession } from '../../../server/session-trace.ts'
+import { type Explanation, traced, tracedDns, type TraceNode } from '../../../server/trace.ts'
 import { IdleWatch } from '../../../wire/idle-watch.ts'
 import { StreamIo } from '../../../wire/stream-io.ts'
 
@@ -38,14 +39,22 @@ export interface DryRun {
 const replyLimitMs = 60_000
 
 export async function dryRun(server: Server, question: Question): Promise<DryRun> {
-  const now = (): number => performance.now()
-  const explanation = createTrace(`a session as if from ${question.from}`, now)
-  let current: Trace = explanation
-  const switching: Trace = {
-    begin: (kind, what, at) => current.begin(kind, what, at),
-    end: () => undefined,
-  }
-  const services = explained(await server.receiving(), server.context(), switching)
+  const replies: Reply[] = []
+  const session = traceSession({
+    what: `a session as if from ${question.from}`,
+    now: () => performance.now(),
+    silent: true,
+    onReply: (command, text) => replies.push({ command, text }),
+  })
+  const base = await server.receiving()
+  const services = session.watched({
+    ...base,
+    context: {
+      ...server.context(),
+      // Nobody waits here for replies before he goes on.
+      settings: { ...server.settings, smtp_enforce_sync: false },
+    },
+  })
   const input = new PassThrough()
   const output = new PassThrough()
   const io = new StreamIo({ input, output, watch: new IdleWatch() })
@@ -62,39 +71,55 @@ export async function dryRun(server: Server, question: Question): Promise<DryRun
     hostChecking: true,
   })
   const client = new Client(input, output)
-  const begin = (command: ByteString): void => {
-    current = explanation.begin('command', command)
-  }
-  const replies: Reply[] = []
-  const take = async (command: ByteString): Promise<ByteString> => {
-    const text = await client.reply()
-    current.end(text)
-    current = explanation
-    replies.push({ command, text })
-    return text
-  }
-  begin('(connects)')
-  const session = runSession(io, connection, services)
-  let last = await take('(connects)')
-  for (const command of commandsOf(question)) {
-    if (!/^[23]/.test(last) && !/^(?:RCPT|RSET|QUIT)/.test(command)) break
-    if (
-      command === 'DATA' &&
-      !replies.some(({ command: said, text }) => said.startsWith('RCPT') && text.startsWith('2'))
-    )
-      break
-    begin(command)
-    client.send(command)
-    last = await take(command)
-    if (command !== 'DATA' || !last.startsWith('354')) continue
-    begin('(the message)')
-    client.sendMessage(question.message ?? '')
-    last = await take('(the message)')
-  }
-  if (!last.startsWith('421')) client.send('QUIT')
+  const running = runSession(io, connection, services)
+  const accepted = await converse(client, question)
   input.end()
-  await session
+  await running
+  const { explanation } = session
+  for (const address of accepted) await routeAsDelivery(server, address, question, explanation)
   return { root: explanation.root, replies }
+}
+
+/** The client's side; gives the recipients that were accepted. */
+async function converse(client: Client, question: Question): Promise<ByteString[]> {
+  const accepted: ByteString[] = []
+  let last = await client.reply()
+  if (!last.startsWith('2')) return accepted
+  for (const command of commandsOf(question)) {
+    if (!/^[23]/.test(last) && !/^(?:RCPT|DATA)/.test(command)) break
+    if (command === 'DATA' && accepted.length === 0) break
+    client.send(command)
+    last = await client.reply()
+    if (command.startsWith('RCPT') && last.startsWith('2')) accepted.push(command.slice(9, -1))
+    if (last.startsWith('421') || last === '') return accepted
+    if (command !== 'DATA' || !last.startsWith('354')) continue
+    client.sendMessage(question.message ?? '')
+    last = await client.reply()
+    if (!last.startsWith('2')) accepted.length = 0
+  }
+  if (last !== '' && !last.startsWith('421')) client.send('QUIT')
+  return accepted
+}
+
+/** What would become of an accepted recipient, as `-bt` tells it. */
+async function routeAsDelivery(
+  server: Server,
+  address: ByteString,
+  { mail }: Question,
+  explanation: Explanation,
+): Promise<void> {
+  const step = explanation.begin('routing', address)
+  const routing = await server.routing()
+  const message = newMessage({
+    receivedAt: server.ports.now(),
+    local: false,
+    originator: { login: server.user.name, uid: server.user.uid, gid: server.user.gid },
+  })
+  message.sender = mail
+  const context = server.context({ message })
+  const ports = traced(tracedDns(context.ports, explanation.here))
+  const tested = await routing.test(address, 'bt', { ...context, ports, trace: step })
+  step.end(tested.lines.join('\n'))
 }
 
 function commandsOf({ helo, mail, rcpt, message }: Question): ByteString[] {
@@ -104,31 +129,6 @@ function commandsOf({ helo, mail, rcpt, message }: Question): ByteString[] {
     ...rcpt.map((address) => `RCPT TO:<${address}>`),
     ...(message === undefined ? [] : ['DATA']),
   ]
-}
-
-/** What the session works with: explained, and with a log that only the explanation has. */
-function explained(services: ReceiveServices, context: Context, trace: Trace): ReceiveServices {
-  const ports = traced(tracedDns(context.ports, trace))
-  return {
-    ...services,
-    context: {
-      ...context,
-      settings: { ...context.settings, smtp_enforce_sync: false },
-      trace,
-      ports: { ...ports, log: loggedInto(trace, ports.log) },
-    },
-  }
-}
-
-function loggedInto(trace: Trace, log: Log): Log {
-  const write = (name: string) => (_id: string | undefined, text: ByteString) =>
-    trace.begin('log', text).end(name)
-  return {
-    selects: (selector) => log.selects(selector),
-    main: write('main log'),
-    reject: write('reject log'),
-    panic: write('panic log'),
-  }
 }
 
 /** The other end of the dialogue. */

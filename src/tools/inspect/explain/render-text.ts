@@ -1,25 +1,85 @@
 /** An explanation for a terminal: first what was decided and where, then every step, indented. */
 import type { TraceNode } from '../../../server/trace.ts'
-import { type Decision, refusals } from './deciding.ts'
+import { type Decision, decisions, statementText } from './deciding.ts'
+import { linesAround } from './source-lines.ts'
+
+/** Lines of a file of the configuration; undefined when it cannot be read. */
+export type Source = (file: string) => readonly string[] | undefined
 
 const mostColumns = 160
 
-export function renderExplanation(root: TraceNode): string {
-  const refused = refusals(root)
-  const head = refused.length === 0 ? 'Nothing was refused.\n' : refused.map(renderDecision).join('\n')
-  return `${head}\nEvery step:\n${(root.children ?? []).map((node) => renderNode(node, '')).join('')}`
+/** @param every all steps too, after the decisions */
+export function renderExplanation(root: TraceNode, source: Source, every: boolean = true): string {
+  const all = decisions(root)
+  const refused = all.filter(({ outcome }) => outcome !== 'accepted')
+  const accepted = all.filter(isWorthTelling)
+  const head = [
+    ...refused.map((each) => renderDecision(each, source)),
+    ...(refused.length === 0 && !isDelivery(root) ? ['Nothing was refused.\n'] : []),
+    ...accepted.map(renderAccepted),
+    ...outcomes(root).map(
+      ({ kind, what, result }) => `${kind} of ${what}\n${indented(result ?? '', '  ')}\n`,
+    ),
+  ]
+  const steps = every
+    ? `\nEvery step:\n${(root.children ?? []).map((node) => renderNode(node, '')).join('')}`
+    : ''
+  return `${head.join('\n')}${steps}`
 }
 
-export function renderDecision({ command, statement, conditions, routers }: Decision): string {
-  const lines = [`${command.what}\n  answered ${(command.result ?? '').split('\n').join('\n           ')}`]
-  if (statement === undefined) lines.push('  no ACL statement decided this')
-  else {
-    lines.push(`  by "${statement.what}" in ${place(statement)}`)
-    for (const condition of conditions)
-      lines.push(`    ${condition.what}\n      -> ${condition.result ?? ''}`)
+/** That a greeting was answered says nothing. */
+export function isWorthTelling({ command, outcome }: Decision): boolean {
+  return outcome === 'accepted' && /^(?:RCPT|AUTH|\(the message|BDAT)/i.test(command.what)
+}
+
+function isDelivery(root: TraceNode): boolean {
+  return (root.children ?? []).every(({ kind }) => kind !== 'command')
+}
+
+/** Where accepted recipients would go, and what transports made of them. */
+export function outcomes(root: TraceNode): TraceNode[] {
+  return (root.children ?? []).filter(
+    ({ kind }) => kind === 'routing' || kind === 'transport' || kind === 'address',
+  )
+}
+
+export function renderDecision(decision: Decision, source: Source): string {
+  const { command, statement, calledFrom, conditions, routers, evidence, outcome } = decision
+  const answer = indented(command.result ?? '', '           ').trimStart()
+  const lines = [
+    `${command.what}\n  answered ${answer}${outcome === 'discarded' ? ' (and throws it away)' : ''}`,
+  ]
+  if (statement === undefined) {
+    lines.push('  no ACL statement decided this')
+    for (const each of evidence) lines.push(`  ${each.kind}: ${oneLine(each.what)}${where(each)}`)
+  } else {
+    lines.push(`  decided by "${oneLine(statementText(statement))}" in ${place(statement)}`)
+    for (const outer of calledFrom)
+      lines.push(`  called by "${oneLine(statementText(outer))}" in ${place(outer)}`)
+    lines.push(...sourceOf(statement, source))
+    for (const { node, saw } of conditions) {
+      lines.push(`    ${oneLine(node.what)}  -> ${oneLine(node.result ?? '')}`)
+      for (const each of saw) lines.push(`        ${oneLine(each)}`)
+    }
   }
-  for (const router of routers) lines.push(`  ${router.result ?? router.what} (${place(router)})`)
+  for (const router of routers) lines.push(`  ${oneLine(router.result ?? router.what)} (${place(router)})`)
   return `${lines.join('\n')}\n`
+}
+
+function renderAccepted({ command, statement }: Decision): string {
+  const by =
+    statement === undefined ? '' : `, by "${oneLine(statementText(statement))}" in ${place(statement)}`
+  return `${command.what}\n  answered ${oneLine(command.result ?? '')}${by}\n`
+}
+
+function sourceOf({ file, line }: TraceNode, source: Source): string[] {
+  if (file === undefined || line === undefined) return []
+  const lines = linesAround(source(file) ?? [], line)
+  const wide = String(lines.at(-1)?.number ?? 0).length
+  return lines.map(
+    ({ number, text, decides }) =>
+      `    ${decides ? '>' : ' '} ${String(number).padStart(wide)} | ${printable(text)}`,
+  )
 }
 
 export function place({ file, line, column }: TraceNode): string {
@@ -27,16 +87,33 @@ export function place({ file, line, column }: TraceNode): string {
   return `${file}:${line}${column === undefined ? '' : `:${column}`}`
 }
 
+function where(node: TraceNode): string {
+  return node.file === undefined ? '' : ` (${place(node)})`
+}
+
 function renderNode(node: TraceNode, indent: string): string {
-  const at = node.file === undefined ? '' : `  (${place(node)})`
   const took = (node.took ?? 0) >= 1 ? `  ${(node.took ?? 0).toFixed(0)} ms` : ''
   const result = node.result === undefined || node.result === '' ? '' : ` -> ${oneLine(node.result)}`
   const children = (node.children ?? []).map((child) => renderNode(child, `${indent}  `)).join('')
   const rest = node.leftOut === undefined ? '' : `${indent}  ... ${node.leftOut} more steps\n`
-  return `${indent}${node.kind} ${oneLine(node.what)}${result}${took}${at}\n${children}${rest}`
+  return `${indent}${node.kind} ${oneLine(node.what)}${result}${took}${where(node)}\n${children}${rest}`
 }
 
-function oneLine(text: string): string {
-  const flat = text.replaceAll('\n', ' | ')
+function indented(text: string, by: string): string {
+  return text
+    .split('\n')
+    .map((line) => `${by}${printable(line)}`)
+    .join('\n')
+}
+
+export function oneLine(text: string): string {
+  const flat = printable(text.replaceAll('\n', ' | '))
   return flat.length > mostColumns ? `${flat.slice(0, mostColumns)}...` : flat
+}
+
+/** What a message brings may hold what moves a terminal's cursor. */
+function printable(text: string): string {
+  return text.replaceAll(/[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, (each) =>
+    each === '\t' ? ' ' : `\\x${each.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
 }
