@@ -9,6 +9,7 @@ import { zipSync } from 'fflate'
 import PostalMime from 'postal-mime'
 import { openHints } from '../src/store/hints/index.ts'
 import { fetchDebian, libraryPath } from './support/debian.ts'
+import { rsaKey } from './support/dkim-world.ts'
 import { type DnsServer, type ScriptedRecord, startDnsServer, type Zone } from './support/dns-server.ts'
 import {
   postern,
@@ -43,6 +44,10 @@ const zone: Zone = {
   '_dmarc.psd TXT': [txt('v=DMARC1; p=reject; psd=y; ruf=mailto:ruf@psd; rua=mailto:agg@psd')],
   '_dmarc.any.test TXT': [txt('v=DMARC1; p=reject; fo=1; ruf=mailto:ruf@any.test')],
   'any.test TXT': [txt('v=spf1 ip4:127.0.0.1 -all')],
+  '_dmarc.onlyspf.test TXT': [txt('v=DMARC1; p=none; fo=s; ruf=mailto:ruf@onlyspf.test')],
+  '_dmarc.onlydkim.test TXT': [txt('v=DMARC1; p=none; fo=d; ruf=mailto:ruf@onlydkim.test')],
+  'onlydkim.test TXT': [txt('v=spf1 ip4:127.0.0.1 -all')],
+  'key._domainkey.onlydkim.test TXT': [txt(...(`v=DKIM1; p=${rsaKey(2048).data}`.match(/.{1,200}/g) ?? []))],
   '_dmarc.rate.test TXT': [txt('v=DMARC1; p=reject; ruf=mailto:ruf@rate.test')],
   '_dmarc.bouncing.test TXT': [
     txt('v=DMARC1; p=quarantine; sp=none; np=reject; t=y; rua=mailto:gone@bouncing.test'),
@@ -249,6 +254,20 @@ test('D19: fo=1 asks for a report when one mechanism fails; the record of a publ
   assert.match(await arrives('ruf@any.test'), /^Identity-Alignment: dkim$/m)
   assert.equal(await send('a@firm.psd'), '550 rejected')
   assert.deepEqual(mailTo('ruf@psd'), [])
+})
+
+test('D19: fo=s asks for a report when SPF fails, and fo=d when a signature does', async () => {
+  assert.match(await send('a@onlyspf.test', { sender: 'a@pass.test' }), /^250/)
+  assert.match(await send('a@onlyspf.test', { sender: 'a@evil.test' }), /^250/)
+  assert.match(await arrives('ruf@onlyspf.test'), /^Auth-Failure: spf$/m)
+  assert.equal(mailTo('ruf@onlyspf.test').length, 1)
+
+  assert.match(await send('a@onlydkim.test', { sender: 'a@onlydkim.test' }), /^250/)
+  const headers =
+    'DKIM-Signature: v=1; a=rsa-sha256; d=onlydkim.test; s=key; h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\r\n'
+  assert.match(await send('a@onlydkim.test', { sender: 'a@onlydkim.test', headers }), /^250/)
+  assert.match(await arrives('ruf@onlydkim.test'), /^Auth-Failure: (?:signature|bodyhash)$/m)
+  assert.equal(mailTo('ruf@onlydkim.test').length, 1)
 })
 
 test('D19: a rate for each address, and reports that stand for those held back', async () => {

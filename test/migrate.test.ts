@@ -168,6 +168,14 @@ begin retry
     assert.equal(status, 0, err)
     assert.match(out, /^1 message taken over$/m)
     assert.match(out, /^1 retry record taken over$/m)
+    const remembered = spawnSync(postern, ['exim_dumpdb', `${folder.path}/queue`, 'retry'], {
+      encoding: 'utf8',
+    })
+    assert.match(
+      remembered.stdout,
+      /T:127\.0\.0\.1:127\.0\.0\.1:1 111 \d+ Connection refused/,
+      remembered.stderr,
+    )
     const listed = spawnSync(postern, ['-C', to, '-bp'], { encoding: 'utf8' })
     assert.match(listed.stdout, /somebody@dead\.example/, listed.stderr)
   } finally {

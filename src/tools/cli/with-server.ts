@@ -7,14 +7,19 @@ import type { Terminal } from './terminal.ts'
 
 /**
  * @param options `config`: the file of -C; undefined: the usual one. `reads`: a folder of another mail system, whose
- * group's rights are kept when root's are given up
+ * group's rights are kept when root's are given up. `delivers`: messages are made, whose deliveries may need other uids
  */
 export async function withServer(
-  { config, reads }: { readonly config: string | undefined; readonly reads?: string | undefined },
+  options: {
+    readonly config: string | undefined
+    readonly reads?: string | undefined
+    readonly delivers?: boolean
+  },
   calledAs: string,
   terminal: Terminal,
   use: (server: Server) => Promise<number>,
 ): Promise<number> {
+  const { config, reads, delivers = false } = options
   const parsed = parseCommandLine('postern', [...(config === undefined ? [] : ['-C', config]), '-bpc'])
   if (parsed.is === 'refused') return 1
   const { prepareServer } = await import('./prepare-server.ts')
@@ -29,15 +34,18 @@ export async function withServer(
   const { lowerPrivilege } = await import('../../server/privileged/helper.ts')
   const gid = reads === undefined ? undefined : groupOf(reads)
   const groups = gid === undefined ? [] : [gid]
-  const lowered = await lowerPrivilege(server, { helper: false, writing: true, groups })
+  const lowered = await lowerPrivilege(server, { helper: delivers, writing: true, groups })
   if ('wrong' in lowered) {
     terminal.err(`${calledAs}: ${lowered.wrong}\n`)
     return 1
   }
   try {
+    // Without this what is put into the hints is lost with the process.
+    await server.store.openHints()
     return await use(server)
   } finally {
     await server.close()
+    lowered.end()
   }
 }
 

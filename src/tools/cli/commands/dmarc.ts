@@ -1,10 +1,9 @@
 /** `postern dmarc report|show|import`: aggregate reports, ours and those of others. */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { ProcessState } from '../../../server/process-state.ts'
 import type { Server } from '../../../server/server.ts'
 import type { Terminal } from '../terminal.ts'
-import { parseCommandLine } from '../parse.ts'
+import { withServer } from '../with-server.ts'
 
 const usage = `usage: postern dmarc report [--today] [--dry-run] [-C FILE]   sends the reports of days that are over
        postern dmarc show [DOMAIN] [-C FILE]                 what is collected, and what others reported
@@ -28,28 +27,12 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   }
   // Read with the caller's rights, before they are given up.
   const files = options.action === 'import' ? options.rest.map(readFile) : []
-  const { prepareServer } = await import('../prepare-server.ts')
-  const flags = options.config === undefined ? [] : ['-C', options.config]
-  const parsed = parseCommandLine('postern', [...flags, '-bpc'])
-  if (parsed.is === 'refused') return 1
-  const program = process.argv[1] ?? 'postern'
-  const prepared = await prepareServer(parsed.invocation, terminal, program, new ProcessState())
-  if (prepared.is === 'ended') return prepared.exitCode
-  const { server } = prepared.call
-  const { lowerPrivilege } = await import('../../../server/privileged/helper.ts')
-  const lowered = await lowerPrivilege(server, { helper: false, writing: true })
-  if ('wrong' in lowered) {
-    terminal.err(`postern dmarc: ${lowered.wrong}\n`)
-    return 1
-  }
-  try {
-    await server.store.openHints()
-    if (options.action === 'show') return await show(server, options, terminal)
-    if (options.action === 'import') return await importFiles(server, files, terminal)
-    return await report(server, options, terminal)
-  } finally {
-    await server.close()
-  }
+  const { action, config } = options
+  return withServer({ config, delivers: action === 'report' }, 'postern dmarc', terminal, (server) => {
+    if (action === 'show') return show(server, options, terminal)
+    if (action === 'import') return importFiles(server, files, terminal)
+    return report(server, options, terminal)
+  })
 }
 
 async function report(server: Server, { today, dryRun }: Options, terminal: Terminal): Promise<number> {

@@ -2,8 +2,7 @@
 import { parseArgs } from 'node:util'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { tlsReports } from '../../../flow/delivery/tls-reports.ts'
-import { ProcessState } from '../../../server/process-state.ts'
-import { parseCommandLine } from '../parse.ts'
+import { withServer } from '../with-server.ts'
 import type { Terminal } from '../terminal.ts'
 
 const usage = `usage: postern tlsrpt [-C FILE] [--day YYYY-MM-DD] [--domain DOMAIN] [--organisation NAME] [--contact ADDRESS] [--remove]
@@ -19,43 +18,21 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     terminal.err(`postern tlsrpt: ${error instanceof Error ? error.message : String(error)}\n${usage}`)
     return 2
   }
-  const { prepareServer } = await import('../prepare-server.ts')
-  const parsed = parseCommandLine('postern', [
-    ...(values.config === undefined ? [] : ['-C', values.config]),
-    '-bpc',
-  ])
-  if (parsed.is === 'refused') return 1
-  const prepared = await prepareServer(
-    parsed.invocation,
-    terminal,
-    process.argv[1] ?? 'postern',
-    new ProcessState(),
-  )
-  if (prepared.is === 'ended') return prepared.exitCode
-  const { server } = prepared.call
-  const { lowerPrivilege } = await import('../../../server/privileged/helper.ts')
-  const lowered = await lowerPrivilege(server, { helper: false, writing: true })
-  if ('wrong' in lowered) {
-    terminal.err(`postern tlsrpt: ${lowered.wrong}\n`)
-    return 1
-  }
-  try {
-    await server.store.openHints()
+  const { config, day, domain, organisation, contact, remove } = values
+  return withServer({ config }, 'postern tlsrpt', terminal, (server) => {
     const { hints } = server.ports
     const reports = tlsReports(hints, {
-      organisation: values.organisation ?? server.facts.primaryHostname,
-      contact: values.contact ?? `postmaster@${server.facts.qualifyDomain}`,
-      day: values.day,
-      domain: values.domain,
+      organisation: organisation ?? server.facts.primaryHostname,
+      contact: contact ?? `postmaster@${server.facts.qualifyDomain}`,
+      day,
+      domain,
     })
     for (const { report, keys } of reports) {
       terminal.out(encodeUtf8(`${JSON.stringify(report)}\n`))
-      if (values.remove) for (const key of keys) hints.remove('tls', key)
+      if (remove) for (const key of keys) hints.remove('tls', key)
     }
-    return 0
-  } finally {
-    await server.close()
-  }
+    return Promise.resolve(0)
+  })
 }
 
 function read(words: readonly string[]) {
