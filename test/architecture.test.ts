@@ -62,6 +62,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'server/configuration-file.ts': ['node:fs'],
   'server/drop-folder.ts': ['node:fs'],
   'server/files.ts': ['node:fs'],
+  'server/follow-log.ts': ['node:fs'],
   'server/log-files.ts': ['node:fs'],
   'server/pid-file.ts': ['node:fs'],
   'server/privileged/helper.ts': ['node:child_process'],

@@ -38,8 +38,8 @@ export interface DaemonOptions {
   >
   /** Takes a message from the drop folder; absent: the folder is not watched. */
   readonly takeDropped?: (message: DroppedMessage, server: Server) => Promise<DropVerdict>
-  /** A worker behind a privileged parent: the parent tells of the start, obeys SIGHUP and says when to end. */
-  readonly worker?: { readonly stop: AbortSignal } | undefined
+  /** A worker behind a privileged parent: the parent tells of the start, obeys SIGHUP and says when to end or to retire. */
+  readonly worker?: { readonly stop: AbortSignal; readonly retire: AbortSignal } | undefined
   /** Called once it listens, with the line of the main log. */
   onStarted?(addresses: readonly ListenAddress[], line: string): void
 }
@@ -143,6 +143,14 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
       if (options.worker === undefined) void reload()
     })
     options.worker?.stop.addEventListener('abort', end)
+    options.worker?.retire.addEventListener('abort', () => {
+      options.state.describe('daemon: others serve now, my sessions go on')
+      endReports()
+      void drop?.close()
+      void service.retire().then(() => {
+        if (!ending) end()
+      })
+    })
   })
   endReports()
   await drop?.close()

@@ -212,7 +212,12 @@ function createStamp(options: LogOptions, milliseconds: boolean): () => string {
   }
 }
 
-function resolvePath(path: string, log: LogName | 'json' | 'debug', options: LogOptions): string {
+/** The file that a path of the setting stands for now. */
+export function resolvePath(
+  path: string,
+  log: LogName | 'json' | 'debug',
+  options: Pick<LogOptions, 'utc' | 'now'>,
+): string {
   if (path === 'stderr') return '/dev/stderr'
   if (path === 'stdout') return '/dev/stdout'
   let name = path.includes('%s') ? path.replace('%s', log) : path

@@ -39,6 +39,8 @@ export interface MailServiceOptions {
 
 /** Sessions get so long to finish their message when the server stops, deliveries too. */
 const drainMs = 10_000
+/** After a reload the old sessions may go on so long. */
+const retirementMs = 3_600_000
 
 export class MailService {
   #server: Server
@@ -143,19 +145,34 @@ export class MailService {
     for (const listener of this.#listeners.values()) await listener.close()
     this.#listeners.clear()
     this.#shutdown.abort()
-    const sessions =
-      this.#sockets.size === 0
-        ? Promise.resolve()
-        : new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
-    await atMost(sessions, drainMs)
+    await atMost(this.#noSessions(), drainMs)
     this.cut()
     const queue = await this.#server.queue()
     await atMost(queue.drain(), drainMs)
   }
 
+  /**
+   * Others have taken the place: no new connections and no queue runs, but the sessions go on until their clients
+   * end them, and what they hand in is delivered. A client that never ends gets 421 after `retirementMs`.
+   */
+  async retire(): Promise<void> {
+    clearInterval(this.#queueTimer)
+    this.#keeper.close()
+    for (const listener of this.#listeners.values()) await listener.close()
+    this.#listeners.clear()
+    const until = Date.now() + retirementMs
+    await atMost(this.#noSessions(), retirementMs)
+    const queue = await this.#server.queue()
+    await atMost(queue.idle(), Math.max(0, until - Date.now()))
+  }
+
   /** Closes every connection now. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async #noSessions(): Promise<void> {
+    if (this.#sockets.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
   }
 
   async #runQueue(request: RunRequest): Promise<void> {

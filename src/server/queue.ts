@@ -121,6 +121,11 @@ export class DeliveryQueue {
     if (log.selects('queue_run')) log.main(undefined, `End ${run} run: pid=${pid}${what}`)
   }
 
+  /** Resolves when nothing is under way and nothing waits for its turn. */
+  async idle(): Promise<void> {
+    while (this.#running > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
+  }
+
   /** Takes nothing new; resolves when what is under way is over. */
   async drain(): Promise<void> {
     this.#stopped = true

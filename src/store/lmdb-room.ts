@@ -59,6 +59,7 @@ function holds(path: string): boolean {
 export class LmdbRoom {
   readonly #path: string
   readonly #fd: number
+  #closed = false
   readonly #copies: boolean
   readonly #head = Buffer.alloc(pageLimit + 160)
   /** Known length of the file; it only grows. */
@@ -86,7 +87,10 @@ export class LmdbRoom {
     return this.#used
   }
 
+  /** A second time does nothing: the number may be another file's by then. */
   close(): void {
+    if (this.#closed) return
+    this.#closed = true
     closeSync(this.#fd)
   }
 

@@ -37,6 +37,8 @@ export type ParentResult = { readonly is: 'ended' } | { readonly is: 'failed'; r
 const firstRestartMs = 500
 const longestRestartMs = 30_000
 const youngMs = 10_000
+/** New workers that do not serve within this time are given up. */
+const startLimitMs = 60_000
 
 /**
  * V8's young generation: its default of 16 MiB grows under load and is not given back, which is most of what idle
@@ -69,6 +71,7 @@ export async function runParent(server: Server, options: ParentOptions): Promise
     let restartMs = firstRestartMs
     let generation: Worker[] = []
     let lastFailure = ''
+    let reloading: 'no' | 'once' | 'once more' = 'no'
 
     const start = (number: number): Worker => {
       const worker = cluster.fork({ POSTERN_WORKER: String(number), [ticketSecretVariable]: ticketSecret })
@@ -123,21 +126,41 @@ export async function runParent(server: Server, options: ParentOptions): Promise
       }, restartMs)
     }
 
-    /** New workers read the configuration; only when all of them serve do the old ones end. */
+    /** New workers read the program and the configuration; only when all of them serve do the old ones retire. */
     function reload(): void {
       if (!started || ending) return
+      // Two at once would leave the new workers of one of them beside those of the other.
+      if (reloading !== 'no') {
+        reloading = 'once more'
+        return
+      }
+      reloading = 'once'
       log.main(undefined, `pid ${process.pid}: SIGHUP received: re-exec daemon`)
       log.reopen()
       const old = generation
       const fresh = startAll()
       const waiting = new Set(fresh)
       let decided = false
-      const keepOld = (why: string): void => {
-        if (decided) return
+      const decide = (): boolean => {
+        if (decided) return false
         decided = true
+        clearTimeout(limit)
+        const again = reloading === 'once more'
+        reloading = 'no'
+        if (again) setImmediate(reload)
+        return true
+      }
+      const keepOld = (why: string): void => {
+        if (!decide()) return
         log.panic(undefined, `the configuration in force is kept: ${why}`)
         for (const each of fresh) if (each.isConnected()) each.send({ type: 'stop' })
       }
+      const limit = setTimeout(() => {
+        keepOld(`the new workers did not begin to serve within ${startLimitMs / 1000} seconds`)
+        setTimeout(() => {
+          for (const each of fresh) each.process.kill('SIGKILL')
+        }, firstRestartMs)
+      }, startLimitMs)
       for (const worker of fresh) {
         worker.on('exit', () => keepOld('the new worker ended'))
         worker.on('message', (raw: unknown) => {
@@ -145,10 +168,10 @@ export async function runParent(server: Server, options: ParentOptions): Promise
           if (message.type === 'failed') keepOld(message.message)
           if (message.type !== 'started' || decided) return
           waiting.delete(worker)
-          if (waiting.size > 0) return
-          decided = true
+          if (waiting.size > 0 || !decide()) return
           generation = fresh
-          for (const each of old) if (each.isConnected()) each.send({ type: 'stop' })
+          // Their sessions go on; whoever connects from now on meets the new ones.
+          for (const each of old) if (each.isConnected()) each.send({ type: 'retire' })
           log.main(undefined, options.startedLine(message.line))
         })
       }

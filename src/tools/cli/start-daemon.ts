@@ -113,15 +113,18 @@ async function runWorker(
   server.context().debug?.('uid', `changed uid/gid: ${user.name} uid=${user.uid} gid=${user.gid}`)
   becomeUser(user.uid, user.gid, user.name)
   const stop = new AbortController()
+  const retire = new AbortController()
   process.on('disconnect', () => stop.abort())
   process.on('message', (raw: unknown) => {
-    if (typeof raw === 'object' && raw !== null && 'type' in raw && raw.type === 'stop') stop.abort()
+    if (typeof raw !== 'object' || raw === null || !('type' in raw)) return
+    if (raw.type === 'stop') stop.abort()
+    if (raw.type === 'retire') retire.abort()
   })
   const first = workerNumber() === 0
   const result = await runDaemon(server, {
     ...daemonOptions(call, { ...how, queueRuns: first ? how.queueRuns : undefined }, override, first),
     pidFile: undefined,
-    worker: { stop: stop.signal },
+    worker: { stop: stop.signal, retire: retire.signal },
     // Of a single worker its own counts are the daemon's.
     ...(workersOf(call, how) > 1 ? { counts: sharedCounts(parent) } : {}),
     onStarted: (addresses, line) => tell({ type: 'started', addresses, line }),

@@ -76,6 +76,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: 'Fetches an OCSP proof for a certificate, verifies it and puts it in a file: ocsp-fetch -c CERT -o FILE.',
     load: () => import('./ocsp-fetch.ts'),
   },
+  reload: {
+    doc: 'The daemon takes up a changed configuration, or with --binary a new version of this program; no session is cut.',
+    load: () => import('./reload.ts'),
+  },
   spool: {
     doc: "Writes the queue as Exim's own spool files, or takes such files in: spool export|import DIR.",
     load: () => import('./spool.ts'),
