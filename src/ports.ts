@@ -16,6 +16,7 @@ import type { Configuration, ListKind } from './language/config/configuration.ts
 import type { MainSettings } from './language/config/options/main.ts'
 import type { Header, Recipient } from './mail/envelope.ts'
 import type { EventName } from './mail/events.ts'
+import type { MetricName } from './mail/metrics.ts'
 
 // ---------------------------------------------------------------------------------------------- facts
 
@@ -634,6 +635,8 @@ export interface Ports {
   ): Promise<HostAddresses>
   /** Fills in `hostName`, `hostAliases`, `hostLookup` of a connection, once. */
   lookUpHostName(connection: ConnectionFacts, context: Context): Promise<void>
+  /** Counts for `/metrics`; absent where nobody reads it. */
+  readonly count?: ((name: MetricName, ...labels: string[]) => void) | undefined
   readonly hints: Hints
   readonly log: Log
   /** Users and groups of the system. */

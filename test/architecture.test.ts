@@ -64,6 +64,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'server/files.ts': ['node:fs'],
   'server/follow-log.ts': ['node:fs'],
   'server/log-files.ts': ['node:fs'],
+  'server/metrics/http.ts': ['node:http'],
   'server/pid-file.ts': ['node:fs'],
   'server/privileged/helper.ts': ['node:child_process'],
   'server/privileged/job-runner.ts': ['node:child_process'],

@@ -10,6 +10,8 @@ import { dropFolderOf } from './drop-folder.ts'
 import type { Counts } from './connection-counts.ts'
 import { describeAddresses, type ListenAddress, listenAddresses } from './listen-addresses.ts'
 import { MailService } from './mail-service.ts'
+import type { Metrics } from './metrics/index.ts'
+import type { Channel } from './privileged/messages.ts'
 import { removePidFile, writePidFile } from './pid-file.ts'
 import type { ProcessState } from './process-state.ts'
 import type { RunRequest } from './queue.ts'
@@ -39,7 +41,9 @@ export interface DaemonOptions {
   /** Takes a message from the drop folder; absent: the folder is not watched. */
   readonly takeDropped?: (message: DroppedMessage, server: Server) => Promise<DropVerdict>
   /** A worker behind a privileged parent: the parent tells of the start, obeys SIGHUP and says when to end or to retire. */
-  readonly worker?: { readonly stop: AbortSignal; readonly retire: AbortSignal } | undefined
+  readonly worker?:
+    | { readonly stop: AbortSignal; readonly retire: AbortSignal; readonly parent?: Channel }
+    | undefined
   /** Called once it listens, with the line of the main log. */
   onStarted?(addresses: readonly ListenAddress[], line: string): void
 }
@@ -113,6 +117,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   const endReports = startDailyReports(() => server)
   service.keepProofs()
   const drop = watchDropFolder()
+  let metrics = await openMetrics()
   options.onStarted?.(service.addresses, startLine(service.addresses.map(withTls), options))
 
   let failure: string | undefined
@@ -147,12 +152,14 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
       options.state.describe('daemon: others serve now, my sessions go on')
       endReports()
       void drop?.close()
+      metrics?.retire()
       void service.retire().then(() => {
         if (!ending) end()
       })
     })
   })
   endReports()
+  await metrics?.close()
   await drop?.close()
   if (pidFile !== undefined) removePidFile(pidFile, process.pid)
   await server.close()
@@ -175,6 +182,18 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
       server.log.main(undefined, `no drop folder for local users: ${why}`)
       return undefined
     }
+  }
+
+  async function openMetrics(): Promise<Metrics | undefined> {
+    const { counters } = server.store
+    if (server.settings.metrics_listen === undefined || counters === undefined) return undefined
+    const { startMetrics } = await import('./metrics/index.ts')
+    return startMetrics({
+      server: () => server,
+      counters,
+      sessions: () => service.sessions,
+      channel: options.worker?.parent,
+    })
   }
 
   function announce(): void {
@@ -208,6 +227,8 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
     server.retire()
     server = result.server
     service.replace(server)
+    await metrics?.close()
+    metrics = await openMetrics()
     announce()
   }
 }

@@ -75,6 +75,11 @@ export class MailService {
     this.#counts = options.counts ?? new ConnectionCounts()
   }
 
+  /** How many connections there are now. */
+  get sessions(): number {
+    return this.#sockets.size
+  }
+
   /** What is really listened on. */
   get addresses(): ListenAddress[] {
     return [...this.#listeners.values()].flatMap((listener) =>
@@ -217,6 +222,7 @@ export class MailService {
       if (due.is === 'unknown') return refuse(server, socket, connection, { ...due, is: 'refused' })
       const client: Client = { host, counts, perHost: due.is === 'no' || !countsClient(server) }
       const verdict = await this.#decide(server, connection, client)
+      server.ports.count?.('connections_total', verdict.is === 'welcome' ? 'welcome' : 'refused')
       if (verdict.is !== 'welcome') return refuse(server, socket, connection, verdict)
       const { queueWhy } = verdict
       if (due.is === 'no') return await this.#converse(server, socket, connection, queueWhy)
@@ -292,6 +298,7 @@ export class MailService {
       ? await upgrade(this.#tls, socket, server.context({ connection }), true)
       : undefined
     if (secured?.is === 'failed') return
+    const { count } = server.ports
     const stream = secured?.socket ?? socket
     const io = new StreamIo({
       input: stream,
@@ -313,6 +320,7 @@ export class MailService {
     }
     if (onConnect) await services.auth?.afterTls(server.context({ connection }))
     await runSession(io, connection, services)
+    if (connection.tls !== undefined) count?.('tls_sessions_total', 'in', connection.tls.version)
   }
 
   /** The load average, asked for at most once a second. */

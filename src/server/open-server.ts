@@ -22,6 +22,7 @@ import type { ContextParts, Server } from './server.ts'
 import { watchPorts } from './debug-ports.ts'
 import { shownLog } from './shown-log.ts'
 import { StoreRoom } from './store-room.ts'
+import { metricsProblem } from './metrics/place.ts'
 import { createPorts } from './wire.ts'
 
 export interface OpenOptions {
@@ -154,7 +155,18 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     },
   )
 
-  const ports = options.debug === undefined ? made : watchPorts(made, options.debug)
+  const badMetrics =
+    settings.metrics_listen === undefined
+      ? undefined
+      : metricsProblem(settings.metrics_listen, settings.metrics_hosts !== undefined)
+  if (badMetrics !== undefined) return { is: 'wrong', message: badMetrics }
+  let counted: Ports = made
+  if (settings.metrics_listen !== undefined && !options.brief) {
+    const { Counters } = await import('./metrics/counters.ts')
+    const { countPorts } = await import('./metrics/count-ports.ts')
+    counted = countPorts(made, (store.counters ??= new Counters()))
+  }
+  const ports = options.debug === undefined ? counted : watchPorts(counted, options.debug)
   late.ports = ports
 
   function context(parts: ContextParts = {}): Context {

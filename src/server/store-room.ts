@@ -7,6 +7,7 @@ import type { Hints } from '../ports.ts'
 import type { FileOwner } from '../store/spool/disk.ts'
 import type { EventTarget } from '../wire/event-target.ts'
 import type { EventStream } from './event-stream.ts'
+import type { Counters } from './metrics/counters.ts'
 import type { Spool } from '../store/spool/api.ts'
 import { createMemoryHints } from '../store/hints/memory.ts'
 
@@ -29,6 +30,8 @@ export class StoreRoom {
   readonly #options: StoreRoomOptions
   readonly hints: Hints
   #directory = ''
+  /** Numbers for `/metrics`, from the first configuration that wants them. */
+  counters: Counters | undefined
   #whenFailed: ((why: string) => void) | undefined
   #reading: Promise<Spool> | undefined
   #writing: Promise<Spool> | undefined

@@ -30,6 +30,8 @@ export async function recordBatch(attempt: Attempt, result: TransportResult, loc
   let first = true
   for (const one of result.addresses) {
     raised.push(...addressEvents(one, local))
+    if (one.outcome.is !== 'deferred' || one.outcome.notTried !== true)
+      attempt.context.ports.count?.('deliveries_total', one.routed.transport.name, one.outcome.is)
     if (one.outcome.is === 'delivered') {
       recordDelivered(attempt, one, one.outcome, local, first)
       first = false
@@ -405,6 +407,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
   if (!retryOnly || attempt.selects('retry_defer')) {
     attempt.log(deferredLine(deferral, attempt.selects), { event: 'deferral' })
   }
+  if (!retryOnly) attempt.context.ports.count?.('deliveries_total', '', 'deferred')
   attempt.note(deferredBody(deferral, attempt.selects))
   if (unrouted.freeze === true) attempt.freezeWanted ??= ''
   const domain = unrouted.address.slice(unrouted.address.lastIndexOf('@') + 1)

@@ -85,6 +85,7 @@ async function perform(session: Session, input: Extract<LineResult, { is: 'line'
 async function step(session: Session, command: Command | undefined, argument: ByteString): Promise<Next> {
   const between = betweenChunks(session, command)
   if (between !== undefined) return between
+  session.context.ports.count?.('commands_total', command?.name ?? 'unknown')
   if (command === undefined) return unrecognised(session)
   if (command.bare === true && argument !== '')
     return clientError(session, 'syntax', 501, 'unexpected argument data')

@@ -10,6 +10,7 @@ import { removePidFile, writePidFile } from '../pid-file.ts'
 import type { ProcessState } from '../process-state.ts'
 import type { Server } from '../server.ts'
 import { eximVersion } from '../version.ts'
+import { MetricsKeeper } from '../metrics/keeper.ts'
 import { CountKeeper } from '../shared-counts.ts'
 import { JobRunner } from './job-runner.ts'
 import type { Channel } from './messages.ts'
@@ -56,6 +57,7 @@ export async function runParent(server: Server, options: ParentOptions): Promise
     runner = new JobRunner({ neverUids: () => never, loginOf: (uid) => accounts.byUid(uid)?.name })
   }
   const keeper = new CountKeeper()
+  const metrics = new MetricsKeeper()
   cluster.schedulingPolicy = cluster.SCHED_NONE
   cluster.setupPrimary({
     args: process.argv.slice(2),
@@ -83,6 +85,7 @@ export async function runParent(server: Server, options: ParentOptions): Promise
       }
       runner?.attach(channel)
       keeper.attach(channel)
+      metrics.attach(channel, number)
       worker.on('message', (raw: unknown) => heard(worker, raw))
       worker.on('exit', (code, signal) =>
         gone(worker, number, Date.now() - since, signal ?? `exit code ${code}`),

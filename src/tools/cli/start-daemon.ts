@@ -124,7 +124,7 @@ async function runWorker(
   const result = await runDaemon(server, {
     ...daemonOptions(call, { ...how, queueRuns: first ? how.queueRuns : undefined }, override, first),
     pidFile: undefined,
-    worker: { stop: stop.signal, retire: retire.signal },
+    worker: { parent, stop: stop.signal, retire: retire.signal },
     // Of a single worker its own counts are the daemon's.
     ...(workersOf(call, how) > 1 ? { counts: sharedCounts(parent) } : {}),
     onStarted: (addresses, line) => tell({ type: 'started', addresses, line }),

@@ -283,6 +283,8 @@ class SmtpDelivery {
         this.#environment.pool.drop(poolKey)
         return { tried: true }
       }
+      if (kept === undefined && opened.tls !== undefined)
+        this.#context.ports.count?.('tls_sessions_total', 'out', opened.tls.version)
       const sent = this.#pending
       const result = await this.#send(opened, place, signed)
       // The server closed a kept connection just as we began: nothing was said, so begin again on a new one.
@@ -414,6 +416,7 @@ class SmtpDelivery {
   async #tellOfTls(wish: TlsWish | undefined, place: Place, sendingIp: string | undefined): Promise<void> {
     if (wish === undefined) return
     const { end, failure } = wish.seen
+    if (end === 'failed') this.#context.ports.count?.('tls_failures_total', 'out')
     if (end === 'clear' && failure !== undefined && failure.result !== 'starttls-not-supported') {
       this.#context.ports.log.main(
         this.#environment.claim.id,

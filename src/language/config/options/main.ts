@@ -1216,6 +1216,20 @@ export const mainOptions = {
     since: '0.1',
     doc: 'Largest message accepted; zero means any.',
   },
+  metrics_hosts: {
+    type: 'hostList',
+    default: undefined,
+    tier: 'B',
+    since: '0.1',
+    doc: "Hosts that may read /metrics; unset: this host alone; Postern's own option.",
+  },
+  metrics_listen: {
+    type: 'string',
+    default: undefined,
+    tier: 'B',
+    since: '0.1',
+    doc: "Address and port where /metrics is served over HTTP, such as 127.0.0.1:9125; Postern's own option.",
+  },
   move_frozen_messages: {
     type: 'boolean',
     default: false,

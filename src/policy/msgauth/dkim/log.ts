@@ -24,6 +24,7 @@ export function logSignature(signature: DkimSignature, context: Context): void {
   const { log } = context.ports
   const text = signatureLine(signature)
   context.debug?.('acl', text)
+  context.ports.count?.('dkim_results_total', signature.status)
   if (!log.selects('dkim_verbose')) return
   log.main(context.message?.id, text, {
     event: 'dkim:result',

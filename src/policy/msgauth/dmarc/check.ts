@@ -172,6 +172,7 @@ function logResult(
   message: MessageFacts,
 ): void {
   const { log } = context.ports
+  context.ports.count?.('dmarc_results_total', evaluation.result)
   const { policy, spf, dkim, result, author, mode, problem } = evaluation
   const id = message.id || undefined
   const yesNo = (is: boolean): string => (is ? 'yes' : 'no')

@@ -109,6 +109,7 @@ function debugAndLog(facts: SpfFacts, query: Query, result: SpfResult, context: 
   const why = 'mechanism' in result ? result.mechanism : result.problem
   const text = `SPF: ${facts.result}${facts.guessed ? ' (guessed)' : ''} ${facts.identity}=${clean(query.domain)} ip=${formatIp(query.ip)} helo=${clean(query.helo)} (${clean(why)})`
   context.debug?.('acl', text)
+  context.ports.count?.('spf_results_total', facts.result)
   if (!context.ports.log.selects('spf_verbose')) return
   const id = context.message?.id
   context.ports.log.main(id === '' ? undefined : id, text, {

@@ -1,0 +1,110 @@
+/** `metrics_listen`: counts what this process does and tells it, with what its fellow workers count, as `/metrics`. */
+import { parseIp, unmapped, formatIp } from '../../base/ip.ts'
+import { metricNames, metrics } from '../../mail/metrics.ts'
+import type { Channel } from '../privileged/messages.ts'
+import type { Server } from '../server.ts'
+import { type Counters, type MetricValues, sum } from './counters.ts'
+import { exposition, type Told } from './exposition.ts'
+import { isLoopback, listenPlace } from './place.ts'
+import { LoopWatch, QueueCount, tellLookups, tellProcess } from './gauges.ts'
+import { serveMetrics } from './http.ts'
+import { type AllMetrics, askParent } from './keeper.ts'
+
+export interface MetricsOptions {
+  /** The configuration in force. */
+  server(): Server
+  readonly counters: Counters
+  sessions(): number
+  /** To the parent of several workers. */
+  readonly channel: Channel | undefined
+}
+
+export interface Metrics {
+  /** Others answer from now on; what this process goes on to count still goes into the sums. */
+  retire(): void
+  close(): Promise<void>
+}
+
+export async function startMetrics(options: MetricsOptions): Promise<Metrics> {
+  const { counters } = options
+  const loop = new LoopWatch()
+  const queue = new QueueCount()
+
+  /** Of this process; the queue belongs to none. */
+  const own = async (): Promise<readonly MetricValues[]> => {
+    counters.set('sessions', options.sessions())
+    loop.tell(counters)
+    tellProcess(counters)
+    tellLookups(counters, options.server().lookupCounts())
+    return counters.values().filter(({ name }) => !name.startsWith('queue_'))
+  }
+  const ofQueue = async (): Promise<readonly MetricValues[]> => {
+    const server = options.server()
+    await queue.tell(counters, await server.spool('write'), server.ports.now())
+    return counters.values().filter(({ name }) => name.startsWith('queue_'))
+  }
+  const all: AllMetrics =
+    options.channel === undefined
+      ? {
+          ask: async () => [{ worker: '0', values: await own() }],
+          leave: async () => undefined,
+          close: () => undefined,
+        }
+      : askParent(options.channel, own)
+
+  const page = async (path: string): Promise<string | undefined> => {
+    if (path !== '/metrics' && path !== '/metrics/workers') return undefined
+    const told = await all.ask()
+    const workers = told.filter(({ worker }) => worker !== undefined)
+    if (path === '/metrics/workers') return exposition(workers)
+    const total: Told = {
+      worker: undefined,
+      values: [...sum(told.map(({ values }) => values)), ...(await ofQueue())],
+    }
+    return exposition([total, ...workers.map(apart)])
+  }
+
+  const { settings, log, ports } = options.server()
+  const at = listenPlace(settings.metrics_listen ?? '')
+  const served =
+    'wrong' in at
+      ? at
+      : await serveMetrics({
+          ...at,
+          page,
+          async allowed(peer) {
+            const parsed = parseIp(peer)
+            if (parsed === undefined) return false
+            const address = formatIp(unmapped(parsed))
+            const server = options.server()
+            const list = server.settings.metrics_hosts
+            if (list === undefined) return isLoopback(address)
+            return (await ports.matchList('host', list, { address }, server.context())).is === 'match'
+          },
+          onError: (problem) => log.main(undefined, `metrics: ${problem}`),
+        })
+  // Mail goes on without.
+  if ('wrong' in served)
+    log.panic(undefined, `metrics_listen = ${settings.metrics_listen ?? ''}: ${served.wrong}`)
+  let listening = 'close' in served
+  const retire = (): void => {
+    if (listening && 'close' in served) served.close()
+    listening = false
+  }
+  return {
+    retire,
+    async close() {
+      retire()
+      await all.leave()
+      all.close()
+      loop.close()
+    },
+  }
+}
+
+/** Only what is told of each process by itself. */
+function apart({ worker, values }: Told): Told {
+  return { worker, values: values.filter(({ name }) => ownNames.has(name)) }
+}
+
+const ownNames: ReadonlySet<string> = new Set(metricNames.filter((name) => metrics[name].perWorker === true))
