@@ -98,6 +98,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'tools/cli/with-server.ts': ['node:fs'],
   'tools/host/door.ts': ['node:child_process', 'node:fs'],
   'tools/inspect/host-view.ts': ['node:fs'],
+  'tools/inspect/test/find-files.ts': ['node:fs'],
+  'tools/inspect/test/yaml-text.ts': ['yaml'],
   'tools/migrate/find-tree.ts': ['node:fs'],
   'wire/dns/exchange.ts': ['node:dgram', 'node:net'],
   'wire/dns/message.ts': ['dns-packet'],
@@ -117,7 +119,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
 }
 
 const guarded =
-  /^(node:(net|tls|fs|dns|dgram|child_process|http|https|http2|cluster|worker_threads|vm)(\/.*)?|lmdb|@peculiar\/.*|koffi|dns-packet|fast-xml-parser|fflate|iconv-lite|ioredis|ldapts|pg|mysql2.*|node-sqlite3-wasm|node:sqlite)$/
+  /^(node:(net|tls|fs|dns|dgram|child_process|http|https|http2|cluster|worker_threads|vm)(\/.*)?|lmdb|@peculiar\/.*|koffi|dns-packet|fast-xml-parser|fflate|iconv-lite|ioredis|ldapts|pg|mysql2.*|node-sqlite3-wasm|node:sqlite|yaml)$/
 
 interface Import {
   readonly from: string

@@ -7,6 +7,7 @@ import type { Diagnostic } from '../base/diagnostic.ts'
 import { encodeUtf8, type ByteString } from '../base/text.ts'
 import type { Configuration } from '../language/config/configuration.ts'
 import { readConfiguration } from '../language/config/read.ts'
+import type { Accounts } from '../ports.ts'
 import { buildValues } from './build-table.ts'
 import { collectRegistries, type LateCheck } from './registries.ts'
 
@@ -18,6 +19,10 @@ export interface ConfigurationRequest {
   readonly defines?: ReadonlyMap<string, ByteString> | undefined
   /** For a call that uses no driver and no ACL: what is wrong in theirs is left to those that do. */
   readonly settingsOnly?: boolean
+  /** Where names of users are looked up; left out: this host's. */
+  readonly accounts?: Accounts
+  /** For a process that does nothing with its rights: whose the file is does not matter. */
+  readonly anyOwner?: boolean
 }
 
 export type Loaded =
@@ -33,7 +38,7 @@ export async function loadConfiguration(request: ConfigurationRequest): Promise<
     finishReading(read, request.settingsOnly === true ? undefined : checks)
   const common = {
     readFile,
-    registries: collectRegistries((check) => checks.push(check)),
+    registries: collectRegistries((check) => checks.push(check), request.accounts),
     defines: request.defines ?? new Map<string, string>(),
   }
   if (request.embedded !== undefined) {
@@ -45,7 +50,7 @@ export async function loadConfiguration(request: ConfigurationRequest): Promise<
   if (file === undefined) {
     return { is: 'none', message: `non-existent configuration file(s): ${candidates.join(':')}` }
   }
-  const wrong = wrongOwner(file)
+  const wrong = request.anyOwner === true ? undefined : wrongOwner(file)
   if (wrong !== undefined) return { is: 'none', message: wrong }
   return finish(readConfiguration({ ...common, file }))
 }

@@ -5,6 +5,7 @@
 import { randomInt } from 'node:crypto'
 import type { Awaitable } from '../base/outcome.ts'
 import type { Text } from '../base/text.ts'
+import type { Doors } from '../language/expand/doors/doors.ts'
 import { createExpander } from '../language/expand/index.ts'
 import { createListMatcher } from '../language/lists/index.ts'
 import { createEvents, type EventSink } from './events.ts'
@@ -34,6 +35,9 @@ export interface Resources {
   /** Asked each time: the log is known only after `log_file_path` has been expanded. */
   log(): Log
   readonly now?: () => number
+  readonly random?: (limit: number) => number
+  /** Commands and sockets of expansions; left out: the real ones. */
+  readonly doors?: Partial<Doors>
   /** Where events go beside the actions. */
   readonly eventSink?: EventSink | undefined
 }
@@ -51,7 +55,7 @@ export interface PluggedPorts extends Ports {
 }
 
 export function createPorts(resources: Resources, parts: LazyParts): PluggedPorts {
-  const expander = createExpander()
+  const expander = createExpander(resources.doors === undefined ? {} : { doors: resources.doors })
   const lists = createListMatcher()
   const events = createEvents({
     expand: (text, context) => expander.expand(text, context),
@@ -97,6 +101,6 @@ export function createPorts(resources: Resources, parts: LazyParts): PluggedPort
     accounts: resources.accounts,
     files: resources.files,
     now: resources.now ?? Date.now,
-    random: (limit) => (limit > 1 ? randomInt(limit) : 0),
+    random: resources.random ?? ((limit) => (limit > 1 ? randomInt(limit) : 0)),
   }
 }

@@ -134,6 +134,7 @@ async function accept(
   if (handedOn !== undefined) return handedOn
   const spooled = session.connection.hostChecking ? undefined : await commit(session, receiver, envelope)
   if (spooled === 'refused') return 'continue'
+  if (session.connection.hostChecking) session.services.rehearsed?.(envelope, transaction.context)
   logReceived(session, transaction, acceptance, envelope)
   session.messagesAccepted++
   await frozenByAcl(session, transaction, envelope)
@@ -231,7 +232,8 @@ function answer(session: Session, transaction: Transaction, acceptance: Acceptan
     return session.reply(code, `${acceptance.before}${text}`)
   }
   session.reply(250, `${acceptance.before}OK id=${message.id}`)
-  if (session.connection.hostChecking) session.remark('**** SMTP testing: that is not a real message id!')
+  if (session.connection.hostChecking && session.services.rehearsed === undefined)
+    session.remark('**** SMTP testing: that is not a real message id!')
 }
 
 /** `control = fakereject`, `fakedefer`. */

@@ -115,6 +115,8 @@ export interface ReceiveServices {
   readonly watch?: SessionWatch | undefined
   /** Called once a message is on disk and its client has (or is about to get) the answer. */
   accepted(message: SpooledMessage, how: Accepted): void
+  /** Told of each message that would be kept if this were more than a test (`hostChecking`). */
+  rehearsed?(envelope: Envelope, context: Context): void
   /** Fires when the server stops: sessions that wait for a command get 421. */
   readonly shutdown: AbortSignal
   /** `-odq`, `-odqs` and the like; undefined: as configured. */

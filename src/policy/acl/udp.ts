@@ -2,6 +2,9 @@
 import { createSocket } from 'node:dgram'
 import { type ByteString, toBytes } from '../../base/text.ts'
 
+/** Under which a connection that is only played keeps who takes its packets instead. */
+export const packetKey = 'takes UDP packets'
+
 /** Longest wait for the packet to leave. */
 const LIMIT_MS = 2000
 

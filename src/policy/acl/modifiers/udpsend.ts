@@ -2,7 +2,7 @@ import { textOf } from '../../../base/text.ts'
 import { parseIp } from '../../../base/ip.ts'
 import type { Context } from '../../../ports.ts'
 import { type ActingModifier, errorOf, type Modified } from '../row.ts'
-import { sendDatagram } from '../udp.ts'
+import { packetKey, sendDatagram } from '../udp.ts'
 
 export const udpsend: ActingModifier = {
   kind: 'modifier',
@@ -28,6 +28,8 @@ async function send(context: Context, host: string, port: number, contents: stri
     return { is: 'defer', logMessage: `no IP address found for host ${host} in "udpsend" modifier` }
   }
   context.debug?.('acl', `udpsend [${address}]:${port} ${contents}`)
+  const take = context.connection?.extra.get(packetKey)
+  if (typeof take === 'function') return void take(address, port, contents)
   const problem = await sendDatagram(address, port, contents)
   if (problem === undefined) context.debug?.('acl', `udpsend ${contents.length} bytes`)
   else context.debug?.('acl', `udpsend failed: ${problem}`)

@@ -88,6 +88,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: 'Runs the daemon in the foreground with a configuration that works at once.',
     load: () => import('./start.ts'),
   },
+  test: {
+    doc: 'Runs the tests that stand beside a configuration, offline, and tells what is not as they expect.',
+    load: () => import('./test.ts'),
+  },
   uninstall: {
     doc: 'Takes back what install did; queue, logs and settings stay without --purge.',
     load: () => import('./uninstall.ts'),

@@ -1,0 +1,54 @@
+/**
+ * What a session that is played offline may ask of the world: everything that is neither the configuration nor the
+ * engine. `stated-world.ts` answers from a record, `recorded-world.ts` asks the real one and writes down what it said.
+ */
+import type { Doors } from '../../language/expand/doors/doors.ts'
+import type { Callout } from '../../flow/callout-types.ts'
+import type { Accounts, Files, Ports, ProxyFacts, TlsFacts } from '../../ports.ts'
+
+export interface World {
+  readonly dns: Ports['dns']
+  readonly hostAddresses: Ports['hostAddresses']
+  readonly lookUpHostName: Ports['lookUpHostName']
+  /** Databases; lookups in files read the world's files. */
+  readonly lookup: Ports['lookup']
+  readonly accounts: Accounts
+  readonly files: Files
+  readonly runCommand: Doors['runCommand']
+  readonly askSocket: Doors['askSocket']
+  readonly callout: Callout
+  readonly hostname: string
+  readonly interfaces: readonly string[]
+  now(): number
+  random(limit: number): number
+}
+
+/** The client's end of a connection, and what is known of it before it says a word. */
+export interface ClientFacts {
+  readonly address: string
+  readonly port: number
+  readonly interfaceAddress: string
+  readonly interfacePort: number
+  /** Undefined: found out when the configuration asks; null: there is none. */
+  readonly name: string | null | undefined
+  readonly tls: TlsFacts | undefined
+  readonly proxy: ProxyFacts | undefined
+  readonly authenticated:
+    | { readonly id: string; readonly by: string; readonly sender: string | undefined }
+    | undefined
+}
+
+/** Lookup types whose answers come from the machine's files: the engine itself looks there. */
+export const fileLookups: ReadonlySet<string> = new Set([
+  'cdb',
+  'dnsdb',
+  'dsearch',
+  'iplsearch',
+  'json',
+  'lsearch',
+  'nwildlsearch',
+  'passwd',
+  'spf',
+  'testdb',
+  'wildlsearch',
+])
