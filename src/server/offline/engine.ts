@@ -99,6 +99,7 @@ export function createOfflineEngine(configuration: Configuration): OfflineEngine
         read: (path, limit) => now().files.read(path, limit),
         stat: (path) => now().files.stat(path),
         list: (path) => now().files.list(path),
+        space: (path) => now().files.space(path),
         // What a user may see of a stated file is what everybody may.
         asUser: {
           read: async (_ids, path, limit) => now().files.read(path, limit),

@@ -307,6 +307,7 @@ function filesOf(stated: Stated, missed: Missed): Files {
       const file = look(path)
       return 'error' in file ? file : statOf(path, file, stated)
     },
+    space: () => ({ freeBytes: 2 ** 40, freeInodes: 2 ** 20 }),
     list(path) {
       const file = look(path)
       if ('error' in file) return file
