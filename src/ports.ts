@@ -200,6 +200,8 @@ export interface MessageFacts {
   firstDelivery: boolean
   manuallyThawed: boolean
   local: boolean
+  /** Whether the client may leave out domains; undefined: it may not. */
+  allowUnqualified?: { readonly senders: boolean; readonly recipients: boolean }
   originator: { readonly login: ByteString; readonly uid: number; readonly gid: number }
   /** Room for what later capabilities keep for a message (`spf`, `dkim`, `dmarc`, `spam` ...). */
   readonly extra: Map<string, unknown>

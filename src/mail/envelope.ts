@@ -77,6 +77,8 @@ export interface Envelope {
   /** True when submitted locally by a non-SMTP way or `-bs` (Exim: `-local`). */
   readonly local: boolean
   readonly localErrorMessage?: boolean
+  /** Whether the client could leave out domains. */
+  readonly allowUnqualified?: { readonly senders: boolean; readonly recipients: boolean }
   readonly bodyLines: number
   readonly bodyZeros: number
   /** Bytes of the body as delivered with LF line ends. */

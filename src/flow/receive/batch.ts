@@ -136,9 +136,10 @@ class Batch {
       originator: originatorOf(session),
     })
     const own = `${connection.caller?.login ?? 'unknown'}@${context.server.qualifyDomain}`
-    const sender = (await maySetSender(connection, given, context)) ? given : own
+    const chosen = await maySetSender(connection, given, context)
+    const sender = chosen ? given : own
     message.rawSender = sender
-    message.local = sender === own
+    message.local = !chosen
     message.sender = (await session.services.rewriting?.sender(sender, { ...context, message })) ?? sender
     session.transaction = {
       message,

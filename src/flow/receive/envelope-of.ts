@@ -29,10 +29,8 @@ export function makeEnvelope(
     protocol: connection.protocol,
     ...(host === undefined ? {} : { host }),
     ...(connection.ident === undefined ? {} : { ident: connection.ident }),
-    ...(connection.authenticatedId === undefined ? {} : { authenticatedId: connection.authenticatedId }),
-    ...(connection.authenticatedSender === undefined
-      ? {}
-      : { authenticatedSender: connection.authenticatedSender }),
+    ...identity(connection, message.local),
+    ...(message.allowUnqualified === undefined ? {} : { allowUnqualified: message.allowUnqualified }),
     local: message.local,
     bodyLines: receiver.bodyLines,
     bodyZeros: receiver.bodyZeros,
@@ -52,6 +50,18 @@ export function makeEnvelope(
     ...(arcOf(message) === undefined ? {} : { extra: { arc: arcOf(message)?.state } }),
     firstDelivery: true,
     done: [],
+  }
+}
+
+/** A caller who chose a sender in a dialogue does not count as authenticated under the own name. */
+function identity(
+  { caller, authenticatedBy, authenticatedId: id, authenticatedSender: sender }: ConnectionFacts,
+  local: boolean,
+): Pick<Envelope, 'authenticatedId' | 'authenticatedSender'> {
+  if (!local && caller !== undefined && authenticatedBy === undefined && id === caller.login) return {}
+  return {
+    ...(id === undefined ? {} : { authenticatedId: id }),
+    ...(sender === undefined ? {} : { authenticatedSender: sender }),
   }
 }
 

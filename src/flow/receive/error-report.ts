@@ -106,10 +106,11 @@ async function send(
       ident: login,
       local: false,
       localErrorMessage: true,
+      allowUnqualified: { senders: true, recipients: true },
       bodyLines: body.split('\n').length - 1,
       bodyZeros: 0,
       bodySize: body.length,
-      maxReceivedLineLength: 0,
+      maxReceivedLineLength: body.split('\n').reduce((most, line) => Math.max(most, line.length), 0),
       firstDelivery: true,
       done: [],
     }

@@ -65,8 +65,8 @@ export async function fixSubmission(
   const headers = [...given]
   const resent = headers.some((header) => header.type !== '*' && /^resent-/i.test(header.text))
   const prefix = resent ? 'Resent-' : ''
+  completeLogin(headers, prefix, submission, context)
   const created = await addMessageId(headers, prefix, submission, context)
-  completeLogin(headers, submission, context)
   addFrom(headers, prefix, submission, context)
   const sender = fixSender(headers, prefix, submission, context)
   if (!has(headers, `${prefix}Date`)) {
@@ -102,21 +102,22 @@ async function addMessageId(
   return true
 }
 
-/** `From: login` of a message without dialogue becomes the full address. */
-function completeLogin(headers: Header[], submission: Submission, context: Context): void {
+/** `From: login` (in a message that is sent again: `Resent-From:`) of a message without dialogue becomes the full address. */
+function completeLogin(headers: Header[], prefix: string, submission: Submission, context: Context): void {
   const caller = submission.caller
   if (caller === undefined || !submission.notSmtp) return
-  const added: { after: number; header: Header }[] = []
+  const added: Header[] = []
   headers.forEach((header, index) => {
-    if (header.type !== 'F') return
+    if (header.type !== 'F' || !isNamed(header, `${prefix}From`)) return
     const body = headerBody(header.text).trim()
     if (body.toLowerCase() !== caller.login.toLowerCase()) return
     headers[index] = removed(header)
     const name = submission.fullName ?? caller.name
     const shown = `${name === '' ? '' : phrase(name)} <${ownAddress(caller.login, context)}>`
-    added.push({ after: index, header: makeHeader(`${headerName(header.text) ?? 'From'}: ${shown}\n`) })
+    const field = headerName(header.text) ?? 'From'
+    added.push(makeHeader(`${field}: ${shown}\n`))
   })
-  for (const { after, header } of added.toReversed()) headers.splice(after + 1, 0, header)
+  headers.push(...added)
 }
 
 function addFrom(headers: Header[], prefix: string, submission: Submission, context: Context): void {
@@ -138,7 +139,7 @@ function createdAddress(
     if (caller === undefined) return undefined
     // A bounce has no sender to show.
     if (submission.sender === '') return undefined
-    if (submission.sender === ownAddress(caller.login, context))
+    if (submission.sender === ownAddress(caller.login, context) && context.message?.local !== false)
       return constructed(submission, caller.login, context)
     // Another sender than the caller has no name but the one that was given with it.
     return named(submission.fullName ?? '', submission.sender)

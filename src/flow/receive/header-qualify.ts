@@ -17,10 +17,12 @@ export async function qualifyHeaders(
   localToo: boolean,
 ): Promise<Header[]> {
   const { settings, context } = session
-  const local = !session.remote && localToo
+  const local = (!session.remote || session.connection.kind === 'local') && localToo
   const senders = local || (await clientMatches(settings.sender_unqualified_hosts, context))
   const recipients = local || (await clientMatches(settings.recipient_unqualified_hosts, context))
   if (!senders && !recipients) return [...headers]
+  const message = session.transaction?.message
+  if (message !== undefined) message.allowUnqualified = { senders, recipients }
   const { qualifyDomain, qualifyRecipient } = context.server
   return headers.flatMap((header) => {
     if (senders && senderTypes.includes(header.type)) return qualifyHeader(header, qualifyDomain)

@@ -55,6 +55,8 @@ export function recipientsFromHeaders(
     if (header.type === '*' || !names.has(name)) return header
     for (const item of splitAddressList(headerBody(header.text))) {
       const one = readOne(item.text, how)
+      // A comment alone, as in "To: (none)", names nobody.
+      if ('problem' in one && one.problem === 'empty address') continue
       if ('problem' in one) bad.push(one)
       else if (!seen.has(one.address)) {
         seen.add(one.address)

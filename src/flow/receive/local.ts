@@ -131,7 +131,7 @@ async function begin(session: Session, submission: LocalSubmission): Promise<Tra
 /** A local caller counts as authenticated under the own name, unless another sender was chosen. */
 function setOwnIdentity(connection: ConnectionFacts, own: ByteString | undefined): void {
   const login = connection.caller?.login
-  if (connection.hostAddress !== undefined || connection.authenticatedBy !== undefined) return
+  if (connection.authenticatedBy !== undefined) return
   const given = connection.authenticatedId
   if (given !== undefined && given !== login) return
   connection.authenticatedId = own === undefined ? undefined : login

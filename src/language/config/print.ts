@@ -7,6 +7,7 @@ import type { OptionTable } from './options/table.ts'
 import { transportOptions } from './options/transport.ts'
 import { notDisplayable, printOption } from './print-values.ts'
 import { configText } from './print-config.ts'
+import { workedOut } from './worked-out.ts'
 import type { DriverTable, Registries } from './registries.ts'
 
 export interface PrintRequest {
@@ -20,6 +21,8 @@ export interface PrintRequest {
   readonly nameless?: boolean
   /** Main options whose value is found out when the program starts: `primary_hostname`, `exim_user`, `log_file_path`. */
   readonly effective?: ReadonlyMap<string, string>
+  /** The name of a user's main group. */
+  readonly groupOf?: (user: string) => string | undefined
   /** The environment as `keep_environment` and `add_environment` leave it. */
   readonly environment?: Readonly<Record<string, string | undefined>>
   /** For the first line of `-bP config`: `Exim Configuration (4.99)`. */
@@ -127,11 +130,18 @@ const generic: Readonly<Record<DriverKind, OptionTable>> = {
 function driverLines(request: PrintRequest, kind: DriverKind, instance: Instance<object>): string[] {
   const { configuration, admin, nameless = false } = request
   const settings = new Map<string, unknown>(Object.entries(instance.settings))
+  const facts = {
+    groupOf: request.groupOf ?? (() => undefined),
+    primaryHostname: request.effective?.get('primary_hostname') ?? '',
+  }
   const section = (table: OptionTable, owner: string): string[] =>
     Object.entries(table).flatMap(([name, row]) => {
       if (row.sets !== undefined) return []
       const hidden = configuration.hidden.has(`${owner}.${name}`) && !admin
-      const value = settings.get(name) ?? (name === 'public_name' ? instance.name : undefined)
+      const value =
+        workedOut(kind, instance, name, facts) ??
+        settings.get(name) ??
+        (name === 'public_name' ? instance.name : undefined)
       return [printOption({ name, row, value, setAt: instance.setAt.get(name), hidden, nameless })]
     })
   const own = driverTable(request, kind)[instance.driver]?.options ?? {}

@@ -46,7 +46,8 @@ function optionLines(envelope: Envelope): ByteString[] {
   if (host?.interfaceAddress !== undefined) {
     value('interface_address', `[${host.interfaceAddress}]:${host.interfacePort ?? 0}`)
   }
-  value('ident', host?.ident ?? envelope.ident, host?.ident !== undefined)
+  const ident = host?.ident ?? envelope.ident
+  value('ident', ident, host !== undefined && ident !== envelope.originator.login)
   value('received_protocol', envelope.protocol)
   for (const [name, variable] of Object.entries(envelope.aclVariables ?? {})) {
     const kind = name.startsWith('c') ? 'aclc' : 'aclm'
@@ -57,8 +58,12 @@ function optionLines(envelope: Envelope): ByteString[] {
   if (envelope.spoolFileWireformat !== true) lines.push(`-body_linecount ${envelope.bodyLines}`)
   lines.push(`-max_received_linelength ${envelope.maxReceivedLineLength}`)
   if (envelope.bodyZeros > 0) lines.push(`-body_zerocount ${envelope.bodyZeros}`)
-  value('auth_id', envelope.authenticatedId, true)
-  value('auth_sender', envelope.authenticatedSender, true)
+  // The name of a local caller is not from outside.
+  const own = host?.authenticated === undefined && envelope.authenticatedId === envelope.originator.login
+  value('auth_id', envelope.authenticatedId, !own)
+  value('auth_sender', envelope.authenticatedSender, !own)
+  flag('allow_unqualified_recipient', envelope.allowUnqualified?.recipients)
+  flag('allow_unqualified_sender', envelope.allowUnqualified?.senders)
   flag('deliver_firsttime', envelope.firstDelivery)
   if (envelope.frozenAt !== undefined) lines.push(`-frozen ${Math.floor(envelope.frozenAt / 1000)}`)
   flag('local', envelope.local)

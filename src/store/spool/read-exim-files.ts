@@ -50,7 +50,8 @@ const knownOptions = new Set(
   `received_time_usec received_time_complete helo_name host_address host_name host_auth interface_address ident
    received_protocol spool_file_wireformat body_linecount max_received_linelength body_zerocount auth_id auth_sender
    deliver_firsttime frozen local localerror manual_thaw sender_set_untrusted tls_certificate_verified tls_cipher
-   tls_peerdn tls_sni tls_ver smtputf8 utf8_downcvt utf8_optdowncvt dsn_envid dsn_ret`.split(/\s+/),
+   tls_peerdn tls_sni tls_ver smtputf8 utf8_downcvt utf8_optdowncvt dsn_envid dsn_ret
+   allow_unqualified_recipient allow_unqualified_sender`.split(/\s+/),
 )
 
 function readOptions(reader: LineReader): Options | string {
@@ -104,6 +105,13 @@ function fromOptions(
       authenticatedId: text('auth_id'),
       authenticatedSender: text('auth_sender'),
       localErrorMessage: flag('localerror'),
+      allowUnqualified:
+        values.has('allow_unqualified_recipient') || values.has('allow_unqualified_sender')
+          ? {
+              senders: values.has('allow_unqualified_sender'),
+              recipients: values.has('allow_unqualified_recipient'),
+            }
+          : undefined,
       spoolFileWireformat: flag('spool_file_wireformat'),
       smtputf8: flag('smtputf8'),
       utf8Downconvert: flag('utf8_downcvt') === true ? 1 : flag('utf8_optdowncvt') === true ? -1 : undefined,

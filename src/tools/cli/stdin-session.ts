@@ -36,7 +36,9 @@ export function describedConnection(
     startedAt: Date.now(),
     countAtStart: 1,
     hostChecking: known.hostChecking ?? false,
-    ident: trusted('-oMt') ?? (host === undefined ? caller.login : undefined),
+    // The caller's name too where -oMa tells of a host: Exim manual, -oMt.
+    ident:
+      trusted('-oMt') ?? (known.host === undefined && known.hostChecking !== true ? caller.login : undefined),
     ...(host === undefined || known.kind !== 'smtp'
       ? { caller: { uid: caller.uid, gid: caller.gid, login: caller.login, trusted: rights.trusted } }
       : {}),
@@ -50,9 +52,10 @@ export function describedConnection(
     connection.hostLookup = 'found'
   }
   connection.authenticatedBy = trusted('-oMaa')
-  connection.authenticatedId = trusted('-oMai') ?? (host === undefined ? caller.login : undefined)
+  const own = host === undefined || known.kind === 'local'
+  connection.authenticatedId = trusted('-oMai') ?? (own ? caller.login : undefined)
   connection.authenticatedSender =
-    trusted('-oMas') ?? (host === undefined ? `${caller.login}@${server.facts.qualifyDomain}` : undefined)
+    trusted('-oMas') ?? (own ? `${caller.login}@${server.facts.qualifyDomain}` : undefined)
   return connection
 }
 

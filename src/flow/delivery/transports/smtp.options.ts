@@ -210,7 +210,7 @@ export const smtpOptions = {
   },
   host_name_extract: {
     type: 'expandList',
-    default: '${if and { {match {$host} {.outlook.com\\$}} {match {$item} {\\N^250-([\\w.]+)\\s\\N}} } {$1}}',
+    default: '${if and {{match{$host}{.outlook.com\\$}} {match{$item}{\\N^250-([\\w.]+)\\s\\N}}} {$1}}',
     tier: 'B',
     since: '0.1',
     doc: "Pattern that takes a host's own name out of its answer to EHLO, for TLS resumption.",

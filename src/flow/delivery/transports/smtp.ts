@@ -629,7 +629,8 @@ class SmtpDelivery {
   }
 
   #hostOutcome(place: Place, key: string, error: DeliveryError | undefined, ofMessage: boolean): HostOutcome {
-    const about = ` H=${place.name} [${place.address}]`
+    const port = this.#context.ports.log.selects('outgoing_port') ? `:${place.port}` : ''
+    const about = ` H=${place.name} [${place.address}]${port}`
     return {
       retryKey: ofMessage ? messageRetryKey(key, this.#environment.claim.id) : key,
       hostName: place.name,

@@ -88,7 +88,10 @@ async function begin(
   if (before !== undefined) Object.assign(message.controls, before)
   const context = { ...session.context, message }
   // A local caller who is not trusted cannot choose the envelope sender.
-  const sender = (await maySetSender(session.connection, given, context)) ? given : ownAddress(session)
+  const chosen = await maySetSender(session.connection, given, context)
+  const sender = chosen ? given : ownAddress(session)
+  // Who may choose has chosen, be it the own address.
+  if (chosen) message.local = false
   message.rawSender = sender
   message.size = size
   message.smtputf8 = utf8

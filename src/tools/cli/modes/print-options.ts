@@ -24,6 +24,10 @@ export function run({ invocation, server, terminal, rights }: ServerCall): numbe
     admin: rights.admin,
     nameless: has(invocation, '-n'),
     effective,
+    groupOf: (user) => {
+      const account = /^\d+$/.test(user) ? undefined : server.accounts.byName(user)
+      return account === undefined ? undefined : server.accounts.groupByGid(account.gid)?.name
+    },
     environment: keptEnvironment(server.settings.keep_environment, server.settings.add_environment),
     version: eximVersion,
   })
