@@ -1,7 +1,8 @@
 /** What is measured when somebody asks: memory, the event loop, lookups, the queue. */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import type { LookupCounts } from '../../language/lookups/counters.ts'
-import type { QueueEntry, Spool } from '../../store/spool/api.ts'
+import type { Spool } from '../../store/spool/api.ts'
+import { queueStates, type QueueState, stateOf } from '../../store/spool/queue-state.ts'
 import type { Counters } from './counters.ts'
 
 const windowMs = 15_000
@@ -74,14 +75,6 @@ export const ages: readonly (readonly [name: string, seconds: number])[] = [
   ['3d', 259_200],
   ['older', Number.POSITIVE_INFINITY],
 ]
-export const states = ['new', 'deferred', 'frozen', 'delivering'] as const
-export type QueueState = (typeof states)[number]
-
-export function stateOf(entry: QueueEntry): QueueState {
-  if (entry.frozen) return 'frozen'
-  if (entry.claimedBy !== undefined) return 'delivering'
-  return entry.firstDelivery ? 'new' : 'deferred'
-}
 
 export function ageOf(seconds: number): string {
   return ages.find(([, most]) => seconds <= most)?.[0] ?? 'older'
@@ -119,7 +112,7 @@ async function count(counters: Counters, spool: Spool, now: number): Promise<voi
     found.set(key, (found.get(key) ?? 0) + 1)
     if (seconds > (oldest.get(state) ?? 0)) oldest.set(state, seconds)
   }
-  for (const state of states) {
+  for (const state of queueStates) {
     for (const [age] of ages) counters.set('queue_messages', found.get(`${state} ${age}`) ?? 0, state, age)
     counters.set('queue_oldest_seconds', Math.round(oldest.get(state) ?? 0), state)
   }

@@ -10,6 +10,8 @@ export interface Terminal {
   readonly input: NodeJS.ReadableStream
   /** True when a person types. */
   readonly interactive: boolean
+  /** True when a person sees standard error. */
+  readonly watched?: boolean
 }
 
 export function processTerminal(): Terminal {
@@ -18,6 +20,7 @@ export function processTerminal(): Terminal {
     err: (text) => void process.stderr.write(text, 'latin1'),
     input: process.stdin,
     interactive: process.stdin.isTTY === true,
+    watched: process.stderr.isTTY === true,
   }
 }
 

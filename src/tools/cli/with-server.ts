@@ -3,24 +3,27 @@ import { statSync } from 'node:fs'
 import { ProcessState } from '../../server/process-state.ts'
 import type { Server } from '../../server/server.ts'
 import { parseCommandLine } from './parse.ts'
+import type { ServerCall } from './call.ts'
 import type { Terminal } from './terminal.ts'
 
 /**
  * @param options `config`: the file of -C; undefined: the usual one. `reads`: a folder of another mail system, whose
- * group's rights are kept when root's are given up. `delivers`: messages are made, whose deliveries may need other uids
+ * group's rights are kept when root's are given up. `delivers`: messages are made, whose deliveries may need other uids;
+ * `asks`: flags that do the same, so that only those who may use them may do it
  */
 export async function withServer(
   options: {
     readonly config: string | undefined
     readonly reads?: string | undefined
     readonly delivers?: boolean
+    readonly asks?: readonly string[]
   },
   calledAs: string,
   terminal: Terminal,
-  use: (server: Server) => Promise<number>,
+  use: (server: Server, call: ServerCall) => Promise<number>,
 ): Promise<number> {
-  const { config, reads, delivers = false } = options
-  const parsed = parseCommandLine('postern', [...(config === undefined ? [] : ['-C', config]), '-bpc'])
+  const { config, reads, delivers = false, asks = ['-bpc'] } = options
+  const parsed = parseCommandLine('postern', [...(config === undefined ? [] : ['-C', config]), ...asks])
   if (parsed.is === 'refused') return 1
   const { prepareServer } = await import('./prepare-server.ts')
   const prepared = await prepareServer(
@@ -42,7 +45,7 @@ export async function withServer(
   try {
     // Without this what is put into the hints is lost with the process.
     await server.store.openHints()
-    return await use(server)
+    return await use(server, { ...prepared.call, invocation: parsed.invocation, terminal })
   } finally {
     await server.close()
     lowered.end()

@@ -80,6 +80,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: 'The daemon takes up a changed configuration, or with --binary a new version of this program; no session is cut.',
     load: () => import('./reload.ts'),
   },
+  queue: {
+    doc: 'Finds messages of the queue; freezes, thaws, retries, removes or bounces all that are found.',
+    load: () => import('./queue.ts'),
+  },
   spool: {
     doc: "Writes the queue as Exim's own spool files, or takes such files in: spool export|import DIR.",
     load: () => import('./spool.ts'),

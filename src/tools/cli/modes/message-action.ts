@@ -65,7 +65,19 @@ export async function run(call: ServerCall): Promise<number> {
   }
 }
 
-async function actOn(id: string, flag: string, action: Action, work: Omit<Work, 'claim'>): Promise<Done> {
+/** What `postern queue` does with many. */
+export const bulkActions = {
+  freeze: { flag: '-Mf', action: freeze },
+  thaw: { flag: '-Mt', action: thaw },
+  remove: { flag: '-Mrm', action: remove },
+} as const
+
+export async function actOn(
+  id: string,
+  flag: string,
+  action: Action,
+  work: Omit<Work, 'claim'>,
+): Promise<Done> {
   const claim = await work.spool.claim(id)
   if (claim === undefined) {
     if (work.spool.entry(id) !== undefined) return { ok: false, says: `Message ${id} is locked` }
