@@ -74,6 +74,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'server/service-ports.ts': ['node:fs'],
   'store/drop.ts': ['node:fs'],
   'store/events/journal.ts': ['node:fs'],
+  'store/explanations.ts': ['node:fs', 'node:fs/promises'],
   'store/hints/index.ts': ['lmdb', 'node:fs'],
   'store/lmdb-file.ts': ['node:fs'],
   'store/lmdb-room.ts': ['node:fs'],

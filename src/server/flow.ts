@@ -108,7 +108,12 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     const made = createDelivery(deps)
     delivery = made
     const deliver = async (claim: Claim, order: DeliveryOrder): Promise<void> => {
-      await made.deliver(claim, options.pretend ? { ...order, pretend: true } : order)
+      const recorded = server.recorder?.delivery(claim.id, server.ports)
+      try {
+        await made.deliver(claim, options.pretend ? { ...order, pretend: true } : order, recorded?.watched)
+      } finally {
+        recorded?.finish()
+      }
     }
     return new DeliveryQueue({
       spool,

@@ -319,7 +319,12 @@ export class MailService {
       load: this.#loadNow,
     }
     if (onConnect) await services.auth?.afterTls(server.context({ connection }))
-    await runSession(io, connection, services)
+    const recorded = server.recorder?.session(connection)
+    if (recorded === undefined) await runSession(io, connection, services)
+    else {
+      await runSession(io, connection, recorded.watched(services))
+      recorded.finish()
+    }
     if (connection.tls !== undefined) count?.('tls_sessions_total', 'in', connection.tls.version)
   }
 

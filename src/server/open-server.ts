@@ -244,6 +244,11 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   if (options.show !== undefined) log = shownLog(log, options.show)
   for (const line of early) line()
 
+  const recorder =
+    options.brief || settings.explain_store <= 0
+      ? undefined
+      : await store.recorder(settings.explain_store, user)
+
   const qualify = (address: ByteString, domain: ByteString): ByteString => {
     const parsed = parseAddress(address)
     if (parsed.is === 'error') return address
@@ -260,6 +265,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     logPaths,
     pidFilePath,
     user,
+    recorder,
     accounts,
     store,
     context,

@@ -14,6 +14,7 @@ import type { Spool } from '../store/spool/api.ts'
 import type { LogFiles } from './log-files.ts'
 import type { DeliveryQueue } from './queue.ts'
 import type { AsUser } from './privileged/run-as.ts'
+import type { Recorder } from './recorder.ts'
 import type { RunTimeUser } from './run-time-user.ts'
 import type { StoreRoom } from './store-room.ts'
 
@@ -55,6 +56,8 @@ export interface Server {
   qualifyRecipient(address: ByteString): ByteString
   /** A bug, not a result: one line in the panic log. */
   fault(where: string, error: unknown): void
+  /** Keeps explanations; undefined: `explain_store` is 0, or this is a short call. */
+  readonly recorder: Recorder | undefined
   /** Takes over deliveries and looks at files under other uids once there is somebody who can do them. */
   setAsUser(asUser: AsUser): void
   /** Another configuration is in force: what only this one uses is closed once its sessions are over. */

@@ -1,17 +1,25 @@
 /** The explanation of one session: its commands and answers, and under each what was asked to decide it. */
 import type { ByteString } from '../base/text.ts'
 import type { ReceiveServices, SessionWatch } from '../flow/receive/services.ts'
-import type { Log, LogFacts, RejectOptions, Trace } from '../ports.ts'
+import type { Log, LogFacts, Ports, RejectOptions, Trace } from '../ports.ts'
 import { createTrace, type Explanation, traced, tracedDns, type TraceLimits } from './trace.ts'
 
-export interface SessionTrace {
+/** A session, or a part of a long one. */
+export interface SessionPart {
   readonly explanation: Explanation
+  readonly id: string
+  /** Messages that log lines named. */
+  readonly messageIds: Set<string>
+  /** A command was refused. */
+  refused: boolean
+  commands: number
+}
+
+export interface SessionTrace {
+  /** The part that is under way. */
+  readonly part: SessionPart
   /** The services with everything written down. */
   watched(services: ReceiveServices): ReceiveServices
-  /** Ids of messages that log lines named. */
-  readonly messageIds: ReadonlySet<string>
-  /** A command was refused. */
-  readonly refused: boolean
 }
 
 export interface SessionTraceOptions {
@@ -24,6 +32,8 @@ export interface SessionTraceOptions {
   readonly silent?: boolean
   /** Told of each answer to a command. */
   readonly onReply?: (command: ByteString, text: ByteString) => void
+  /** Told of a part that is full, before the next message begins another. Left out: there is but one. */
+  readonly onPart?: (part: SessionPart) => void
 }
 
 /** What stands in place of a command that is none. */
@@ -31,15 +41,31 @@ export const connecting = '(connects)'
 export const theMessage = '(the message)'
 
 export function traceSession(options: SessionTraceOptions): SessionTrace {
-  const explanation = createTrace(options.what, options.now, options.limits)
-  const messageIds = new Set<string>()
+  let parts = 0
+  const begin = (): SessionPart => {
+    const suffix = ++parts === 1 ? '' : `-${parts}`
+    const what = parts === 1 ? options.what : `${options.what}, part ${parts}`
+    const explanation = createTrace(what, options.now, options.limits)
+    return {
+      explanation,
+      id: `${options.id ?? ''}${suffix}`,
+      messageIds: new Set(),
+      refused: false,
+      commands: 0,
+    }
+  }
+  let part = begin()
   let name: ByteString = connecting
-  let command: Trace | undefined = explanation.begin('command', name)
-  let refused = false
+  let command: Trace | undefined = part.explanation.begin('command', name)
   const next = (text: ByteString): void => {
     command?.end('')
+    if (options.onPart !== undefined && part.explanation.fill > 0.5 && /^MAIL/i.test(text)) {
+      options.onPart(part)
+      part = begin()
+    }
     name = text
-    command = explanation.begin('command', text)
+    part.commands++
+    command = part.explanation.begin('command', text)
   }
   const watch: SessionWatch = {
     command: next,
@@ -47,64 +73,81 @@ export function traceSession(options: SessionTraceOptions): SessionTrace {
       const answer = text.replaceAll('\r', '').trimEnd()
       // A challenge of AUTH: the command goes on.
       if (answer.startsWith('334')) return
-      if (command === undefined) explanation.begin('reply', answer).end('')
+      if (command === undefined) part.explanation.begin('reply', answer).end('')
       else command.end(answer)
       command = undefined
-      if (/^[45]/.test(answer)) refused = true
+      if (/^[45]/.test(answer)) part.refused = true
       options.onReply?.(name, answer)
       if (answer.startsWith('354')) next(theMessage)
     },
-    secret: (text) => explanation.conceal(text),
+    secret: (text) => part.explanation.conceal(text),
   }
   const top: Trace = {
-    begin: (kind, what, at) => (command ?? explanation).begin(kind, what, at),
+    begin: (kind, what, at) => (command ?? part.explanation).begin(kind, what, at),
+    end: () => undefined,
+  }
+  const here: Trace = {
+    begin: (kind, what, at) => part.explanation.here.begin(kind, what, at),
     end: () => undefined,
   }
   return {
-    explanation,
-    messageIds,
-    get refused() {
-      return refused
+    get part() {
+      return part
     },
     watched(services) {
       const { context } = services
-      const log = loggedInto(explanation.here, messageIds, options, () => context.ports.log)
-      const ports = traced(tracedDns(context.ports, explanation.here))
-      Object.defineProperty(ports, 'log', { value: log })
+      const ports = recordingPorts(context.ports, here, {
+        silent: options.silent === true,
+        traceId: () => (options.id === undefined ? undefined : part.id),
+        onId: (id) => part.messageIds.add(id),
+      })
       return { ...services, watch, context: { ...context, trace: top, ports } }
     },
   }
 }
 
+interface Recording {
+  /** Log lines go no further. */
+  readonly silent: boolean
+  /** Named in the JSON log. */
+  traceId(): string | undefined
+  /** Told of each message that a log line is about. */
+  onId(id: string): void
+}
+
+/** Ports that write down what they are asked and what is logged. */
+export function recordingPorts(ports: Ports, here: Trace, recording: Recording): Ports {
+  const made = traced(tracedDns(ports, here))
+  Object.defineProperty(made, 'log', { value: recordingLog(ports, here, recording) })
+  return made
+}
+
 /** A log whose lines stand in the explanation too; the JSON log names the explanation. */
-export function loggedInto(
-  here: Trace,
-  messageIds: Set<string>,
-  { id: traceId, silent }: Pick<SessionTraceOptions, 'id' | 'silent'>,
-  log: () => Log,
-): Log {
+function recordingLog(ports: Ports, here: Trace, recording: Recording): Log {
+  const { silent } = recording
   const note = (id: string | undefined, text: ByteString, which: string): void => {
-    if (id !== undefined && id !== '') messageIds.add(id)
-    here.begin('log', text.replace(secretOfAuth, '$1 ****')).end(which)
+    if (id !== undefined && id !== '') recording.onId(id)
+    here.begin('log', text.includes('AUTH') ? text.replace(secretOfAuth, '$1 ****') : text).end(which)
   }
-  const named = (facts: LogFacts | undefined): LogFacts | undefined =>
-    traceId === undefined ? facts : { ...facts, trace: traceId }
-  const passOn = silent !== true
+  const named = (facts: LogFacts | undefined): LogFacts | undefined => {
+    const trace = recording.traceId()
+    return trace === undefined ? facts : { ...facts, trace }
+  }
   return {
-    selects: (selector) => log().selects(selector),
+    selects: (selector) => ports.log.selects(selector),
     main(id, text, facts) {
       note(id, text, 'main log')
-      if (passOn) log().main(id, text, named(facts))
+      if (!silent) ports.log.main(id, text, named(facts))
     },
     reject(id, text, how: RejectOptions = {}) {
       note(id, text, 'reject log')
-      if (!passOn) return
+      if (silent) return
       const facts = named(how.facts)
-      log().reject(id, text, facts === undefined ? how : { ...how, facts })
+      ports.log.reject(id, text, facts === undefined ? how : { ...how, facts })
     },
     panic(id, text, facts) {
       note(id, text, 'panic log')
-      if (passOn) log().panic(id, text, named(facts))
+      if (!silent) ports.log.panic(id, text, named(facts))
     },
   }
 }

@@ -8,6 +8,8 @@ import type { FileOwner } from '../store/spool/disk.ts'
 import type { EventTarget } from '../wire/event-target.ts'
 import type { EventStream } from './event-stream.ts'
 import type { Counters } from './metrics/counters.ts'
+import type { Recorder } from './recorder.ts'
+import type { ExplanationWriter } from '../store/explanations.ts'
 import type { Spool } from '../store/spool/api.ts'
 import { createMemoryHints } from '../store/hints/memory.ts'
 
@@ -26,6 +28,11 @@ const tidyEveryMs = 86_400_000
 /** A daemon that is started anew each night tidies too. */
 const firstTidyMs = 300_000
 
+/** Where explanations are kept below a spool. */
+export function explanationsOf(spoolDirectory: string): string {
+  return `${spoolDirectory}/explain`
+}
+
 export class StoreRoom {
   readonly #options: StoreRoomOptions
   readonly hints: Hints
@@ -38,6 +45,7 @@ export class StoreRoom {
   #written: Spool | undefined
   #opening: Promise<void> | undefined
   #events: EventStream | undefined
+  #explanations: ExplanationWriter | undefined
   #eventTarget: EventTarget | undefined
   #current: Hints = createMemoryHints()
   #closeHints: (() => Promise<void>) | undefined
@@ -109,6 +117,20 @@ export class StoreRoom {
     return undefined
   }
 
+  /** Explanations of the latest sessions: `explain_store`. */
+  async recorder(most: number, owner: FileOwner): Promise<Recorder> {
+    const { openExplanations } = await import('../store/explanations.ts')
+    const { createRecorder } = await import('./recorder.ts')
+    this.#explanations ??= openExplanations({
+      directory: explanationsOf(this.#directory),
+      most,
+      owner,
+      log: (line) => this.#options.log(line),
+    })
+    this.#explanations.keep(most)
+    return createRecorder(this.#explanations)
+  }
+
   /** Undefined: there is none. */
   get events(): EventStream | undefined {
     return this.#events
@@ -116,6 +138,7 @@ export class StoreRoom {
 
   async close(): Promise<void> {
     await this.#events?.close()
+    await this.#explanations?.close()
     for (const opened of [this.#reading, this.#writing]) {
       if (opened === undefined) continue
       const spool = await opened.catch(() => undefined)

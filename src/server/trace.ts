@@ -38,6 +38,8 @@ export interface Explanation extends Trace {
   readonly root: TraceNode
   /** Begins steps within whatever step is under way: for work that has no context of its own. */
   readonly here: Trace
+  /** How much of the room for steps is taken, 0 to 1. */
+  readonly fill: number
   /** From now on nothing that is written down shows this. */
   conceal(secret: ByteString): void
 }
@@ -60,14 +62,20 @@ export function createTrace(
   const lane: Lane = { current: undefined }
   const root = new Step({ kind: 'message', what: shown(what, writer), at: 0 }, writer, lane, undefined)
   lane.current = root
-  return Object.assign(root, {
+  return {
     root: root.node,
+    begin: (kind, inner, at) => root.begin(kind, inner, at),
+    end: (result) => root.end(result),
+    within: (context) => root.within(context),
     here: hereOf(lane),
-    conceal: (secret: ByteString) => {
+    get fill() {
+      return writer.nodes / limits.nodes
+    },
+    conceal(secret) {
       // A shorter one would hide half of what is written.
       if (secret.length >= 4 && writer.secrets.length < mostSecrets) writer.secrets.push(secret)
     },
-  })
+  }
 }
 
 const mostSecrets = 50

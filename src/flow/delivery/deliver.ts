@@ -1,7 +1,7 @@
 /** One delivery attempt of one message, from routing to its end. Source: ARCHITECTURE, steps 10 to 15. */
 import { isFailure } from '../../base/outcome.ts'
 import { taint, type ByteString } from '../../base/text.ts'
-import type { Context } from '../../ports.ts'
+import type { Context, Trace } from '../../ports.ts'
 import type { Claim } from '../../store/spool/api.ts'
 import { type RoutedAddress, waitingNumbers } from '../routed.ts'
 import { Attempt, type DeliveryOptions, type SharedState } from './attempt.ts'
@@ -351,13 +351,34 @@ async function runBatch(
   const names = addresses.map((one) => one.address).join(' ')
   context.debug?.('transport', `${local ? 'local delivery' : 'remote delivery'} to ${names}`)
   context.debug?.('transport', `${first.transport.name} transport entered (driver ${first.transport.driver})`)
-  const tried = early ?? (await runLimited(driver, batch, context, environment))
+  const step = context.trace?.begin('transport', `${first.transport.name} to ${names}`, first.transport.at)
+  const within = step === undefined ? context : (step.within?.(context) ?? { ...context, trace: step })
+  const tried = early ?? (await runLimited(driver, batch, within, environment))
+  if (step !== undefined) tellTried(tried, step)
   context.debug?.('transport', `leaving ${first.transport.name} transport`)
   for (const { routed, outcome } of tried.addresses) {
     context.debug?.('deliver', `post-process ${routed.address}: ${outcome.is}`)
   }
   const result = local ? await withShadow(tried, batch, transportDrivers, context, environment) : tried
   await recordBatch(attempt, result, local)
+}
+
+/** For an explanation: the hosts that were tried, and what became of each address. */
+function tellTried({ hosts, addresses }: TransportResult, step: Trace): void {
+  for (const { hostName, place, error } of hosts) {
+    const where = place === undefined ? hostName : `${place.name} [${place.address}]:${place.port}`
+    step
+      .begin('host', where)
+      .end(error === undefined ? 'took it' : (error.message ?? error.errorText ?? 'failed'))
+  }
+  for (const { routed, outcome } of addresses) {
+    const told =
+      outcome.is === 'delivered'
+        ? `delivered${outcome.confirmation === undefined ? '' : `: ${outcome.confirmation}`}`
+        : `${outcome.is}: ${outcome.error.message ?? outcome.error.errorText ?? ''}`
+    step.begin('reply', routed.address).end(told)
+  }
+  step.end(addresses.map(({ outcome }) => outcome.is).join(', '))
 }
 
 /** Source: Exim manual, "max_parallel": beyond the limit the addresses wait for a later run. */

@@ -3,7 +3,7 @@ import type { Expandable } from '../../base/expandable.ts'
 import type { Awaitable } from '../../base/outcome.ts'
 import type { ByteString } from '../../base/text.ts'
 import type { Header, Recipient } from '../../mail/envelope.ts'
-import type { Context, Ports, ServerFacts } from '../../ports.ts'
+import type { Context, Ports, ServerFacts, Trace } from '../../ports.ts'
 import type { MainSettings } from '../../language/config/options/main.ts'
 import type { TransportInstance } from '../../language/config/configuration.ts'
 import type { DomainChange, GeneratedAddresses, RoutingResult, SystemFiltered } from '../routed.ts'
@@ -26,11 +26,20 @@ export type Submitted =
   | { readonly is: 'accepted'; readonly id: string }
   | { readonly is: 'refused'; readonly message: string }
 
+/** Somebody who wants to know why a delivery goes as it goes. */
+export interface Watched {
+  readonly trace: Trace
+  /** The ports with everything written down. */
+  readonly ports: Ports
+}
+
 export interface DeliveryDeps {
   readonly server: ServerFacts
   readonly settings: MainSettings
   readonly ports: Ports
   readonly transports: ReadonlyMap<string, TransportInstance>
+  /** The explanation that the delivery writes. */
+  readonly trace?: Trace | undefined
   /** Set by `-d` and `-v`. */
   readonly debug?: Context['debug']
   /** Runs the recipients through the routers. */

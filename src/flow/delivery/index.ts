@@ -2,7 +2,7 @@
 import type { Claim } from '../../store/spool/api.ts'
 import type { DeliveryOptions } from './attempt.ts'
 import { deliverMessage } from './deliver.ts'
-import type { DeliveryDeps } from './deps.ts'
+import type { DeliveryDeps, Watched } from './deps.ts'
 import { ConnectionPool } from './pool.ts'
 import { UniqueClock } from './unique-clock.ts'
 import { createTlsContexts } from '../../wire/tls/contexts.ts'
@@ -10,7 +10,7 @@ import { createTlsSessions } from '../../wire/tls/sessions.ts'
 import type { DeliverySummary } from './results.ts'
 
 export type { DeliveryOptions } from './attempt.ts'
-export type { DeliveryDeps, GeneratedMessage, RouteOptions, Submitted } from './deps.ts'
+export type { DeliveryDeps, GeneratedMessage, RouteOptions, Submitted, Watched } from './deps.ts'
 export type { DeliverySummary } from './results.ts'
 export { createCallout } from './callout/callout.ts'
 export { createCutthrough } from './callout/cutthrough.ts'
@@ -21,7 +21,7 @@ export interface Delivery {
    * Tries to deliver what is left of a message. The claim is given back: completed or released.
    * Every step may be repeated after a crash.
    */
-  deliver(claim: Claim, options?: DeliveryOptions): Promise<DeliverySummary>
+  deliver(claim: Claim, options?: DeliveryOptions, watched?: Watched): Promise<DeliverySummary>
   /** Closes idle connections; those in use close when their message is done. */
   close(): void
 }
@@ -33,7 +33,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     tls: { contexts: createTlsContexts(), sessions: createTlsSessions(() => Date.now()) },
   }
   return {
-    deliver: (claim, options = {}) => deliverMessage(claim, deps, shared, options),
+    deliver: (claim, options = {}, watched) =>
+      deliverMessage(claim, watched === undefined ? deps : { ...deps, ...watched }, shared, options),
     close: () => shared.pool.close(),
   }
 }

@@ -26,6 +26,7 @@ export async function deliveryContext(deps: DeliveryDeps, message: SpooledMessag
     captures: [],
     variables: new Map(),
     debug: deps.debug,
+    trace: deps.trace,
   }
 }
 

@@ -157,6 +157,7 @@ function refusalFacts(session: Session, result: AclResult, question: AclQuestion
     what: question.what,
     host: session.connection.hostAddress,
     sender: session.transaction?.message.sender,
+    trace: session.connection.connectionId,
     decidedBy:
       decided === undefined ? undefined : { name: decided.acl, file: decided.file, line: decided.line },
   }

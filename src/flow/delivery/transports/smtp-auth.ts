@@ -60,7 +60,8 @@ export async function authenticate(connection: PooledConnection, request: AuthRe
   if (connection.offers.auth.length === 0) {
     return unauthenticated(required, 'server did not advertise AUTH support', mark)
   }
-  const context = withHost(request.context, connection, place)
+  // Passwords are for no explanation.
+  const context = { ...withHost(request.context, connection, place), trace: undefined }
   let attempted = false
   for (const instance of context.server.configuration.authenticators) {
     const driver = await usable(instance, connection.offers.auth, { ...request, context })

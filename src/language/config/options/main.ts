@@ -774,6 +774,13 @@ export const mainOptions = {
     tier: 'B',
     doc: "Addresses that count as this host's though the system does not have them.",
   },
+  explain_store: {
+    type: 'integer',
+    default: 0,
+    tier: 'A',
+    since: '0.1',
+    doc: 'Explanations of so many of the latest sessions and deliveries are kept for `postern explain` (Postern only).',
+  },
   extract_addresses_remove_arguments: {
     type: 'boolean',
     default: true,

@@ -1,19 +1,25 @@
 /** `postern explain`: why a session would be, or was, answered as it was. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { openSync, readFileSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
 import { encodeUtf8, fromBytes } from '../../../base/text.ts'
+import type { Server } from '../../../server/server.ts'
 import { dryRun, type Question } from '../../inspect/explain/dry-run.ts'
-import { renderPage } from '../../inspect/explain/render-html.ts'
+import { findRecorded, nothingFound, type Recorded, type Wanted } from '../../inspect/explain/recorded.ts'
+import { type PageEntry, renderPage } from '../../inspect/explain/render-html.ts'
 import { renderExplanation, type Source } from '../../inspect/explain/render-text.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
-const usage = `usage: postern explain --from IP --mail ADDRESS --rcpt ADDRESS... [--helo NAME] [--message FILE] [-C FILE] [--json | --html FILE]
-  plays a session as if from IP and tells why each command is answered as it is; nothing is kept
+const usage = `usage: postern explain --from IP --mail ADDRESS --rcpt ADDRESS... [--helo NAME] [--message FILE]
+           plays a session as if from IP and tells why each command is answered as it is; nothing is kept
+       postern explain MESSAGE-ID | --trace TRACE-ID | [--rejected] --last N
+           tells the same of sessions and deliveries that the daemon has kept (main option explain_store)
+       all: [-C FILE] [--json | --html FILE] [--brief]
 `
 /** Larger messages say no more about a policy. */
 const mostMessageBytes = 64 * 2 ** 20
+const mostLatest = 1000
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const options = readOptions(words)
@@ -21,28 +27,101 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     terminal.err(encodeUtf8(`postern explain: ${options}\n${usage}`))
     return 2
   }
-  return withServer({ config: options.config }, 'postern explain', terminal, async (server) => {
-    const { root, replies } = await dryRun(server, options.question)
-    if (options.html !== undefined) {
-      const title = `A message from ${options.question.from} to ${server.facts.primaryHostname}`
-      return writePage(options.html, renderPage(title, [{ title, root }], sourceReader()), terminal)
+  // Behind a setuid launcher: what others wrote, and what the configuration holds, is for admins.
+  const borrowed = process.geteuid?.() !== process.getuid?.()
+  // Root's own call gives its power up before it reads what strangers sent; the page goes where root may write.
+  const page = openPage(options.html, borrowed)
+  if (typeof page === 'string') {
+    terminal.err(encodeUtf8(`postern explain: ${page}\n`))
+    return 1
+  }
+  return withServer({ config: options.config }, 'postern explain', terminal, async (server, { rights }) => {
+    if (borrowed && !rights.admin) {
+      terminal.err('postern explain: Permission denied\n')
+      return 1
     }
-    const text = options.json
-      ? `${JSON.stringify({ replies, root }, null, 1)}\n`
-      : renderExplanation(root, sourceReader())
-    terminal.out(encodeUtf8(text))
-    return 0
+    return options.ask.is === 'question'
+      ? played(server, options.ask.question, { ...options, page }, terminal)
+      : recorded(server, options.ask, { ...options, page }, terminal)
   })
 }
 
-export function writePage(file: string, page: string, terminal: Terminal): number {
+/** With the page's file, where it is open already. */
+type Output = Options & { readonly page: number | undefined }
+
+async function played(
+  server: Server,
+  question: Question,
+  options: Output,
+  terminal: Terminal,
+): Promise<number> {
+  const { root, replies } = await dryRun(server, question)
+  if (options.json) terminal.out(encodeUtf8(`${JSON.stringify({ replies, root }, null, 1)}\n`))
+  else if (options.html !== undefined) {
+    const title = `A message from ${question.from} to ${server.facts.primaryHostname}`
+    return writePage(options, options.html, title, [{ title, root }], terminal)
+  } else terminal.out(encodeUtf8(renderExplanation(root, sourceReader(), !options.brief)))
+  return 0
+}
+
+async function recorded(
+  server: Server,
+  wanted: Wanted,
+  options: Output,
+  terminal: Terminal,
+): Promise<number> {
+  const { spoolDirectory } = server.facts
+  const found = findRecorded(spoolDirectory, wanted)
+  if (found.length === 0) {
+    terminal.err(`postern explain: ${nothingFound(spoolDirectory, server.settings.explain_store, wanted)}\n`)
+    return 1
+  }
+  if (options.json) {
+    terminal.out(encodeUtf8(`${JSON.stringify(found, null, 1)}\n`))
+    return 0
+  }
+  if (options.html !== undefined) {
+    const title =
+      wanted.is === 'latest' ? `The latest ${found.length} sessions` : `What became of ${wanted.id}`
+    const entries = found.map((each) => ({ title: titleOf(each), root: each.root }))
+    return writePage(options, options.html, title, entries, terminal)
+  }
+  const source = sourceReader()
+  // Of many, what decided is enough.
+  const every = !options.brief && wanted.is !== 'latest'
+  for (const each of found) {
+    terminal.out(encodeUtf8(`=== ${titleOf(each)}\n\n${renderExplanation(each.root, source, every)}\n`))
+  }
+  return 0
+}
+
+function titleOf({ what, at, trace }: Recorded): string {
+  return `${new Date(at).toISOString().replace('T', ' ').slice(0, 19)} UTC, ${what} (trace ${trace})`
+}
+
+/** Undefined: it is opened when it is written, with no more rights than the rest of the work has. */
+function openPage(file: string | undefined, borrowed: boolean): number | undefined | string {
+  if (file === undefined || borrowed) return undefined
   try {
     // It shows what a message and the configuration hold.
-    writeFileSync(file, page, { mode: 0o600 })
+    return openSync(file, 'w', 0o600)
   } catch (error) {
-    terminal.err(
-      encodeUtf8(`postern explain: ${file}: ${error instanceof Error ? error.message : String(error)}\n`),
-    )
+    return `${file}: ${error instanceof Error ? error.message : String(error)}`
+  }
+}
+
+function writePage(
+  { page }: Output,
+  file: string,
+  title: string,
+  entries: readonly PageEntry[],
+  terminal: Terminal,
+): number {
+  try {
+    writeFileSync(page ?? file, renderPage(title, entries, sourceReader()), { mode: 0o600 })
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    terminal.err(encodeUtf8(`postern explain: ${file}: ${why}\n`))
     return 1
   }
   terminal.out(encodeUtf8(`${file}: written\n`))
@@ -50,7 +129,7 @@ export function writePage(file: string, page: string, terminal: Terminal): numbe
 }
 
 /** Reads each file of the configuration once. */
-export function sourceReader(): Source {
+function sourceReader(): Source {
   const files = new Map<string, readonly string[] | undefined>()
   return (file) => {
     if (!files.has(file)) {
@@ -64,47 +143,70 @@ export function sourceReader(): Source {
   }
 }
 
+type Ask = Wanted | { readonly is: 'question'; readonly question: Question }
+
 interface Options {
-  readonly question: Question
+  readonly ask: Ask
   readonly config: string | undefined
   readonly json: boolean
   readonly html: string | undefined
+  readonly brief: boolean
 }
 
 function readOptions(words: readonly string[]): Options | string {
   try {
-    const { values } = parseArgs({
-      args: [...words],
-      options: {
-        config: { type: 'string', short: 'C' },
-        from: { type: 'string' },
-        helo: { type: 'string', default: 'client.example' },
-        mail: { type: 'string', default: '' },
-        rcpt: { type: 'string', multiple: true, default: [] },
-        message: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        html: { type: 'string' },
-      },
-    })
-    const { from, helo, mail, rcpt, message } = values
-    if (from === undefined || isIP(from) === 0) return '--from IP: the address of the client'
-    const strange = [helo, mail, ...rcpt].find((each) => /[\r\n\0]/.test(each))
-    if (strange !== undefined) return 'names and addresses have one line'
-    const text = message === undefined ? undefined : fromBytes(readFileSync(message))
-    if (text !== undefined && text.length > mostMessageBytes) return `${message ?? ''}: too large`
-    return {
-      question: {
-        from,
-        helo: encodeUtf8(helo),
-        mail: encodeUtf8(mail),
-        rcpt: rcpt.map(encodeUtf8),
-        message: text,
-      },
-      config: values.config,
-      json: values.json,
-      html: values.html,
-    }
+    const { values, positionals } = parse(words)
+    const ask = askOf(values, positionals)
+    if (typeof ask === 'string') return ask
+    const { config, json, html, brief } = values
+    return { ask, config, json, html, brief }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
+}
+
+function parse(words: readonly string[]) {
+  return parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'C' },
+      from: { type: 'string' },
+      helo: { type: 'string', default: 'client.example' },
+      mail: { type: 'string', default: '' },
+      rcpt: { type: 'string', multiple: true, default: [] },
+      message: { type: 'string' },
+      trace: { type: 'string' },
+      rejected: { type: 'boolean', default: false },
+      last: { type: 'string' },
+      brief: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      html: { type: 'string' },
+    },
+  })
+}
+
+function askOf(values: ReturnType<typeof parse>['values'], positionals: readonly string[]): Ask | string {
+  const [id, ...more] = positionals
+  if (more.length > 0) return 'one message id at a time'
+  if (id !== undefined) return { is: 'message', id }
+  if (values.trace !== undefined) return { is: 'trace', id: values.trace }
+  if (values.rejected || values.last !== undefined) {
+    const most = Number(values.last ?? 20)
+    if (!Number.isInteger(most) || most < 1 || most > mostLatest) return `--last N: 1 to ${mostLatest}`
+    return { is: 'latest', refused: values.rejected, most }
+  }
+  const { from, helo, mail, rcpt, message } = values
+  if (from === undefined || isIP(from) === 0) return '--from IP: the address of the client'
+  if ([helo, mail, ...rcpt].some((each) => /[\r\n\0]/.test(each))) return 'names and addresses have one line'
+  const text = message === undefined ? undefined : fromBytes(readFileSync(message))
+  if (text !== undefined && text.length > mostMessageBytes) return `${message ?? ''}: too large`
+  const question: Question = {
+    from,
+    helo: encodeUtf8(helo),
+    mail: encodeUtf8(mail),
+    rcpt: rcpt.map(encodeUtf8),
+    message: text,
+  }
+  return { is: 'question', question }
 }

@@ -75,7 +75,7 @@ export async function dryRun(server: Server, question: Question): Promise<DryRun
   const accepted = await converse(client, question)
   input.end()
   await running
-  const { explanation } = session
+  const { explanation } = session.part
   for (const address of accepted) await routeAsDelivery(server, address, question, explanation)
   return { root: explanation.root, replies }
 }

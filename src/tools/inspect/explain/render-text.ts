@@ -38,9 +38,15 @@ function isDelivery(root: TraceNode): boolean {
 
 /** Where accepted recipients would go, and what transports made of them. */
 export function outcomes(root: TraceNode): TraceNode[] {
-  return (root.children ?? []).filter(
-    ({ kind }) => kind === 'routing' || kind === 'transport' || kind === 'address',
-  )
+  return (root.children ?? [])
+    .filter(({ kind }) => kind === 'routing' || kind === 'transport' || kind === 'address')
+    .map((node) => (node.kind === 'transport' ? { ...node, result: tried(node) } : node))
+}
+
+/** The hosts that a transport tried, and what became of each address. */
+function tried({ children = [], result = '' }: TraceNode): string {
+  const told = children.filter(({ kind }) => kind === 'host' || kind === 'reply')
+  return told.length === 0 ? result : told.map(({ what, result: end = '' }) => `${what}: ${end}`).join('\n')
 }
 
 export function renderDecision(decision: Decision, source: Source): string {
