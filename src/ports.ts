@@ -213,6 +213,8 @@ export interface AddressFacts {
   localPart: ByteString
   /** In an ACL, where `localPart` is in lower case: as the client wrote it. */
   casedLocalPart?: ByteString
+  /** A recipient as it stands in the envelope, with its quotes, before `percent_hack_domains`. */
+  whole?: ByteString
   domain: ByteString
   /** Before any rewriting or redirection. */
   originalLocalPart?: ByteString

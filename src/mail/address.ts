@@ -13,6 +13,19 @@ export function splitAddress(address: ByteString): { localPart: ByteString; doma
     : { localPart: address.slice(0, at), domain: address.slice(at + 1) }
 }
 
+/** A local part without its quotes and backslashes: what variables, lists and file names see, as in Exim. */
+export function unquotedLocalPart(localPart: ByteString): ByteString {
+  return /["\\]/.test(localPart) ? localPart.replace(/\\(.)|"/gs, '$1') : localPart
+}
+
+const dotAtom = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(?:\.[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+)*$/
+
+/** A local part in double quotes where RFC 5322 demands them. */
+export function quotedLocalPart(text: ByteString): ByteString {
+  if (dotAtom.test(text)) return text
+  return `"${text.replace(/["\\]/g, '\\$&')}"`
+}
+
 export type ListedAddress =
   | { readonly address: ByteString }
   | { readonly error: string; readonly text: ByteString }

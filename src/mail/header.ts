@@ -2,9 +2,12 @@
 import type { ByteString } from '../base/text.ts'
 import type { Header } from './envelope.ts'
 
-/** The name of a header, as it is written; undefined when the line is none. */
+/**
+ * The name of a header, as it is written; undefined when the line is none. Bytes beyond ASCII, which RFC 5322
+ * forbids, make no other kind of line of it: `verify = header_names_ascii` is there to refuse them.
+ */
 export function headerName(text: ByteString): ByteString | undefined {
-  return /^([!-9;-~]+)[ \t]*:/.exec(text)?.[1]
+  return /^([!-9;-~\x80-\xff]+)[ \t]*:/.exec(text)?.[1]
 }
 
 /** What follows the colon, line ends included. */

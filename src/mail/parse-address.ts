@@ -13,6 +13,8 @@ export interface ParseAddressOptions {
   readonly allowUtf8Domains?: boolean
   /** A dot after the domain is dropped (`strip_trailing_dot`). */
   readonly stripTrailingDot?: boolean
+  /** `<<user@domain>>` is `<user@domain>` (`strip_excess_angle_brackets`). */
+  readonly stripAngleBrackets?: boolean
 }
 
 export type ParsedAddress =
@@ -96,8 +98,12 @@ function readMailbox(text: ByteString, start: number, options: ParseAddressOptio
 }
 
 function readAngle(text: ByteString, open: number, options: ParseAddressOptions): Mailbox | Failed {
-  const inside = skipComments(text, open + 1)
+  let pairs = 1
+  while (options.stripAngleBrackets === true && text[open + pairs] === '<') pairs++
+  const inside = skipComments(text, open + pairs)
   if (text[inside] === '>') {
+    const close = closeAngles(text, inside, pairs)
+    if (close === undefined) return error("'>' missing at end of address")
     if (options.allowNull !== true) return error('missing or malformed local part')
     const parsed = {
       is: 'address',
@@ -107,7 +113,7 @@ function readAngle(text: ByteString, open: number, options: ParseAddressOptions)
       start: inside,
       end: inside,
     } as const
-    return { is: 'mailbox', parsed, next: inside + 1 }
+    return { is: 'mailbox', parsed, next: close }
   }
   const found = readAddrSpec(text, inside, options)
   if (found.is === 'error') return found
@@ -118,7 +124,14 @@ function readAngle(text: ByteString, open: number, options: ParseAddressOptions)
     if (domain === '') return error(`"@" or "." expected after "${localPart}"`)
     return error(`malformed address: ${text.slice(close, close + 32)} may not follow ${text.slice(0, close)}`)
   }
-  return { ...found, next: close + 1 }
+  const next = closeAngles(text, close, pairs)
+  return next === undefined ? error("'>' missing at end of address") : { ...found, next }
+}
+
+/** After so many closing brackets side by side; undefined: there are fewer. */
+function closeAngles(text: ByteString, first: number, count: number): number | undefined {
+  for (let i = 0; i < count; i++) if (text[first + i] !== '>') return undefined
+  return first + count
 }
 
 /** An optional source route, which is dropped (RFC 5321 appendix C), and the address. */
@@ -224,7 +237,8 @@ function readDomain(text: ByteString, from: number, options: ParseAddressOptions
     label.lastIndex = i
     const match = label.exec(text)
     if (match === null) {
-      if (options.stripTrailingDot !== true || word === '') return error('domain missing or malformed')
+      if (options.stripTrailingDot !== true || word === '' || text[i] === '.')
+        return error('domain missing or malformed')
       return { is: 'word', word: word.slice(0, -1), end: i, next: skipComments(text, i) }
     }
     word += match[0]

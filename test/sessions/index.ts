@@ -3,6 +3,7 @@ import type { Table } from './dialogue.ts'
 import { authentication, encryption } from './authentication.ts'
 import { chunks, international, prdr } from './chunks.ts'
 import { controls } from './controls.ts'
+import { errorDetails, notStripping, percentHack, quotes, stripping } from './given-options.ts'
 import { hooksTable, notquit } from './hooks.ts'
 import { limits, limitsForGood, synchronisation } from './limits.ts'
 import { mail } from './mail.ts'
@@ -29,4 +30,9 @@ export const tables: readonly Table[] = [
   authentication,
   encryption,
   messageChecks,
+  stripping,
+  notStripping,
+  percentHack,
+  errorDetails,
+  quotes,
 ]

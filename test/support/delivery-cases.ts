@@ -438,10 +438,25 @@ const programs: readonly DeliveryCase[] = [
   asked('no output', 'true'),
 ]
 
+const loop = 'Received: from one.example\n\tby two.example\n'
+const loops: readonly DeliveryCase[] = [
+  {
+    says: 'more Received headers than received_headers_max',
+    to: 'box@x.example',
+    message: loop.repeat(30) + usualMessage,
+  },
+  {
+    says: 'as many Received headers as received_headers_max',
+    to: 'box@x.example',
+    message: loop.repeat(29) + usualMessage,
+  },
+]
+
 export const deliveryCases: readonly DeliveryCase[] = [
   ...filters,
   ...appendfile,
   ...pipe,
   ...redirections,
   ...programs,
+  ...loops,
 ]

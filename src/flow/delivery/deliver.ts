@@ -40,6 +40,10 @@ export async function deliverMessage(
     cancel(attempt)
     return finish(attempt)
   }
+  if (goesInCircles(attempt)) {
+    await failAll(attempt, 'Too many "Received" headers - suspected mail loop')
+    return finish(attempt)
+  }
   const filtered = await applySystemFilter(attempt)
   if (filtered.is === 'stop') return finish(attempt)
   const routed = await route(attempt, filtered)
@@ -81,6 +85,27 @@ function cancel(attempt: Attempt): void {
       returnedOutput: undefined,
       hidden: false,
       ignoreErrors: false,
+    })
+  }
+}
+
+/** Source: Exim manual, "received_headers_max"; our own line counts, and the system filter is not asked. */
+function goesInCircles({ envelope, context }: Attempt): boolean {
+  const received = envelope.headers.filter((header) => header.type === 'P').length
+  return received > context.settings.received_headers_max
+}
+
+async function failAll(attempt: Attempt, message: ByteString): Promise<void> {
+  for (const recipient of attempt.marks.pending()) {
+    const { address } = recipient
+    attempt.marks.expect(recipient, address)
+    await recordUnrouted(attempt, {
+      address,
+      recipient,
+      ancestors: [],
+      routerName: undefined,
+      is: 'failed',
+      message,
     })
   }
 }

@@ -1,6 +1,6 @@
 /** Raises events of deliveries, where a transport or the main configuration listens. Source: Exim manual, "Events". */
 import { taint, type ByteString } from '../../base/text.ts'
-import { splitAddress } from '../../mail/address.ts'
+import { splitAddress, unquotedLocalPart } from '../../mail/address.ts'
 import type { Context } from '../../ports.ts'
 import type { RoutedAddress } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
@@ -73,7 +73,7 @@ export async function raiseForUnrouted(
   const { localPart, domain } = splitAddress(unrouted.address)
   await attempt.context.ports.raise('msg:fail:internal', taint(data, '$event_data'), {
     ...attempt.context,
-    address: { localPart, domain },
+    address: { localPart: unquotedLocalPart(localPart), domain },
     delivery: { routerName: unrouted.routerName ?? '', transportName: '' },
   })
 }

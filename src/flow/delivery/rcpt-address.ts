@@ -1,5 +1,6 @@
 /** The address that RCPT says. Source: Exim manual, generic transport option "rcpt_include_affixes". */
 import type { ByteString } from '../../base/text.ts'
+import { quotedLocalPart } from '../../mail/address.ts'
 import type { RoutedAddress } from '../routed.ts'
 
 /** Without affixes unless `rcpt_include_affixes`. */
@@ -11,5 +12,5 @@ export function rcptAddress(
   if (special !== undefined) return recipient.address
   const { prefix, suffix, localPart, domain } = facts
   if (settings.rcpt_include_affixes || (prefix === undefined && suffix === undefined)) return address
-  return `${localPart}@${domain}`
+  return `${quotedLocalPart(localPart)}@${domain}`
 }

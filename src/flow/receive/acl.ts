@@ -12,6 +12,7 @@ import {
 import { tlsFields } from '../../mail/log-lines.ts'
 import type { AclPlace, AclResult, Context, LogFacts } from '../../ports.ts'
 import { chooseReply, wrapReply } from '../../wire/smtp/replies.ts'
+import { recipientFacts } from '../percent-hack.ts'
 import type { Session } from './session-state.ts'
 
 /**
@@ -33,6 +34,16 @@ export async function runAclOption(
   }
   if (textOf(acl) === '') return undefined
   return context.ports.runAcl(acl, place, context)
+}
+
+/** For an ACL about one recipient; the result when `percent_hack_domains` cannot be tested. */
+export async function recipientContext(
+  address: ByteString,
+  context: Context,
+): Promise<{ readonly context: Context } | { readonly result: AclResult }> {
+  const facts = await recipientFacts(address, context)
+  if (!('is' in facts)) return { context: { ...context, address: facts } }
+  return { result: { verdict: 'defer', userMessage: undefined, logMessage: facts.message } }
 }
 
 /** Why an ACL that cannot refuse anything (QUIT, not-QUIT) was wrong to try; undefined: it did not. */

@@ -7,5 +7,6 @@ export function addressOptions(settings: Context['settings'], utf8: boolean): Pa
     allowDomainLiterals: settings.allow_domain_literals,
     allowUtf8Domains: settings.allow_utf8_domains || utf8,
     stripTrailingDot: settings.strip_trailing_dot,
+    stripAngleBrackets: settings.strip_excess_angle_brackets,
   }
 }

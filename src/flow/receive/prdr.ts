@@ -4,7 +4,7 @@
  */
 import type { ByteString } from '../../base/text.ts'
 import { chooseReply } from '../../wire/smtp/replies.ts'
-import { oneLine, runAclOption } from './acl.ts'
+import { oneLine, recipientContext, runAclOption } from './acl.ts'
 import type { Session, Transaction, TransactionRecipient } from './session-state.ts'
 
 /** What the recipients got; `undefined`: each is answered by one reply for all. */
@@ -56,12 +56,11 @@ async function verdictOn(
   session: Session,
   transaction: Transaction,
 ): Promise<Verdict> {
-  const at = address.lastIndexOf('@')
-  const context = {
-    ...transaction.context,
-    address: { localPart: address.slice(0, at), domain: address.slice(at + 1) },
-  }
-  const result = await runAclOption(session.settings.acl_smtp_data_prdr, 'prdr', context)
+  const about = await recipientContext(address, transaction.context)
+  const result =
+    'result' in about
+      ? about.result
+      : await runAclOption(session.settings.acl_smtp_data_prdr, 'prdr', about.context)
   const verdict = result?.verdict ?? 'accept'
   const is =
     verdict === 'accept' || verdict === 'discard'

@@ -7,7 +7,7 @@ import { ancestorsOf, topCandidate } from './candidate.ts'
 import type { TakenAddress } from './finish.ts'
 import { rewriteAddress } from './rewrite/rewrite-address.ts'
 import { routeAddress, type Unrouted } from './route-address.ts'
-import { type RouteEngine, walkAddresses } from './route-all.ts'
+import { percentHacked, type RouteEngine, walkAddresses } from './route-all.ts'
 import type { Candidate, RoutingPurpose } from './types.ts'
 
 export type AddressTestMode = 'bt' | 'bv' | 'bvs' | 'expn'
@@ -61,6 +61,12 @@ async function tellVerified(
   const top = topCandidate({ address })
   let candidate: Candidate = top
   for (let depth = 0; depth <= 100; depth++) {
+    const hacked = await percentHacked(candidate, context)
+    if (hacked.is === 'defer') {
+      const why: Unrouted = { ...hacked, is: 'deferred', router: undefined }
+      return { lines: [cannotTell(address, why)], exitCode: 1 }
+    }
+    candidate = hacked.candidate
     const { result } = await routeAddress(candidate, { ...engine, purpose: purposes[mode], context })
     if (result.is === 'failed')
       return { lines: [`${address} failed to verify: ${result.message}`], exitCode: 2 }

@@ -1,7 +1,7 @@
 /** Makes addresses that are to be routed: recipients, children of a redirection, clones of `unseen`. */
 import type { ByteString } from '../../base/text.ts'
 import type { Recipient } from '../../mail/envelope.ts'
-import { splitAddress } from '../../mail/address.ts'
+import { splitAddress, unquotedLocalPart } from '../../mail/address.ts'
 import type { Candidate, RouterWork } from './types.ts'
 
 /** A recipient as the message has it. */
@@ -11,7 +11,7 @@ export function topCandidate(recipient: Recipient): Candidate {
   return {
     address: recipient.address,
     uniqueKey: joined(localPart, lower),
-    localPart,
+    localPart: unquotedLocalPart(localPart),
     domain: lower,
     recipient,
     parent: undefined,
@@ -55,7 +55,7 @@ export function childCandidate(work: RouterWork, marks: ChildMarks): Candidate {
   return {
     address: joined(marks.localPart, marks.domain),
     uniqueKey: joined(marks.localPart, domain),
-    localPart: marks.localPart,
+    localPart: unquotedLocalPart(marks.localPart),
     domain,
     recipient: candidate.recipient,
     parent: candidate,
@@ -74,6 +74,12 @@ export function childCandidate(work: RouterWork, marks: ChildMarks): Candidate {
     oneTime: marks.oneTime || candidate.oneTime,
     ignoreErrors: marks.ignoreErrors === true || candidate.ignoreErrors,
   }
+}
+
+/** What `percent_hack_domains` makes of an address, as if it had been redirected. */
+export function hackedCandidate(candidate: Candidate, localPart: ByteString, domain: ByteString): Candidate {
+  const address = `${localPart}@${domain}`
+  return { ...candidate, address, uniqueKey: address, localPart, domain, parent: candidate }
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { ByteString, Text } from '../../base/text.ts'
 import type { TransportInstance } from '../../language/config/configuration.ts'
 import type { DomainChange, RoutedAddress, RouteHost } from '../routed.ts'
+import { splitAddress } from '../../mail/address.ts'
 import { type Envelope, findTransport, settleEnvelope, settleIds } from './assign.ts'
 import { ancestorsOf, childCandidate } from './candidate.ts'
 import { parseFallbackHosts } from './host-items.ts'
@@ -231,7 +232,7 @@ async function reroute(
   if (isTrouble(envelope)) return deferred(envelope)
   const child = childCandidate(work, {
     ...envelopeOf(envelope),
-    localPart: work.candidate.localPart,
+    localPart: splitAddress(work.candidate.address).localPart,
     domain,
     startAt: work.router.settings.redirect_router,
     hidden: false,

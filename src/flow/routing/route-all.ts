@@ -14,7 +14,8 @@ import {
   waitingNumbers,
 } from '../routed.ts'
 import type { DomainChange } from '../routed.ts'
-import { ancestorsOf, topCandidate } from './candidate.ts'
+import { percentHack } from '../percent-hack.ts'
+import { ancestorsOf, hackedCandidate, topCandidate } from './candidate.ts'
 import { type Child, copyFor, type TakenAddress } from './finish.ts'
 import { type AddressRun, routeAddress, type Unrouted } from './route-address.ts'
 import type { Candidate, RouterDriver, RoutingPurpose, RoutingServices } from './types.ts'
@@ -161,7 +162,10 @@ async function stepOf(
   if (child.is === 'taken') {
     return options.isDone?.(child.address.uniqueKey) === true ? nothing : { events: [child], next: [] }
   }
-  const { candidate } = child
+  const hacked = await percentHacked(child.candidate, context)
+  if (hacked.is === 'defer')
+    return unroutedStep(child.candidate, { ...hacked, is: 'deferred', router: undefined }, false)
+  const { candidate } = hacked
   if (options.isDone?.(candidate.uniqueKey) === true) return nothing
   const waits = await waitsFor(candidate, context, options)
   if (waits !== undefined) return unroutedStep(candidate, waits, true)
@@ -219,6 +223,18 @@ function eventOf({ candidate, result }: AddressRun): WalkEvent {
     case 'redirected':
       throw new Error('a redirection has children in place of an event')
   }
+}
+
+type MaybeHacked =
+  | { readonly is: 'candidate'; readonly candidate: Candidate }
+  | { readonly is: 'defer'; readonly message: ByteString }
+
+/** `percent_hack_domains`. */
+export async function percentHacked(candidate: Candidate, context: Context): Promise<MaybeHacked> {
+  const hacked = await percentHack(candidate, context)
+  if (hacked.is === 'defer') return hacked
+  if (hacked.is === 'as it was') return { is: 'candidate', candidate }
+  return { is: 'candidate', candidate: hackedCandidate(candidate, hacked.localPart, hacked.domain) }
 }
 
 /** `hold_domains` and retry times. */

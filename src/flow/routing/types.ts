@@ -16,7 +16,7 @@ export interface Candidate {
   readonly address: ByteString
   /** For duplicates and what is done: the domain in lower case. */
   readonly uniqueKey: ByteString
-  /** As written. */
+  /** In the case of its writer, without quotes. */
   readonly localPart: ByteString
   /** In lower case. */
   readonly domain: ByteString

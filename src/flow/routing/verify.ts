@@ -8,7 +8,7 @@ import { topCandidate } from './candidate.ts'
 import { rewriteAddress } from './rewrite/rewrite-address.ts'
 import { routeAddress, type Unrouted } from './route-address.ts'
 import type { TakenAddress } from './finish.ts'
-import type { RouteEngine } from './route-all.ts'
+import { percentHacked, type RouteEngine } from './route-all.ts'
 import type { Candidate } from './types.ts'
 
 export function createVerify(
@@ -72,6 +72,9 @@ async function verifyByRouting(
   }
   let candidate: Candidate | undefined = topCandidate({ address: await rewritten(request, context) })
   for (let depth = 0; candidate !== undefined && depth <= depthLimit; depth++) {
+    const hacked = await percentHacked(candidate, context)
+    if (hacked.is === 'defer') return { is: 'defer', logMessage: hacked.message }
+    candidate = hacked.candidate
     const run = await routeAddress(candidate, { ...engine, purpose, context })
     const { result } = run
     switch (result.is) {

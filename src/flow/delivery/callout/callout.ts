@@ -1,7 +1,7 @@
 /** Callout verification: asks the hosts of an address whether they would take it. Source: Exim manual, "Callout verification". */
 import { Failure, isFailure } from '../../../base/outcome.ts'
 import { type ByteString, textOf } from '../../../base/text.ts'
-import { splitAddress } from '../../../mail/address.ts'
+import { quotedLocalPart, splitAddress } from '../../../mail/address.ts'
 import type { CalloutOptions } from '../../../policy/acl/verify/callout-options.ts'
 import { flushReplies } from '../../../policy/acl/flush.ts'
 import type { CalloutTold, Context, VerifyResult } from '../../../ports.ts'
@@ -400,7 +400,9 @@ class Question {
 /** Without affixes unless `rcpt_include_affixes`. */
 function rcptAddress({ address, facts }: CalloutTarget, settings: CalloutSettings): ByteString {
   const plain = facts.prefix === undefined && facts.suffix === undefined
-  return settings.rcpt_include_affixes || plain ? address : `${facts.localPart}@${facts.domain}`
+  return settings.rcpt_include_affixes || plain
+    ? address
+    : `${quotedLocalPart(facts.localPart)}@${facts.domain}`
 }
 
 function failedSession(message: string): SessionFailure {

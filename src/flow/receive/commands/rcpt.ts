@@ -4,7 +4,15 @@ import type { RecipientDsn } from '../../../mail/envelope.ts'
 import { parseAddress } from '../../../mail/parse-address.ts'
 import type { AclResult, Context } from '../../../ports.ts'
 import { type EsmtpParameter, splitParameters } from '../../../wire/smtp/grammar.ts'
-import { answerAccepted, answerRefusal, oneLine, type Refusal, refusalOf, runAclOption } from '../acl.ts'
+import {
+  answerAccepted,
+  answerRefusal,
+  oneLine,
+  recipientContext,
+  type Refusal,
+  refusalOf,
+  runAclOption,
+} from '../acl.ts'
 import { addressOptions } from '../address-options.ts'
 import { clientError } from '../errors.ts'
 import { clientMatches, expandInteger } from '../matching.ts'
@@ -62,12 +70,12 @@ async function decide(
 ): Promise<Next> {
   const { message } = transaction
   const address = (await session.services.rewriting?.recipient(raw, transaction.context)) ?? raw
-  const context = recipientContext(transaction.context, address)
   if (transaction.discarded === 'MAIL') {
     session.reply(250, 'Accepted')
     return 'continue'
   }
-  const result = await rcptVerdict(session, context)
+  const about = await recipientContext(address, transaction.context)
+  const result = 'result' in about ? about.result : await rcptVerdict(session, about.context)
   if (result !== undefined) {
     const refusal = refusalOf(session, result, { what: `RCPT ${shown}`, withSender: true })
     if (refusal !== undefined) return refuse(session, transaction, result, refusal)
@@ -81,7 +89,8 @@ async function decide(
       { event: 'smtp:discarded', recipient: address },
     )
   } else {
-    const handed = await handOn(session, transaction, address, shown, context)
+    const handed =
+      'context' in about ? await handOn(session, transaction, address, shown, about.context) : undefined
     if (handed !== undefined) return handed
     transaction.recipients.push({ address, raw, ...(dsn === undefined ? {} : { dsn }) })
     message.recipients = transaction.recipients
@@ -144,14 +153,6 @@ function noSender(session: Session): Next {
   if (!session.refusalsExpected) return clientError(session, 'protocol', 503, text)
   session.reply(503, text)
   return 'continue'
-}
-
-function recipientContext(context: Context, address: ByteString): Context {
-  const at = address.lastIndexOf('@')
-  return {
-    ...context,
-    address: { localPart: address.slice(0, at), domain: address.slice(at + 1) },
-  }
 }
 
 async function tooManyRecipients(session: Session, transaction: Transaction): Promise<Next | undefined> {

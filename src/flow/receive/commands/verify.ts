@@ -1,5 +1,6 @@
 /** VRFY and EXPN. Source: Exim manual, "The VRFY and EXPN commands". */
 import type { ByteString } from '../../../base/text.ts'
+import { splitAddress, unquotedLocalPart } from '../../../mail/address.ts'
 import { parseAddress } from '../../../mail/parse-address.ts'
 import type { Context } from '../../../ports.ts'
 import { answerRefusal, refusalOf, runAclOption } from '../acl.ts'
@@ -97,12 +98,12 @@ function addressesOf(lines: readonly ByteString[], asked: ByteString): ByteStrin
 }
 
 function withAddress(context: Context, address: ByteString): Context {
-  const at = address.lastIndexOf('@')
+  const { localPart, domain } = splitAddress(address)
   return {
     ...context,
     address: {
-      localPart: at < 0 ? address : address.slice(0, at),
-      domain: at < 0 ? context.server.qualifyRecipient : address.slice(at + 1),
+      localPart: unquotedLocalPart(localPart),
+      domain: domain === '' ? context.server.qualifyRecipient : domain,
     },
   }
 }

@@ -1,4 +1,5 @@
 /** The redirect router: aliases, forward files, special items. Source: Exim manual, chapter 22. */
+import { unquotedLocalPart } from '../../../mail/address.ts'
 import type { Report } from '../../../base/diagnostic.ts'
 import { isFailure } from '../../../base/outcome.ts'
 import { type ByteString, type Text, textOf } from '../../../base/text.ts'
@@ -197,7 +198,8 @@ async function toItem(
   }
   const domain = item.domain === '' ? await qualify(item.backslash, settings, work) : item.domain
   if (typeof domain !== 'string') return domain
-  if (settings.check_ancestor && isAncestor(item.localPart, domain, work)) return { is: 'self' }
+  if (settings.check_ancestor && isAncestor(unquotedLocalPart(item.localPart), domain, work))
+    return { is: 'self' }
   return { is: 'address', localPart: item.localPart, domain }
 }
 

@@ -1295,6 +1295,7 @@ export const mainOptions = {
     type: 'domainList',
     default: undefined,
     tier: 'C',
+    since: '0.1',
     doc: 'Domains for which user%domain in a local part is taken as an address.',
   },
   perl_at_start: {
@@ -1504,6 +1505,7 @@ export const mainOptions = {
     type: 'integer',
     default: 30,
     tier: 'A',
+    since: '0.1',
     doc: 'Number of Received headers at which a message counts as looping.',
   },
   recipient_unqualified_hosts: {
@@ -1789,6 +1791,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether replies tell clients the details of an error.',
   },
   smtputf8_advertise_hosts: {
@@ -1862,6 +1865,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Takes addresses in doubled angle brackets.',
   },
   strip_trailing_dot: {

@@ -1,8 +1,7 @@
 /** Sender rewriting. Source: Exim manual, "SRS (Sender Rewriting Scheme)". */
 import { createHmac } from 'node:crypto'
 import { retaint, textOf, toBytes } from '../../../base/text.ts'
-import { splitAddress } from '../../../mail/address.ts'
-import { quoteLocalPart } from '../operators/quote.ts'
+import { quotedLocalPart, splitAddress } from '../../../mail/address.ts'
 import { plainItem } from './kinds.ts'
 
 const base32 = 'abcdefghijklmnopqrstuvwxyz234567'
@@ -36,6 +35,6 @@ export const srsEncode = plainItem({
     const plain = localPart.replace(/^"(.*)"$/s, '$1')
     const hash = srsHash(textOf(secret), domain, plain)
     const local = `SRS0=${hash}=${stamp}=${domain}=${plain}`
-    return retaint(`${quoteLocalPart(local)}@${textOf(ours)}`, returnPath)
+    return retaint(`${quotedLocalPart(local)}@${textOf(ours)}`, returnPath)
   },
 })

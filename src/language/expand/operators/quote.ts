@@ -1,4 +1,5 @@
 /** Quoting for headers, regular expressions, logs. */
+import { quotedLocalPart } from '../../../mail/address.ts'
 import type { OperatorRow } from '../rows.ts'
 import { textOperator } from './kinds.ts'
 
@@ -18,14 +19,6 @@ export function octal(char: string): string {
   const letter = letters[char]
   if (letter !== undefined) return `\\${letter}`
   return `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`
-}
-
-const dotAtom = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(?:\.[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+)*$/
-
-/** A local part in double quotes where RFC 5322 demands them. */
-export function quoteLocalPart(text: string): string {
-  if (dotAtom.test(text)) return text
-  return `"${text.replace(/["\\]/g, '\\$&')}"`
 }
 
 export const quoting: readonly OperatorRow[] = [
@@ -71,7 +64,7 @@ export const quoting: readonly OperatorRow[] = [
     doc: 'Puts a local part in double quotes where addresses need that.',
     since: '0.1',
     manual,
-    convert: quoteLocalPart,
+    convert: quotedLocalPart,
   }),
   textOperator({
     name: 'rxquote',

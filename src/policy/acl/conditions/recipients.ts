@@ -15,7 +15,8 @@ export const recipients: ListCondition = {
     const { address } = context
     if (address === undefined) return FALSE
     const localPart = address.casedLocalPart ?? address.localPart
-    const subject = taint(`${localPart}@${address.domain}`, 'the address of RCPT')
+    const whole = address.whole ?? `${localPart}@${address.domain}`
+    const subject = taint(whole, 'the address of RCPT')
     return asTested(
       context.ports.matchList('address', list, subject, context),
       keepVariable(context.variables, 'recipient_data'),

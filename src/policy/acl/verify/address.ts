@@ -20,7 +20,7 @@ export const recipient: VerifyRow = {
     if (address === undefined) return errorOf(`cannot verify recipient in ACL for ${call.place}`)
     const local = address.casedLocalPart ?? address.localPart
     const result = await verifyNow(call, {
-      address: `${local}@${address.domain}`,
+      address: address.whole ?? `${local}@${address.domain}`,
       kind: 'recipient',
       options: argument.options,
     })

@@ -48,10 +48,17 @@ export const headerSyntax: VerifyRow = {
       const problem = problemOf(text, header, unqualified, context)
       if (problem === undefined) continue
       const logMessage = `${problem}: failing address in "${header}:" header is: ${text.slice(0, 1024)}`
-      return { is: 'false', logMessage }
+      const told = `${problem}:\nfailing address in "${header}:" header is: ${text.slice(0, 1024)}`
+      return refusedFor(told, logMessage, context)
     }
     return TRUE
   },
+}
+
+/** `smtp_return_error_details`: the client hears what is wrong with the message. */
+function refusedFor(told: string, logMessage: string, { settings }: Context): Tested {
+  if (!settings.smtp_return_error_details) return { is: 'false', logMessage }
+  return { is: 'false', userMessage: `Rejected after DATA: ${told}`, logMessage }
 }
 
 interface Unqualified {
@@ -82,6 +89,7 @@ function problemOf(
     allowDomainLiterals: true,
     allowUtf8Domains: settings.allow_utf8_domains,
     stripTrailingDot: settings.strip_trailing_dot,
+    stripAngleBrackets: settings.strip_excess_angle_brackets,
   })
   if (parsed.is === 'error') return parsed.message === 'empty address' ? undefined : parsed.message
   if (parsed.domain !== '') return undefined
@@ -104,10 +112,8 @@ export const headerNamesAscii: VerifyRow = {
       const colon = text.indexOf(':')
       const name = colon < 0 ? text.trimEnd() : text.slice(0, colon)
       if (!/[^!-~]/.test(name.trimEnd())) continue
-      return {
-        is: 'false',
-        logMessage: `Invalid character in header "${name.replace(/[^ -~]/g, '?')}" found`,
-      }
+      const problem = `Invalid character in header "${name}" found`
+      return refusedFor(problem, problem, context)
     }
     return TRUE
   },
@@ -126,12 +132,13 @@ export const headerSender: VerifyRow = {
     const { context } = call
     const headers = context.message?.headers ?? []
     let deferred = false
-    let broken: string | undefined
+    let broken: Tested | undefined
     for (const name of ['sender', 'reply-to', 'from']) {
       for (const { header, text } of addressesIn(headers, [name])) {
         const parsed = parseAddress(text)
         if (parsed.is === 'error') {
-          broken ??= `syntax error in '${header}:' header when scanning for sender: ${parsed.message} in "${text.trim()}"`
+          const problem = `syntax error in '${header}:' header when scanning for sender: ${parsed.message} in "${text.trim()}"`
+          broken ??= refusedFor(problem, problem, context)
           continue
         }
         context.debug?.('acl', `verifying ${header}: header address ${parsed.address}`)
@@ -144,7 +151,7 @@ export const headerSender: VerifyRow = {
         }
       }
     }
-    if (broken !== undefined && !deferred) return { is: 'false', logMessage: broken }
+    if (broken !== undefined && !deferred) return broken
     return noSender(deferred)
   },
 }
@@ -184,7 +191,8 @@ export const notBlind: VerifyRow = {
     const blind = (context.message?.recipients ?? []).some(
       ({ address }) => !shown.has(comparable(address, context, caseless)),
     )
-    return blind ? { is: 'false', logMessage: 'bcc recipient detected' } : TRUE
+    const problem = 'bcc recipient detected'
+    return blind ? refusedFor(problem, problem, context) : TRUE
   },
 }
 
