@@ -186,7 +186,7 @@ export class MailService {
     this.#queueRuns++
     try {
       const queue = await this.#server.queue()
-      await queue.run(request)
+      await queue.run({ ...request, leavesSlow: true })
     } catch (error) {
       this.#server.fault('queue run', error)
     } finally {

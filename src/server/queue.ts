@@ -47,9 +47,18 @@ export interface RunRequest {
   /** `-R`, `-S`: text in lower case, or a regular expression. */
   readonly recipient?: ((address: string) => boolean) | undefined
   readonly sender?: ((address: string) => boolean) | undefined
+  /** The run does not wait for deliveries that take long; `idle` and `drain` do. */
+  readonly leavesSlow?: boolean
   /** As it is logged: `-qff`, `-R example`. */
   readonly described?: string
 }
+
+/**
+ * A delivery that takes longer gives its turn to another one: hosts that do not answer must not hold up the mail of
+ * others. So many may be that slow at once.
+ */
+const slowMs = 1000
+const mostSlow = 500
 
 /** Accepted messages that wait for their delivery; beyond, the next queue run finds them. */
 const mostWaiting = 20_000
@@ -71,6 +80,8 @@ export class DeliveryQueue {
   #waitingBytes = 0
   #waitingFrom = 0
   #running = 0
+  /** Of those running, the ones that have given up their turn. */
+  #slow = 0
   #stopped = false
   /** Told already, for the run that is under way. */
   #abandoned = false
@@ -88,7 +99,7 @@ export class DeliveryQueue {
   /** Sees to a message that was accepted just now, as soon as there is room. */
   accepted(message: SpooledMessage, order: DeliveryOrder = {}): void {
     if (this.#stopped || message.envelope.queueOnly === true) return
-    if (this.#running >= this.#options.parallel) {
+    if (!this.#room()) {
       if (this.#waiting.length - this.#waitingFrom < mostWaiting) this.#wait(message, order)
       return
     }
@@ -160,7 +171,8 @@ export class DeliveryQueue {
         const { id } = next.value
         const takes = wanted(next.value, request)
         this.#options.debug?.(`${takes ? 'selected' : 'passed over'} ${id}`)
-        if (takes) await this.#fromQueue(next.value, order)
+        if (!takes) continue
+        await this.#turnOf(next.value, order, request.leavesSlow === true && parallelInRun > 1)
       }
     }
     await Promise.all(Array.from({ length: parallelInRun }, worker))
@@ -181,9 +193,19 @@ export class DeliveryQueue {
     return true
   }
 
-  async #fromQueue(entry: QueueEntry, order: DeliveryOrder): Promise<void> {
+  /** Resolves when a message of a run is seen to, or when it takes long and the run need not wait. */
+  #turnOf(entry: QueueEntry, order: DeliveryOrder, leavesSlow: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onSlow = (): void => {
+        if (leavesSlow) resolve()
+      }
+      this.#fromQueue(entry, order, onSlow).then(resolve, reject)
+    })
+  }
+
+  async #fromQueue(entry: QueueEntry, order: DeliveryOrder, onSlow: () => void): Promise<void> {
     const { spool, log } = this.#options
-    if (await this.#attempt(() => spool.claim(entry.id), order)) return
+    if (await this.#attempt(() => spool.claim(entry.id), order, onSlow)) return
     if (log.selects('skip_delivery') && spool.entry(entry.id) !== undefined) {
       log.main(entry.id, 'Spool file is locked (another process is handling this message)')
     }
@@ -205,9 +227,18 @@ export class DeliveryQueue {
   async #attempt(
     claiming: () => Claim | undefined | Promise<Claim | undefined>,
     order: DeliveryOrder,
+    onSlow?: () => void,
   ): Promise<boolean> {
     // Counted before the claim: the limit holds, and nobody closes the spool under it.
     this.#running++
+    let slow = false
+    const timer = setTimeout(() => {
+      if (this.#slow >= mostSlow) return
+      slow = true
+      this.#slow++
+      onSlow?.()
+      this.#next()
+    }, slowMs)
     let claim: Claim | undefined
     try {
       const got = claiming()
@@ -217,7 +248,9 @@ export class DeliveryQueue {
       this.#options.onFault(claim?.id ?? 'a message', error)
       claim?.release()
     } finally {
+      clearTimeout(timer)
       this.#running--
+      if (slow) this.#slow--
       if (this.#running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
     }
     return claim !== undefined
@@ -230,8 +263,12 @@ export class DeliveryQueue {
     this.#waiting.push({ message: keep ? message : message.id, order })
   }
 
+  #room(): boolean {
+    return this.#running - this.#slow < this.#options.parallel
+  }
+
   #next(): void {
-    if (this.#running >= this.#options.parallel) return
+    if (!this.#room()) return
     const waiting = this.#waiting[this.#waitingFrom]
     if (waiting === undefined) return
     // Given free at once; the place in the array goes later.

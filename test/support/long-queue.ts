@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openSpool } from '../../src/store/spool/index.ts'
-import { postern, startServer, temporaryFolder } from './server.ts'
+import { postern, type StartedServer, startServer, temporaryFolder } from './server.ts'
 import { spoolEnvelope } from './spool-world.ts'
 
 export interface LongQueueTimes {
@@ -52,6 +52,45 @@ export async function longQueue(messages: number): Promise<LongQueueTimes> {
   }
 }
 
+export interface CrashedQueueTimes {
+  readonly starts: readonly { readonly after: string; readonly ms: number }[]
+  readonly counted: string
+}
+
+/** Starts of a daemon on such a queue after its processes were killed, and after the host lost its power. */
+export async function crashedQueue(messages: number): Promise<CrashedQueueTimes> {
+  const folder = temporaryFolder('crashed-queue')
+  const directory = join(folder.path, 'spool')
+  const starts: { after: string; ms: number }[] = []
+  const begin = async (after: string): Promise<StartedServer> => {
+    const startedAt = performance.now()
+    const server = await startServer({
+      folder: folder.path,
+      arguments: ['-q1m'],
+      configuration:
+        'primary_hostname = mta.example\nqueue_only\nqueue_run_max = 1\ndeliver_queue_load_max = 0\n',
+    })
+    starts.push({ after, ms: Math.round(performance.now() - startedAt) })
+    return server
+  }
+  try {
+    mkdirSync(directory)
+    await fill(directory, messages)
+    give(directory)
+    await (await begin('an orderly end')).kill('SIGKILL')
+    await (await begin('SIGKILL of all processes')).kill('SIGKILL')
+    writeFileSync(join(directory, 'index', 'state'), '{"boot":"other","clean":false}')
+    const server = await begin('a loss of power: the index is made anew')
+    try {
+      return { starts, counted: server.command('-bpc').stdout }
+    } finally {
+      await server.stop()
+    }
+  } finally {
+    folder.remove()
+  }
+}
+
 async function fill(directory: string, messages: number): Promise<void> {
   const spool = await openSpool({ directory, now: Date.now, log: () => undefined })
   let begun = 0
@@ -69,8 +108,10 @@ async function fill(directory: string, messages: number): Promise<void> {
 /** Started by root, the daemon changes to a user of its own. */
 function give(directory: string): void {
   if (process.getuid?.() !== 0) return
-  const id = spawnSync('id', ['-u', 'mail'], { encoding: 'utf8' }).stdout.trim()
-  const uid = Number(id === '' ? 8 : id)
+  const ids = ['postern', 'Debian-exim', 'mail'].map((name) =>
+    spawnSync('id', ['-u', name], { encoding: 'utf8' }).stdout.trim(),
+  )
+  const uid = Number(ids.find((id) => id !== '') ?? 8)
   chownSync(directory, uid, uid)
   for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' }))
     chownSync(join(directory, name), uid, uid)

@@ -1,6 +1,7 @@
 /**
  * Connections kept for the next message to the same host. A connection is kept for a short while only, and no
- * longer than `connection_max_messages` allows; at most `mostPerHost` are open to one place, others wait.
+ * longer than `connection_max_messages` allows; at most `mostPerHost` are open to one place, others wait. Nobody waits for a
+ * place where nothing moves: a host that accepts and never answers holds up its own messages only.
  */
 import type { ByteString } from '../../base/text.ts'
 import type { TlsFacts } from '../../ports.ts'
@@ -24,12 +25,16 @@ export interface PooledConnection {
 interface Place {
   readonly idle: { readonly connection: PooledConnection; readonly timer: NodeJS.Timeout }[]
   open: number
-  readonly waiting: (() => void)[]
+  readonly waiting: Set<(turn: 'go' | 'busy') => void>
+  /** When a connection was last given back or dropped, or the first was opened. */
+  movedAt: number
 }
 
 export interface PoolLimits {
   readonly idleMs: number
   readonly mostPerHost: number
+  /** All connections of a place being in use for so long means that it is stuck. */
+  readonly stuckMs: number
 }
 
 export class ConnectionPool {
@@ -37,12 +42,15 @@ export class ConnectionPool {
   readonly #limits: PoolLimits
   #closed = false
 
-  constructor(limits: PoolLimits = { idleMs: 300, mostPerHost: 40 }) {
+  constructor(limits: PoolLimits = { idleMs: 300, mostPerHost: 40, stuckMs: 10_000 }) {
     this.#limits = limits
   }
 
-  /** A kept connection, or undefined: the caller may open one. Either way `give` or `drop` must follow. */
-  async take(key: string): Promise<PooledConnection | undefined> {
+  /**
+   * A kept connection, or undefined: the caller may open one. Either way `give` or `drop` must follow.
+   * `busy`: all are in use and nothing moves there; nothing must follow.
+   */
+  async take(key: string): Promise<PooledConnection | undefined | 'busy'> {
     const place = this.#place(key)
     for (;;) {
       const kept = place.idle.pop()
@@ -58,8 +66,28 @@ export class ConnectionPool {
         place.open++
         return undefined
       }
-      await new Promise<void>((resolve) => place.waiting.push(resolve))
+      if ((await this.#turn(place)) === 'busy') return 'busy'
     }
+  }
+
+  /** Waits until a connection of a place is free, or the place is stuck. */
+  #turn(place: Place): Promise<'go' | 'busy'> {
+    return new Promise((resolve) => {
+      const { stuckMs } = this.#limits
+      let timer: NodeJS.Timeout | undefined
+      const take = (turn: 'go' | 'busy'): void => {
+        clearTimeout(timer)
+        place.waiting.delete(take)
+        resolve(turn)
+      }
+      const look = (): void => {
+        const left = place.movedAt + stuckMs - performance.now()
+        if (left <= 0) take('busy')
+        else timer = setTimeout(look, left)
+      }
+      place.waiting.add(take)
+      look()
+    })
   }
 
   /** Gives a connection back for the next message. */
@@ -76,7 +104,7 @@ export class ConnectionPool {
       this.drop(key, connection)
     }, this.#limits.idleMs)
     place.idle.push({ connection, timer })
-    place.waiting.shift()?.()
+    wakeOne(place)
   }
 
   /** Tells that a place taken is free again; closes the connection if there is one. */
@@ -86,9 +114,13 @@ export class ConnectionPool {
     const place = this.#places.get(key)
     if (place === undefined) return
     place.open--
-    const next = place.waiting.shift()
-    if (next !== undefined) next()
-    else if (place.open === 0) this.#places.delete(key)
+    if (!wakeOne(place) && place.open === 0) this.#places.delete(key)
+  }
+
+  /** Nobody could be spoken to there: those who wait for the place need not try it, too. Before `drop`. */
+  failed(key: string): void {
+    const place = this.#places.get(key)
+    for (const take of place?.waiting ?? []) take('busy')
   }
 
   /** How many are kept or in use. */
@@ -112,9 +144,16 @@ export class ConnectionPool {
   #place(key: string): Place {
     let place = this.#places.get(key)
     if (place === undefined) {
-      place = { idle: [], open: 0, waiting: [] }
+      place = { idle: [], open: 0, waiting: new Set(), movedAt: performance.now() }
       this.#places.set(key, place)
     }
     return place
   }
+}
+
+function wakeOne(place: Place): boolean {
+  place.movedAt = performance.now()
+  const [first] = place.waiting
+  first?.('go')
+  return first !== undefined
 }

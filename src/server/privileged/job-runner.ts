@@ -5,6 +5,7 @@
  * Source: Exim manual, "Security considerations"; SECURITY.md, promise 13.
  */
 import { type ChildProcess, fork } from 'node:child_process'
+import { totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildValues } from '../build-table.ts'
@@ -13,8 +14,13 @@ import type { Channel, FromChild, FromRunner, ToChild, ToRunner, UserJob, UserRe
 const childProgram = join(dirname(fileURLToPath(import.meta.url)), 'job-child.js')
 /** A child without work is kept so long for the next one of its uid. */
 const idleMs = 10_000
-/** Children at once; jobs beyond wait. */
-const mostChildren = 40
+/** Children at once; jobs beyond wait. In a small container fewer: a child takes some 12 MiB of its own. */
+const mostChildren = childLimit(availableMemory())
+/** So many of one user are started at once; a further one only for a job that has waited this long. */
+const eagerChildren = 4
+const patienceMs = 100
+/** What a child keeps in memory is small, and there may be many. */
+const childFlags = ['--max-semi-space-size=1', '--v8-pool-size=1']
 /** Jobs that wait for a child. */
 const mostWaiting = 1000
 
@@ -43,7 +49,8 @@ export class JobRunner {
   readonly #idle: Child[] = []
   readonly #jobs = new Map<Channel, Map<number, Job>>()
   readonly #waiting: Job[] = []
-  #children = 0
+  readonly #children = new Set<Child>()
+  #hurry: NodeJS.Timeout | undefined
 
   constructor(options: JobRunnerOptions) {
     this.#options = options
@@ -70,6 +77,7 @@ export class JobRunner {
 
   /** Ends all children that have no work. */
   close(): void {
+    clearTimeout(this.#hurry)
     for (const child of this.#idle.splice(0)) end(child)
   }
 
@@ -83,7 +91,19 @@ export class JobRunner {
     jobs.set(start.number, job)
     if (this.#waiting.length >= mostWaiting) {
       this.#finish(job, { is: 'deferred', errno: -1, more: 0, message: 'too many local deliveries wait' })
-    } else if (!this.#start(job)) this.#waiting.push(job)
+    } else if (!this.#start(job, false)) {
+      this.#waiting.push(job)
+      this.#hurry ??= setTimeout(() => this.#afterPatience(), patienceMs)
+    }
+  }
+
+  /** Jobs may be long: a command, a lock that another program holds. */
+  #afterPatience(): void {
+    this.#hurry = undefined
+    const job = this.#waiting[0]
+    if (job === undefined) return
+    if (this.#start(job, true)) this.#waiting.shift()
+    this.#hurry = setTimeout(() => this.#afterPatience(), patienceMs)
   }
 
   #refusal({ uid, gid, job }: Extract<ToRunner, { type: 'job' }>): string | undefined {
@@ -96,13 +116,15 @@ export class JobRunner {
     return undefined
   }
 
-  #start(job: Job): boolean {
+  /** False: no child for it now. `hurry`: it has waited long enough. */
+  #start(job: Job, hurry: boolean): boolean {
     const { uid, gid, job: work } = job.start
     const key = `${uid}:${gid}:${work.initgroups ? 'groups' : ''}`
     const at = this.#idle.findIndex((child) => child.key === key)
     let child = at === -1 ? undefined : this.#idle.splice(at, 1)[0]
     if (child === undefined) {
-      if (this.#children >= mostChildren) {
+      if (!hurry && this.#busy(key) >= eagerChildren) return false
+      if (this.#children.size >= mostChildren) {
         const oldest = this.#idle.shift()
         if (oldest === undefined) return false
         end(oldest)
@@ -124,16 +146,16 @@ export class JobRunner {
       ...(asRoot ? {} : { uid, gid }),
       cwd: '/',
       env: {},
-      execArgv: [],
+      execArgv: childFlags,
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     const child: Child = { process: process_, key, job: undefined, timer: undefined }
-    this.#children++
+    this.#children.add(child)
     process_.on('message', (raw) => this.#fromChild(child, raw))
     process_.on('error', () => undefined)
     process_.once('exit', (code, signal) => {
-      this.#children--
+      this.#children.delete(child)
       const at = this.#idle.indexOf(child)
       if (at !== -1) this.#idle.splice(at, 1)
       const { job } = child
@@ -176,10 +198,28 @@ export class JobRunner {
     answer(job, result)
   }
 
+  /** The first that can be started: those of one user do not hold up those of others. */
   #next(): void {
-    const job = this.#waiting[0]
-    if (job !== undefined && this.#start(job)) this.#waiting.shift()
+    const at = this.#waiting.findIndex((job) => this.#start(job, false))
+    if (at !== -1) this.#waiting.splice(at, 1)
   }
+
+  #busy(key: string): number {
+    let count = 0
+    for (const child of this.#children) if (child.key === key && child.job !== undefined) count++
+    return count
+  }
+}
+
+/** A quarter of the memory, and not more than are of use. */
+export function childLimit(memoryBytes: number): number {
+  return Math.min(40, Math.max(4, Math.floor(memoryBytes / 4 / (12 << 20))))
+}
+
+/** Of this host, or of the container. */
+function availableMemory(): number {
+  const limit = process.constrainedMemory?.() ?? 0
+  return limit > 0 && limit < totalmem() ? limit : totalmem()
 }
 
 function answer(job: Job, result: UserResult): void {

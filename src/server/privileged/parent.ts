@@ -36,7 +36,7 @@ export type ParentResult = { readonly is: 'ended' } | { readonly is: 'failed'; r
 
 /** A worker that dies is started again after so long at first, twice as long each time it dies young. */
 const firstRestartMs = 500
-const longestRestartMs = 30_000
+const longestRestartMs = 5000
 const youngMs = 10_000
 /** New workers that do not serve within this time are given up. */
 const startLimitMs = 60_000

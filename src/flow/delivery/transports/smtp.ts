@@ -278,8 +278,13 @@ class SmtpDelivery {
     let fresh = false
     for (;;) {
       const kept = fresh ? undefined : await this.#environment.pool.take(poolKey)
+      if (kept === 'busy') {
+        this.#notNow(`all connections to ${place.name} [${place.address}] are in use, and none gets on`)
+        return { tried: true }
+      }
       const opened = kept ?? (await this.#open(place, session, key))
       if (opened === undefined) {
+        this.#environment.pool.failed(poolKey)
         this.#environment.pool.drop(poolKey)
         return { tried: true }
       }
@@ -302,6 +307,7 @@ class SmtpDelivery {
         result.reusable &&
         (this.#settings.connection_max_messages === 0 ||
           opened.messages < this.#settings.connection_max_messages)
+      if (result.is === 'host') this.#environment.pool.failed(poolKey)
       if (reusable) this.#environment.pool.give(poolKey, opened)
       else this.#environment.pool.drop(poolKey, opened)
       return { tried: true }
@@ -399,11 +405,17 @@ class SmtpDelivery {
     if (!(await hostListed(this.#settings.serialize_hosts, host, this.#context))) return undefined
     const turn = await takePlace(this.#context.ports.hints, `host-serialize-${place.name}`, 1)
     if (turn !== undefined) return turn
-    const message = `another connection to ${place.name} [${place.address}] is open, and serialize_hosts allows one`
+    this.#notNow(
+      `another connection to ${place.name} [${place.address}] is open, and serialize_hosts allows one`,
+    )
+    return 'taken'
+  }
+
+  /** The host is not tried, which says nothing about it: the next queue run looks again. */
+  #notNow(message: string): void {
     const error = { errno: errorNumbers.unknown, more: 0, message }
     for (const routed of this.#pending)
       this.#lastDeferral.set(routed, { is: 'deferred', notTried: true, error })
-    return 'taken'
   }
 
   /** The action of an event does not want this host. */
