@@ -31,13 +31,16 @@ export function processTree(root: number): RunningProcess[] {
   return all.filter(({ pid }) => wanted.has(pid))
 }
 
-/** Proportional memory of the tree in KiB; resident memory where the kernel tells no more. */
+/**
+ * Memory of the tree in KiB that is its own: pages of mapped files (the program, the queue's index) can be taken away at any
+ * time and are not counted, where the kernel tells them apart.
+ */
 export function treeKib(root: number): number {
   let kib = 0
   for (const { pid } of processTree(root)) {
     try {
       const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')
-      kib += Number(/^Pss:\s+(\d+)/m.exec(text)?.[1] ?? 0)
+      kib += Number((/^Pss_Anon:\s+(\d+)/m.exec(text) ?? /^Pss:\s+(\d+)/m.exec(text))?.[1] ?? 0)
     } catch {
       // It has ended.
     }

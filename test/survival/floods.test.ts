@@ -100,7 +100,7 @@ async function flood(say: (line: string) => void, bad: () => Promise<void>): Pro
   const waitedMs = await beside(bad)
   const pid = server.process.pid ?? 0
   const high = treeKib(pid)
-  const back = await until(() => (treeKib(pid) <= levelKib + keptKib ? true : undefined), 30_000)
+  const back = await until(() => (treeKib(pid) <= levelKib + keptKib ? true : undefined), 90_000)
   const kib = treeKib(pid)
   say(
     `another client waited ${waitedMs.toFixed(0)} ms at most; memory ${mib(levelKib)} before, ${mib(high)} at the end of it, ${mib(kib)} afterwards`,
