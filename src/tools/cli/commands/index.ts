@@ -84,6 +84,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: 'Finds messages of the queue; freezes, thaws, retries, removes or bounces all that are found.',
     load: () => import('./queue.ts'),
   },
+  replay: {
+    doc: 'Plays recorded sessions with another configuration and tells which decisions differ.',
+    load: () => import('./replay.ts'),
+  },
   spool: {
     doc: "Writes the queue as Exim's own spool files, or takes such files in: spool export|import DIR.",
     load: () => import('./spool.ts'),

@@ -4,13 +4,14 @@ import { encodeUtf8 } from '../../../base/text.ts'
 import { changed, findTestFiles, writeText } from '../../inspect/test/find-files.ts'
 import { junitXml } from '../../inspect/test/junit.ts'
 import { colours, countsOf, renderCoverage, renderFile, renderSummary } from '../../inspect/test/report.ts'
-import { passed, runFiles, type RunResult } from '../../inspect/test/run-files.ts'
+import { cpuMilliseconds, passed, runFiles, type RunResult } from '../../inspect/test/run-files.ts'
 import type { Terminal } from '../terminal.ts'
 
 const usage = `usage: postern test [FILE | FOLDER]... [-C FILE] [-D NAME=VALUE]... [--filter WORD] [--coverage] [--watch]
                     [--junit FILE] [--json]
   runs the tests in *.postern-test.yaml files (those below the current folder when none are named)
-       postern test --record --from IP --mail ADDRESS --rcpt ADDRESS... [--helo NAME] [--message FILE] [-C FILE]
+       postern test --record --from IP --mail ADDRESS --rcpt ADDRESS... [--helo NAME] [--message FILE]
+                    [--callouts] [--json] [-C FILE]
   plays a session, asks whom the configuration asks, and writes all of it down as such a file
 `
 /** Editors write a file in several steps. */
@@ -75,6 +76,7 @@ function jsonOf(finished: RunResult): unknown {
   return {
     ...countsOf(finished),
     milliseconds: Math.round(finished.milliseconds),
+    cpuMilliseconds: cpuMilliseconds(),
     files: finished.files.map(({ file, problems, wrong, results }) => ({
       file,
       problems,

@@ -1,7 +1,7 @@
 /** What a test expects, and whether a text is it. */
 import { decodeUtf8, encodeUtf8, type ByteString } from '../../../base/text.ts'
 import { Fields, itemsOf, type Problems } from './fields.ts'
-import type { Place, Value } from './yaml-text.ts'
+import type { Place, Value } from './value.ts'
 
 export interface Matcher {
   /** As the test says it. */

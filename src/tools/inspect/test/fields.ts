@@ -1,6 +1,6 @@
 /** Reads values that have been parsed into what a table says they should be, and notes what does not fit. */
 import { nearest } from '../../../base/diagnostic.ts'
-import type { Entry, Place, Problem, Value } from './yaml-text.ts'
+import type { Entry, Place, Problem, Value } from './value.ts'
 
 export class Problems {
   readonly found: Problem[] = []

@@ -1,7 +1,7 @@
 /** The test files of folders, and what lies beside them. A door: it reads files. */
 import { readdirSync, readFileSync, statSync, watch, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { fromBytes } from '../../../base/text.ts'
+import { type ByteString, fromBytes } from '../../../base/text.ts'
 import type { Sources } from './read-file.ts'
 
 const ending = /\.postern-test\.ya?ml$/
@@ -60,6 +60,15 @@ export function sourcesOf(file: string): Sources {
         return undefined
       }
     },
+  }
+}
+
+/** The bytes of a file, or why it cannot be read. */
+export function readBytes(file: string): { readonly bytes: ByteString } | { readonly error: string } {
+  try {
+    return { bytes: fromBytes(readFileSync(file)) }
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) }
   }
 }
 

@@ -1,6 +1,6 @@
 /** A `*.postern-test.yaml` file: what it says, or every mistake in it with its place. */
 import { parseInterval } from '../../../base/interval.ts'
-import { encodeUtf8 } from '../../../base/text.ts'
+import { encodeUtf8, fromBytes } from '../../../base/text.ts'
 import { type Matcher, readMatcher, readMatchers } from './expectation.ts'
 import { Fields, itemsOf, Problems } from './fields.ts'
 import { readWorld, type WorldSource } from './read-world.ts'
@@ -13,7 +13,10 @@ import type {
   TestCase,
   TestFile,
 } from './test-case.ts'
-import { isProblems, type Entry, parseYaml, type Place, type Problem, type Value } from './yaml-text.ts'
+import { parseJson } from './json-text.ts'
+import { isProblems } from './value.ts'
+import { parseYaml } from './yaml-text.ts'
+import type { Entry, Place, Problem, Value } from './value.ts'
 
 export type ReadFile =
   | { readonly is: 'read'; readonly file: TestFile }
@@ -29,14 +32,15 @@ export interface Sources {
 const fileNames = ['configuration', 'macros', 'world', 'tests'] as const
 
 export function readTestFile(name: string, text: string, sources: Sources): ReadFile {
-  const parsed = parseYaml(name, text)
+  const parsed = parseText(name, text)
   if (isProblems(parsed)) return { is: 'wrong', problems: parsed }
   const problems = new Problems(name)
   const source: WorldSource = { problems, readFile: (path) => sources.readFile(path) }
   let configuration: ConfigurationName | undefined
   const macros = new Map<string, string>()
   const tests: TestCase[] = []
-  for (const document of parsed) {
+  for (const written of parsed) {
+    const document = wholeFile(written)
     if (document.is === 'nothing') continue
     const fields = new Fields(document, 'a test file', fileNames, problems)
     configuration ??= readConfigurationName(fields, sources, problems)
@@ -52,6 +56,30 @@ export function readTestFile(name: string, text: string, sources: Sources): Read
   if (parsed.length === 0) problems.add({ line: 1, column: 1 }, 'the file is empty')
   if (problems.found.length > 0) return { is: 'wrong', problems: problems.found }
   return { is: 'read', file: { file: name, configuration, macros, tests } }
+}
+
+/** JSON, and lines of JSON, are read without YAML: many sessions come so. */
+function parseText(name: string, text: string): readonly Value[] | readonly Problem[] {
+  if (name.endsWith('.json')) return parseJson(name, [text])
+  if (name.endsWith('.jsonl')) return parseJson(name, text.split('\n'))
+  return parseYaml(name, text)
+}
+
+/** A document that is a single test, or a list of them, as the file that it stands for. */
+function wholeFile(document: Value): Value {
+  const { at } = document
+  if (document.is === 'list')
+    return { is: 'map', at, entries: [{ key: 'tests', keyAt: at, value: document }] }
+  if (document.is !== 'map' || document.entries.some(({ key }) => key === 'tests')) return document
+  const ofFile = ({ key }: Entry): boolean => key === 'configuration' || key === 'macros'
+  if (!document.entries.some(({ key }) => key === 'name')) return document
+  const test: Value = { is: 'map', at, entries: document.entries.filter((entry) => !ofFile(entry)) }
+  const tests: Value = { is: 'list', at, items: [test] }
+  return {
+    is: 'map',
+    at,
+    entries: [...document.entries.filter(ofFile), { key: 'tests', keyAt: at, value: tests }],
+  }
 }
 
 function readConfigurationName(
@@ -158,7 +186,10 @@ function shortForm(fields: Fields, startTls: boolean, source: WorldSource): Step
 function messageStep(value: Value, expect: Matcher | undefined, source: WorldSource): Step {
   const { problems } = source
   if (value.is === 'map') {
-    const file = new Fields(value, '"message"', ['file'], problems).text('file') ?? ''
+    const fields = new Fields(value, '"message"', ['file', 'base64'], problems)
+    const base64 = fields.text('base64')
+    if (base64 !== undefined) return { is: 'message', text: fromBytes(Buffer.from(base64, 'base64')), expect }
+    const file = fields.text('file') ?? ''
     const text = source.readFile(file)
     if (text === undefined) problems.add(value.at, `there is no file ${file}`)
     return { is: 'message', text: text ?? '', expect }

@@ -1,6 +1,6 @@
 /** The `world` of a test file: who connects, and what everything that may be asked answers. */
 import { parseIp, formatIp } from '../../../base/ip.ts'
-import { encodeUtf8 } from '../../../base/text.ts'
+import { encodeUtf8, fromBytes } from '../../../base/text.ts'
 import type { Account, DnsRecord, ProxyFacts, TlsFacts } from '../../../ports.ts'
 import type {
   Stated,
@@ -11,7 +11,7 @@ import type {
 } from '../../../server/offline/stated.ts'
 import { dnsName } from '../../../server/offline/stated-world.ts'
 import { entriesOf, Fields, type Problems, textsOf } from './fields.ts'
-import type { Entry, Value } from './yaml-text.ts'
+import type { Entry, Value } from './value.ts'
 
 const worldNames = [
   'client',
@@ -289,7 +289,8 @@ function recordOf(type: string, name: string, text: string): DnsRecord | string 
 
 // -------------------------------------------------------------------------------- files, users, databases
 
-function readFile({ key, value }: Entry, { problems, readFile: read }: WorldSource): StatedFile {
+function readFile({ key, value }: Entry, source: WorldSource): StatedFile {
+  const { problems } = source
   const file = { bytes: '', mode: undefined, uid: undefined }
   if (!key.startsWith('/')) problems.add(value.at, `"${key}" is not an absolute path`)
   if (value.is === 'nothing') return { ...file, is: 'absent' }
@@ -297,7 +298,7 @@ function readFile({ key, value }: Entry, { problems, readFile: read }: WorldSour
   const fields = new Fields(
     value,
     'a file',
-    ['content', 'from', 'folder', 'unreadable', 'mode', 'uid'],
+    ['content', 'base64', 'from', 'folder', 'unreadable', 'mode', 'uid'],
     problems,
   )
   const mode = fields.text('mode')
@@ -306,7 +307,10 @@ function readFile({ key, value }: Entry, { problems, readFile: read }: WorldSour
     return { ...file, ...more, is: 'folder', mode: 0o40_000 | (more.mode ?? 0o755) }
   if (fields.yes('unreadable') === true) return { ...file, ...more, is: 'unreadable' }
   const from = fields.text('from')
-  const content = from === undefined ? encodeUtf8(fields.text('content') ?? '') : read(from)
+  const base64 = fields.text('base64')
+  const own =
+    base64 === undefined ? encodeUtf8(fields.text('content') ?? '') : fromBytes(Buffer.from(base64, 'base64'))
+  const content = from === undefined ? own : source.readFile(from)
   if (content === undefined) problems.add(fields.get('from')?.at ?? value.at, `there is no file ${from}`)
   return { ...file, ...more, is: 'file', bytes: content ?? '', mode: 0o100_000 | (more.mode ?? 0o644) }
 }

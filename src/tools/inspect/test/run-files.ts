@@ -7,7 +7,7 @@ import { readText, sourcesOf } from './find-files.ts'
 import { readTestFile } from './read-file.ts'
 import { runTest, type TestResult } from './run-test.ts'
 import type { ConfigurationName, TestFile } from './test-case.ts'
-import type { Problem } from './yaml-text.ts'
+import type { Problem } from './value.ts'
 
 export interface RunOptions {
   readonly files: readonly string[]
@@ -114,4 +114,10 @@ function configurationOf(file: TestFile, { config }: RunOptions): ConfigurationN
 /** Whether a test came out as it should: what nobody answered is no answer. */
 export function passed({ differences, unanswered }: TestResult): boolean {
   return differences.length === 0 && unanswered.length === 0
+}
+
+/** What this process has worked since it began: what counts on a machine that does other things too. */
+export function cpuMilliseconds(): number {
+  const { user, system } = process.cpuUsage()
+  return Math.round((user + system) / 1000)
 }

@@ -186,7 +186,7 @@ async function performSession(
 }
 
 /** Says the steps of a test one after the other. */
-class Steps {
+export class Steps {
   /** The step of an exchange, by its number. */
   readonly of = new Map<number, Step>()
   readonly #steps: Step[]
@@ -296,7 +296,7 @@ function compareReplies(test: TestCase, told: readonly Told[]): Difference[] {
 }
 
 /** `connect`, `helo`, `message`, any verb, or a whole command. */
-function isReplyOf(command: ByteString, of: string): boolean {
+export function isReplyOf(command: ByteString, of: string): boolean {
   const said = decodeUtf8(command).toLowerCase()
   const name = of.toLowerCase()
   if (name === 'connect') return said === '(connects)'
@@ -446,7 +446,11 @@ async function compareRouting(test: TestCase, engine: OfflineEngine, left: Left)
   return routing.flatMap(({ address, to }) => compareRoute(encodeUtf8(address), to, result))
 }
 
-function compareRoute(address: ByteString, expect: RouteExpectation, result: RoutingResult): Difference[] {
+export function compareRoute(
+  address: ByteString,
+  expect: RouteExpectation,
+  result: RoutingResult,
+): Difference[] {
   const mine = <T extends { readonly recipient: { readonly address: ByteString } }>(
     all: readonly T[],
   ): readonly T[] => all.filter(({ recipient }) => recipient.address.toLowerCase() === address.toLowerCase())
@@ -559,7 +563,7 @@ function shownLog(left: Left): string[] {
   )
 }
 
-function shownRoute({ routed, unrouted, discarded }: RoutingResult): string[] {
+export function shownRoute({ routed, unrouted, discarded }: RoutingResult): string[] {
   return [
     ...routed.map(
       ({ address, router, transport, hosts }) =>

@@ -2,7 +2,7 @@
 import type { ByteString } from '../../../base/text.ts'
 import type { Stated } from '../../../server/offline/stated.ts'
 import type { Matcher } from './expectation.ts'
-import type { Place } from './yaml-text.ts'
+import type { Place } from './value.ts'
 
 export type Step =
   | {

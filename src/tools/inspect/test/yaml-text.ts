@@ -9,30 +9,7 @@ import {
   stringify,
   type Document,
 } from 'yaml'
-
-export interface Place {
-  readonly line: number
-  readonly column: number
-}
-
-export type Value =
-  | { readonly is: 'text'; readonly text: string; readonly at: Place }
-  | { readonly is: 'nothing'; readonly at: Place }
-  | { readonly is: 'list'; readonly items: readonly Value[]; readonly at: Place }
-  | { readonly is: 'map'; readonly entries: readonly Entry[]; readonly at: Place }
-
-export interface Entry {
-  readonly key: string
-  readonly keyAt: Place
-  readonly value: Value
-}
-
-export interface Problem {
-  readonly file: string
-  readonly line: number
-  readonly column: number
-  readonly message: string
-}
+import type { Entry, Place, Problem, Value } from './value.ts'
 
 /** Deeper than any test needs. */
 const deepest = 40
@@ -47,11 +24,6 @@ export function parseYaml(file: string, text: string): readonly Value[] | readon
   )
   if (problems.length > 0) return problems
   return documents.map((document) => new Reader(lines, document).value(document.contents, 0))
-}
-
-export function isProblems(found: readonly Value[] | readonly Problem[]): found is readonly Problem[] {
-  const [first] = found
-  return first !== undefined && 'message' in first
 }
 
 export function printYaml(value: unknown): string {
