@@ -8,7 +8,7 @@ import { fetchDebian, wrapper } from '../test/support/debian.ts'
 import { freePort, type StartedServer, startServer, temporaryFolder, until } from '../test/support/server.ts'
 import type { Figure } from './run.ts'
 
-const rounds = 8
+const rounds = 5
 const messages = 1000
 
 const configuration = (sink: number, store: number): string => `

@@ -23,7 +23,7 @@ export interface RecordedDelivery {
 }
 
 /** Less than a dry run has: thousands of these are kept. */
-const limits: TraceLimits = { nodes: 1200, text: 500 }
+const limits: TraceLimits = { nodes: 1200, text: 500, terse: true }
 
 export function createRecorder(writer: ExplanationWriter): Recorder {
   return {

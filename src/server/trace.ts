@@ -48,6 +48,8 @@ export interface TraceLimits {
   readonly nodes: number
   /** Bytes of one text. */
   readonly text: number
+  /** Texts that no condition, list or router asked for are left out: the greeting, the Received: header. */
+  readonly terse?: boolean
 }
 
 const generous: TraceLimits = { nodes: 4000, text: 2000 }
@@ -97,13 +99,25 @@ interface Lane {
 /** Steps that are over at once, and of which several may be under way side by side. */
 const leaves: ReadonlySet<TraceKind> = new Set<TraceKind>(['dns', 'log', 'reply', 'variable'])
 
+/** What is worth keeping only where something is decided. */
+const dull: ReadonlySet<TraceKind> = new Set<TraceKind>(['expansion', 'variable'])
+const deciding: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement', 'condition', 'list', 'router'])
+
 class Step implements Trace {
   readonly node: TraceNode
   readonly #writer: Writer
   readonly #lane: Lane
   readonly #parent: Step | undefined
+  readonly #decides: boolean
 
-  constructor(node: TraceNode, writer: Writer, lane: Lane, parent: Step | undefined) {
+  constructor(
+    node: TraceNode,
+    writer: Writer,
+    lane: Lane,
+    parent: Step | undefined,
+    decides: boolean = false,
+  ) {
+    this.#decides = decides
     this.node = node
     this.#writer = writer
     this.#lane = lane
@@ -113,6 +127,7 @@ class Step implements Trace {
   begin(kind: TraceKind, what: ByteString, at?: Span | Place): Trace {
     const writer = this.#writer
     const { node } = this
+    if (writer.limits.terse === true && dull.has(kind) && !this.#decides) return nothing
     if (++writer.nodes > writer.limits.nodes) {
       node.leftOut = (node.leftOut ?? 0) + 1
       return leftOut
@@ -121,7 +136,7 @@ class Step implements Trace {
     if (at !== undefined) Object.assign(child, placeOf(at))
     if (node.children === undefined) node.children = [child]
     else node.children.push(child)
-    const step = new Step(child, writer, this.#lane, this)
+    const step = new Step(child, writer, this.#lane, this, this.#decides || deciding.has(kind))
     if (!leaves.has(kind)) this.#lane.current = step
     return step
   }
@@ -135,7 +150,7 @@ class Step implements Trace {
 
   within(context: Context): Context {
     const lane: Lane = { current: undefined }
-    const own = new Step(this.node, this.#writer, lane, this.#parent)
+    const own = new Step(this.node, this.#writer, lane, this.#parent, this.#decides)
     lane.current = own
     return { ...context, trace: own, ports: tracedDns(context.ports, hereOf(lane)) }
   }
@@ -148,16 +163,21 @@ function hereOf(lane: Lane): Trace {
   }
 }
 
+const nothing: Trace = { begin: () => nothing, end: () => undefined }
+
 const leftOut: Trace = { begin: () => leftOut, end: () => undefined }
 
 /** Passwords in queries and lists of servers; who wrote them knows them. */
 const passwords = /\b(pass(?:word)?|servers|secret)(\s*=\s*)("[^"]*"|[^\s{}"]+)/gi
 
+const mayHidePassword = /pass|servers|secret/i
+
 function shown(text: ByteString, { limits, secrets }: Writer): string {
   let cut = text.length > limits.text ? `${text.slice(0, limits.text)}...` : text
-  if (cut.includes('=')) cut = cut.replace(passwords, '$1$2****')
+  if (cut.includes('=') && mayHidePassword.test(cut)) cut = cut.replace(passwords, '$1$2****')
   for (const secret of secrets) cut = cut.replaceAll(secret, '****')
-  return decodeUtf8(cut)
+  // Nearly all is ASCII, and needs no new text.
+  return /[\x80-\xff]/.test(cut) ? decodeUtf8(cut) : cut
 }
 
 type Place = { readonly file: string; readonly line: number; readonly column?: number }

@@ -137,10 +137,13 @@ export function all(node: TraceNode, kind: TraceNode['kind']): TraceNode[] {
   ])
 }
 
-/** `deny hosts = 192.0.2.0/24`: the verb with the conditions that were reached. */
+/** `deny hosts = 192.0.2.0/24`: the verb with its first condition, or with the one that was not met. */
 export function statementText(statement: TraceNode): string {
-  const [first] = conditionsOf(statement).filter(
-    ({ what }) => !/^(?:message|log_message|log_reject_target|logwrite) =/.test(what),
+  const conditions = conditionsOf(statement).filter(
+    ({ what }) => !/^(?:message|log_message|log_reject_target|logwrite|endpass|set \S+) =/.test(what),
   )
-  return first === undefined ? statement.what : `${statement.what} ${first.what}`
+  const unmet = conditions.findLast(({ result }) => result?.startsWith('true') !== true && result !== 'done')
+  const refuses = /^(?:deny|drop|defer)/.test(statement.result ?? '')
+  const shown = refuses ? (unmet ?? conditions[0]) : conditions[0]
+  return shown === undefined ? statement.what : `${statement.what} ${shown.what}`
 }
