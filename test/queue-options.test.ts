@@ -4,6 +4,8 @@ import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { createResolver } from '../src/wire/dns/resolver.ts'
+import { startDnsServer } from './support/dns-server.ts'
 import { deliveryWorld } from './support/delivery-world.ts'
 import { postern, type StartedServer, startServer, temporaryFolder } from './support/server.ts'
 import { connectSmtp } from './support/smtp-client.ts'
@@ -261,7 +263,10 @@ test('delay_after_cutoff = false: past the cutoff, a new message tries a host th
 })
 
 test('a retry rule for lookup is for hosts that cannot be found', async () => {
-  const world = deliveryWorld(`
+  const dns = await startDnsServer({})
+  const resolver = createResolver({ servers: [{ address: '127.0.0.1', port: dns.port }] })
+  const world = deliveryWorld(
+    `
 primary_hostname = mta.example
 begin routers
 m:
@@ -275,7 +280,9 @@ t:
 begin retry
 * lookup F,1d,10m
 * * F,4d,1h
-`)
+`,
+    { resolver },
+  )
   try {
     const summary = await world.deliver(world.claim(['a@m.test']))
     assert.match(
@@ -285,5 +292,6 @@ begin retry
     assert.ok(Math.abs((summary.nextAttemptAt ?? 0) - Date.now() - 600_000) < 5000)
   } finally {
     world.close()
+    await dns.close()
   }
 })

@@ -11,6 +11,7 @@ import { rewriteRulesOf } from '../../src/language/config/rewrite.ts'
 import type { Envelope } from '../../src/mail/envelope.ts'
 import { logSelectors } from '../../src/mail/log-selectors.ts'
 import type { Context } from '../../src/ports.ts'
+import type { Resolver } from '../../src/wire/dns/resolver.ts'
 import { createMemoryHints } from '../../src/store/hints/index.ts'
 import { envelopeOf, MemoryClaim } from './memory-claim.ts'
 import { createWorld } from './routing-world.ts'
@@ -30,11 +31,16 @@ export interface DeliveryWorld {
 
 export interface DeliveryWorldOptions {
   readonly selectors?: readonly string[]
+  /** Left out: no name server answers. */
+  readonly resolver?: Resolver
   readonly onRaise?: (event: string, data: string, context: Context) => string
 }
 
 export function deliveryWorld(configuration: string, options: DeliveryWorldOptions = {}): DeliveryWorld {
-  const world = createWorld(configuration, { localInterfaces: [] })
+  const world = createWorld(configuration, {
+    localInterfaces: [],
+    ...(options.resolver === undefined ? {} : { resolver: options.resolver }),
+  })
   const log: string[] = []
   const submitted: GeneratedMessage[] = []
   let ahead = 0

@@ -2,6 +2,8 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createAccounts } from '../../src/base/accounts.ts'
+import { runTimeUser } from '../../src/server/run-time-user.ts'
 import { openSpool } from '../../src/store/spool/index.ts'
 import { postern, type StartedServer, startServer, temporaryFolder } from './server.ts'
 import { spoolEnvelope } from './spool-world.ts'
@@ -108,13 +110,12 @@ async function fill(directory: string, messages: number): Promise<void> {
 /** Started by root, the daemon changes to a user of its own. */
 function give(directory: string): void {
   if (process.getuid?.() !== 0) return
-  const ids = ['postern', 'Debian-exim', 'mail'].map((name) =>
-    spawnSync('id', ['-u', name], { encoding: 'utf8' }).stdout.trim(),
-  )
-  const uid = Number(ids.find((id) => id !== '') ?? 8)
-  chownSync(directory, uid, uid)
+  const found = runTimeUser(undefined, undefined, createAccounts())
+  if (found.is === 'wrong') throw new Error(found.message)
+  const { uid, gid } = found.user
+  chownSync(directory, uid, gid)
   for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' }))
-    chownSync(join(directory, name), uid, uid)
+    chownSync(join(directory, name), uid, gid)
 }
 
 /** The first line, as `| head -1` takes it: the reader goes as soon as it has it. */
