@@ -102,6 +102,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'tools/inspect/test/find-files.ts': ['node:fs'],
   'tools/inspect/test/yaml-text.ts': ['yaml'],
   'tools/migrate/find-tree.ts': ['node:fs'],
+  'tools/watch/log-files.ts': ['node:fs'],
   'wire/dns/exchange.ts': ['node:dgram', 'node:net'],
   'wire/dns/message.ts': ['dns-packet'],
   'wire/dns/servers.ts': ['node:fs'],

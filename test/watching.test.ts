@@ -1,7 +1,9 @@
 /** `postern queue`, `postern log` and `postern top` beside a running daemon. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync } from 'node:fs'
+import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { after, before, test } from 'node:test'
 import {
   freePort,
@@ -198,4 +200,94 @@ test('postern queue freezes, thaws, retries, bounces and removes all that it fin
   assert.equal(run('queue', 'remove', '--sender', 'nobody').status, 1)
   assert.equal(run('queue', 'remove', '--all').status, 0)
   assert.equal(run('queue', '--count').stdout, '0\n')
+})
+
+test('postern log follows a message through rotated files, the reject log, the JSON twin and its bounce', async () => {
+  const id = await send('from@box.test', ['gone@bad.test'])
+  const bounce = (await server.logged(new RegExp(`(\\S+) <= <> R=${id}`)))[1] ?? ''
+  await server.logged(new RegExp(`${bounce} Completed`))
+  const other = await send('s@box.test', ['t@box.test'])
+  // What logrotate would do, in the midst of the message's life.
+  const logs = join(folder.path, 'log')
+  const main = readFileSync(join(logs, 'mainlog'), 'latin1').split('\n')
+  const cut = main.findIndex((line) => line.includes(`${id} **`))
+  assert.ok(cut > 0)
+  writeFileSync(join(logs, 'mainlog.2.gz'), gzipSync(`${main.slice(0, cut).join('\n')}\n`))
+  writeFileSync(join(logs, 'mainlog.1'), `${main.slice(cut).join('\n')}`)
+  writeFileSync(
+    join(logs, 'rejectlog.1'),
+    `2026-11-24 02:40:06 ${id} H=x rejected after DATA: no\nEnvelope-from: <a@b>\n\tsecond\n2026-11-24 02:40:07 nothing\n`,
+  )
+  rmSync(join(logs, 'mainlog'))
+  const shown = run('log', '--where', id)
+  assert.equal(shown.status, 0, shown.stderr)
+  const lines = shown.stdout.split('\n')
+  assert.match(lines[0] ?? '', /^reject .*rejected after DATA/)
+  assert.match(shown.stdout, /\n {4}Envelope-from: <a@b>\n {4}\tsecond\n/)
+  for (const part of [
+    `${id} <= from@box.test`,
+    `${id} ** gone@bad.test`,
+    `${bounce} <= <> R=${id}`,
+    `${bounce} => from`,
+    `${bounce} Completed`,
+  ])
+    assert.ok(shown.stdout.includes(part), `${part}\n${shown.stdout}`)
+  assert.ok(!shown.stdout.includes(other) && !shown.stdout.includes('nothing'))
+  assert.ok(shown.stdout.indexOf(`${id} <=`) < shown.stdout.indexOf(`${bounce} Completed`))
+  const json = run('log', '--json', id)
+    .stdout.trim()
+    .split('\n')
+    .map((line): unknown => JSON.parse(line))
+  assert.ok(json.some((one) => JSON.stringify(one).includes('"event":"msg:received"')))
+  assert.match(
+    run('log', '1xVhq1-0000000063N-2LwO').stderr,
+    /nothing of 1xVhq1-0000000063N-2LwO in \d+ log files/,
+  )
+  assert.match(run('log', 'x').stderr, /x is no message id; exigrep finds other text/)
+  const held = await send('s@box.test', ['q@held.test'])
+  await until(() => (/deferred/.test(run('log', held).stdout) ? true : undefined), 20_000)
+  assert.match(run('log', held).stdout, new RegExp(`in the queue: ${held} deferred, waiting for q@held.test`))
+  renameSync(join(logs, 'mainlog.1'), join(logs, 'mainlog.01'))
+  assert.match(run('log', id).stdout, /Completed/)
+})
+
+test('postern top shows flow, queue, hosts, senders and the line that refuses', async () => {
+  const client = await connectSmtp(server.port)
+  await client.say('EHLO client.example')
+  await client.say('MAIL FROM:<s@from.example>')
+  await client.say('RCPT TO:<nobody@mx.example>')
+  client.end()
+  await send('many@one.test', ['x@slow.test'])
+  await server.logged(/== x@slow.test/)
+  run('queue', 'retry', '--sender', 'many@')
+  const line =
+    readFileSync(server.configurationFile, 'utf8')
+      .split('\n')
+      .findIndex((text) => text.includes('deny')) + 1
+  const { stdout, stderr, status } = run('top', '--once')
+  assert.equal(status, 0, stderr)
+  for (const part of [
+    /^postern top  mx\.example  \d{4}-/,
+    /last 10m: \d+ in, \d+ out, \d+ deferred, \d+ failed, [1-9]\d* refused/,
+    /open connections: \d+ +workers: event loop \d+ ms late, memory \d+ MB/,
+    /queue \d+: new \d+, deferred [1-9]\d* \(oldest \d+s\), frozen 0, delivering 0/,
+    /hosts that defer, last 10m\n +1 {2}127\.0\.0\.1 \[127\.0\.0\.1\]: /,
+    /senders, last 10m\n[\s\S]*many@one\.test/,
+    new RegExp(`refusals, last 10m, by what decided\n +1 {2}rcpt .*exim.conf:${line} deny`),
+  ])
+    assert.match(stdout, part)
+  assert.match(run('top', '--every', '0').stderr, /--every 0: a time such as 2s/)
+})
+
+test('at a terminal postern top is live, and q ends it', (t) => {
+  if (spawnSync('script', ['--version']).status !== 0) return t.skip('no script program for a terminal')
+  const done = spawnSync(
+    'script',
+    ['-qec', `stty rows 24 cols 80; ${postern} top --every 1s -C ${server.configurationFile}`, '/dev/null'],
+    { input: '', encoding: 'latin1', timeout: 30_000, env: { ...process.env, TERM: 'xterm' } },
+  )
+  assert.ok(
+    done.stdout.includes('\x1b[?1049h') && done.stdout.includes('postern top  mx.example'),
+    done.stdout,
+  )
 })

@@ -68,6 +68,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: 'Makes Postern a service of this host: user, folders, systemd unit; --dry-run tells what it would do.',
     load: () => import('./install.ts'),
   },
+  log: {
+    doc: 'Follows one message through everything it left in the logs, rotated ones too, and the reports about it.',
+    load: () => import('./log.ts'),
+  },
   migrate: {
     doc: "Reads an Exim's configuration, reports what runs and what does not, and writes one for Postern.",
     load: () => import('./migrate.ts'),
@@ -99,6 +103,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
   test: {
     doc: 'Runs the tests that stand beside a configuration, offline, and tells what is not as they expect.',
     load: () => import('./test.ts'),
+  },
+  top: {
+    doc: 'Shows flow, queue, slow hosts, senders and refusals with the line that decided, live at a terminal.',
+    load: () => import('./top.ts'),
   },
   uninstall: {
     doc: 'Takes back what install did; queue, logs and settings stay without --purge.',
