@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { type ScriptedRecord, startDnsServer, type Zone } from './dns-server.ts'
 
 export interface ComparedSpf {
@@ -81,6 +82,8 @@ for (const [name, text] of Object.entries(records)) {
 writeFileSync(
   configuration,
   `primary_hostname = mx.test
+spool_directory = ${dirname(configuration)}/spool
+log_file_path = ${dirname(configuration)}/%slog
 smtp_accept_max_nonmail = 10000
 host_lookup =
 dns_retrans = 1s
