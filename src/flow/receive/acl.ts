@@ -110,7 +110,7 @@ function logFailedSender(session: Session, question: AclQuestion): void {
   if (failed === undefined || failed.logged) return
   failed.logged = true
   if (!session.log.selects('sender_verify_fail')) return
-  session.mainLog(`${session.who()} ${failedSenderLine(failed)}`, {
+  session.rejectLog(`${session.who()} ${failedSenderLine(failed)}`, {
     event: 'acl:sender-verify',
     sender: failed.address,
   })

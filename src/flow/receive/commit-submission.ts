@@ -76,11 +76,14 @@ function logReceived(
     },
     session.log,
   )
+  const decided = transaction.acceptedBy
   session.log.main(envelope.id, line, {
     event: 'msg:received',
     sender: envelope.sender,
     recipients: envelope.recipients.map((one) => one.address),
     size: transaction.message.size,
     protocol: envelope.protocol,
+    decidedBy:
+      decided === undefined ? undefined : { name: decided.acl, file: decided.file, line: decided.line },
   })
 }

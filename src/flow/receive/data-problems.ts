@@ -77,17 +77,15 @@ export async function refuseBody(
       session.reply(552, 'Message header is ridiculously long')
       return 'continue'
     case 'too-big':
-      if (session.log.selects('size_reject')) {
-        const sender = session.transaction?.message.sender ?? ''
-        session.log.reject(
-          id,
-          `rejected from <${sender}> H=${host}: message too big: read=${receiver.sizeBytes} max=${receiver.limit}`,
-          {
-            detail: rejectDetail(session, receiver.headerText, undefined) ?? [],
-            facts: { event: 'smtp:rejected', what: 'size' },
-          },
-        )
-      }
+      session.log.reject(
+        id,
+        `rejected from <${session.transaction?.message.sender ?? ''}> H=${host}: message too big: read=${receiver.sizeBytes} max=${receiver.limit}`,
+        {
+          main: session.log.selects('size_reject'),
+          detail: rejectDetail(session, receiver.headerText, undefined) ?? [],
+          facts: { event: 'smtp:rejected', what: 'size' },
+        },
+      )
       session.reply(552, 'Message size exceeds maximum permitted')
       return 'continue'
     case 'spool':

@@ -258,7 +258,7 @@ function logReceived(
   envelope: Envelope,
 ): void {
   const { log } = session
-  const decided = acceptance.verdict?.decidedBy
+  const decided = acceptance.verdict?.decidedBy ?? transaction.acceptedBy
   const controls = transaction.message.controls
   const line = receivedLine(
     {

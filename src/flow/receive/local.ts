@@ -223,6 +223,7 @@ async function finishLocal(work: Work): Promise<LocalOutcome> {
     const told = verdict.userMessage ?? reason ?? 'local configuration problem'
     return refuse(work, { is: 'acl', problem: told })
   }
+  transaction.acceptedBy = verdict?.decidedBy
   const discard = verdict?.verdict === 'discard'
   const outcome = await commitSubmission(session, transaction, receiver, prepared, found.done, discard)
   if (outcome.is === 'refused') return { exitCode: 1, problem: `exim: ${outcome.problem}` }

@@ -2,7 +2,7 @@
 import type { ByteString } from '../../base/text.ts'
 import type { Recipient, RecipientDsn } from '../../mail/envelope.ts'
 import { authField, duration, hostAndIdent, tlsFields } from '../../mail/log-lines.ts'
-import type { ConnectionFacts, Context, Log, LogFacts, MessageFacts } from '../../ports.ts'
+import type { AclResult, ConnectionFacts, Context, Log, LogFacts, MessageFacts } from '../../ports.ts'
 import type { DataScanner } from '../../wire/smtp/data-scanner.ts'
 import { closeHeld } from '../cutthrough-types.ts'
 import { formatReply } from '../../wire/smtp/replies.ts'
@@ -40,6 +40,8 @@ export interface Transaction {
   dsnEnvid: ByteString | undefined
   /** An ACL for MAIL or RCPT discarded: the message is taken and thrown away. */
   discarded: 'MAIL' | 'RCPT' | undefined
+  /** The statement that let the last recipient, or a message without dialogue, in: for the JSON log. */
+  acceptedBy?: AclResult['decidedBy']
 }
 
 export interface TransactionRecipient extends Recipient {

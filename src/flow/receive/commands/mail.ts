@@ -62,6 +62,7 @@ async function proceed(session: Session, argument: ByteString): Promise<Next> {
   const utf8 = parameters.some((one) => one.name === 'SMTPUTF8')
   const parsed = parseAddress(rewritten, { ...addressOptions(settings, utf8), allowNull: true })
   if (parsed.is === 'error') {
+    session.mailRefused = true
     return clientError(session, 'syntax', 501, `${text}: ${parsed.message}`, parsed.message)
   }
   const sender = await qualified(session, parsed.address, parsed.domain, text)
@@ -179,12 +180,15 @@ async function tooManyMessages(session: Session): Promise<boolean> {
 
 function tooBig(session: Session, argument: ByteString, size: number, limit: number): Next {
   const address = argument.replace(/[ \t].*$/, '')
-  if (session.log.selects('size_reject')) {
-    session.rejectLog(
-      `rejected MAIL FROM:${address} ${session.who()}: message too big: size${size > 2_147_483_647 ? '>=2147483647' : `=${size}`} max=${limit}`,
-      { event: 'smtp:rejected', what: 'MAIL', size, limit },
-    )
-  }
+  // The selector is about the main log alone.
+  session.log.reject(
+    session.transaction?.message.id,
+    `rejected MAIL FROM:${address} ${session.who()}: message too big: size${size > 2_147_483_647 ? '>=2147483647' : `=${size}`} max=${limit}`,
+    {
+      main: session.log.selects('size_reject'),
+      facts: { event: 'smtp:rejected', what: 'MAIL', size, limit },
+    },
+  )
   session.reply(552, 'Message size exceeds maximum permitted')
   return 'continue'
 }

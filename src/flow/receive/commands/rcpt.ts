@@ -94,6 +94,7 @@ async function decide(
     if (handed !== undefined) return handed
     transaction.recipients.push({ address, raw, ...(dsn === undefined ? {} : { dsn }) })
     message.recipients = transaction.recipients
+    transaction.acceptedBy = result?.decidedBy
   }
   answerAccepted(session, result, 250, 'Accepted')
   return 'continue'
