@@ -209,7 +209,7 @@ test('log_file_path: several paths, %D and %M, stderr and syslog side by side', 
   const names = readdirSync(`${place}/log`)
   for (const form of [/^mainlog$/, /^main\.\d{8}$/, /^main\.\d{6}$/]) {
     const name = names.find((one) => form.test(one))
-    assert.ok(name, `${form}: ${names}`)
+    assert.ok(name, names.join(' '))
     assert.match(readFileSync(`${place}/log/${name}`, 'latin1'), /<= \S+ U=/)
   }
 })
