@@ -145,7 +145,7 @@ function lines(place: string, log: string): string[] {
         // Exim on standard input does not notice that commands came together.
         .replace(/ L\.-? /, ' L '),
     )
-    .toSorted()
+    .toSorted((a, b) => (a < b ? -1 : 1))
 }
 
 for (const selector of ['+all -pid -arguments', '-all']) {

@@ -1,4 +1,5 @@
 /** `-bI:NAME`: lists for programs. Source: Exim manual, "-bI:help". */
+import { capabilities } from '../../../flow/routing/filter/sieve/script.ts'
 import { type Invocation, valueOf } from '../parse.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -23,8 +24,11 @@ export function run(invocation: Invocation, terminal: Terminal): number {
     case 'dscp':
       terminal.out(`${dscpNames.replaceAll(' ', '\n')}\n`)
       return 0
-    // No Sieve interpreter: the list of its extensions is empty.
     case 'sieve':
+      // Those two every interpreter has; Exim does not list them.
+      for (const name of capabilities) {
+        if (!/^comparator-i;(?:ascii-casemap|octet)$/.test(name)) terminal.out(`${name}\n`)
+      }
       return 0
     default:
       terminal.err(help)
