@@ -59,6 +59,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'policy/msgauth/dmarc/history-file.ts': ['node:fs/promises'],
   'policy/msgauth/dmarc/read-report.ts': ['fast-xml-parser'],
   'policy/msgauth/dmarc/unpack.ts': ['fflate'],
+  'policy/scanning/malware/cmdline.ts': ['node:child_process'],
+  'policy/scanning/scan-copy.ts': ['node:fs', 'node:fs/promises'],
   'server/configuration-file.ts': ['node:fs'],
   'server/drop-folder.ts': ['node:fs'],
   'server/files.ts': ['node:fs'],

@@ -61,7 +61,7 @@ export const authenticatorTable: Readonly<Record<string, DriverEntry>> = {
 
 /** ACL conditions and modifiers that work, for macros such as `_ACL_COND_SPF`. */
 export const aclConditionNames: readonly string[] =
-  'acl authenticated condition dkim_signers dkim_status dmarc_status dnslists domains encrypted hosts local_parts ratelimit recipients seen sender_domains senders spf spf_guess verify'.split(
+  'acl authenticated condition decode dkim_signers dkim_status dmarc_status dnslists domains encrypted hosts local_parts malware mime_regex ratelimit recipients regex seen sender_domains senders spam spf spf_guess verify'.split(
     ' ',
   )
 export const aclModifierNames: readonly string[] =

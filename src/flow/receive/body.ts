@@ -22,10 +22,16 @@ export interface BodyLimits {
 export type BodyProblem =
   | { readonly is: 'header-too-long' }
   | { readonly is: 'header-line-too-long' }
+  | { readonly is: 'too-many-headers' }
   | { readonly is: 'too-big' }
   | { readonly is: 'spool'; readonly error: SpoolError }
 
 const defaultHeaderBytes = 1_048_576
+/**
+ * Headers of one message. Each is looked at many times on its way; no mail has a hundredth of them. Differs from Exim,
+ * which takes as many as fit into `header_maxsize`.
+ */
+export const mostHeaders = 10_000
 
 /** Sees the body as it comes, before the spool does. */
 export interface BodyTap {
@@ -50,6 +56,7 @@ export class MessageReceiver {
   #incoming: IncomingMessage | undefined
   #problem: BodyProblem | undefined
   #column = 0
+  #headerCount = 0
   /** Bytes so far with LF line ends, header section and the blank line included. */
   sizeBytes = 0
   bodySize = 0
@@ -165,6 +172,7 @@ export class MessageReceiver {
       if (this.#takeUucpLine(line)) continue
       if (line === '') return this.#endHeader(this.#lineStart, end + 1)
       if (!this.#belongsToHeader(line)) return this.#endHeader(this.#lineStart)
+      if (this.#tooMany(line)) return undefined
       this.#longest(line.length)
       this.#lineStart = end + 1
       this.#searched = end + 1
@@ -172,6 +180,13 @@ export class MessageReceiver {
     this.#searched = this.#header.length
     this.#lineTooLong(this.#header.length - this.#lineStart, this.#header.length)
     return undefined
+  }
+
+  #tooMany(line: ByteString): boolean {
+    if (line[0] !== ' ' && line[0] !== '\t' && ++this.#headerCount > mostHeaders) {
+      this.#fail({ is: 'too-many-headers' })
+    }
+    return this.#problem !== undefined
   }
 
   #belongsToHeader(line: ByteString): boolean {

@@ -1,7 +1,7 @@
 /** When the message itself cannot be taken: its end did not come, it is too big, the disk refuses. */
 import { hostAndIdent } from '../../mail/log-lines.ts'
 import type { InputEnd } from '../../wire/line-reader.ts'
-import type { BodyProblem, MessageReceiver } from './body.ts'
+import { type BodyProblem, type MessageReceiver, mostHeaders } from './body.ts'
 import { rejectDetail } from './reject-detail.ts'
 import type { Next, Session } from './session-state.ts'
 
@@ -75,6 +75,14 @@ export async function refuseBody(
         { event: 'smtp:rejected', what: 'header' },
       )
       session.reply(552, 'Message header is ridiculously long')
+      return 'continue'
+    case 'too-many-headers':
+      session.log.main(
+        undefined,
+        `too many message headers received from ${host} (more than ${mostHeaders}): message abandoned`,
+        { event: 'smtp:rejected', what: 'header-count' },
+      )
+      session.reply(552, 'Message has too many headers')
       return 'continue'
     case 'too-big':
       session.log.reject(

@@ -2,7 +2,8 @@
 import { arcOf } from '../../mail/arc-facts.ts'
 import type { ByteString, Text } from '../../base/text.ts'
 import type { Envelope, Header, OriginHost, Recipient } from '../../mail/envelope.ts'
-import type { ConnectionFacts } from '../../ports.ts'
+import { spamOf } from '../../policy/scanning/spam/check.ts'
+import type { ConnectionFacts, MessageFacts } from '../../ports.ts'
 import type { MessageReceiver } from './body.ts'
 import type { Session, Transaction } from './session-state.ts'
 
@@ -47,7 +48,7 @@ export function makeEnvelope(
     ...(controls.queueName === undefined ? {} : { queueName: controls.queueName }),
     ...(controls.queueOnly && !controls.queueFirstPassRoute ? { queueOnly: true } : {}),
     ...(controls.freeze ? { frozenAt: now } : {}),
-    ...(arcOf(message) === undefined ? {} : { extra: { arc: arcOf(message)?.state } }),
+    ...keptExtra(message),
     firstDelivery: true,
     done: [],
   }
@@ -108,4 +109,14 @@ function aclVariables(
         : { text: value.text, taintedBy: value.spans[0]?.origin ?? '' }
   }
   return kept
+}
+
+/** What later deliveries want to know of the checks. */
+function keptExtra(message: MessageFacts): Pick<Envelope, 'extra'> {
+  const arc = arcOf(message)?.state
+  const spam = spamOf(message)
+  if (arc === undefined && spam === undefined) return {}
+  // "Except for $spam_report, these variables are saved with the received message": Exim manual.
+  const { report: _, ...saved } = spam ?? { report: '' }
+  return { extra: { ...(arc === undefined ? {} : { arc }), ...(spam === undefined ? {} : { spam: saved }) } }
 }

@@ -11,6 +11,7 @@ import { type SpooledMessage, SpoolError } from '../../store/spool/api.ts'
 import { wrapReply } from '../../wire/smtp/replies.ts'
 import { answerRefusal, refusalOf, runAclOption, temporaryProblem } from './acl.ts'
 import type { MessageReceiver } from './body.ts'
+import { beginScan, checkMime, endScan } from './content-scan.ts'
 import { makeEnvelope, originHost } from './envelope-of.ts'
 import { checkDkim } from './dkim.ts'
 import { applyAclHeaders, type Prepared, prepareHeaders, mergeAclHeaders } from './prepare.ts'
@@ -32,10 +33,24 @@ export async function finishMessage(
   receiver: MessageReceiver,
   options: FinishOptions,
 ): Promise<Next> {
-  const { message } = transaction
   const incoming = receiver.incoming
   if (incoming === undefined) throw new Error('a message ended before its header section')
-  message.id = incoming.id
+  transaction.message.id = incoming.id
+  beginScan(transaction, incoming)
+  try {
+    return await decide(session, transaction, receiver, options)
+  } finally {
+    await endScan(session, transaction)
+  }
+}
+
+async function decide(
+  session: Session,
+  transaction: Transaction,
+  receiver: MessageReceiver,
+  options: FinishOptions,
+): Promise<Next> {
+  const { message } = transaction
   const prepared = await prepareHeaders(session, transaction, receiver)
   if (prepared.is === 'problem') {
     await receiver.abort()
@@ -58,6 +73,26 @@ export async function finishMessage(
       prepared,
       verdict: dkim,
       by: 'DKIM',
+      prdr: undefined,
+      rawRecipients: transaction.recipients.map((one) => one.raw),
+    })
+  }
+  applyAclHeaders(message)
+  const mime = await checkMime(session.settings.acl_smtp_mime, transaction)
+  if (mime !== undefined) {
+    const detail = rejectDetail(session, '', message.headers)
+    const refusal = refusalOf(session, mime, { what: 'during MIME ACL checks', withSender: true, detail })
+    if (refusal !== undefined) {
+      session.services.dmarc?.settled(transaction.context, 'refused')
+      await receiver.abort()
+      return answerRefusal(session, refusal)
+    }
+    return accept(session, transaction, receiver, {
+      ...options,
+      headers: mergeAclHeaders(session, transaction, prepared),
+      prepared,
+      verdict: mime,
+      by: 'MIME',
       prdr: undefined,
       rawRecipients: transaction.recipients.map((one) => one.raw),
     })
@@ -105,7 +140,7 @@ interface Acceptance extends FinishOptions {
   readonly prepared: Extract<Prepared, { is: 'ready' }>
   readonly verdict: AclResult | undefined
   /** Whose verdict that is. */
-  readonly by: 'DKIM' | 'DATA'
+  readonly by: 'DKIM' | 'MIME' | 'DATA'
   readonly prdr: PrdrOutcome | undefined
   readonly rawRecipients: readonly ByteString[]
 }

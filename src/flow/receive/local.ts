@@ -12,14 +12,15 @@ import { LineReader, type ByteSource } from '../../wire/line-reader.ts'
 import { DataScanner } from '../../wire/smtp/data-scanner.ts'
 import { oneLine, runAclOption } from './acl.ts'
 import { addressOptions } from './address-options.ts'
-import { MessageReceiver } from './body.ts'
+import { MessageReceiver, mostHeaders } from './body.ts'
 import { commitSubmission } from './commit-submission.ts'
+import { beginScan, checkMime, endScan } from './content-scan.ts'
 import { type LocalError, reportByMail } from './error-report.ts'
 import { type HeaderRecipients, recipientsFromHeaders, splitRecipients } from './local-recipients.ts'
 import { expandInteger } from './matching.ts'
 import { newMessage } from './message-facts.ts'
 import { originatorOf } from './pre-mail.ts'
-import { prepareHeaders } from './prepare.ts'
+import { applyAclHeaders, type Prepared, prepareHeaders } from './prepare.ts'
 import { rejectDetail } from './reject-detail.ts'
 import type { Accepted, ReceiveServices, SessionIo } from './services.ts'
 import { Session, type Transaction } from './session-state.ts'
@@ -212,7 +213,25 @@ async function finishLocal(work: Work): Promise<LocalOutcome> {
   }
   const outcomeOfHeaders = await headerProblems(work, found)
   if (outcomeOfHeaders !== undefined) return outcomeOfHeaders
-  const verdict = await runAclOption(session.settings.acl_not_smtp, 'notsmtp', transaction.context)
+  beginScan(transaction, incoming)
+  try {
+    return await decideLocal(work, prepared, found.done)
+  } finally {
+    await endScan(session, transaction)
+  }
+}
+
+/** Asks the ACLs, and does what they say. */
+async function decideLocal(
+  work: Work,
+  prepared: Extract<Prepared, { is: 'ready' }>,
+  done: readonly ByteString[],
+): Promise<LocalOutcome> {
+  const { session, receiver, transaction } = work
+  const { message, context } = transaction
+  const mime = await checkMime(session.settings.acl_not_smtp_mime, transaction)
+  if (mime === undefined) applyAclHeaders(message)
+  const verdict = mime ?? (await runAclOption(session.settings.acl_not_smtp, 'notsmtp', context))
   if (verdict !== undefined && verdict.verdict !== 'accept' && verdict.verdict !== 'discard') {
     const reason = verdict.logMessage ?? verdict.userMessage
     session.log.reject(
@@ -225,7 +244,7 @@ async function finishLocal(work: Work): Promise<LocalOutcome> {
   }
   transaction.acceptedBy = verdict?.decidedBy
   const discard = verdict?.verdict === 'discard'
-  const outcome = await commitSubmission(session, transaction, receiver, prepared, found.done, discard)
+  const outcome = await commitSubmission(session, transaction, receiver, prepared, done, discard)
   if (outcome.is === 'refused') return { exitCode: 1, problem: `exim: ${outcome.problem}` }
   return outcome.is === 'discarded'
     ? { exitCode: 0 }
@@ -380,6 +399,16 @@ async function tooMuch(work: Work): Promise<LocalOutcome> {
     return refuse(work, { is: 'too-big', limit: receiver.limit })
   }
   await receiver.abort()
+  if (problem?.is === 'too-many-headers') {
+    session.log.main(
+      undefined,
+      `too many message headers received from ${session.who(false)} (more than ${mostHeaders}): message abandoned`,
+    )
+    return {
+      exitCode: 1,
+      problem: `exim: more than ${mostHeaders} message headers received: message not accepted`,
+    }
+  }
   const line = problem?.is === 'header-line-too-long'
   const most = line ? settings.header_line_maxsize : settings.header_maxsize
   session.log.main(

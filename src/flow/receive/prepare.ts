@@ -84,7 +84,10 @@ async function describeBody(
   message.maxReceivedLineLength = receiver.maxLineLength
   message.size = totalSize(message.headers, receiver.bodySize)
   const visible = session.settings.message_body_visible
-  const needed = session.settings.acl_smtp_data !== undefined || session.settings.acl_not_smtp !== undefined
+  const { acl_smtp_data, acl_smtp_mime, acl_not_smtp, acl_not_smtp_mime } = session.settings
+  const needed = [acl_smtp_data, acl_smtp_mime, acl_not_smtp, acl_not_smtp_mime].some(
+    (acl) => acl !== undefined,
+  )
   if (!needed || visible <= 0 || receiver.incoming === undefined) return
   message.bodyStart = Buffer.from(await receiver.incoming.peek(visible)).toString('latin1')
   message.bodyEnd = Buffer.from(await receiver.incoming.peekEnd(visible)).toString('latin1')

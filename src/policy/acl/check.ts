@@ -5,6 +5,7 @@ import type { AclSource, Configuration } from '../../language/config/configurati
 import { checkList } from '../../language/lists/check.ts'
 import type { AclPlace } from '../../ports.ts'
 import { reportDmarcWords, reportEarlyDmarc } from './check-dmarc.ts'
+import { reportScanning } from './check-scanning.ts'
 import { reportSpfWords } from './check-spf.ts'
 import { findControl } from './controls/index.ts'
 import type { ControlRow } from './row.ts'
@@ -15,7 +16,7 @@ import type { Acl, Clause } from './statement.ts'
 /** Main options that name an ACL, and the place they stand for. */
 export const aclOptions = {
   acl_not_smtp: 'notsmtp',
-  acl_not_smtp_mime: 'notsmtp_mime',
+  acl_not_smtp_mime: 'mime',
   acl_not_smtp_start: 'notsmtp_start',
   acl_smtp_atrn: 'atrn',
   acl_smtp_auth: 'auth',
@@ -51,6 +52,7 @@ export function checkAcls(configuration: Configuration, parse: Parse, report: Re
     reportSpfWords(acl, report)
     reportDmarcWords(acl, report)
     reportConstants(acl, report)
+    reportScanning(acl, configuration, report)
     calls.set(source.name, reportCalls(acl, configuration, report))
   }
   for (const source of configuration.acls.values()) reportLoop(source, calls, report)

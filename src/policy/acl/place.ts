@@ -49,3 +49,6 @@ export const withSender: Phases = {
 export const withHeaders: Phases = {
   only: ['mail', 'rcpt', 'predata', 'data', 'prdr', 'mime', 'notsmtp', 'dkim', 'notsmtp_start'],
 }
+
+/** Places in which the whole message is there for scanners. */
+export const whenScanned: Phases = { only: ['data', 'prdr', 'notsmtp'] }

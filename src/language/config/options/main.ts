@@ -21,6 +21,7 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     secures: true,
     doc: 'The ACL run for each MIME part of a message that comes without SMTP.',
   },
@@ -122,6 +123,7 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     secures: true,
     doc: 'The ACL run for each MIME part of a message that comes by SMTP.',
   },
@@ -232,6 +234,7 @@ export const mainOptions = {
     type: 'expand',
     default: 'sophie:/var/run/sophie',
     tier: 'B',
+    since: '0.1',
     doc: 'Which virus scanner the malware condition asks, and how to reach it.',
   },
   bi_command: {
@@ -1805,6 +1808,7 @@ export const mainOptions = {
     type: 'expand',
     default: '127.0.0.1 783',
     tier: 'B',
+    since: '0.1',
     doc: 'Where SpamAssassin, or rspamd, is asked for the spam condition.',
   },
   spf_guess: {

@@ -1,30 +1,41 @@
 /** Variables of checks on the client and the content; each check sets its own. */
 import type { Context } from '../../../ports.ts'
 import type { VariableRow } from '../rows.ts'
-import { pending, stored, storedOutside, trusted } from './kinds.ts'
+import { outside, pending, stored, storedOutside, trusted } from './kinds.ts'
 
-const mime = [
-  'anomaly_level',
-  'anomaly_text',
+const mimeOutside = [
   'boundary',
   'charset',
   'content_description',
   'content_disposition',
   'content_id',
-  'content_size',
   'content_transfer_encoding',
   'content_type',
-  'decoded_filename',
   'filename',
+].map((name) => storedOutside(`mime_${name}`, `MIME: ${name.replaceAll('_', ' ')} of the part at work.`))
+
+/** Said by Postern itself: the file name of a decoded part may be used as one. */
+const mimeOwn = [
+  'anomaly_level',
+  'anomaly_text',
+  'content_size',
+  'decoded_filename',
   'is_coverletter',
   'is_multipart',
   'is_rfc822',
   'part_count',
-].map((name) => storedOutside(`mime_${name}`, `MIME: ${name.replaceAll('_', ' ')} of the part at work.`))
+].map((name) => stored(`mime_${name}`, `MIME: ${name.replaceAll('_', ' ')} of the part at work.`))
 
-const spam = ['action', 'bar', 'report', 'score', 'score_int'].map((name) =>
-  storedOutside(`spam_${name}`, `Spam scan: ${name.replaceAll('_', ' ')}.`),
-)
+/** Kept with the message: at delivery they are what the scanner said when it came in. */
+const spam = ['action', 'bar', 'report', 'score', 'score_int'].map((name) => {
+  const doc = `Spam scan: ${name.replaceAll('_', ' ')}.`
+  return outside(`spam_${name}`, doc, ({ context }) => {
+    const kept: unknown = context.message?.extra.get('spam')
+    const value: unknown =
+      typeof kept === 'object' && kept !== null ? Object.entries(kept).find(([key]) => key === name)?.[1] : ''
+    return typeof value === 'string' ? value : ''
+  })
+})
 
 /** Kilobytes, and numbers of files; -1: not known. Source: Exim manual, `$log_space`, `$spool_inodes`. */
 const disk = (['log_inodes', 'log_space', 'spool_inodes', 'spool_space'] as const).map((name) =>
@@ -68,7 +79,8 @@ export const contentVariables: readonly VariableRow[] = [
   pending('local_scan_data', 'local_scan functions are not supported.'),
   stored('mailstore_basename', 'Name of the files a mailstore delivery writes.'),
   storedOutside('malware_name', 'The virus that was found.'),
-  ...mime,
+  ...mimeOutside,
+  ...mimeOwn,
   storedOutside('regex_match_string', 'The pattern of the regex condition that matched.'),
   stored('regex_cachesize', 'How many regular expressions are kept.'),
   ...disk,

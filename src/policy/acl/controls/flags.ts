@@ -10,9 +10,6 @@ type Flag = {
 
 const overSmtp: Phases = { except: ['notsmtp', 'notsmtp_start'] }
 
-/** Flags that nothing heeds yet. */
-const pending = new Set(['no_mbox_unspool'])
-
 function flag(
   name: string,
   doc: string,
@@ -23,7 +20,7 @@ function flag(
   return {
     name,
     doc,
-    ...(pending.has(name) ? {} : { since: '0.1' }),
+    since: '0.1',
     tier,
     phases,
     takesOptions: false,
