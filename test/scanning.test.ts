@@ -220,7 +220,7 @@ test('spam: a real spamd judges, and its score is there at delivery', async (t) 
   // The first server of the list refused connections.
   assert.match(
     server.log(),
-    /spam acl condition: spamd \[127\.0\.0\.1\]:1: failed to connect to any address for 127\.0\.0\.1: Connection refused/,
+    /spam acl condition: spamd: failed to connect to any address for 127\.0\.0\.1: Connection refused/,
   )
   const id = /(\S+) ACCEPTED <0\.0>/.exec(server.log())?.[1] ?? ''
   server.command('-M', id)

@@ -32,6 +32,10 @@ const none: Parameters = new Map()
 
 /** @param headers name in lower case and unfolded value, in order; of several with one name the last counts */
 export function readMimeFields(headers: readonly (readonly [string, ByteString])[]): MimeFields {
+  return headers.length === 0 ? saidNothing : read(headers)
+}
+
+function read(headers: readonly (readonly [string, ByteString])[]): MimeFields {
   const last = (name: string): ByteString => headers.findLast((header) => header[0] === name)?.[1] ?? ''
   const types = headers.filter((header) => header[0] === 'content-type')
   const typeParameters = types.map(([, value]) => readParameters(value))
@@ -70,3 +74,6 @@ function filenameOf(inDisposition: Parameters, inType: Parameters): ByteString {
   }
   return ''
 }
+
+/** Thousands of parts may have no headers at all. */
+const saidNothing: MimeFields = read([])

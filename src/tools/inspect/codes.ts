@@ -55,6 +55,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'Exim refuses to start. Write NAME = VALUE.',
   ),
   'acl-loop': row('An ACL may call itself.', 'At the twentieth call Exim gives up and answers 451.'),
+  'acl-malware-option': row(
+    'What stands behind a slash of "malware" is none of its options.',
+    'Exim passes over it without a word. The options are defer_ok and tmo=INTERVAL; a slash in the pattern is doubled.',
+  ),
   'acl-misplaced': row(
     'A condition, modifier or control stands in an ACL in which it cannot work.',
     'Exim answers 451 when the statement is reached. Move it to an ACL that runs at a time when what it needs is known.',
@@ -114,6 +118,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'Exim refuses to start. The message says which.',
   ),
   'autoreply-once-file-size': row('once_file_size has no effect without once.', 'Set once, or remove it.'),
+  'av-scanner-unknown': row(
+    'The first word of av_scanner is no scanner type.',
+    'Exim defers each message that "malware" is asked about. The types clamd, cmdline and sock can be asked.',
+  ),
   'condition-not-working': row(
     'A condition of expansions is known and does not work here.',
     'The expansion fails when it is used.',
@@ -304,6 +312,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'It defers whenever it is used.',
   ),
   'smtp-protocol': row('The protocol of an smtp transport does not exist.', 'It is smtp, lmtp or smtps.'),
+  'spamd-address': row(
+    'An item of spamd_address cannot be read.',
+    'Exim leaves that server out and writes a line each time. An item is a host and a port, or the path of a socket, then options: pri=, weight=, time=, retry=, tmo=, backup, variant=rspamd.',
+  ),
   taint: row(
     'Data from outside becomes part of a file name or a command.',
     'Exim refuses that when a message arrives, and the message waits or bounces. Use what a lookup or check_local_user gives instead: a trusted copy such as $local_part_data.',

@@ -58,7 +58,10 @@ async function ask(context: Context, user: ByteString): Promise<SpamFacts | unde
       context,
     )
     if (opened.is === 'failed') {
-      complain(context, `${opened.shown === '' ? '' : `spamd ${opened.shown}: `}${opened.problem}`)
+      // Others may do better: this is for the main log alone.
+      context.ports.log.main(context.message?.id, `spam acl condition: spamd: ${opened.problem}`, {
+        event: 'spam:failed',
+      })
       continue
     }
     const answer = await converse(opened.socket, {
