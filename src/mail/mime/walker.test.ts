@@ -207,15 +207,16 @@ for (const { says, text, problem } of hostile) {
     const bytes = toBytes(text)
     const walker = new MimeWalker()
     let longest = 0
-    for (let at = 0; at < bytes.length; at += 16_384) {
-      const began = performance.now()
-      walker.push(bytes.subarray(at, at + 16_384))
-      longest = Math.max(longest, performance.now() - began)
+    for (let at = 0; at < bytes.length; at += 4096) {
+      const began = process.cpuUsage()
+      walker.push(bytes.subarray(at, at + 4096))
+      const { user, system } = process.cpuUsage(began)
+      longest = Math.max(longest, (user + system) / 1000)
     }
     walker.finish()
     assert.equal(walker.problem, problem)
-    // 50 ms is the promise; other tests share the processor.
-    assert.ok(longest < 150, `${longest} ms`)
+    // The promise, in time of our own: other tests share the processor. A collection of garbage may fall into it.
+    assert.ok(longest < 50, `${longest} ms`)
   })
 }
 

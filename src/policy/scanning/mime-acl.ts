@@ -12,6 +12,8 @@ import { readStretch, removeFile, scanCopyOf, type ScanCopy } from './scan-copy.
 const deepestMessage = 20
 /** Other sessions are served after so many parts. */
 const partsAtOnce = 8
+const bytesAtOnce = 4096
+const partsBetweenPauses = 500
 
 /** A message, or one that is a part of it. */
 interface Stretch {
@@ -79,8 +81,16 @@ async function walk({
   end,
 }: Stretch): Promise<{ readonly parts: readonly MimePart[] } | { readonly problem: MimeProblem }> {
   const walker = new MimeWalker(start)
+  let parts = 0
   for await (const piece of readStretch(path, start, end)) {
-    walker.push(piece)
+    for (let at = 0; at < piece.length; at += bytesAtOnce) {
+      walker.push(piece.subarray(at, at + bytesAtOnce))
+      // A thousand tiny parts in so few bytes are a few milliseconds of work.
+      if (walker.parts.length - parts > partsBetweenPauses) {
+        parts = walker.parts.length
+        await pause()
+      }
+    }
     if (walker.problem !== undefined) break
   }
   walker.finish()
