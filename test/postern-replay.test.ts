@@ -5,7 +5,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type DnsServer, startDnsServer } from './support/dns-server.ts'
-import { postern, temporaryFolder } from './support/server.ts'
+import { postern, startServer, temporaryFolder } from './support/server.ts'
+import { connectSmtp } from './support/smtp-client.ts'
 
 const folder = temporaryFolder('replay')
 let dns: DnsServer | undefined
@@ -18,6 +19,8 @@ before(async () => {
     '4.3.2.192.bl.example TXT': [{ type: 'TXT', data: 'listed for the test' }],
     '9.113.0.203.in-addr.arpa PTR': [{ type: 'PTR', data: 'mx.example.org' }],
     'away.example': 'servfail',
+    '1.0.0.127.bl.example A': [{ type: 'A', data: '127.0.0.2' }],
+    '1.0.0.127.bl.example TXT': [{ type: 'TXT', data: 'loopback is listed' }],
   })
 })
 after(async () => {
@@ -235,4 +238,50 @@ test('ten thousand sessions are played in far less than a minute of work', async
     told.cpuMilliseconds < (60_000 * count) / 10_000,
     `${told.cpuMilliseconds} ms of work for ${count}`,
   )
+})
+
+test('a session that the daemon has kept becomes a test, by its trace', async () => {
+  const kept = temporaryFolder('replay-kept')
+  const environment = { POSTERN_DNS: `127.0.0.1:${dns?.port ?? 0}` }
+  write('bad', '')
+  const own = configuration.replace(/^(?:spool_directory|log_file_path).*\n/gm, '')
+  const server = await startServer({
+    configuration: `explain_store = 100\ntls_advertise_hosts =\n${own}`,
+    folder: kept.path,
+    environment,
+  })
+  try {
+    const client = await connectSmtp(server.port)
+    await client.say('EHLO client.example')
+    await client.say('MAIL FROM:<a@example.org>')
+    assert.match((await client.say('RCPT TO:<b@example.net>')).raw, /550 listed: loopback is listed/)
+    await client.say('QUIT')
+    let trace = ''
+    const limit = Date.now() + 60_000
+    while (trace === '' && Date.now() < limit) {
+      const told = await run([
+        'explain',
+        '-C',
+        server.configurationFile,
+        '--rejected',
+        '--last',
+        '1',
+        '--json',
+      ])
+      if (told.code === 0) trace = (JSON.parse(told.out) as { trace: string }[])[0]?.trace ?? ''
+    }
+    const recorded = await run(['test', '--record', '--trace', trace, '-C', server.configurationFile])
+    assert.equal(recorded.code, 0, recorded.err)
+    assert.match(recorded.out, /RCPT TO:<b@example\.net>: "?550 listed: loopback is listed/)
+    const ran = await run(['test', write('kept.postern-test.yaml', recorded.out)], {
+      POSTERN_DNS: '127.0.0.1:1',
+    })
+    assert.equal(ran.code, 0, `${ran.out}\n${recorded.out}`)
+    const missing = await run(['test', '--record', '--trace', 'nosuch', '-C', server.configurationFile])
+    assert.equal(missing.code, 1)
+    assert.match(missing.err, /no explanation nosuch among those that are kept/)
+  } finally {
+    await server.stop()
+    kept.remove()
+  }
 })

@@ -7,7 +7,7 @@ import type { Callout } from '../../flow/callout-types.ts'
 import type { Doors } from '../../language/expand/doors/doors.ts'
 import type { Account, DnsAnswer, DnsRecord, FileStat, Ports } from '../../ports.ts'
 import { dnsName } from './stated-world.ts'
-import type { World } from './world.ts'
+import { lookupQuestion, type World } from './world.ts'
 
 export interface RecordedWorld extends World {
   /** What a test file has under `world`. */
@@ -138,10 +138,7 @@ export function createRecordedWorld(real: RealWorld): RecordedWorld {
     },
     async lookup(request, context) {
       const result = await ports.lookup(request, context)
-      const query = textOf(request.key)
-      const parameters = request.parameters ?? []
-      const whole = parameters.length === 0 ? query : `${query} [${parameters.map(textOf).join(', ')}]`
-      ;(lookups[request.type] ??= {})[decodeUtf8(whole)] =
+      ;(lookups[request.type] ??= {})[decodeUtf8(lookupQuestion(request))] =
         result.is === 'found'
           ? decodeUtf8(textOf(result.data))
           : result.is === 'none'

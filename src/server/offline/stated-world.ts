@@ -16,7 +16,7 @@ import type {
 } from '../../ports.ts'
 import { createHostNames, reverseName } from '../../wire/dns/index.ts'
 import { matchesText, type Stated, type StatedFile, type StatedName } from './stated.ts'
-import type { World } from './world.ts'
+import { lookupQuestion, type World } from './world.ts'
 
 /** A question without an answer, and what to write into the file so that there is one. */
 export interface Unanswered {
@@ -194,8 +194,7 @@ export function dnsName(text: string): string {
 
 function answerLookup(stated: Stated, request: LookupRequest, missed: Missed): LookupResult {
   const query = textOf(request.key)
-  const parameters = request.parameters ?? []
-  const whole = parameters.length === 0 ? query : `${query} [${parameters.map(textOf).join(', ')}]`
+  const whole = lookupQuestion(request)
   const found = stated.lookups.find(
     (one) => one.type === request.type && (matchesText(one.query, whole) || matchesText(one.query, query)),
   )

@@ -2,9 +2,10 @@
  * What a session that is played offline may ask of the world: everything that is neither the configuration nor the
  * engine. `stated-world.ts` answers from a record, `recorded-world.ts` asks the real one and writes down what it said.
  */
+import { textOf, type ByteString } from '../../base/text.ts'
 import type { Doors } from '../../language/expand/doors/doors.ts'
 import type { Callout } from '../../flow/callout-types.ts'
-import type { Accounts, Files, Ports, ProxyFacts, TlsFacts } from '../../ports.ts'
+import type { Accounts, Files, LookupRequest, Ports, ProxyFacts, TlsFacts } from '../../ports.ts'
 
 export interface World {
   readonly dns: Ports['dns']
@@ -38,7 +39,7 @@ export interface ClientFacts {
     | undefined
 }
 
-/** Lookup types whose answers come from the machine's files: the engine itself looks there. */
+/** Lookup types whose answers come from files, DNS, users or the program itself: the engine itself looks there. */
 export const fileLookups: ReadonlySet<string> = new Set([
   'cdb',
   'dnsdb',
@@ -48,7 +49,15 @@ export const fileLookups: ReadonlySet<string> = new Set([
   'lsearch',
   'nwildlsearch',
   'passwd',
+  'psl',
+  'regdom',
   'spf',
   'testdb',
   'wildlsearch',
 ])
+
+/** The question of a lookup as test files write it. */
+export function lookupQuestion({ key, file, parameters = [] }: LookupRequest): ByteString {
+  const values = parameters.length === 0 ? '' : ` [${parameters.map(textOf).join(', ')}]`
+  return `${textOf(key)}${file === undefined ? '' : ` in ${textOf(file)}`}${values}`
+}
