@@ -104,7 +104,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
     commandTimeoutMs: options.commandTimeoutMs,
     queueRuns: options.queueRuns,
   })
-  const trouble = await service.listen(wanted.addresses)
+  const trouble = await listenAtLast(service, wanted.addresses, server)
   if (trouble?.is === 'failed')
     return { is: 'failed', message: listenSentence(trouble.at, trouble.code, trouble.message) }
   const { pidFile } = options
@@ -230,6 +230,31 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
     await metrics?.close()
     metrics = await openMetrics()
     announce()
+  }
+}
+
+/**
+ * `daemon_startup_retries`: waits for a port that is taken, when the configuration asks for it.
+ * Differs from Exim: not asked, it does not wait, since who starts a daemon by hand wants to know.
+ */
+async function listenAtLast(
+  service: MailService,
+  addresses: readonly ListenAddress[],
+  { settings, configuration, log }: Server,
+): Promise<Awaited<ReturnType<MailService['listen']>>> {
+  const asked = ['daemon_startup_retries', 'daemon_startup_sleep'].some((name) =>
+    configuration.mainSetAt.has(name),
+  )
+  const seconds = settings.daemon_startup_sleep
+  for (let left = asked ? settings.daemon_startup_retries : 0; ; left--) {
+    const trouble = await service.listen(addresses)
+    if (trouble?.is !== 'failed' || trouble.code !== 'EADDRINUSE' || left <= 0) return trouble
+    const { address, port } = trouble.at
+    log.main(
+      undefined,
+      `socket bind() to port ${port} for address ${address} failed: Address already in use: waiting ${formatInterval(seconds)} before trying again (${left} more ${left === 1 ? 'try' : 'tries'})`,
+    )
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
   }
 }
 

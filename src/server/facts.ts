@@ -24,7 +24,7 @@ export function serverFacts(known: KnownFacts): ServerFacts {
     qualifyDomain,
     qualifyRecipient: configuration.main.qualify_recipient ?? qualifyDomain,
     spoolDirectory: known.spoolDirectory,
-    localInterfaces: known.localInterfaces,
+    localInterfaces: withExtra(known.localInterfaces, configuration.main.extra_local_interfaces),
     eximUid: user.uid,
     eximGid: user.gid,
     eximPath: known.programPath,
@@ -43,4 +43,14 @@ function currentFolder(): string {
   } catch {
     return ''
   }
+}
+
+/** `extra_local_interfaces`: the wildcards stand for addresses that count in any case. */
+function withExtra(
+  system: () => readonly string[],
+  extra: readonly string[] | undefined,
+): () => readonly string[] {
+  if (extra === undefined) return system
+  const named = extra.filter((one) => !/^(?:0\.0\.0\.0|::0?|)$/.test(one))
+  return () => [...system(), ...named]
 }

@@ -201,6 +201,12 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   user = found.user
   facts = serverFacts({ ...knownFacts, user, spoolDirectory })
   store.useDirectory(spoolDirectory)
+  const hostNumber = (await text(settings.localhost_number)) ?? ''
+  if (hostNumber !== '') {
+    if (!/^\d{1,2}$/.test(hostNumber) || Number(hostNumber) > 16)
+      return { is: 'wrong', message: `localhost_number value is not a number from 0 to 16: ${hostNumber}` }
+    store.useLocalhostNumber(Number(hostNumber))
+  }
   const pidFilePath = (await text(settings.pid_file_path)) ?? buildValues.pidFilePath
   const logPaths = ((await list(settings.log_file_path)) ?? [buildValues.logFilePath]).map((path) =>
     path === '' ? buildValues.logFilePath : path,

@@ -37,6 +37,7 @@ export class StoreRoom {
   readonly #options: StoreRoomOptions
   readonly hints: Hints
   #directory = ''
+  #localhostNumber: number | undefined
   /** Numbers for `/metrics`, from the first configuration that wants them. */
   counters: Counters | undefined
   #whenFailed: ((why: string) => void) | undefined
@@ -70,6 +71,11 @@ export class StoreRoom {
   /** Called once when the disk has failed a sync: this process can do nothing more with its spool. */
   whenFailed(then: (why: string) => void): void {
     this.#whenFailed = then
+  }
+
+  /** `localhost_number`; once ids have been given it stays. */
+  useLocalhostNumber(number: number): void {
+    this.#localhostNumber = number
   }
 
   get directory(): string {
@@ -150,6 +156,7 @@ export class StoreRoom {
   async #open(readOnly: boolean): Promise<Spool> {
     const { openSpool } = await import('../store/spool/index.ts')
     const spool = await openSpool({
+      localhostNumber: this.#localhostNumber,
       ...this.#options,
       directory: this.#directory,
       readOnly,

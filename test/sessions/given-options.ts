@@ -205,3 +205,15 @@ acl_quotes_prdr:
     },
   ],
 }
+
+export const noLogSpace: Table = {
+  name: 'check_log_space',
+  configuration: configuration('check_log_space = 1900G\n'),
+  dialogues: [
+    {
+      says: 'no room for the logs',
+      steps: ['HELO c.example', 'MAIL FROM:<a@b.example>', 'QUIT'],
+      differs: { because: 'free space is another figure each time', logs: true },
+    },
+  ],
+}

@@ -3,7 +3,7 @@ import type { Table } from './dialogue.ts'
 import { authentication, encryption } from './authentication.ts'
 import { chunks, international, prdr } from './chunks.ts'
 import { controls } from './controls.ts'
-import { errorDetails, notStripping, percentHack, quotes, stripping } from './given-options.ts'
+import { errorDetails, noLogSpace, notStripping, percentHack, quotes, stripping } from './given-options.ts'
 import { hooksTable, notquit } from './hooks.ts'
 import { limits, limitsForGood, synchronisation } from './limits.ts'
 import { mail } from './mail.ts'
@@ -35,4 +35,5 @@ export const tables: readonly Table[] = [
   percentHack,
   errorDetails,
   quotes,
+  noLogSpace,
 ]

@@ -9,7 +9,8 @@ import { type Debug, lineDrawing } from '../../server/debug-ports.ts'
 import { openServer } from '../../server/open-server.ts'
 import type { FromWorker } from '../../server/privileged/parent.ts'
 import type { ProcessState } from '../../server/process-state.ts'
-import { callerOf, type CallerRights, rightsOf } from './caller.ts'
+import { newMessage } from '../../flow/receive/message-facts.ts'
+import { type Caller, callerOf, type CallerRights, rightsOf } from './caller.ts'
 import type { ServerCall } from './call.ts'
 import { dropMessage, folderWithoutConfiguration } from './drop-message.ts'
 import { readDebugSelector } from './debug-selector.ts'
@@ -103,7 +104,7 @@ export async function prepareServer(
   }
   const { server } = opened
   const { settings, accounts, facts } = server
-  const caller = callerOf(accounts)
+  const caller = await named(callerOf(accounts), server)
   const rights = rightsOf(
     caller,
     {
@@ -218,6 +219,8 @@ function allowed(
   settings: ServerCall['server']['settings'],
 ): boolean {
   if (rights.admin) return true
+  if (settings.commandline_checks_require_admin && invocation.flags.some(({ flag }) => checks.has(flag)))
+    return false
   return invocation.flags.every(({ flag }) => {
     const { admin }: FlagRow = flagTable[flag]
     if (admin === undefined) return true
@@ -226,6 +229,32 @@ function allowed(
       ? !settings.prod_requires_admin
       : !settings.queue_list_requires_admin
   })
+}
+
+/** Flags that only look at something: Exim manual, "commandline_checks_require_admin". */
+const checks: ReadonlySet<string> = new Set([
+  '-be',
+  '-bem',
+  '-bf',
+  '-bF',
+  '-bh',
+  '-bhc',
+  '-bmalware',
+  '-brt',
+  '-brw',
+  '-bt',
+  '-bv',
+  '-bvs',
+])
+
+/** `unknown_login`: the login of a caller whom the system does not know. */
+async function named(caller: Caller, server: ServerCall['server']): Promise<Caller> {
+  const option = server.settings.unknown_login
+  if (option === undefined || server.accounts.byUid(caller.uid) !== undefined) return caller
+  const { uid, gid, login } = caller
+  const message = newMessage({ receivedAt: Date.now(), local: true, originator: { login, uid, gid } })
+  const name = await server.text(option, server.context({ message }))
+  return name === undefined || name === '' ? caller : { ...caller, login: name }
 }
 
 /** In Exim's form first, for scripts; then the frame that shows the place. */

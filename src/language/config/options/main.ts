@@ -207,6 +207,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Bears with MX records that wrongly name an IP address instead of a host.',
   },
   allow_utf8_domains: {
@@ -335,6 +336,7 @@ export const mainOptions = {
     type: 'integer',
     default: 100,
     tier: 'B',
+    since: '0.1',
     doc: "Fewest free inodes on the log's file system for a message to be accepted.",
   },
   check_log_space: {
@@ -342,12 +344,14 @@ export const mainOptions = {
     size: 'kilobytes',
     default: 10485760,
     tier: 'B',
+    since: '0.1',
     doc: "Least free space on the log's file system for a message to be accepted.",
   },
   check_rfc2047_length: {
     type: 'boolean',
     default: true,
     tier: 'B',
+    since: '0.1',
     doc: "Whether an encoded word longer than the standard's 75 characters is left undecoded.",
   },
   check_spool_inodes: {
@@ -376,6 +380,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether testing options of the command line are for administrators only.',
   },
   config_strict: {
@@ -404,12 +409,14 @@ export const mainOptions = {
     type: 'integer',
     default: 9,
     tier: 'B',
+    since: '0.1',
     doc: 'How often the daemon tries again to bind a port that is in use.',
   },
   daemon_startup_sleep: {
     type: 'time',
     default: 30,
     tier: 'B',
+    since: '0.1',
     doc: 'Pause between two tries to bind a port.',
   },
   daemon_workers: {
@@ -483,6 +490,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'C',
+    noEffect: 'what has been accepted is on the disk first, always',
     doc: 'Leaves out syncing to disk, at the price of lost mail after a crash.',
   },
   disable_ipv6: {
@@ -615,12 +623,14 @@ export const mainOptions = {
     type: 'string',
     default: '(?i)^(?>(?(1)\\.|())[^\\W](?>[a-z0-9/_-]*[^\\W])?)+(\\.?)$',
     tier: 'B',
+    since: '0.1',
     doc: 'Pattern that a name must match before DNS is asked for it.',
   },
   dns_cname_loops: {
     type: 'integer',
     default: 1,
     tier: 'B',
+    noEffect: 'CNAME chains are followed to their end in any case, loops are found',
     doc: 'How many CNAME records are followed in a row.',
   },
   dns_csa_search_limit: {
@@ -641,36 +651,42 @@ export const mainOptions = {
     type: 'integer',
     default: -1,
     tier: 'A',
+    since: '0.1',
     doc: 'Whether DNS queries ask for DNSSEC: 1 yes, 0 no, -1 as the resolver is set.',
   },
   dns_ipv4_lookup: {
     type: 'domainList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Domains for which only IPv4 addresses are looked up.',
   },
   dns_retrans: {
     type: 'time',
     default: 0,
     tier: 'A',
+    since: '0.1',
     doc: "First time to wait for an answer of a name server; zero means the resolver's own.",
   },
   dns_retry: {
     type: 'integer',
     default: 0,
     tier: 'A',
+    since: '0.1',
     doc: "How often an unanswered DNS query is repeated; zero means the resolver's own number.",
   },
   dns_trust_aa: {
     type: 'domainList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Domains whose authoritative servers are believed as if DNSSEC had checked the answer.',
   },
   dns_use_edns0: {
     type: 'integer',
     default: -1,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether DNS queries use EDNS0: 1 yes, 0 no, -1 as the resolver is set.',
   },
   drop_cr: {
@@ -775,6 +791,7 @@ export const mainOptions = {
     type: 'stringList',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: "Addresses that count as this host's though the system does not have them.",
   },
   explain_store: {
@@ -795,6 +812,8 @@ export const mainOptions = {
     type: 'integer',
     default: 0,
     tier: 'B',
+    noEffect:
+      'waiting a second for a name service would hold up all others; a cache (sssd, nscd) does it better',
     doc: 'How often the look-up of a local user is repeated after a failure, one second apart.',
   },
   freeze_tell: {
@@ -857,6 +876,7 @@ export const mainOptions = {
     type: 'string',
     default: 'UTF-8',
     tier: 'B',
+    since: '0.1',
     doc: 'Character set into which decoded header words are turned.',
   },
   helo_accept_junk_hosts: {
@@ -1108,12 +1128,14 @@ export const mainOptions = {
     type: 'string',
     default: undefined,
     tier: 'C',
+    secures: true,
     doc: 'Shared object with a local_scan function.',
   },
   local_scan_timeout: {
     type: 'time',
     default: 300,
     tier: 'C',
+    noEffect: 'there is no local_scan() function; write functions in JavaScript (functions_file)',
     doc: 'Longest time a local_scan function may take.',
   },
   local_sender_retain: {
@@ -1127,6 +1149,7 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'B',
+    since: '0.1',
     doc: 'Number of this host among those that share a spool, put into message ids.',
   },
   log_file_path: {
@@ -1174,12 +1197,14 @@ export const mainOptions = {
     type: 'integer',
     default: 0,
     tier: 'B',
+    noEffect: 'no system that Postern runs on cuts user names short',
     doc: 'Longest name taken for a local user; zero means any.',
   },
   message_body_newlines: {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether $message_body keeps its line ends instead of showing spaces.',
   },
   message_body_visible: {
@@ -1272,6 +1297,7 @@ export const mainOptions = {
     type: 'expand',
     default: '$spool_directory/exim_daemon_notify',
     tier: 'B',
+    noEffect: 'the daemon hears of new messages without such a socket',
     doc: 'Socket on which the daemon takes notices from other processes.',
   },
   openssl_options: {
@@ -1375,6 +1401,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether bytes above 127 go into logs and headers as they are.',
   },
   process_log_path: {
@@ -1690,6 +1717,8 @@ export const mainOptions = {
     type: 'integer',
     default: 0,
     tier: 'B',
+    noEffect:
+      'connections are accepted as they come, before the backlog could be asked for; ss -ltn shows it',
     doc: 'Size of the listen queue beyond which it is logged; zero means never.',
   },
   smtp_banner: {
@@ -1830,6 +1859,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'A',
+    noEffect: 'the queue is kept in segment files, not in a file for each message',
     doc: 'Whether an exported queue is spread over 62 folders.',
   },
   spool_directory: {
@@ -1843,6 +1873,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
+    noEffect: 'the queue keeps messages in one form',
     doc: 'Whether messages that come by BDAT are stored with the line ends of the wire.',
   },
   sqlite_dbfile: {
@@ -1863,6 +1894,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Whether using an ACL variable that was never set is an error.',
   },
   strip_excess_angle_brackets: {
@@ -2138,6 +2170,7 @@ export const mainOptions = {
     type: 'expand',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     doc: 'Login name used when the caller has no entry in the password file.',
   },
   unknown_username: {
