@@ -65,10 +65,11 @@ async function keep(attempt: Attempt): Promise<DeliverySummary> {
   const now = context.ports.now()
   const frozen = attempt.freezeWanted
   const warned = frozen === undefined && (await warn(attempt))
-  const nextAttemptAt = attempt.deferred.reduce<number | undefined>((least, one) => {
-    if (one.nextTryAt === undefined) return least
-    return least === undefined ? one.nextTryAt : Math.min(least, one.nextTryAt)
-  }, undefined)
+  // An address without a time of its own may be tried in the next queue run.
+  const nextAttemptAt = attempt.deferred.reduce<number | undefined>(
+    (least, { nextTryAt = now }) => Math.min(least ?? nextTryAt, nextTryAt),
+    undefined,
+  )
   attempt.flushNotes()
   await claim.record({
     done: attempt.marks.takeFresh(),

@@ -20,6 +20,7 @@ import {
   type HostOutcome,
   type TransportResult,
 } from './results.ts'
+import { rcptAddress } from './rcpt-address.ts'
 import { forgetFailure, rememberFailure } from './retry/remember.ts'
 import { localRetryKey, recipientRetryKey, routingRetryKey } from './retry/record.ts'
 
@@ -27,14 +28,16 @@ import { localRetryKey, recipientRetryKey, routingRetryKey } from './retry/recor
 export async function recordBatch(attempt: Attempt, result: TransportResult, local: boolean): Promise<void> {
   const raised: AddressEvent[] = []
   const { expired, nextTryAt } = await recordHosts(attempt, result, raised)
-  let first = true
+  /** Hosts that took an address: what they take beside it is told with `->`. */
+  const told = new Set<string>()
   for (const one of result.addresses) {
     raised.push(...addressEvents(one, local))
     if (one.outcome.is !== 'deferred' || one.outcome.notTried !== true)
       attempt.context.ports.count?.('deliveries_total', one.routed.transport.name, one.outcome.is)
     if (one.outcome.is === 'delivered') {
-      recordDelivered(attempt, one, one.outcome, local, first)
-      first = false
+      const place = one.outcome.host === undefined ? '' : one.outcome.host.address
+      recordDelivered(attempt, one, one.outcome, local, !told.has(place))
+      told.add(place)
     } else {
       await recordUndelivered(attempt, one, one.outcome, local, { expired, nextTryAt })
     }
@@ -83,7 +86,8 @@ async function recordHosts(
   raised: AddressEvent[],
 ): Promise<HostsVerdict> {
   let allExpired = result.hosts.length > 0 && result.passedOverUntil === undefined
-  let nextTryAt = result.passedOverUntil
+  // Hosts that `hosts_max_try` kept from being tried may take it in the next run.
+  let nextTryAt = result.hostsLeft === true ? attempt.context.ports.now() : result.passedOverUntil
   for (const host of result.hosts) {
     if (host.error === undefined) {
       forgetFailure(attempt.context.ports.hints, host.retryKey)
@@ -95,12 +99,15 @@ async function recordHosts(
       attempt.note(host.line)
     }
     raised.push(...hostEvents(host, result.addresses[0]?.routed))
+    // The message is done: nothing is left to wait for.
+    if (host.untold === true) continue
     const record = await rememberFailure(attempt.context, attempt.envelope, {
       key: host.retryKey,
       subject: host.hostName,
       alternative: host.domain,
       error: host.error,
       ofMessage: host.ofMessage,
+      host: host.line === undefined ? undefined : host.place,
     })
     if (record === undefined) continue
     if (!record.expired) allExpired = false
@@ -190,6 +197,7 @@ async function recordUndelivered(
       subject: local && !outcome.retryKey.includes('@') ? routed.facts.domain : routed.address,
       error: outcome.error,
       ofMessage: outcome.error.errno === errorNumbers.mailboxFull,
+      host: outcome.host,
     })
     expired = record === undefined || record.expired
     nextTryAt = record?.nextTryAt
@@ -316,9 +324,10 @@ function logDeferral(
 
 /** How an address is shown: of a local delivery only its local part, the recipient behind it. */
 function addressLine(attempt: Attempt, routed: RoutedAddress, local: boolean): AddressLine {
+  const shown = shownOf(routed, local)
   return {
-    shown: shownOf(routed, local),
-    original: local || routed.special !== undefined ? routed.recipient.address : originalOf(routed),
+    shown,
+    original: local || routed.special !== undefined ? routed.recipient.address : originalOf(routed, shown),
     // What `unseen` put between is the address itself.
     parents: routed.ancestors.slice(0, -1).filter((one) => one !== routed.recipient.address),
     sender: attempt.envelope.sender,
@@ -331,7 +340,7 @@ function addressLine(attempt: Attempt, routed: RoutedAddress, local: boolean): A
 
 function shownOf(routed: RoutedAddress, local: boolean): ByteString {
   if (routed.special !== undefined) return shownSpecial(routed.address)
-  return local ? routed.facts.localPart : routed.address
+  return local ? routed.facts.localPart : rcptAddress(routed, routed.transport.settings)
 }
 
 /** A name of a filter's that is no path yet (`inbox`). */
@@ -339,11 +348,14 @@ function shownSpecial(address: ByteString): ByteString {
   return /^[/|>]/.test(address) ? address : `save ${address}`
 }
 
-function originalOf(routed: {
-  readonly address: ByteString
-  readonly recipient: { readonly address: ByteString }
-}): ByteString | undefined {
-  return routed.address === routed.recipient.address ? undefined : routed.recipient.address
+function originalOf(
+  routed: {
+    readonly address: ByteString
+    readonly recipient: { readonly address: ByteString }
+  },
+  shown: ByteString = routed.address,
+): ByteString | undefined {
+  return shown === routed.recipient.address ? undefined : routed.recipient.address
 }
 
 function routerFacts(routed: RoutedAddress, event: string): Parameters<Attempt['log']>[1] {

@@ -133,6 +133,8 @@ export interface TransportResult {
   readonly hosts: readonly HostOutcome[]
   /** When the first of the hosts that were passed over may be tried again. */
   readonly passedOverUntil?: number | undefined
+  /** Some hosts were not come to: `hosts_max_try`. */
+  readonly hostsLeft?: boolean
 }
 
 /** What became of a message in one attempt. */

@@ -16,6 +16,8 @@ export interface Failing {
   readonly error: DeliveryError
   /** Counted from the arrival of the message when that is earlier. */
   readonly ofMessage: boolean
+  /** Whose answer or silence it is: told before the error. */
+  readonly host?: { readonly name: ByteString; readonly address: string } | undefined
 }
 
 /** Computes and keeps the next retry time; undefined when no rule matches: there is no retrying. */
@@ -44,18 +46,12 @@ export async function rememberFailure(
   )
   if (rule === undefined) return undefined
   const before = readRetry(ports.hints, failing.key, now, settings.retry_data_expire)
-  const record = nextRetry(
-    rule.intervals,
-    before,
-    failing.error,
-    failing.error.message ?? failing.error.errorText ?? '',
-    {
-      now,
-      receivedAt: failing.ofMessage ? envelope.receivedAt : undefined,
-      intervalMaxSeconds: settings.retry_interval_max,
-      random: (limit) => ports.random(limit),
-    },
-  )
+  const record = nextRetry(rule.intervals, before, failing.error, textOf(failing), {
+    now,
+    receivedAt: failing.ofMessage ? envelope.receivedAt : undefined,
+    intervalMaxSeconds: settings.retry_interval_max,
+    random: (limit) => ports.random(limit),
+  })
   // A message that has waited longer than its rules allow times out even if the host worked in between.
   const last = rule.intervals.at(-1)?.cutoff ?? 0
   const tooOld = now - envelope.receivedAt > last * 1000
@@ -65,6 +61,13 @@ export async function rememberFailure(
   )
   ports.hints.put('retry', failing.key, record)
   return tooOld && !record.expired ? { ...record, expired: true } : record
+}
+
+/** As Exim keeps it: the system's sentence alone where there is one. */
+function textOf({ error, host }: Failing): ByteString {
+  if (error.errno > 0 && error.errorText !== undefined) return error.errorText
+  const about = host === undefined || error.message === undefined ? '' : `H=${host.name} [${host.address}]: `
+  return `${about}${error.message ?? error.errorText ?? ''}`
 }
 
 /** A success: what was held against the key no longer counts. */

@@ -91,7 +91,7 @@ export async function openSession(place: Place, options: SessionOptions): Promis
     const { banner, ehlo } = ready
     return { is: 'open', connection: asConnection(client, connected.socket, ready), banner, ehlo }
   }
-  client.destroy()
+  if (client.usable) client.destroy()
   // Once more and in clear, where the transport allows that.
   if (ready.is === 'clear') return openSession(place, { ...options, tls: undefined })
   return { ...ready, connected: true }
@@ -129,7 +129,10 @@ async function introduce(
       'starttls-not-supported',
     )
     note(wish, missing)
-    if (wish.required) return missing
+    if (wish.required) {
+      client.quit()
+      return missing
+    }
     wish.seen.end = 'clear'
     return { ...greeted, tls: undefined }
   }
@@ -138,7 +141,10 @@ async function introduce(
   if (step.is === 'clear') return { ...greeted, tls: undefined }
   if (step.is !== 'encrypted') {
     const failed = note(wish, tlsFailed(step, mark))
-    if (wish.required || !wish.tryClear) return failed
+    if (wish.required || !wish.tryClear) {
+      if (step.is === 'refused') client.quit()
+      return failed
+    }
     wish.seen.end = 'clear'
     return { is: 'clear' }
   }
@@ -169,7 +175,7 @@ function tlsFailed(step: Exclude<TlsStep, { is: 'encrypted' }>, mark: number): S
   switch (step.is) {
     case 'refused':
       return tlsFailure(
-        `a TLS session is required, but an attempt to start TLS was answered: ${step.reply?.text ?? ''}`,
+        `a TLS session is required, but an attempt to start TLS failed: ${step.reply?.text ?? ''}`,
         mark,
       )
     case 'broken':
@@ -216,7 +222,7 @@ async function sayEhlo(
   mark: number,
   banner: ByteString,
 ): Promise<Greeted | SessionFailure> {
-  const esmtp = options.lmtp || (!options.avoidEsmtp && !/^220.*\bno EHLO\b/i.test(banner))
+  const esmtp = options.lmtp || !options.avoidEsmtp
   let ehloReply = ''
   if (esmtp) {
     const command = options.lmtp ? 'LHLO' : 'EHLO'

@@ -47,6 +47,8 @@ export type RecipientVerdict =
       readonly is: 'failed' | 'deferred'
       readonly error: DeliveryError
       readonly reply: ByteString | undefined
+      /** The trouble of another recipient: no retry time is kept for this one. */
+      readonly innocent?: boolean
     }
 
 /**
@@ -252,7 +254,7 @@ class Transaction {
     const wanted = request.lmtp ? accepted : 1
     const { replies, broken } = await this.#client.replies(wanted, request.finalMs)
     if (replies.length < wanted && !request.lmtp) {
-      const stage = broken?.is === 'timeout' ? `end of data (${wireBytes} bytes written)` : 'end of data'
+      const stage = `${this.#endOf(chunked)}${broken?.is === 'timeout' ? ` (${wireBytes} bytes written)` : ''}`
       const error = brokenError(broken, stage, request.mark)
       return broken?.is === 'malformed' ? this.#host(error) : this.#message(error, false, undefined)
     }
@@ -260,7 +262,7 @@ class Transaction {
     // There is at least one reply here.
     const reply = replies[0] as SmtpReply
     if (reply.code === 353 && this.#usesPrdr()) return this.#prdrVerdicts(accepted, wireBytes, chunked)
-    if (reply.code >= 300) return this.#dataRefused(reply, 'end of data', true)
+    if (reply.code >= 300) return this.#dataRefused(reply, this.#endOf(chunked), true)
     return {
       is: 'done',
       verdicts: this.#verdicts.map((v) => v ?? { is: 'delivered', confirmation: reply.text }),
@@ -268,6 +270,11 @@ class Transaction {
       chunked,
       reusable: true,
     }
+  }
+
+  /** Exim counts BDAT among the commands that are pipelined. */
+  #endOf(chunked: boolean): string {
+    return chunked ? `${this.#word}end of data` : 'end of data'
   }
 
   #usesPrdr(): boolean {
@@ -372,8 +379,10 @@ class Transaction {
     }
     const error = brokenError(broken, command, this.#request.mark)
     const verdicts = this.#verdicts.map(
-      (v): RecipientVerdict =>
-        v === undefined || v.is === 'delivered' ? { is: 'deferred', error, reply: undefined } : v,
+      (v, i): RecipientVerdict =>
+        v === undefined || v.is === 'delivered'
+          ? { is: 'deferred', error, reply: undefined, innocent: i !== index }
+          : v,
     )
     return { is: 'done', verdicts, wireBytes: 0, chunked: false, reusable: false }
   }

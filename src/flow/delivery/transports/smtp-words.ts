@@ -24,11 +24,15 @@ export function diagnostic(place: Place, reply: ByteString | undefined): RemoteD
   return { host: place.name, address: place.address, reply }
 }
 
-/** `H=name [address]: what went wrong`, or without the colon when the system's sentence is all. */
-export function hostErrorLine(about: string, error: DeliveryError): ByteString {
-  if (error.message === undefined) return `${about.trimStart()} ${error.errorText ?? ''}`
+/**
+ * `H=name [address]: what went wrong`, or without the colon when the system's sentence is all; with the port where
+ * `outgoing_port` wants it.
+ */
+export function hostErrorLine(place: Place, error: DeliveryError, withPort: boolean): ByteString {
+  const about = `H=${place.name} [${place.address}]${withPort ? `:${place.port}` : ''}`
+  if (error.message === undefined) return `${about} ${error.errorText ?? ''}`
   const system = error.errno > 0 && error.errorText !== undefined ? `: ${error.errorText}` : ''
-  return `${about.trimStart()}: ${error.message}${system}`
+  return `${about}: ${error.message}${system}`
 }
 
 /** A deferral for which no other server is to blame. */

@@ -97,6 +97,8 @@ class SmtpDelivery {
   #expired = 0
   #tries = 0
   #looked = 0
+  #hostsLeft = false
+  readonly #told = new Set<AddressOutcome>()
 
   constructor(batch: Batch, context: Context, environment: DeliveryEnvironment) {
     this.#batch = batch
@@ -119,6 +121,7 @@ class SmtpDelivery {
       })),
       hosts: this.#hosts,
       passedOverUntil: this.#waitingUntil,
+      hostsLeft: this.#hostsLeft,
     }
   }
 
@@ -178,7 +181,11 @@ class SmtpDelivery {
     const port = await this.#port(request.lmtp)
     if (typeof port !== 'number') return port
     for (const host of hosts) {
-      if (this.#pending.length === 0 || this.#enough()) break
+      if (this.#pending.length === 0) break
+      if (this.#enough()) {
+        this.#hostsLeft = true
+        break
+      }
       const places = await placesOf(host, port, this.#context, this.#settings)
       if (places === 'insecure') {
         return deferredBy(`host lookup for "${host.name}" done insecurely`)
@@ -188,7 +195,11 @@ class SmtpDelivery {
         continue
       }
       for (const place of places) {
-        if (this.#pending.length === 0 || this.#enough()) break
+        if (this.#pending.length === 0) break
+        if (this.#enough()) {
+          this.#hostsLeft = true
+          break
+        }
         this.#looked++
         if (!this.#allowed(place)) {
           return deferredBy(`${this.#batch.transport.name} transport found host ${place.name} to be local`)
@@ -259,6 +270,7 @@ class SmtpDelivery {
       }
       return { tried: false }
     }
+    this.#tellPassedOn(place)
     const filtered = await this.#filtered(place, request)
     if ('is' in filtered) return { tried: false, stop: filtered }
     const signed = await this.#signed(filtered)
@@ -301,17 +313,47 @@ class SmtpDelivery {
       }
       this.#settle(result, place, key, opened)
       await this.#tellDeferredRecipients(result, sent, place)
-      const reusable =
-        result.is === 'done' &&
-        (opened.tls === undefined || !(await this.#endsWithTls(host))) &&
-        result.reusable &&
-        (this.#settings.connection_max_messages === 0 ||
-          opened.messages < this.#settings.connection_max_messages)
+      let reusable = result.is === 'done' && result.reusable && this.#mayCarryMore(opened)
+      if (reusable) reusable = await this.#sendSurplus(result, sent, opened, place, signed, key)
+      if (reusable && opened.tls !== undefined) reusable = !(await this.#endsWithTls(host))
       if (result.is === 'host') this.#environment.pool.failed(poolKey)
       if (reusable) this.#environment.pool.give(poolKey, opened)
       else this.#environment.pool.drop(poolKey, opened)
       return { tried: true }
     }
+  }
+
+  #mayCarryMore(connection: PooledConnection): boolean {
+    const most = this.#settings.connection_max_messages
+    return most === 0 || connection.messages < most
+  }
+
+  /**
+   * Recipients beyond what a server takes at once (452) follow in further transactions, as long as each delivers
+   * something; false: the connection is used up. Source: RFC 5321 section 4.5.3.1.10.
+   */
+  async #sendSurplus(
+    result: TransactionResult,
+    sent: readonly RoutedAddress[],
+    connection: PooledConnection,
+    place: Place,
+    request: Prepared,
+    key: string,
+  ): Promise<boolean> {
+    const surplus = surplusOf(result, sent)
+    if (surplus.length === 0) return true
+    const others = this.#pending.filter((routed) => !surplus.includes(routed))
+    this.#pending = surplus
+    const next = await this.#send(connection, place, request)
+    this.#settle(next, place, key, connection)
+    await this.#tellDeferredRecipients(next, surplus, place)
+    const reusable =
+      next.is === 'done' &&
+      next.reusable &&
+      this.#mayCarryMore(connection) &&
+      (await this.#sendSurplus(next, surplus, connection, place, request, key))
+    this.#pending = [...others, ...this.#pending]
+    return reusable
   }
 
   /** What `verify = arc` found when the message came in. */
@@ -582,6 +624,22 @@ class SmtpDelivery {
     }
   }
 
+  /** Once another host is tried: what the last one said of recipients that it did not take. */
+  #tellPassedOn(place: Place): void {
+    for (const routed of this.#pending) {
+      const last = this.#lastDeferral.get(routed)
+      if (last?.is !== 'deferred' || last.error.errno !== errorNumbers.rcpt4xx) continue
+      if (last.host === undefined || last.host.address === place.address || this.#told.has(last)) continue
+      this.#told.add(last)
+      const { name, address, port } = last.host
+      const withPort = this.#context.ports.log.selects('outgoing_port') ? `:${port}` : ''
+      this.#context.ports.log.main(
+        this.#environment.claim.id,
+        `H=${name} [${address}]${withPort} ${last.error.message ?? ''}`,
+      )
+    }
+  }
+
   /** Recipients that were refused for now may be taken by the next host. */
   #retryDeferredElsewhere(sent: readonly RoutedAddress[]): void {
     const again: RoutedAddress[] = []
@@ -618,6 +676,7 @@ class SmtpDelivery {
     }
     const told = { host, error: verdict.error, diagnostic: diagnostic(place, verdict.reply) }
     if (verdict.is === 'failed') return { is: 'failed', ...told }
+    if (verdict.innocent === true) return { is: 'deferred', ...told }
     return { is: 'deferred', ...told, retryKey: this.#recipientKey(routed, verdict.error) }
   }
 
@@ -641,8 +700,6 @@ class SmtpDelivery {
   }
 
   #hostOutcome(place: Place, key: string, error: DeliveryError | undefined, ofMessage: boolean): HostOutcome {
-    const port = this.#context.ports.log.selects('outgoing_port') ? `:${place.port}` : ''
-    const about = ` H=${place.name} [${place.address}]${port}`
     return {
       retryKey: ofMessage ? messageRetryKey(key, this.#environment.claim.id) : key,
       hostName: place.name,
@@ -650,7 +707,10 @@ class SmtpDelivery {
       error,
       ofMessage,
       place,
-      line: error === undefined ? undefined : hostErrorLine(about, error),
+      line:
+        error === undefined
+          ? undefined
+          : hostErrorLine(place, error, this.#context.ports.log.selects('outgoing_port')),
     }
   }
 
@@ -699,6 +759,19 @@ class SmtpDelivery {
       },
     }
   }
+}
+
+/** Those of a transaction that were refused with 452 beside others that were delivered. */
+function surplusOf(result: TransactionResult, sent: readonly RoutedAddress[]): readonly RoutedAddress[] {
+  if (!result.verdicts.some((verdict) => verdict?.is === 'delivered')) return []
+  return sent.filter((_, i) => {
+    const verdict = result.verdicts[i]
+    return (
+      verdict?.is === 'deferred' &&
+      verdict.error.errno === errorNumbers.rcpt4xx &&
+      verdict.reply?.startsWith('452') === true
+    )
+  })
 }
 
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {

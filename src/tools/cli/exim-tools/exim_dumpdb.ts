@@ -1,5 +1,6 @@
 /** exim_dumpdb: a hints database as text. Source: Exim manual, "exim_dumpdb"; form as Exim 4.96 prints it. */
 import { isRetryRecord } from '../../../flow/delivery/retry/record.ts'
+import { printable } from '../../../mail/log-lines.ts'
 import type { Terminal } from '../terminal.ts'
 import { databaseNames, hintsTime, openDatabase } from './hints-database.ts'
 
@@ -22,7 +23,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     else if (opened.name === 'retry' && isRetryRecord(value)) {
       const { errno, more, text, firstFailedAt, lastTriedAt, nextTryAt, expired } = value
       const times = [firstFailedAt, lastTriedAt, nextTryAt].map((time) => hintsTime(time, utc)).join('  ')
-      terminal.out(`  ${shown} ${errno} ${more} ${text}\n${times} ${expired ? '*' : ''}\n`)
+      terminal.out(`  ${shown} ${errno} ${more} ${printable(text)}\n${times} ${expired ? '*' : ''}\n`)
     } else terminal.out(`${hintsTime(writtenAt, utc)} ${shown} ${plain(value)}\n`)
   }
   await opened.hints.close()
