@@ -197,7 +197,6 @@ const options: readonly RemoteCase[] = [
   { says: 'domains together', host: {}, to: ['a@p', 'b@q'] },
   {
     says: 'multi_domain = false',
-    meant: 'a connection is kept for the next domain too',
     host: {},
     to: ['a@p', 'b@q'],
     options: 'multi_domain = false',
@@ -342,7 +341,6 @@ const passedOn: readonly RemoteCase[] = [
 const authentication: readonly RemoteCase[] = [
   {
     says: 'AUTH PLAIN',
-    meant: 'the sender that a local caller is known by is told as authenticated',
     options: 'hosts_try_auth = *',
     host: says({ AUTH: '235 welcome' }, { offers: ['PIPELINING', 'AUTH PLAIN LOGIN'] }),
   },
