@@ -181,7 +181,7 @@ export function createRecordedWorld(real: RealWorld): RecordedWorld {
     },
     async runCommand(request) {
       const result = await real.doors.runCommand(request)
-      const line = decodeUtf8([request.program, ...request.argv.slice(1)].join(' '))
+      const line = decodeUtf8([request.program, ...request.argv].join(' '))
       if (result.is === 'ended')
         commands[line] =
           result.code === 0

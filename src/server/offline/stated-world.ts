@@ -91,7 +91,7 @@ export function createStatedWorld(stated: Stated): StatedWorld {
     accounts: accountsOf(stated, missed),
     files: filesOf(stated, missed),
     async runCommand(request) {
-      const line = [request.program, ...request.argv.slice(1)].join(' ')
+      const line = [request.program, ...request.argv].join(' ')
       const found = stated.commands.find((one) => matchesText(one.line, line))
       if (found !== undefined) return { is: 'ended', code: found.code, output: found.output }
       missed(`the command ${line}`, `commands:\n  ${quoted(line)}: what it prints`)
