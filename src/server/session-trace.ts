@@ -117,7 +117,7 @@ interface Recording {
 
 /** Ports that write down what they are asked and what is logged. */
 export function recordingPorts(ports: Ports, here: Trace, recording: Recording): Ports {
-  const made = traced(tracedDns(ports, here))
+  const made = tracedDns(traced(ports), here)
   Object.defineProperty(made, 'log', { value: recordingLog(ports, here, recording) })
   return made
 }

@@ -203,6 +203,17 @@ function placeOfText(text: Expandable): Place | undefined {
 
 /** The ports with each question and its answer written down, for contexts that carry a trace. */
 export function traced(ports: Ports): Ports {
+  const known = tracedPorts.get(ports)
+  if (known !== undefined) return known
+  const made = makeTraced(ports)
+  tracedPorts.set(ports, made)
+  return made
+}
+
+/** They hold nothing of a session, so that all can share them. */
+const tracedPorts = new WeakMap<Ports, Ports>()
+
+function makeTraced(ports: Ports): Ports {
   const follow = <T>(
     context: Context,
     kind: TraceKind,
@@ -218,12 +229,7 @@ export function traced(ports: Ports): Ports {
       return result
     })
   }
-  return {
-    ...ports,
-    // A getter: the log is known only later.
-    get log() {
-      return ports.log
-    },
+  const own: Partial<Ports> = {
     expand(text, context) {
       if (context.trace === undefined || !/[$\\]/.test(text.text)) return ports.expand(text, context)
       const at = placeOfText(text)
@@ -277,7 +283,8 @@ export function traced(ports: Ports): Ports {
       await ports.lookUpHostName(connection, context)
       step?.end(connection.hostName ?? connection.hostLookup)
     },
-  }
+  } // Everything else is that of `ports`, asked when it is needed.
+  return Object.assign(Object.create(ports) as Ports, own)
 }
 
 const secretNames = new WeakMap<Configuration, ReadonlySet<string>>()
@@ -297,27 +304,34 @@ function isSecret({ name }: Expandable, { server: { configuration } }: Context):
   return (name !== '' && names.has(name)) || /password|secret/.test(name)
 }
 
-/** The DNS has no context of its own: its questions go to whatever step `trace` is. */
+/**
+ * The DNS has no context of its own: its questions go to whatever step `trace` is. The rest is inherited: a copy for each
+ * session would cost more than the session's steps.
+ */
 export function tracedDns(ports: Ports, trace: Trace): Ports {
-  return {
-    ...ports,
-    get log() {
-      return ports.log
-    },
+  const base = untraced.get(ports) ?? ports
+  const own: Pick<Ports, 'dns' | 'hostAddresses'> = {
     async dns(name, type, options) {
       const step = trace.begin('dns', `${name} ${type}`)
-      const answer = await ports.dns(name, type, options)
+      const answer = await base.dns(name, type, options)
       step.end(answer.status === 'found' ? answer.records.map(recordText).join(', ') : answer.status)
       return answer
     },
     async hostAddresses(name, options) {
       const step = trace.begin('dns', `addresses of ${name}`)
-      const found = await ports.hostAddresses(name, options)
+      const found = await base.hostAddresses(name, options)
       step.end(found.is === 'found' ? found.addresses.join(', ') : found.is)
       return found
     },
   }
+  // Everything else is that of `ports`.
+  const made = Object.assign(Object.create(ports) as Ports, own)
+  untraced.set(made, base)
+  return made
 }
+
+/** What the DNS is asked through: a lane within another writes its questions down once. */
+const untraced = new WeakMap<Ports, Ports>()
 
 function recordText(record: DnsRecord): ByteString {
   switch (record.type) {

@@ -47,6 +47,8 @@ const leastBytes = 4 * 2 ** 20
 /** A file holds this part of what is kept. */
 const filesKept = 8
 const flushMs = 200
+/** So much is written at once. */
+const writeAt = 64 * 1024
 /** More than this does not wait for a slow disk. */
 const mostWaiting = 8 * 2 ** 20
 const complainMs = 60_000
@@ -85,7 +87,8 @@ class Writer implements ExplanationWriter {
     if (this.#waitingBytes + line.length > mostWaiting) return
     this.#waiting.push(line)
     this.#waitingBytes += line.length
-    this.#timer ??= setTimeout(() => this.#flush(), flushMs)
+    if (this.#waitingBytes > writeAt) this.#flush()
+    else this.#timer ??= setTimeout(() => this.#flush(), flushMs)
   }
 
   async close(): Promise<void> {

@@ -117,7 +117,7 @@ async function routeAsDelivery(
   })
   message.sender = mail
   const context = server.context({ message })
-  const ports = traced(tracedDns(context.ports, explanation.here))
+  const ports = tracedDns(traced(context.ports), explanation.here)
   const tested = await routing.test(address, 'bt', { ...context, ports, trace: step })
   step.end(tested.lines.join('\n'))
 }
