@@ -309,7 +309,7 @@ function isSecret({ name }: Expandable, { server: { configuration } }: Context):
  * session would cost more than the session's steps.
  */
 export function tracedDns(ports: Ports, trace: Trace): Ports {
-  const base = untraced.get(ports) ?? ports
+  const base = (ports as MaybeTraced)[untraced] ?? ports
   const own: Pick<Ports, 'dns' | 'hostAddresses'> = {
     async dns(name, type, options) {
       const step = trace.begin('dns', `${name} ${type}`)
@@ -325,13 +325,12 @@ export function tracedDns(ports: Ports, trace: Trace): Ports {
     },
   }
   // Everything else is that of `ports`.
-  const made = Object.assign(Object.create(ports) as Ports, own)
-  untraced.set(made, base)
-  return made
+  return Object.assign(Object.create(ports) as Ports, own, { [untraced]: base })
 }
 
 /** What the DNS is asked through: a lane within another writes its questions down once. */
-const untraced = new WeakMap<Ports, Ports>()
+const untraced: unique symbol = Symbol('untraced')
+type MaybeTraced = Ports & { readonly [untraced]?: Ports }
 
 function recordText(record: DnsRecord): ByteString {
   switch (record.type) {

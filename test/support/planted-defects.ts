@@ -135,4 +135,33 @@ export const plantedDefects: readonly PlantedDefect[] = [
   warning('variable-renamed', 'smtp_banner = ¦$tls_cipher\n', /tls_in_cipher/),
   warning('variable-renamed', 'smtp_banner = ¦$proxy_host_address\n'),
   warning('acl-spf-old-word', acl('  deny spf = ¦err_perm')),
+  warning('variable-renamed', acl('  warn logwrite = ¦$domain_used_domain'), /dmarc_used_domain/),
+  warning('variable-renamed', 'smtp_banner = ¦$proxy_host\n', /proxy_local_address/),
+  warning('acl-set-dollar', acl('  warn ¦set $acl_m_quarantine = 1')),
+  error('acl-condition-value', acl('  deny condition = ¦lookup if destined to mailing list')),
+  warning('acl-spf-negated', acl('  deny spf = ¦!fail : !pass')),
+  warning(
+    'acl-dmarc-word',
+    'acl_smtp_data = d\nbegin acl\nd:\n  deny dmarc_status = ¦rejected\n  accept\n',
+    /reject/,
+  ),
+  warning(
+    'ocsp-unverified',
+    transport('  driver = smtp\n  ¦hosts_require_ocsp = *\n  tls_verify_certificates ='),
+  ),
+  error('acl-unknown', 'smtp_banner = ${acl{¦nowhere}}\n'),
+  error('acl-unknown', 'smtp_banner = ${if acl{{¦nowhere}}{a}{b}}\n'),
+  error(
+    'acl-unknown',
+    'acl_smtp_rcpt = ${if eq{$interface_port}{25}{r}{¦nowhere}}\nbegin acl\nr:\n  accept authenticated = *\n',
+  ),
+  warning(
+    'acl-results-negated',
+    'acl_smtp_data = d\nbegin acl\nd:\n  deny dmarc_status = ¦!accept : !none\n  accept\n',
+  ),
+  warning(
+    'acl-results-negated',
+    'acl_smtp_data = d\nbegin acl\nd:\n  deny dkim_status = ¦!pass : !none\n  accept\n',
+  ),
+  warning('taint-list', router('  driver = accept\n  transport = local\n  domains = ¦$h_x-domains:')),
 ]

@@ -73,6 +73,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A condition is known and does not work yet.',
     'What it guards would stay open, so the start is refused.',
   ),
+  'acl-results-negated': row(
+    'A list of DKIM or DMARC results has two negated items.',
+    'It is read from left to right as any list is: it is true for every result that none of them names. In a list of "spf" each item stands alone.',
+  ),
   'acl-set-dollar': row(
     'A dollar sign stands before the variable after "set".',
     'Exim refuses to start; here it is taken as the name without the sign, as texts of 2014 mean it.',
@@ -319,6 +323,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   taint: row(
     'Data from outside becomes part of a file name or a command.',
     'Exim refuses that when a message arrives, and the message waits or bounces. Use what a lookup or check_local_user gives instead: a trusted copy such as $local_part_data.',
+  ),
+  'taint-list': row(
+    'Text that a stranger writes is used as a list.',
+    'Its separators, "!", lookups and patterns count as plain characters, so it is one item. Compare its items one by one with ${if forany{...}}, or look them up.',
   ),
   'taint-query': row(
     'Data from outside becomes part of a query without being quoted.',

@@ -4,26 +4,32 @@
  */
 import type { Diagnostic } from '../../../base/diagnostic.ts'
 import type { Configuration } from '../../../language/config/configuration.ts'
+import { aclNames } from './acl-names.ts'
 import { databaseServers } from './database-servers.ts'
 import { missingFiles } from './files.ts'
 import { openRelay } from './open-relay.ts'
 import { redisNil } from './redis-nil.ts'
 import { regularExpressions } from './regular-expressions.ts'
+import { negatedResults } from './result-lists.ts'
 import { type Check, type HostView, makeSubject } from './subject.ts'
 import { taint } from './taint.ts'
+import { taintedLists } from './taint-lists.ts'
 import { unverifiedOcsp } from './transports.ts'
 import { unreachedRouters } from './unreached-routers.ts'
 import { oldVariables, unsetVariables } from './variables.ts'
 
 /** Sorted by name. */
 export const checks: readonly Check[] = [
+  aclNames,
   databaseServers,
   missingFiles,
+  negatedResults,
   oldVariables,
   openRelay,
   redisNil,
   regularExpressions,
   taint,
+  taintedLists,
   unreachedRouters,
   unsetVariables,
   unverifiedOcsp,
