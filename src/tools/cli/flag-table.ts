@@ -123,7 +123,7 @@ export const flagTable = {
     takes: 'next',
     tier: 'C',
     admin: true,
-    refused: 'there is no malware scanning in this version of Postern',
+    refused: 'scanning a file by hand does not work in this version of Postern',
     doc: 'Scans a file for malware.',
   },
   '-bnq': {
