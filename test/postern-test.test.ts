@@ -194,6 +194,12 @@ tests:
   assert.match(out, /1 failed, 0 passed of 1 tests/)
 })
 
+test('colours are for terminals, and for who asks for them', () => {
+  conf()
+  assert.doesNotMatch(run('differs.postern-test.yaml').out, /\u001B/)
+  assert.match(run('differs.postern-test.yaml', '--colour').out, /found +\u001B\[31m550 no relay\u001B\[0m/)
+})
+
 test('mistakes in the file have file, line and column', () => {
   conf()
   for (const { says, text, expected } of [

@@ -54,6 +54,30 @@ test('a file of -C takes the power away: one that only root may read stays close
   assert.equal(allowed.status, 0, allowed.stderr)
 })
 
+test('tests, sessions and what they name are read with the caller’s own rights', { skip: possible }, () => {
+  const names = join(folder.path, 'names.postern-test.yaml')
+  writeFileSync(names, `tests: [{name: x, rcpt: a@b.example, message: {file: ${secret}}, expect: 550 no}]\n`)
+  for (const words of [
+    ['test', '-C', open, secret],
+    ['test', '-C', secret, names],
+    ['test', '-C', open, names],
+    ['replay', secret, '--config', open],
+    ['replay', names, '--config', secret],
+    ['test', '--record', '-C', open, '--from', '192.0.2.1', '--rcpt', 'a@b.example', '--message', secret],
+    ['test', '--record', '-C', secret, '--from', '192.0.2.1', '--rcpt', 'a@b.example'],
+    ['test', '--record', '-C', open, '--trace', 'x'],
+    ['check', secret],
+  ]) {
+    const done = borrowed(words)
+    assert.notEqual(done.status, 0, words.join(' '))
+    assert.match(
+      done.stdout + done.stderr,
+      /[Pp]ermission denied|EACCES|there is no file|nothing is kept/,
+      words.join(' '),
+    )
+  }
+})
+
 test('macros of -D take the power away, too', { skip: possible }, () => {
   const done = borrowed(['-DX=/etc/shadow', '-C', secret, '-be', '$primary_hostname'])
   assert.notEqual(done.status, 0)

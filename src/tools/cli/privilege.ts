@@ -36,6 +36,12 @@ export function giveUpPrivilege(): void {
   process.setuid?.(uid)
 }
 
+/** For commands that read what the caller names and need no more than the caller may: behind a setuid launcher. */
+export function giveUpBorrowedPrivilege(): void {
+  if (process.getuid?.() !== process.geteuid?.() || process.getgid?.() !== process.getegid?.())
+    giveUpPrivilege()
+}
+
 /** With borrowed power, Node must not take orders from the caller's environment. */
 export function refuseWhenPrivileged(): string | undefined {
   if (process.getuid?.() === process.geteuid?.()) return undefined

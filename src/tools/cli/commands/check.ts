@@ -4,11 +4,14 @@ import { renderDiagnostic } from '../../../base/diagnostic-frame.ts'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { checkAll } from '../../inspect/check-all.ts'
 import { jsonFinding } from '../../inspect/findings.ts'
+import { giveUpBorrowedPrivilege } from '../privilege.ts'
 import type { Terminal } from '../terminal.ts'
 
 const usage = 'usage: postern check [--strict] [--json] [-D NAME=VALUE]... [FILE | -C FILE]\n'
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
+  // It shows lines of what it reads: behind a setuid launcher those that the caller may read.
+  giveUpBorrowedPrivilege()
   const options = readOptions(words)
   if (typeof options === 'string') {
     terminal.err(`postern check: ${options}\n${usage}`)

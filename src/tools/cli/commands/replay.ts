@@ -8,6 +8,7 @@ import { cpuMilliseconds } from '../../inspect/test/run-files.ts'
 import { findFiles } from '../../inspect/test/find-files.ts'
 import { colours } from '../../inspect/test/report.ts'
 import type { ConfigurationName } from '../../inspect/test/test-case.ts'
+import { giveUpBorrowedPrivilege } from '../privilege.ts'
 import type { Terminal } from '../terminal.ts'
 
 const usage = `usage: postern replay FILE | FOLDER... --config NEW [--against OLD] [-D NAME=VALUE]... [--texts] [--all] [--json]
@@ -17,6 +18,7 @@ const usage = `usage: postern replay FILE | FOLDER... --config NEW [--against OL
 const sessionFiles = /\.(?:ya?ml|json|jsonl)$/
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
+  giveUpBorrowedPrivilege()
   const options = readOptions(words)
   if (typeof options === 'string') {
     terminal.err(encodeUtf8(`postern replay: ${options}\n${usage}`))

@@ -15,39 +15,52 @@ import { readBytes } from '../../inspect/test/find-files.ts'
 import { testOfTrace } from '../../inspect/test/from-trace.ts'
 import { recordSession, type RecordedSession } from '../../inspect/test/record.ts'
 import { printYaml } from '../../inspect/test/yaml-text.ts'
+import { giveUpBorrowedPrivilege } from '../privilege.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
 export async function record(words: readonly string[], terminal: Terminal, usage: string): Promise<number> {
+  const borrowed = process.geteuid?.() !== process.getuid?.()
+  // What the daemon has kept needs the launcher's power, and is for admins; all else is the caller's own.
+  if (!words.includes('--trace')) giveUpBorrowedPrivilege()
   const options = readOptions(words)
   if (typeof options === 'string') {
     terminal.err(encodeUtf8(`postern test --record: ${options}\n${usage}`))
     return 2
   }
-  return withServer({ config: options.config }, 'postern test --record', terminal, async (server) => {
-    const { session } = options
-    const written =
-      session === undefined
-        ? kept(server, options.trace ?? '')
-        : await live(server, session, options.callouts)
-    if ('missing' in written) {
-      terminal.err(encodeUtf8(`postern test --record: ${written.missing}\n`))
-      return 1
-    }
-    const { configuration } = server
-    const file =
-      configuration.file.startsWith('/') || options.config === undefined
-        ? configuration.file
-        : resolve(configuration.file)
-    terminal.out(
-      encodeUtf8(
-        options.json
-          ? `${JSON.stringify({ configuration: file, ...written.test })}\n`
-          : `# Written by "postern test --record": what the configuration asked, and what it was answered.\n${printYaml({ configuration: file, tests: [written.test] })}`,
-      ),
-    )
-    return 0
-  })
+  return withServer(
+    { config: options.config },
+    'postern test --record',
+    terminal,
+    async (server, { rights }) => {
+      const { session } = options
+      if (borrowed && session === undefined && !rights.admin) {
+        terminal.err('postern test --record: Permission denied\n')
+        return 1
+      }
+      const written =
+        session === undefined
+          ? kept(server, options.trace ?? '')
+          : await live(server, session, options.callouts)
+      if ('missing' in written) {
+        terminal.err(encodeUtf8(`postern test --record: ${written.missing}\n`))
+        return 1
+      }
+      const { configuration } = server
+      const file =
+        configuration.file.startsWith('/') || options.config === undefined
+          ? configuration.file
+          : resolve(configuration.file)
+      terminal.out(
+        encodeUtf8(
+          options.json
+            ? `${JSON.stringify({ configuration: file, ...written.test })}\n`
+            : `# Written by "postern test --record": what the configuration asked, and what it was answered.\n${printYaml({ configuration: file, tests: [written.test] })}`,
+        ),
+      )
+      return 0
+    },
+  )
 }
 
 type Written = { readonly test: Readonly<Record<string, unknown>> } | { readonly missing: string }

@@ -5,6 +5,7 @@ import { changed, findTestFiles, writeText } from '../../inspect/test/find-files
 import { junitXml } from '../../inspect/test/junit.ts'
 import { colours, countsOf, renderCoverage, renderFile, renderSummary } from '../../inspect/test/report.ts'
 import { cpuMilliseconds, passed, runFiles, type RunResult } from '../../inspect/test/run-files.ts'
+import { giveUpBorrowedPrivilege } from '../privilege.ts'
 import type { Terminal } from '../terminal.ts'
 
 const usage = `usage: postern test [FILE | FOLDER]... [-C FILE] [-D NAME=VALUE]... [--filter WORD] [--coverage] [--watch]
@@ -27,6 +28,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
       usage,
     )
   }
+  giveUpBorrowedPrivilege()
   const options = readOptions(words)
   if (typeof options === 'string') {
     terminal.err(encodeUtf8(`postern test: ${options}\n${usage}`))
