@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import type { Dialogue, Table } from './sessions/dialogue.ts'
 import { tables } from './sessions/index.ts'
 import { type Played, play, quiet } from './sessions/play.ts'
@@ -19,13 +19,16 @@ const hindrance = !existsSync(exim)
     ? 'needs root, to start Exim with a configuration of its own'
     : undefined
 
-for (const table of tables) {
-  test(`as Exim: ${table.name}`, { skip: hindrance }, async (t) => {
-    await compare(table, async (says, check) => {
-      await t.test(says, check)
+// Most of the time of a dialogue is waiting for the logs to settle: tables stand side by side.
+describe('dialogues', { concurrency: 3 }, () => {
+  for (const table of tables) {
+    test(`as Exim: ${table.name}`, { skip: hindrance }, async (t) => {
+      await compare(table, async (says, check) => {
+        await t.test(says, check)
+      })
     })
-  })
-}
+  }
+})
 
 async function compare(
   table: Table,

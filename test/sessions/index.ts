@@ -9,6 +9,7 @@ import { limits, limitsForGood, synchronisation } from './limits.ts'
 import { mail } from './mail.ts'
 import { malformed } from './malformed.ts'
 import { messageChecks } from './message-checks.ts'
+import { rates } from './rates.ts'
 import { noRcptAcl, refused, refusedEarly, turnedAway } from './refused.ts'
 
 export const tables: readonly Table[] = [
@@ -30,6 +31,7 @@ export const tables: readonly Table[] = [
   authentication,
   encryption,
   messageChecks,
+  rates,
   stripping,
   notStripping,
   percentHack,

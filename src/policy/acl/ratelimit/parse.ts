@@ -90,14 +90,17 @@ function readOptions(words: readonly string[]): Options | Problem {
     unique: undefined,
     key: undefined,
   }
+  let noUpdate = false
   for (const word of words) {
     if (isPer(word)) {
       if (options.per !== undefined) return { error: 'conflicting per_* options' }
       options.per = word
       continue
     }
+    // An older word, which may stand beside strict and leaky, as readonly may not: so Exim 4.96 reads it.
     const mode = modes.get(word)
-    if (mode !== undefined) {
+    if (word === 'noupdate') noUpdate = true
+    else if (mode !== undefined) {
       if (options.mode !== undefined && options.mode !== mode) return { error: 'conflicting update modes' }
       options.mode = mode
     } else if (word.startsWith('count=')) {
@@ -108,6 +111,7 @@ function readOptions(words: readonly string[]): Options | Problem {
     // What is no option belongs to the key, which may hold slashes.
     else options.key = options.key === undefined ? word : `${options.key}/${word}`
   }
+  if (noUpdate) options.mode = 'readonly'
   return options
 }
 
@@ -115,7 +119,6 @@ const modes: ReadonlyMap<string, 'strict' | 'leaky' | 'readonly'> = new Map([
   ['strict', 'strict'],
   ['leaky', 'leaky'],
   ['readonly', 'readonly'],
-  ['noupdate', 'readonly'],
 ])
 
 function isPer(word: string): word is Per {
