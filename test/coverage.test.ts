@@ -27,8 +27,8 @@ const refused: Readonly<Record<string, string>> = {
   dbmnz: 'test/lookup-types.test.ts',
 }
 
-/** Variables that tests ask for by lists of their names (dkim), and those without a test yet; what is left out is printed. */
-const elsewhere = /^(?:dkim|mime|regex|spam)_|^(?:av_failed|malware_name|tls_out_dane|tls_out_tlsa_usage)$/
+/** Variables that tests ask for by lists of their names (dkim, mime), and those without a test yet; what is left out is printed. */
+const elsewhere = /^(?:dkim|mime)_|^(?:av_failed|tls_out_dane|tls_out_tlsa_usage)$/
 
 /** Texts of all tests by file. This one, the data and lists of hostile texts prove nothing. */
 const sources = new Map<string, string>()

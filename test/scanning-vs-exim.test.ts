@@ -417,7 +417,12 @@ const rows: readonly Row[] = [
 
 for (const row of rows) {
   test(`as Exim: ${row.says}`, { skip }, async () => {
-    const [theirs, ours] = await Promise.all(sides.map((side) => play(side, row)))
+    const ask = (): Promise<Awaited<ReturnType<typeof play>>[]> =>
+      Promise.all(sides.map((side) => play(side, row)))
+    let [theirs, ours] = await ask()
+    // On a busy machine Exim may stop reading before its scanner has said all, and takes SIGPIPE for a failure.
+    for (let again = 0; again < 5 && theirs?.log.includes('error code: 36096') === true; again++)
+      [theirs, ours] = await ask()
     assert.deepEqual(ours, theirs)
   })
 }

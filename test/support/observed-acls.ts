@@ -3949,6 +3949,20 @@ export const observedAcls: readonly ObservedAcl[] = [
     reply: ['250 Accepted'],
   },
   {
+    acl: 'accept logwrite = caf\\xc3\\xa9 nl\\nx',
+    rcpt: 'u@a.example',
+    debug: [
+      'using ACL "r"',
+      'processing "accept" (exim.conf 1)',
+      'check logwrite = caf\\xc3\\xa9 nl\\nx',
+      '               = café nl\nx',
+      'accept: condition test succeeded in ACL "r"',
+      'end of ACL "r": ACCEPT',
+    ],
+    log: ['caf\\303\\251 nl\\nx'],
+    reply: ['250 Accepted'],
+  },
+  {
     acl: 'accept logwrite = :main,reject: hello',
     rcpt: 'u@a.example',
     debug: [

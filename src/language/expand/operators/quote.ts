@@ -1,5 +1,6 @@
 /** Quoting for headers, regular expressions, logs. */
 import { quotedLocalPart } from '../../../mail/address.ts'
+import type { ByteString } from '../../../base/text.ts'
 import type { OperatorRow } from '../rows.ts'
 import { textOperator } from './kinds.ts'
 
@@ -21,16 +22,18 @@ export function octal(char: string): string {
   return `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`
 }
 
+/** Line ends and other control characters as escapes, and bytes above 126 in octal unless `print_topbitchars` is set. */
+export function visible(text: ByteString, topbit: boolean): ByteString {
+  return text.replace(topbit ? /[\x00-\x08\x0a-\x1f\x7f]/g : /[\x00-\x08\x0a-\x1f\x7f-\xff]/g, octal)
+}
+
 export const quoting: readonly OperatorRow[] = [
   textOperator({
     name: 'escape',
     doc: 'Makes non-printing characters visible.',
     since: '0.1',
     manual,
-    convert: (text, environment) =>
-      environment.context.settings.print_topbitchars
-        ? text.replace(/[\x00-\x08\x0a-\x1f\x7f]/g, octal)
-        : text.replace(/[\x00-\x08\x0a-\x1f\x7f-\xff]/g, octal),
+    convert: (text, { context }) => visible(text, context.settings.print_topbitchars),
   }),
   textOperator({
     name: 'escape8bit',

@@ -1,4 +1,5 @@
 import { textOf } from '../../../base/text.ts'
+import { visible } from '../../../language/expand/operators/quote.ts'
 import { placeNames } from '../place.ts'
 import type { ActingModifier } from '../row.ts'
 
@@ -13,7 +14,8 @@ export const logwrite: ActingModifier = {
   argument: 'text',
   phases: 'all',
   run({ context, place }, argument) {
-    const text = textOf(argument)
+    // As Exim shows it: observed of 4.96.
+    const text = visible(textOf(argument), context.settings.print_topbitchars)
     const { log } = context.ports
     const id = context.message === undefined || context.message.id === '' ? undefined : context.message.id
     if (!text.startsWith(':')) {
