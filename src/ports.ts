@@ -318,7 +318,7 @@ export type TraceKind =
 
 /** One step of an explanation, and the steps within it. Who takes part writes; nobody reads here. */
 export interface Trace {
-  /** Begins a step within this one. `at`: its place in the configuration. */
+  /** Begins a step within the one that is under way. `at`: its place in the configuration. */
   begin(
     kind: TraceKind,
     what: ByteString,

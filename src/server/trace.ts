@@ -103,6 +103,10 @@ const leaves: ReadonlySet<TraceKind> = new Set<TraceKind>(['dns', 'log', 'reply'
 const dull: ReadonlySet<TraceKind> = new Set<TraceKind>(['expansion', 'variable'])
 const deciding: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement', 'condition', 'list', 'router'])
 
+/**
+ * A new step stands within the one that its lane is at, whichever it is begun through: so nobody has to hand a context of its
+ * own to the work within a step, and what is kept of many sessions stays cheap.
+ */
 class Step implements Trace {
   readonly node: TraceNode
   readonly #writer: Writer
@@ -125,6 +129,10 @@ class Step implements Trace {
   }
 
   begin(kind: TraceKind, what: ByteString, at?: Span | Place): Trace {
+    return (this.#lane.current ?? this).#beginHere(kind, what, at)
+  }
+
+  #beginHere(kind: TraceKind, what: ByteString, at: Span | Place | undefined): Trace {
     const writer = this.#writer
     const { node } = this
     if (writer.limits.terse === true && dull.has(kind) && !this.#decides) return nothing
@@ -145,12 +153,18 @@ class Step implements Trace {
     const { node } = this
     node.result = shown(result, this.#writer)
     node.took = this.#writer.now() - this.#writer.began - node.at
-    if (this.#parent !== undefined && !leaves.has(node.kind)) this.#lane.current = this.#parent
+    const lane = this.#lane
+    // Work that went on in the background may end late: then the lane is elsewhere and stays there.
+    for (let step = lane.current; step !== undefined; step = step.#parent) {
+      if (step !== this) continue
+      if (this.#parent !== undefined) lane.current = this.#parent
+      return
+    }
   }
 
   within(context: Context): Context {
     const lane: Lane = { current: undefined }
-    const own = new Step(this.node, this.#writer, lane, this.#parent, this.#decides)
+    const own = new Step(this.node, this.#writer, lane, undefined, this.#decides)
     lane.current = own
     return { ...context, trace: own, ports: tracedDns(context.ports, hereOf(lane)) }
   }
@@ -224,7 +238,7 @@ function makeTraced(ports: Ports): Ports {
   ): Awaitable<T> => {
     const step = context.trace?.begin(kind, what, at)
     if (step === undefined) return ask(context)
-    return after(ask({ ...context, trace: step }), (result) => {
+    return after(ask(context), (result) => {
       step.end(tell(result))
       return result
     })

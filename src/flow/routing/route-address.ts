@@ -29,7 +29,7 @@ export interface AddressRun {
 export async function routeAddress(candidate: Candidate, setup: RouterSetup): Promise<AddressRun> {
   const trace = setup.context.trace?.begin('address', candidate.address)
   if (trace === undefined) return throughRouters(candidate, setup)
-  const run = await throughRouters(candidate, { ...setup, context: { ...setup.context, trace } })
+  const run = await throughRouters(candidate, setup)
   trace.end(shown(run.result))
   return run
 }
@@ -62,9 +62,8 @@ async function throughRouters(candidate: Candidate, setup: RouterSetup): Promise
     last = router
     setup.context.debug?.('route', `--------> ${router.name} router <--------`)
     const trace = setup.context.trace?.begin('router', router.name, router.at)
-    const within = trace === undefined ? setup : { ...setup, context: { ...setup.context, trace } }
-    const run = await runRouter(router, candidate, within)
-    const step = await afterRun(run, router, candidate, within)
+    const run = await runRouter(router, candidate, setup)
+    const step = await afterRun(run, router, candidate, setup)
     trace?.end(`${told(run, router)}${reasonOf(run)}`)
     setup.context.debug?.('route', told(run, router))
     if (step.is === 'end') return { candidate, result: step.result, clone: step.clone }

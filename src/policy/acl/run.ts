@@ -80,11 +80,8 @@ function runStatement(
   const { trace } = call.context
   if (trace === undefined) return decideStatement(acl, statement, call, progress)
   const step = trace.begin('statement', statement.verb, { file: statement.file, line: statement.line })
-  const inner: AclCall = { ...call, context: { ...call.context, trace: step } }
-  return after(decideStatement(acl, statement, inner, progress), (result) => {
+  return after(decideStatement(acl, statement, call, progress), (result) => {
     step.end(result === undefined ? 'goes on' : result.verdict)
-    // `log_reject_target` holds for the rest of the ACL.
-    call.logReject = inner.logReject
     return result
   })
 }
@@ -133,9 +130,7 @@ function tracedClause(clause: Clause, call: AclCall, progress: Progress): Awaita
   const { trace } = call.context
   if (trace === undefined) return testClause(clause, call, progress)
   const step = trace.begin('condition', `${clause.shown} = ${clause.argument.text}`, clause.at)
-  const inner: AclCall = { ...call, context: { ...call.context, trace: step } }
-  return after(testClause(clause, inner, progress), (tested) => {
-    call.logReject = inner.logReject
+  return after(testClause(clause, call, progress), (tested) => {
     const is =
       clause.negated && tested.is === 'true'
         ? 'false'
