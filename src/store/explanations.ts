@@ -72,6 +72,7 @@ class Writer implements ExplanationWriter {
   #writing: Promise<void> = Promise.resolve()
   #file: OpenFile | undefined
   #complainedAt = 0
+  #files = 0
 
   constructor(options: WriterOptions) {
     this.#options = options
@@ -108,15 +109,18 @@ class Writer implements ExplanationWriter {
   }
 
   async #write(lines: readonly string[]): Promise<void> {
+    const full = Math.max(1, Math.ceil(this.#most / filesKept))
     try {
-      const file = (this.#file ??= await this.#begin())
-      const bytes = Buffer.from(lines.join(''))
-      await file.handle.write(bytes)
-      file.entries += lines.length
-      file.bytes += bytes.length
-      const full = Math.max(1, Math.ceil(this.#most / filesKept))
-      if (file.entries < full && file.bytes < full * bytesEach) return
-      await this.#end()
+      for (let done = 0; done < lines.length; ) {
+        const file = (this.#file ??= await this.#begin())
+        const piece = lines.slice(done, done + Math.max(1, full - file.entries))
+        const bytes = Buffer.from(piece.join(''))
+        await file.handle.write(bytes)
+        file.entries += piece.length
+        file.bytes += bytes.length
+        done += piece.length
+        if (file.entries >= full || file.bytes >= full * bytesEach) await this.#end()
+      }
     } catch (error) {
       // What is half written is no line and is passed over.
       await this.#end().catch(() => undefined)
@@ -127,7 +131,8 @@ class Writer implements ExplanationWriter {
   async #begin(): Promise<OpenFile> {
     const { directory, owner } = this.#options
     mkdirSync(directory, { recursive: true, mode: 0o750 })
-    const name = `${Date.now().toString(36).padStart(9, '0')}.${process.pid}.explanations`
+    // Several in one millisecond are told apart by their number.
+    const name = `${Date.now().toString(36).padStart(9, '0')}.${String(this.#files++ % 1000).padStart(3, '0')}.${process.pid}.explanations`
     const path = join(directory, name)
     const handle = await open(path, 'ax', 0o640)
     if (owner !== undefined && process.geteuid?.() === 0) {
