@@ -11,6 +11,7 @@ after(() => folder.remove())
 
 const configuration = `
 primary_hostname = mail.example.net
+log_selector = +dkim_verbose
 domainlist local_domains = example.net
 auth_advertise_hosts = *
 tls_advertise_hosts = *
@@ -34,6 +35,9 @@ rcpt:
         !seen = -5m / key=$sender_address
          message = greylisted
   require verify = recipient/callout
+  deny   local_parts = spf
+         spf = fail
+         message = spf $spf_result for $sender_address_domain
   deny   local_parts = command
          message = says \${run{/usr/bin/whoami now}}
   deny   local_parts = socket
@@ -93,6 +97,14 @@ interface Fact {
 
 const facts: readonly Fact[] = [
   {
+    says: 'SPF asks the DNS of the file',
+    yaml: `mail: a@b.example\nrcpt: spf@example.net\nworld: {dns: {b.example: {TXT: "v=spf1 ip4:198.51.100.1 -all"}}}\nexpect: 550 spf fail for b.example`,
+  },
+  {
+    says: 'the keys of DKIM signatures come from the DNS of the file',
+    yaml: `mail: a@b.example\nrcpt: x@example.net\nworld: {dns: {s._domainkey.b.example: nxdomain}}\nmessage: |\n  DKIM-Signature: v=1; a=rsa-sha256; d=b.example; s=s; c=relaxed/relaxed; h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=YWJj\n  From: a@b.example\n\n  text\nexpect: {reply: accepted, log: "DKIM: d=b.example s=s"}`,
+  },
+  {
     says: 'a command prints what is stated',
     yaml: `mail: a@b.example\nrcpt: command@example.net\nworld: {commands: {/usr/bin/whoami now: nobody}}\nexpect: 550 says nobody`,
   },
@@ -125,6 +137,10 @@ const facts: readonly Fact[] = [
   {
     says: 'the clock stands where it is set',
     yaml: `mail: a@b.example\nrcpt: time@example.net\nworld: {time: 2026-02-03T04:05:06Z}\nexpect: 550 at 20260203040506Z`,
+  },
+  {
+    says: 'times are those of UTC wherever the test runs',
+    yaml: `expand: $tod_full\nworld: {time: 2026-02-03T04:05:06Z}\nexpect: "Tue, 03 Feb 2026 04:05:06 +0000"`,
   },
   {
     says: 'chance draws the numbers that are stated',
@@ -215,6 +231,7 @@ test('each fact and answer of a world is what the engine sees', () => {
   const { stdout, stderr } = spawnSync(process.execPath, [postern, 'test', file], {
     encoding: 'utf8',
     timeout: 120_000,
+    env: { ...process.env, TZ: 'America/New_York' },
   })
   assert.equal(stderr, '')
   const wrong: string[] = []

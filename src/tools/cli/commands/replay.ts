@@ -18,6 +18,8 @@ const usage = `usage: postern replay FILE | FOLDER... --config NEW [--against OL
 const sessionFiles = /\.(?:ya?ml|json|jsonl)$/
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
+  // What a session shows of times must not depend on where it is played.
+  process.env['TZ'] = 'UTC'
   giveUpBorrowedPrivilege()
   const options = readOptions(words)
   if (typeof options === 'string') {

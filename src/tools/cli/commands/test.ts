@@ -20,6 +20,8 @@ const usage = `usage: postern test [FILE | FOLDER]... [-C FILE] [-D NAME=VALUE].
 const settleMs = 150
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
+  // What a session shows of times must not depend on where it is played.
+  process.env['TZ'] = 'UTC'
   if (words.includes('--record')) {
     const { record } = await import('./test-record.ts')
     return record(
