@@ -119,3 +119,66 @@ test('daemon_startup_retries waits for a port that is taken', async () => {
     await server.stop()
   }
 })
+
+test('freeze_tell: whom the option names hears of a message that an ACL froze', async () => {
+  const home = join(folder.path, 'tell')
+  mkdirSync(home, { mode: 0o755 })
+  const server = await startServer({
+    folder: home,
+    configuration: `primary_hostname = mx.test.example
+freeze_tell = admin@mx.test.example
+log_selector = +received_recipients
+acl_smtp_rcpt = lock
+begin acl
+lock:
+  accept control = freeze
+${local}`,
+  })
+  try {
+    const client = await connectSmtp(server.port)
+    await client.say('HELO c.example')
+    await client.deliver('a@b.example', ['c@mx.test.example'], 'Subject: x\r\n\r\nbody\r\n')
+    client.end()
+    const [, id = ''] = await server.logged(/ (\S+) frozen by ACL/, 60_000)
+    await server.logged(new RegExp(` <= <> R=${id} .* for admin@mx\\.test\\.example`), 60_000)
+    await server.logged(/ => :blackhole: <admin@mx\.test\.example> R=local/, 60_000)
+    assert.match(server.command('-bp').stdout, /\*\*\* frozen \*\*\*/)
+  } finally {
+    await server.stop()
+  }
+})
+
+test('control = allow_auth_unadvertised: AUTH is taken though EHLO did not offer it', async () => {
+  const replies: number[] = []
+  for (const control of ['', '  warn control = allow_auth_unadvertised\n']) {
+    const home = join(folder.path, `auth${control.length}`)
+    mkdirSync(home, { mode: 0o755 })
+    const server = await startServer({
+      folder: home,
+      configuration: `primary_hostname = mx.test.example
+auth_advertise_hosts =
+acl_smtp_connect = first
+begin acl
+first:
+${control}  accept
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = \${if eq{$auth3}{secret}}
+${local}`,
+    })
+    try {
+      const client = await connectSmtp(server.port)
+      const offered = await client.say('EHLO c.example')
+      assert.doesNotMatch(offered.raw, /AUTH/)
+      const answer = await client.say(`AUTH PLAIN ${Buffer.from('\0me\0secret').toString('base64')}`)
+      replies.push(answer.code)
+      client.end()
+    } finally {
+      await server.stop()
+    }
+  }
+  assert.deepEqual(replies, [503, 235])
+})
