@@ -1,7 +1,7 @@
 /** What `postern check` finds in planted defects, at the right line and column; and that it cries no wolf. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -90,6 +90,96 @@ test('no false alarm: the configurations that Postern brings', async () => {
   await assertQuiet(
     defaultConfiguration({ data: '/tmp', address: '127.0.0.1', port: 2525, uid: 8, gid: 8, starter: 'root' }),
   )
+})
+
+/** The examples of Exim's experimental-spec.txt of 2014, SPF, DMARC and PROXY; each oddity in them is true. */
+const examples2014 = `domainlist local_domains = here.example
+domainlist screwed_up_dmarc_records = old.example
+proxy_required_hosts = 192.0.2.0/24
+acl_smtp_rcpt = acl_rcpt
+acl_smtp_data = acl_data
+acl_smtp_connect = acl_connect
+begin acl
+acl_rcpt:
+  deny message = $sender_host_address is not allowed to send mail from \${if def:sender_address_domain {$sender_address_domain}{$sender_helo_name}}.  \\
+                 Please see http://www.openspf.org/Why?scope=\${if def:sender_address_domain {mfrom}{helo}};identity=\${if def:sender_address_domain {$sender_address}{$sender_helo_name}};ip=$sender_host_address
+       spf = fail
+  deny message = AOL sender, but not from AOL-approved relay.
+       sender_domains = aol.com
+       spf_guess = fail : neutral
+  warn domains = +local_domains
+       hosts = +local_hosts
+       control = dmarc_disable_verify
+  warn !domains = +screwed_up_dmarc_records
+       control = dmarc_enable_forensic
+  warn condition = (lookup if destined to mailing list)
+       set acl_m_mailing_list = 1
+  require domains = +local_domains
+  accept
+acl_connect:
+  warn condition = \${if and{ {bool{$proxy_session}} {eq{$proxy_host_address}{}} }}
+       log_message = Failed required proxy protocol negotiation from $sender_host_name [$sender_host_address]
+  warn logwrite = Remote Source Address: $sender_host_address:$sender_host_port
+       logwrite = Proxy Target Address: $proxy_target_address:$proxy_target_port
+       logwrite = Internal Server Address: $received_ip_address:$received_port
+  accept
+acl_data:
+  warn dmarc_status = accept : none : off
+       !authenticated = *
+       log_message = DMARC DEBUG: $dmarc_status $dmarc_used_domain
+       add_header = $dmarc_ar_header
+  warn dmarc_status = !accept
+       !authenticated = *
+       log_message = DMARC DEBUG: '$dmarc_status' for $dmarc_used_domain
+  warn dmarc_status = quarantine
+       !authenticated = *
+       set $acl_m_quarantine = 1
+  deny condition = \${if eq{$dmarc_domain_policy}{reject}}
+       condition = \${if eq{$acl_m_mailing_list}{1}}
+       message = Messages from $dmarc_used_domain break mailing lists
+  deny dmarc_status = reject
+       !authenticated = *
+       message = Message from $domain_used_domain failed sender's DMARC policy, REJECT
+  accept
+`.replace('acl_smtp_rcpt', 'hostlist local_hosts = 127.0.0.1\nacl_smtp_rcpt')
+
+test('no false alarm: of the examples of 2014 only the oddities that are in them', async () => {
+  const found = (await check(examples2014)).filter(known)
+  assert.deepEqual(
+    found.map(({ code, at }) => `${code} ${at === undefined ? '' : underlined(at)}`),
+    [
+      'option-renamed 3: proxy_required_hosts',
+      'acl-condition-value 21: (lookup if destined to mailing list)',
+      'variable-renamed 26: $proxy_host_address',
+      'variable-renamed 29: $proxy_target_address',
+      'variable-renamed 29: $proxy_target_port',
+      'acl-set-dollar 42: set',
+      'variable-renamed 48: $domain_used_domain',
+    ],
+  )
+})
+
+function underlined(at: NonNullable<Diagnostic['at']>): string {
+  const { line, column, length, lineText } = locate(at)
+  return `${line}: ${lineText.slice(column - 1, column - 1 + length)}`
+}
+
+test('a file that is closed to the run-time user is told, to root too', {
+  skip: process.getuid?.() === 0 ? false : 'root alone reads what the run-time user may not',
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-closed-'))
+  try {
+    chmodSync(folder, 0o755)
+    const file = join(folder, 'domains')
+    writeFileSync(file, 'a.example\n', { mode: 0o600 })
+    const text = `exim_user = nobody\ndomainlist a = lsearch;${file}\n`
+    const [found, ...others] = await check(text)
+    assert.deepEqual([found?.code, found && place(found), others.length], ['file-closed', '2:24', 0])
+    chmodSync(file, 0o644)
+    assert.deepEqual(await check(text), [])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('--json: places, helps and counts for editors', () => {
