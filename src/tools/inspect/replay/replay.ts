@@ -7,7 +7,9 @@ import { Engines, isWrong, type Loaded, withEngine } from '../test/engines.ts'
 import type { Difference, Matcher } from '../test/expectation.ts'
 import { readText, sourcesOf } from '../test/find-files.ts'
 import { readTestFile } from '../test/read-file.ts'
-import { compareRoute, isReplyOf, Steps } from '../test/run-test.ts'
+import { compareRoute } from '../test/compare-route.ts'
+import { isReplyOf } from '../test/run-test.ts'
+import { Steps } from '../test/steps.ts'
 import type { ConfigurationName, RouteExpectation, TestCase } from '../test/test-case.ts'
 
 export interface ReplayOptions {

@@ -6,7 +6,7 @@ import { contentOf, type RecordedWorld } from '../../../server/offline/recorded-
 import { piecesOf, Watch } from '../../../server/offline/statements.ts'
 import type { Configuration } from '../../../language/config/configuration.ts'
 import type { RoutingResult } from '../../../flow/routed.ts'
-import { Steps } from './run-test.ts'
+import { Steps } from './steps.ts'
 import type { Step } from './test-case.ts'
 
 export interface RecordedSession {

@@ -4,15 +4,16 @@ import { decodeUtf8, encodeUtf8, textOf, type ByteString } from '../../../base/t
 import { splitHeaders } from '../../../mail/header.ts'
 import type { Context } from '../../../ports.ts'
 import { newMessage } from '../../../flow/receive/message-facts.ts'
-import type { RoutingResult } from '../../../flow/routed.ts'
 import type { Left, Offline, OfflineEngine } from '../../../server/offline/engine.ts'
-import { type Exchange, play, type Said, type Script } from '../../../server/offline/play.ts'
+import { type Exchange, play } from '../../../server/offline/play.ts'
 import { createStatedWorld, type StatedWorld, type Unanswered } from '../../../server/offline/stated-world.ts'
 import { Watch, type Ended } from '../../../server/offline/statements.ts'
+import { compareRoute, listed, sameSet, shownRoute } from './compare-route.ts'
 import type { Loaded } from './engines.ts'
 import { withEngine } from './engines.ts'
 import { compare, type Difference, type Matcher } from './expectation.ts'
-import type { RouteExpectation, Step, TestCase } from './test-case.ts'
+import { Steps } from './steps.ts'
+import type { Step, TestCase } from './test-case.ts'
 
 export interface TestResult {
   readonly test: TestCase
@@ -183,85 +184,6 @@ async function performSession(
     ),
   ]
   return { differences, seen: [...told.map(shownExchange), ...shownLog(offline.left)] }
-}
-
-/** Says the steps of a test one after the other. */
-export class Steps {
-  /** The step of an exchange, by its number. */
-  readonly of = new Map<number, Step>()
-  readonly #steps: Step[]
-  readonly #stops: boolean
-  readonly #pass: (milliseconds: number) => void
-  #data: Extract<Step, { is: 'command' | 'message' }> | undefined
-  #quit = false
-
-  constructor(steps: readonly Step[], stops: boolean, pass: (milliseconds: number) => void) {
-    this.#steps = [...steps]
-    this.#stops = stops
-    this.#pass = pass
-  }
-
-  /** Steps with an expectation to which it did not come. */
-  get left(): Step[] {
-    return this.#stops ? [] : this.#steps.filter((step) => step.is !== 'wait' && step.expect !== undefined)
-  }
-
-  readonly script: Script = (exchanges) => {
-    const last = exchanges.at(-1)
-    // A step before any command expects something of the banner.
-    const [first] = this.#steps
-    if (exchanges.length === 1 && first?.is === 'command' && first.text === '') {
-      this.of.set(0, first)
-      this.#steps.shift()
-    }
-    if (this.#data !== undefined) {
-      const step = this.#data
-      this.#data = undefined
-      if (last?.reply.startsWith('354') === true)
-        return this.#say(exchanges, step, { is: 'message', text: step.text })
-      this.of.set(exchanges.length - 1, step)
-    }
-    const step = this.#next(exchanges)
-    if (step === undefined) return this.#goodbye(last)
-    if (step.is === 'command') return this.#say(exchanges, step, { is: 'command', text: step.text })
-    // After DATA or BDAT of the test's own the message comes as it is.
-    if (last?.reply.startsWith('354') === true)
-      return this.#say(exchanges, step, { is: 'message', text: step.text })
-    this.#data = step
-    return { is: 'command', text: 'DATA' }
-  }
-
-  #say(exchanges: readonly Exchange[], step: Step, said: Said): Said {
-    this.of.set(exchanges.length, step)
-    return said
-  }
-
-  #next(exchanges: readonly Exchange[]): Extract<Step, { is: 'command' | 'message' }> | undefined {
-    for (;;) {
-      const step = this.#steps.shift()
-      if (step === undefined) return undefined
-      if (step.is === 'wait') this.#pass(step.milliseconds)
-      else if (!this.#stops || mayGoOn(exchanges, step)) return step
-    }
-  }
-
-  #goodbye(last: Exchange | undefined): Said | undefined {
-    if (this.#quit || last === undefined || last.reply.startsWith('421') || /^QUIT$/i.test(last.command))
-      return undefined
-    this.#quit = true
-    return { is: 'command', text: 'QUIT' }
-  }
-}
-
-/** A client in the short form asks for each recipient, and sends a message when one was accepted. */
-function mayGoOn(
-  exchanges: readonly Exchange[],
-  step: Extract<Step, { is: 'command' | 'message' }>,
-): boolean {
-  const recipients = exchanges.filter(({ command }) => command.startsWith('RCPT'))
-  if (step.is === 'message') return recipients.some(({ reply }) => reply.startsWith('2'))
-  const before = exchanges.filter(({ command }) => !command.startsWith('RCPT'))
-  return before.every(({ reply }) => /^[23]/.test(reply))
 }
 
 // -------------------------------------------------------------------------------------------- comparisons
@@ -446,90 +368,6 @@ async function compareRouting(test: TestCase, engine: OfflineEngine, left: Left)
   return routing.flatMap(({ address, to }) => compareRoute(encodeUtf8(address), to, result))
 }
 
-export function compareRoute(
-  address: ByteString,
-  expect: RouteExpectation,
-  result: RoutingResult,
-): Difference[] {
-  const mine = <T extends { readonly recipient: { readonly address: ByteString } }>(
-    all: readonly T[],
-  ): readonly T[] => all.filter(({ recipient }) => recipient.address.toLowerCase() === address.toLowerCase())
-  const routed = mine(result.routed)
-  const what = (of: string): string => `${of} of ${decodeUtf8(address)}`
-  const found: Difference[] = []
-  const names = (all: readonly ByteString[]): ByteString =>
-    all.length === 0 ? shownRoute(result).join('\n') : [...new Set(all)].join(', ')
-  if (expect.router !== undefined)
-    found.push(...compare(what('the router'), expect.router, names(routed.map(({ router }) => router.name))))
-  if (expect.transport !== undefined)
-    found.push(
-      ...compare(
-        what('the transport'),
-        expect.transport,
-        names(routed.map(({ transport }) => transport.name)),
-      ),
-    )
-  if (expect.hosts !== undefined) {
-    const hosts = routed.flatMap(({ hosts: each }) => each.map(({ name, address: ip }) => ({ name, ip })))
-    const right =
-      hosts.length === expect.hosts.length &&
-      expect.hosts.every((matcher, index) => {
-        const host = hosts[index]
-        return (
-          host !== undefined &&
-          (matcher.matches(host.name) ||
-            matcher.matches(host.ip ?? '') ||
-            matcher.matches(`${host.name} [${host.ip ?? ''}]`))
-        )
-      })
-    if (!right)
-      found.push({
-        what: what('the hosts'),
-        expected: listed(expect.hosts),
-        found: hosts.map(({ name, ip }) => `${name} [${ip ?? ''}]`).join(', '),
-        at: expect.at,
-      })
-  }
-  if (expect.to !== undefined) {
-    const addresses = routed.map(({ address: one }) => one)
-    if (!sameSet(expect.to, addresses))
-      found.push({
-        what: what('the addresses'),
-        expected: listed(expect.to),
-        found: addresses.join(', '),
-        at: expect.at,
-      })
-  }
-  const trouble = (is: 'failed' | 'deferred'): ByteString =>
-    mine(result.unrouted)
-      .filter((one) => one.is === is)
-      .map(({ message }) => message)
-      .join('\n')
-  if (expect.fails !== undefined)
-    found.push(...compareTrouble(what('the failure'), expect.fails, trouble('failed'), result))
-  if (expect.defers !== undefined)
-    found.push(...compareTrouble(what('the deferral'), expect.defers, trouble('deferred'), result))
-  if (expect.discarded !== undefined && expect.discarded !== mine(result.discarded).length > 0)
-    found.push({
-      what: what('what becomes'),
-      expected: expect.discarded ? 'discarded' : 'not discarded',
-      found: shownRoute(result).join('\n'),
-      at: expect.at,
-    })
-  return found
-}
-
-function compareTrouble(
-  what: string,
-  matcher: Matcher,
-  text: ByteString,
-  result: RoutingResult,
-): Difference[] {
-  return text === ''
-    ? [{ what, expected: matcher.says, found: shownRoute(result).join('\n'), at: matcher.at }]
-    : compare(what, matcher, text)
-}
-
 async function compareVariables(test: TestCase, context: Context): Promise<Difference[]> {
   const found: Difference[] = []
   for (const { text, value, at } of test.expect.variables) {
@@ -539,16 +377,6 @@ async function compareVariables(test: TestCase, context: Context): Promise<Diffe
     else found.push(...compare(text, value, textOf(outcome)))
   }
   return found
-}
-
-function sameSet(matchers: readonly Matcher[], found: readonly ByteString[]): boolean {
-  return (
-    found.length === matchers.length && matchers.every((matcher) => found.some((one) => matcher.matches(one)))
-  )
-}
-
-function listed(matchers: readonly Matcher[]): string {
-  return matchers.map(({ says }) => says).join(', ')
 }
 
 // ------------------------------------------------------------------------------------------------ for people
@@ -561,15 +389,4 @@ function shownLog(left: Left): string[] {
   return left.log.map(
     ({ log, id, text }) => `${log} log: ${id === undefined || id === '' ? '' : `${id} `}${decodeUtf8(text)}`,
   )
-}
-
-export function shownRoute({ routed, unrouted, discarded }: RoutingResult): string[] {
-  return [
-    ...routed.map(
-      ({ address, router, transport, hosts }) =>
-        `${address} goes to ${transport.name} by ${router.name}${hosts.map(({ name, address: ip }) => ` ${name} [${ip ?? ''}]`).join('')}`,
-    ),
-    ...unrouted.map(({ address, is, message }) => `${address} ${is}: ${message}`),
-    ...discarded.map(({ address, routerName }) => `${address} is discarded by ${routerName}`),
-  ].map(decodeUtf8)
 }
