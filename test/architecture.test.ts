@@ -118,6 +118,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'wire/tls/contexts.ts': ['node:tls'],
   'wire/tls/dane.ts': ['node:tls'],
   'wire/tls/ocsp/asn1.ts': ['@peculiar/asn1-ocsp', '@peculiar/asn1-schema', '@peculiar/asn1-x509'],
+  'wire/tls/self-made.ts': ['@peculiar/asn1-schema', '@peculiar/asn1-x509'],
   'wire/tls/ocsp/proof-file.ts': ['node:fs'],
   'wire/tls/ocsp/staples.ts': ['node:fs'],
 }

@@ -201,6 +201,24 @@ for (const c of clients) {
   })
 }
 
+test('without tls_certificate STARTTLS is offered with a certificate that the server makes for itself', async () => {
+  const bare = await start('# no tls_certificate\nacl_smtp_rcpt = accept\n')
+  const client = await connectSmtp(bare.port)
+  assert.match((await client.say('EHLO client.example')).raw, /^250.STARTTLS\r$/m)
+  assert.equal((await client.say('STARTTLS')).code, 220)
+  const secured = connect({ socket: client.socket, rejectUnauthorized: false })
+  await new Promise<void>((resolve, reject) =>
+    secured.once('secureConnect', () => resolve()).once('error', reject),
+  )
+  const certificate = secured.getPeerX509Certificate()
+  assert.ok(certificate)
+  assert.ok(certificate.verify(certificate.publicKey))
+  assert.equal(certificate.checkHost('mail.example'), 'mail.example')
+  assert.ok(Date.parse(certificate.validTo) > Date.now())
+  secured.destroy()
+  await bare.logged(/Warning: No server certificate defined; will use a selfsigned one\.\n Suggested action:/)
+})
+
 test('without a usable certificate STARTTLS is answered 454, and then only QUIT is served', {
   skip,
 }, async () => {

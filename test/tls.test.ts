@@ -298,7 +298,7 @@ for (const { says, options, logged } of outgoing) {
 
 test('outgoing: a host that offers no TLS gets nothing when TLS is required', { skip }, async () => {
   const bare = await start(
-    `${common}\nacl_smtp_rcpt = accept\nbegin routers\nall:\n  driver = redirect\n  data = :blackhole:\n`,
+    `${common}\ntls_advertise_hosts =\nacl_smtp_rcpt = accept\nbegin routers\nall:\n  driver = redirect\n  data = :blackhole:\n`,
     'tls-bare',
   )
   const front = await start(

@@ -198,7 +198,11 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
 
   function announce(): void {
     const line = startLine(service.addresses.map(withTls), options)
-    if (options.worker === undefined) server.log.main(undefined, startedLine(line))
+    if (options.worker === undefined) {
+      const warning = certificateWarning(server)
+      if (warning !== undefined) server.log.main(undefined, warning)
+      server.log.main(undefined, startedLine(line))
+    }
     options.state.describe(`daemon(${eximVersion}): ${line}`)
   }
 
@@ -256,6 +260,14 @@ async function listenAtLast(
     )
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
   }
+}
+
+/** What Exim says at the start of a daemon that has to make its own certificate. */
+export function certificateWarning({ settings }: Pick<Server, 'settings'>): string | undefined {
+  if (settings.tls_certificate !== undefined || settings.tls_advertise_hosts === undefined) return undefined
+  if (settings.tls_advertise_hosts.text === '') return undefined
+  return `Warning: No server certificate defined; will use a selfsigned one.
+ Suggested action: either install a certificate or change tls_advertise_hosts option`
 }
 
 /** Log tools know the daemon's first line by these words. */

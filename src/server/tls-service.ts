@@ -43,10 +43,8 @@ export function startTlsService(
   return {
     async offered(context) {
       const { settings } = context
-      if (settings.tls_certificate === undefined) return false
       if (!(await listed(settings.tls_advertise_hosts, context))) return false
-      const files = await certificateFiles(context)
-      return !('problem' in files) && files.certificates.length > 0
+      return !('problem' in (await certificateFiles(context)))
     },
     async problem(context) {
       const made = await contextOf(room, context, undefined)
@@ -177,7 +175,10 @@ async function contextOf(room: TlsRoom, context: Context, serverName: string | u
   const verify = clientCertificate !== 'no'
   const files = await certificateFiles(context)
   if ('problem' in files) return { is: 'failed', why: files.problem }
-  if (files.certificates.length === 0) return { is: 'failed', why: 'tls_certificate is empty' }
+  const selfMade =
+    files.certificates.length === 0
+      ? await room.selfMade.for(context.server.primaryHostname.toLowerCase())
+      : undefined
   const read = await readTlsOptions(context, {
     ciphers: settings.tls_require_ciphers,
     verify: verify ? settings.tls_verify_certificates : undefined,
@@ -189,6 +190,7 @@ async function contextOf(room: TlsRoom, context: Context, serverName: string | u
   const { texts } = read
   const contextSettings = {
     ...files,
+    ...(selfMade === undefined ? {} : { keys: [], selfMade }),
     ciphers: texts.ciphers,
     verify: texts.verify,
     crl: texts.crl,

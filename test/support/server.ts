@@ -78,9 +78,11 @@ export async function startServer(options: StartOptions): Promise<StartedServer>
   }
   // An Exim looks its default port up in /etc/services, which a small machine may not have.
   const ports = options.configuration.includes('daemon_smtp_ports') ? '' : `daemon_smtp_ports = ${port}\n`
+  // A configuration that says nothing of TLS is about something else; a server offers it by itself.
+  const clear = options.configuration.includes('tls_') ? '' : 'tls_advertise_hosts =\n'
   writeFileSync(
     configurationFile,
-    `spool_directory = ${folder}/spool\nlog_file_path = ${folder}/log/%slog\npid_file_path = ${folder}/pid\n${ports}${options.configuration}`,
+    `spool_directory = ${folder}/spool\nlog_file_path = ${folder}/log/%slog\npid_file_path = ${folder}/pid\n${ports}${clear}${options.configuration}`,
   )
   let output = ''
   const child = spawn(

@@ -29,6 +29,8 @@ export interface ParentOptions {
   readonly state: ProcessState
   /** First line of the log, without what the workers tell. */
   startedLine(line: string): string
+  /** Told before it. */
+  readonly warning?: string | undefined
   onStarted(): void
 }
 
@@ -107,6 +109,7 @@ export async function runParent(server: Server, options: ParentOptions): Promise
         const problem = writePidFile(options.pidFile, process.pid)
         if (problem !== undefined) log.panic(undefined, problem)
       }
+      if (options.warning !== undefined) log.main(undefined, options.warning)
       log.main(undefined, options.startedLine(message.line))
       options.state.describe(`daemon(${eximVersion}): ${message.line}`)
       options.onStarted()

@@ -5,7 +5,13 @@ import { spawn } from 'node:child_process'
 import cluster from 'node:cluster'
 import { availableParallelism } from 'node:os'
 import { encodeUtf8 } from '../../base/text.ts'
-import { type DaemonOptions, type DaemonResult, runDaemon, startedLine } from '../../server/daemon.ts'
+import {
+  certificateWarning,
+  type DaemonOptions,
+  type DaemonResult,
+  runDaemon,
+  startedLine,
+} from '../../server/daemon.ts'
 import { becomeUser } from '../../server/privileged/become.ts'
 import { type FromWorker, runParent } from '../../server/privileged/parent.ts'
 import { createAsUser } from '../../server/privileged/run-as.ts'
@@ -38,6 +44,7 @@ export async function startDaemon(call: ServerCall, how: StartDaemon): Promise<n
         pidFile,
         state,
         startedLine,
+        warning: how.listen ? certificateWarning(server) : undefined,
         onStarted,
       })
     : runWorker(call, how, override))

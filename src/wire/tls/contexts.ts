@@ -16,6 +16,7 @@ import {
   stampOf,
 } from './certificate-files.ts'
 import { readCipherSetting } from './cipher-setting.ts'
+import type { SelfMade } from './self-made.ts'
 import { readOpensslOptions } from '../../base/openssl-options.ts'
 
 /** What a context is made of; paths and texts as the options have them after expansion. */
@@ -23,6 +24,8 @@ export interface ContextSettings {
   /** Certificate files, each with its chain; the key of each stands at the same place in `keys`, or in the file itself. */
   readonly certificates: readonly string[]
   readonly keys: readonly string[]
+  /** In place of files, where there are none. */
+  readonly selfMade?: SelfMade | undefined
   /** `tls_require_ciphers`; empty: OpenSSL's default. */
   readonly ciphers: string
   /** `tls_verify_certificates`: `system`, a file, a folder; empty: none. */
@@ -98,9 +101,14 @@ function make(settings: ContextSettings): ContextResult {
   const switches = readOpensslOptions(settings.options)
   if ('problem' in switches) return { is: 'failed', why: switches.problem }
   try {
-    const certificates = settings.certificates.map(readFile)
+    const { selfMade } = settings
+    const certificates =
+      selfMade === undefined ? settings.certificates.map(readFile) : [Buffer.from(selfMade.certificate)]
     // A file without a key of its own in `tls_privatekey` holds certificate and key.
-    const keys = settings.certificates.map((file, i) => readFile(settings.keys[i] ?? file))
+    const keys =
+      selfMade === undefined
+        ? settings.certificates.map((file, i) => readFile(settings.keys[i] ?? file))
+        : [Buffer.from(selfMade.key)]
     const options: SecureContextOptions = {
       ...(certificates.length === 0 ? {} : { cert: certificates, key: keys }),
       ...(ciphers.ciphers === '' ? {} : { ciphers: ciphers.ciphers }),
