@@ -216,7 +216,7 @@ test('without tls_certificate STARTTLS is offered with a certificate that the se
   assert.equal(certificate.checkHost('mail.example'), 'mail.example')
   assert.ok(Date.parse(certificate.validTo) > Date.now())
   secured.destroy()
-  await bare.logged(/Warning: No server certificate defined; will use a selfsigned one\.\n Suggested action:/)
+  await bare.logged(/Warning: No server certificate defined; will use a selfsigned one\. Suggested action:/)
 })
 
 test('without a usable certificate STARTTLS is answered 454, and then only QUIT is served', {

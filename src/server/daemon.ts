@@ -266,8 +266,7 @@ async function listenAtLast(
 export function certificateWarning({ settings }: Pick<Server, 'settings'>): string | undefined {
   if (settings.tls_certificate !== undefined || settings.tls_advertise_hosts === undefined) return undefined
   if (settings.tls_advertise_hosts.text === '') return undefined
-  return `Warning: No server certificate defined; will use a selfsigned one.
- Suggested action: either install a certificate or change tls_advertise_hosts option`
+  return 'Warning: No server certificate defined; will use a selfsigned one. Suggested action: either install a certificate or change tls_advertise_hosts option'
 }
 
 /** Log tools know the daemon's first line by these words. */
