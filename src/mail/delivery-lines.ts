@@ -49,6 +49,8 @@ export interface DeliveredLine extends AddressLine {
   readonly host?: HostLine | undefined
   readonly authenticator?: ByteString | undefined
   readonly pipelined?: boolean
+  /** Commands left before the greeting: `L*`. */
+  readonly early?: boolean
   readonly chunked?: boolean
   readonly prdr?: boolean
   readonly confirmation?: ByteString | undefined
@@ -141,7 +143,7 @@ export function deliveredLine(line: DeliveredLine, selects: Selects): ByteString
   if (selects('delivery_size')) text += ` S=${line.sizeBytes}`
   if (line.host !== undefined) text += hostPart(line.host, selects) + tlsPart(line.host, selects)
   if (line.authenticator !== undefined) text += ` A=${line.authenticator}`
-  if (line.pipelined === true && selects('pipelining')) text += ' L'
+  if (line.pipelined === true && selects('pipelining')) text += line.early === true ? ' L*' : ' L'
   if (line.prdr === true) text += ' PRDR'
   if (line.chunked === true) text += ' K'
   if (line.confirmation !== undefined && selects('smtp_confirmation')) {

@@ -10,6 +10,8 @@ import type { Offers, SmtpClient } from '../../wire/smtp/client.ts'
 export interface PooledConnection {
   readonly client: SmtpClient
   readonly offers: Offers
+  /** EHLO left before the greeting came. */
+  readonly early?: boolean
   /** Tells that it was closed. */
   readonly closed?: () => void
   /** Messages sent over it so far. */

@@ -141,6 +141,7 @@ function recordDelivered(
           host: outcome.host,
           authenticator: outcome.authenticator,
           pipelined: outcome.pipelined ?? false,
+          early: outcome.early ?? false,
           chunked: outcome.chunked ?? false,
           prdr: outcome.prdr ?? false,
           confirmation: outcome.confirmation,

@@ -64,6 +64,8 @@ export type AddressOutcome =
       readonly host?: HostLine | undefined
       readonly confirmation?: ByteString | undefined
       readonly pipelined?: boolean
+      /** Commands left before the greeting came: `hosts_pipe_connect`. */
+      readonly early?: boolean
       readonly chunked?: boolean
       readonly prdr?: boolean
       readonly authenticator?: ByteString | undefined

@@ -32,6 +32,8 @@ export interface Offers {
   readonly smtputf8: boolean
   readonly starttls: boolean
   readonly ignoreQuota: boolean
+  /** Commands may come before the greeting. */
+  readonly pipeConnect: boolean
   /** Mechanisms in upper case. */
   readonly auth: readonly string[]
 }
@@ -48,6 +50,7 @@ export const noOffers: Offers = {
   smtputf8: false,
   starttls: false,
   ignoreQuota: false,
+  pipeConnect: false,
   auth: [],
 }
 
@@ -72,6 +75,8 @@ export function readOffers(text: ByteString): Offers {
     smtputf8: names.has('SMTPUTF8'),
     starttls: names.has('STARTTLS'),
     ignoreQuota: names.has('IGNOREQUOTA'),
+    // X_PIPE_CONNECT is what Exim called it before 4.94.
+    pipeConnect: names.has('PIPECONNECT') || /^\d{3}[ -]X_PIPE_CONNECT\b/im.test(text),
     auth: (names.get('AUTH') ?? '').toUpperCase().split(/[ =]+/).filter(Boolean),
   }
 }

@@ -8,6 +8,7 @@ import { type DeliveryError, errorNumbers } from '../results.ts'
 import { connectTimeout } from '../retry/rules.ts'
 import type { PooledConnection } from '../pool.ts'
 import type { TlsFacts } from '../../../ports.ts'
+import type { EarlyWish } from './smtp-early.ts'
 import type { Place } from './smtp-hosts.ts'
 import type { TlsResultType } from '../../../wire/tls/handshake.ts'
 import { connectThrough, type SocksProxy } from './smtp-socks.ts'
@@ -24,6 +25,8 @@ export interface SessionOptions {
   readonly commandMs: number
   readonly keepalive: boolean
   readonly signal: AbortSignal | undefined
+  /** Early pipelining; undefined: not with this host. */
+  readonly early?: EarlyWish | undefined
   /** Takes the lines of the dialogue. */
   readonly trace?: ((line: ByteString) => void) | undefined
   /** Undefined: TLS plays no part (LMTP over a Unix socket). */
@@ -89,7 +92,12 @@ export async function openSession(place: Place, options: SessionOptions): Promis
   const ready = await introduce(client, options, mark)
   if (!('is' in ready)) {
     const { banner, ehlo } = ready
-    return { is: 'open', connection: asConnection(client, connected.socket, ready), banner, ehlo }
+    return {
+      is: 'open',
+      connection: asConnection(client, connected.socket, ready, leavesEarly(options)),
+      banner,
+      ehlo,
+    }
   }
   if (client.usable) client.destroy()
   // Once more and in clear, where the transport allows that.
@@ -101,8 +109,21 @@ interface Ready extends Greeted {
   readonly tls: TlsFacts | undefined
 }
 
-function asConnection(client: SmtpClient, socket: Socket, { offers, tls }: Ready): PooledConnection {
-  return { client, offers, tls, messages: 0, localAddress: socket.localAddress, localPort: socket.localPort }
+function asConnection(
+  client: SmtpClient,
+  socket: Socket,
+  { offers, tls }: Ready,
+  early: boolean,
+): PooledConnection {
+  return {
+    client,
+    offers,
+    tls,
+    early,
+    messages: 0,
+    localAddress: socket.localAddress,
+    localPort: socket.localPort,
+  }
 }
 
 /** Greeting and EHLO, and EHLO again after STARTTLS; `clear`: TLS failed and need not be. */
@@ -209,11 +230,23 @@ export async function greet(
   options: SessionOptions,
   mark: number,
 ): Promise<Greeted | SessionFailure> {
+  const early = leavesEarly(options)
+  if (early) client.write(`EHLO ${options.helo}\r\n`)
   const banner = await client.replies(1, options.commandMs)
   const greeting = banner.replies[0]
-  if (greeting === undefined) return brokenOff(banner.broken, 'initial connection', mark)
+  if (greeting === undefined) {
+    options.early?.tell(false)
+    return brokenOff(banner.broken, 'initial connection', mark)
+  }
   if (greeting.code >= 300) return refused(greeting, 'initial connection', mark, client)
-  return sayEhlo(client, options, mark, greeting.text)
+  const greeted = await sayEhlo(client, options, mark, greeting.text, early)
+  options.early?.tell(!('is' in greeted) && greeted.offers.pipeConnect)
+  return greeted
+}
+
+/** Not where TLS comes first, a proxy stands between, or EHLO is not what is said. */
+function leavesEarly({ early, lmtp, avoidEsmtp, proxies, tls }: SessionOptions): boolean {
+  return early?.known === true && !lmtp && !avoidEsmtp && proxies === undefined && tls?.onConnect !== true
 }
 
 async function sayEhlo(
@@ -221,12 +254,15 @@ async function sayEhlo(
   options: SessionOptions,
   mark: number,
   banner: ByteString,
+  said: boolean = false,
 ): Promise<Greeted | SessionFailure> {
   const esmtp = options.lmtp || !options.avoidEsmtp
   let ehloReply = ''
   if (esmtp) {
     const command = options.lmtp ? 'LHLO' : 'EHLO'
-    const answer = await client.exchange(`${command} ${options.helo}\r\n`, 1, options.commandMs)
+    const answer = said
+      ? await client.replies(1, options.commandMs)
+      : await client.exchange(`${command} ${options.helo}\r\n`, 1, options.commandMs)
     const reply = answer.replies[0]
     if (reply === undefined) return brokenOff(answer.broken, `${command} ${options.helo}`, mark)
     if (reply.code < 300) return { offers: readOffers(reply.text), banner, ehlo: reply.text }

@@ -282,7 +282,8 @@ export const smtpOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'B',
-    doc: 'Hosts to which commands are sent before the banner.',
+    since: '0.1',
+    doc: 'Hosts to which EHLO is sent before the banner, once they have offered that.',
   },
   hosts_randomize: {
     type: 'expandBoolean',

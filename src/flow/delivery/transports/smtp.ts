@@ -20,6 +20,7 @@ import { hostRetryKey, messageRetryKey, recipientRetryKey } from '../retry/recor
 import { takePlace } from '../shared-places.ts'
 import { hostStanding } from '../retry/standing.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
+import { earlyWish } from './smtp-early.ts'
 import { hostsOfOption, type Place, placesOf } from './smtp-hosts.ts'
 import { smtpOptions, type SmtpSettings } from './smtp.options.ts'
 import { type Prepared, prepare, withHeaders } from './smtp-prepare.ts'
@@ -284,6 +285,7 @@ class SmtpDelivery {
       tls: request.lmtp
         ? undefined
         : await tlsWish(place, this.#settings, this.#context, this.#environment.tls),
+      early: await earlyWish(place, this.#settings, this.#context),
       avoidEsmtp: await hostListed(this.#settings.hosts_avoid_esmtp, host, this.#context),
     }
     const poolKey = `${this.#batch.transport.name} ${place.name} ${place.address} ${place.port} ${session.localAddress ?? ''} ${session.helo} ${session.tls?.policyKey ?? ''}`
@@ -668,6 +670,7 @@ class SmtpDelivery {
         host,
         confirmation: verdict.confirmation,
         pipelined: connection.offers.pipelining,
+        early: connection.early === true && connection.messages === 1,
         chunked: result.is === 'done' && result.chunked,
         prdr: result.is === 'done' && result.prdr === true,
         authenticator: authenticatorField(connection),
