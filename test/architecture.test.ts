@@ -89,6 +89,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'tools/cli/commands/install.ts': ['node:fs'],
   'tools/cli/commands/migrate.ts': ['node:child_process', 'node:fs'],
   'tools/cli/commands/start.ts': ['node:fs'],
+  'tools/cli/commands/version.ts': ['node:fs'],
   'tools/cli/exim-tools/exinext.ts': ['node:fs'],
   'tools/cli/exim-tools/exiwhat.ts': ['node:fs'],
   'tools/cli/exim-tools/hints-database.ts': ['node:fs'],

@@ -59,6 +59,7 @@ function otherRoot(path: string): void {
     mkdirSync(join(path, each), { recursive: true })
   writeFileSync(join(path, 'usr/sbin/sendmail'), 'the other sendmail\n', { mode: 0o755 })
   writeFileSync(join(path, 'usr/bin/mailq'), 'the other mailq\n', { mode: 0o755 })
+  writeFileSync(join(path, 'usr/sbin/exiqgrep'), 'the other exiqgrep\n', { mode: 0o755 })
 }
 
 test('a dry run says each step and does nothing', () => {
@@ -90,6 +91,10 @@ test('install, again, uninstall and purge leave every file of before as it was',
     const made = tree(root.path)
     assert.match(made['usr/sbin/sendmail'] ?? '', /^-> .*bin\/postern$/)
     assert.equal(made['usr/sbin/sendmail.before-postern'], 'the other sendmail\n')
+    // A name that is free is taken, one that another program has is left without --as-exim.
+    assert.match(made['usr/sbin/exinext'] ?? '', /^-> .*bin\/postern$/)
+    assert.equal(made['usr/sbin/exiqgrep'], 'the other exiqgrep\n')
+    assert.equal(made['usr/sbin/exim'], undefined)
     assert.equal(made['var/spool/postern-drop'], 'folder 3733')
     assert.equal(run('check', join(root.path, 'etc/postern/postern.conf')).status, 0)
 
@@ -105,6 +110,26 @@ test('install, again, uninstall and purge leave every file of before as it was',
     assert.match(gone.out, /^kept: .*\/var\/spool\/postern,/m)
     assert.ok(existsSync(join(root.path, 'etc/postern/postern.conf')))
     assert.ok(!existsSync(join(root.path, 'etc/systemd/system/postern.service')))
+    assert.equal(run('uninstall', '--prefix', root.path, '--purge').status, 0)
+    assert.deepEqual(tree(root.path), before)
+  } finally {
+    root.remove()
+  }
+})
+
+test('with --as-exim the names of Exim and its programs are ours, and come back', () => {
+  const root = temporaryFolder('install')
+  try {
+    otherRoot(root.path)
+    const before = tree(root.path)
+    assert.equal(run('install', '--prefix', root.path, '--as-exim').status, 0)
+    const made = tree(root.path)
+    for (const name of ['exim', 'exim4', 'exiqgrep', 'exiwhat', 'exipick', 'exim_dumpdb', 'runq', 'rsmtp'])
+      assert.match(made[`usr/sbin/${name}`] ?? '', /^-> .*bin\/postern$/, name)
+    assert.equal(made['usr/sbin/exiqgrep.before-postern'], 'the other exiqgrep\n')
+    // Called by its name the link is that program.
+    const help = spawnSync(join(root.path, 'usr/sbin/exiqgrep'), ['-h'], { encoding: 'utf8' })
+    assert.match(help.stdout, /^Exim message queue display utility/)
     assert.equal(run('uninstall', '--prefix', root.path, '--purge').status, 0)
     assert.deepEqual(tree(root.path), before)
   } finally {

@@ -4,13 +4,15 @@
  */
 import type { HostDoor, Owner } from './door.ts'
 import { sha256 } from './door.ts'
-import { installed, sendmailNames } from './layout.ts'
+import { eximNames, eximTools, installed, sendmailNames } from './layout.ts'
 import type { Made } from './manifest.ts'
 import { firstConfiguration, logrotateFile, unitFile, type UnitValues } from './texts.ts'
 
 export interface InstallOptions extends UnitValues {
   /** Take the names sendmail, mailq, newaliases and rmail over. */
   readonly asSendmail: boolean
+  /** Take the names of Exim and of its programs over. */
+  readonly asExim: boolean
   /** A configuration that is found without ours, such as a Debian Exim's. */
   readonly otherConfiguration: string | undefined
   /** What the last installation made. */
@@ -142,7 +144,11 @@ function writeStep(
 }
 
 function linkSteps(host: HostDoor, options: InstallOptions): Step[] {
-  const paths = [installed.command, ...(options.asSendmail ? sendmailNames : [])]
+  const { asSendmail, asExim } = options
+  const paths: string[] = [installed.command]
+  if (asSendmail) paths.push(...sendmailNames)
+  if (asExim) paths.push(...eximNames, ...eximTools)
+  else if (asSendmail) paths.push(...eximTools.filter((path) => isFree(host, options, path)))
   return paths.flatMap((path) => {
     if (host.target(path) === options.program) return []
     // The program itself may stand there, put by npm.
@@ -161,6 +167,11 @@ function linkSteps(host: HostDoor, options: InstallOptions): Step[] {
       ]
     return [setAside(host, path, options.program)]
   })
+}
+
+/** Nobody's, or our own link of before. */
+function isFree(host: HostDoor, { made }: InstallOptions, path: string): boolean {
+  return host.kind(path) === undefined || made.some((each) => each.kind === 'link' && each.path === path)
 }
 
 /** On a Debian host dpkg is told, so that an upgrade of the other mail system leaves our name alone. */

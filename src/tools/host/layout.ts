@@ -28,6 +28,23 @@ export const sendmailNames = [
   '/usr/sbin/rmail',
 ] as const
 
+/** Exim's other programs, taken with --as-sendmail where the name is free. */
+export const eximTools = [
+  '/usr/sbin/exiwhat',
+  '/usr/sbin/exinext',
+  '/usr/sbin/exiqgrep',
+  '/usr/sbin/exiqsumm',
+  '/usr/sbin/exipick',
+  '/usr/sbin/exim_dumpdb',
+  '/usr/sbin/exim_fixdb',
+  '/usr/sbin/exim_tidydb',
+  '/usr/sbin/rsmtp',
+  '/usr/sbin/runq',
+] as const
+
+/** With --as-exim these too, and the names above even where another program has them. */
+export const eximNames = ['/usr/sbin/exim', '/usr/sbin/exim4'] as const
+
 export function inRoot(prefix: string, path: string): string {
   return prefix === '/' ? path : join(prefix, path)
 }

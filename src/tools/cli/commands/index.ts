@@ -112,6 +112,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     doc: 'Takes back what install did; queue, logs and settings stay without --purge.',
     load: () => import('./uninstall.ts'),
   },
+  version: {
+    doc: 'Tells what this is; --record and --check tell whether a configuration means the same to another version.',
+    load: () => import('./version.ts'),
+  },
   tlsrpt: {
     doc: 'Shows what became of TLS with other domains, as reports of RFC 8460 in JSON.',
     load: () => import('./tlsrpt.ts'),

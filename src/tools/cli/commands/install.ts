@@ -10,9 +10,11 @@ import { installed } from '../../host/layout.ts'
 import { addMade, type Made, parseManifest, writeManifest } from '../../host/manifest.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = `usage: postern install [--prefix DIR] [--as-sendmail] [--start] [--dry-run]
+const usage = `usage: postern install [--prefix DIR] [--as-sendmail] [--as-exim] [--start] [--dry-run]
   --prefix DIR     install into DIR as the root of another system: no users, no services
-  --as-sendmail    take the names sendmail, mailq, newaliases and rmail over
+  --as-sendmail    take the names sendmail, mailq, newaliases and rmail over; those of exiwhat,
+                   exinext, exiqgrep and their kin where nobody has them
+  --as-exim        take exim, exim4 and the names of all its programs over
   --start          start the service when all is done
   --dry-run        say what would be done, and do nothing
 `
@@ -45,6 +47,7 @@ export function run(words: readonly string[], terminal: Terminal): number {
     node: process.execPath,
     program,
     asSendmail: options.asSendmail,
+    asExim: options.asExim,
     otherConfiguration,
     made,
   })
@@ -91,6 +94,7 @@ function closedFolder(program: string): string | undefined {
 interface Options {
   readonly prefix: string
   readonly asSendmail: boolean
+  readonly asExim: boolean
   readonly start: boolean
   readonly dryRun: boolean
 }
@@ -102,6 +106,7 @@ function readOptions(words: readonly string[]): Options | string {
       options: {
         prefix: { type: 'string', default: '/' },
         'as-sendmail': { type: 'boolean', default: false },
+        'as-exim': { type: 'boolean', default: false },
         start: { type: 'boolean', default: false },
         'dry-run': { type: 'boolean', default: false },
       },
@@ -109,6 +114,7 @@ function readOptions(words: readonly string[]): Options | string {
     return {
       prefix: resolve(values.prefix),
       asSendmail: values['as-sendmail'],
+      asExim: values['as-exim'],
       start: values.start,
       dryRun: values['dry-run'],
     }
