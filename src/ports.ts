@@ -33,6 +33,8 @@ export interface ServerFacts {
   localInterfaces(): readonly string[]
   /** The run-time user and group. */
   readonly eximUid: number
+  /** Its login name; left out: to be looked up. */
+  readonly eximLogin?: string
   readonly eximGid: number
   readonly eximPath: string
   /** `4.99`: the Exim whose language this is. */

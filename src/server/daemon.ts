@@ -8,6 +8,7 @@ import { type DroppedMessage, type DropVerdict, makeDropFolder, watchDrop } from
 import { startDailyReports } from './dmarc-reports.ts'
 import { dropFolderOf } from './drop-folder.ts'
 import type { Counts } from './connection-counts.ts'
+import { giveBackWhenQuiet } from './idle-memory.ts'
 import { describeAddresses, type ListenAddress, listenAddresses } from './listen-addresses.ts'
 import { MailService } from './mail-service.ts'
 import type { Metrics } from './metrics/index.ts'
@@ -116,6 +117,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   service.startQueueRuns()
   const endReports = startDailyReports(() => server)
   service.keepProofs()
+  const endLooking = giveBackWhenQuiet()
   const drop = watchDropFolder()
   let metrics = await openMetrics()
   options.onStarted?.(service.addresses, startLine(service.addresses.map(withTls), options))
@@ -158,6 +160,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
       })
     })
   })
+  endLooking()
   endReports()
   await metrics?.close()
   await drop?.close()

@@ -26,6 +26,7 @@ export function serverFacts(known: KnownFacts): ServerFacts {
     spoolDirectory: known.spoolDirectory,
     localInterfaces: withExtra(known.localInterfaces, configuration.main.extra_local_interfaces),
     eximUid: user.uid,
+    eximLogin: user.name,
     eximGid: user.gid,
     eximPath: known.programPath,
     eximVersion,

@@ -2,7 +2,6 @@
  * One process at work: takes connections, runs their sessions, delivers what was accepted, runs the queue. The same
  * for a single process and for a worker behind a privileged parent.
  */
-import { randomBytes } from 'node:crypto'
 import { loadavg } from 'node:os'
 import type { Socket } from 'node:net'
 import { formatIp, parseIp, unmapped } from '../base/ip.ts'
@@ -16,6 +15,7 @@ import { IdleWatch } from '../wire/idle-watch.ts'
 import { type Listener, type ListenResult, startListener } from '../wire/listener.ts'
 import { StreamIo } from '../wire/stream-io.ts'
 import { type AcceptVerdict, decideAccept } from './accept-limits.ts'
+import { RandomIds } from './random-ids.ts'
 import { ConnectionCounts, type Counted, type Counts } from './connection-counts.ts'
 import type { ListenAddress } from './listen-addresses.ts'
 import type { RunRequest } from './queue.ts'
@@ -62,6 +62,7 @@ export class MailService {
   readonly #tlsPorts = new Set<number>()
   readonly #shutdown = new AbortController()
   readonly #counts: Counts
+  readonly #ids = new RandomIds()
   readonly #sockets = new Set<Socket>()
   readonly #listeners = new Map<string, Listener>()
   #queueTimer: NodeJS.Timeout | undefined
@@ -214,7 +215,7 @@ export class MailService {
         interfaceAddress: plainAddress(socket.localAddress) ?? interfaceAddress,
         interfacePort: socket.localPort ?? interfacePort,
         activeHostname: server.facts.primaryHostname,
-        connectionId: randomBytes(6).toString('hex'),
+        connectionId: this.#ids.next(),
         startedAt: server.ports.now(),
         countAtStart: counts.total,
       })

@@ -3,9 +3,9 @@
  * host of its own: 127.1.A.B for A-B.storm. What was acknowledged must arrive; twice only where the answer to the
  * final dot was lost (RFC 1047), which the sink counts.
  */
-import { readdirSync, readFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
-import { freePort, type StartedServer, startServer, temporaryFolder } from './server.ts'
+import { treeKib } from './processes.ts'
+import { freePort, startServer, temporaryFolder } from './server.ts'
 
 export interface StormOptions {
   readonly messages: number
@@ -28,7 +28,7 @@ export interface StormResult {
   readonly bounces: number
   readonly acceptedMs: number
   readonly totalMs: number
-  /** Memory of all processes of the server: when a quarter had arrived, and the most after that. */
+  /** Memory that the processes of the server own: when a quarter had arrived, and the most after that. */
   readonly quarterBytes: number
   readonly mostBytes: number
   /** The longest from acceptance to arrival at a healthy domain, of all but the slowest hundredth. */
@@ -80,7 +80,7 @@ begin retry
   const samples: { arrived: number; bytes: number }[] = []
   const sampler = (async () => {
     while (sampling) {
-      samples.push({ arrived: sink.arrived.size, bytes: memoryOf(server) })
+      samples.push({ arrived: sink.arrived.size, bytes: treeKib(server.process.pid ?? 0) * 1024 })
       await new Promise((resolve) => setTimeout(resolve, 500))
     }
   })()
@@ -287,21 +287,4 @@ function converse(
       else socket.write(verb === 'RCPT' && happens(0.05) ? '450 later\r\n' : '250 ok\r\n')
     }
   })
-}
-
-/** Resident memory of the server's processes, by their process group. */
-function memoryOf(server: StartedServer): number {
-  const group = server.process.pid
-  let bytes = 0
-  for (const pid of readdirSync('/proc')) {
-    if (!/^\d+$/.test(pid)) continue
-    try {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
-      const rest = fields.slice(fields.lastIndexOf(')') + 2).split(' ')
-      if (Number(rest[2]) === group) bytes += Number(rest[21]) * 4096
-    } catch {
-      // It has ended.
-    }
-  }
-  return bytes
 }

@@ -135,29 +135,27 @@ async function route(
     marks.expect(routed.recipient, key)
     todo.push(routed)
   }
-  for (const discarded of result.discarded) recordDiscarded(attempt, discarded)
+  for (const [i, discarded] of result.discarded.entries()) {
+    recordDiscarded(attempt, discarded)
+    // A message may have a hundred thousand recipients.
+    if (i % recordsATurn === recordsATurn - 1) await new Promise((resolve) => setImmediate(resolve))
+  }
   for (const unrouted of result.unrouted) {
     // A child that failed in an attempt before has been reported: once is enough.
     if (unrouted.ancestors.length > 0 && marks.has(unrouted.address)) continue
     await recordUnrouted(attempt, unrouted)
   }
   // All that came of a recipient may have been done before: then the recipient is, too.
+  const left = new Set([...todo, ...attempt.deferred, ...attempt.failed].map(({ recipient }) => recipient))
+  const routed = new Set(result.routed.map(({ recipient }) => recipient))
   for (const recipient of pending) {
-    if (result.routed.some((one) => one.recipient === recipient)) settleIfEmpty(attempt, recipient, todo)
+    if (routed.has(recipient) && !left.has(recipient)) attempt.marks.markAddress(recipient.address)
   }
   return todo
 }
 
-function settleIfEmpty(
-  attempt: Attempt,
-  recipient: RoutedAddress['recipient'],
-  todo: readonly RoutedAddress[],
-): void {
-  if (todo.some((one) => one.recipient === recipient)) return
-  if (attempt.deferred.some((one) => one.recipient === recipient)) return
-  if (attempt.failed.some((one) => one.recipient === recipient)) return
-  attempt.marks.markAddress(recipient.address)
-}
+/** Log lines of so many addresses are written before others get their turn. */
+const recordsATurn = 200
 
 /**
  * In queue runs an address waits for the retry time of its domain, of itself, or of it and this sender; outside of

@@ -38,6 +38,7 @@ export function originatorOf(session: Session): MessageFacts['originator'] {
   const { caller } = session.connection
   if (caller !== undefined) return { login: caller.login, uid: caller.uid, gid: caller.gid }
   const { server, ports } = session.context
-  const account = ports.accounts.byUid(server.eximUid)
-  return { login: account?.name ?? `uid${server.eximUid}`, uid: server.eximUid, gid: server.eximGid }
+  // Asked for with each message: not looked up each time.
+  const login = server.eximLogin ?? ports.accounts.byUid(server.eximUid)?.name
+  return { login: login ?? `uid${server.eximUid}`, uid: server.eximUid, gid: server.eximGid }
 }

@@ -27,6 +27,10 @@ const messageLogLimit = 4 << 20
 /** A message with more records than this gets one that stands for all updates before it. */
 const partsLimit = 16
 
+/** Asked for at every MAIL: with so much free it is not asked more often than this. */
+const plentyBytes = 2 ** 30
+const spaceIsKnownMs = 500
+
 export class FileSpool implements Spool {
   readonly directory: string
   readonly #open: OpenSpool
@@ -34,6 +38,7 @@ export class FileSpool implements Spool {
   readonly #host: IncomingHost
   readonly #held: HeldMessages
   #closing = false
+  #space = { freeBytes: 0, freeInodes: 0, at: 0 }
   #closed = false
 
   constructor(opened: OpenSpool) {
@@ -179,7 +184,10 @@ export class FileSpool implements Spool {
   }
 
   space(): { readonly freeBytes: number; readonly freeInodes: number } {
-    return freeSpace(this.directory)
+    const now = performance.now()
+    if (now - this.#space.at > spaceIsKnownMs || this.#space.freeBytes < plentyBytes)
+      this.#space = { ...freeSpace(this.directory), at: now }
+    return this.#space
   }
 
   async close(): Promise<void> {
@@ -307,6 +315,7 @@ export class FileSpool implements Spool {
       nextAttemptAt: entry.nextAttemptAt,
       reason: entry.reason,
       ...freshHeld,
+      mayHaveLog: true,
       claimed: true,
       indexed: true,
     }

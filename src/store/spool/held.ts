@@ -38,6 +38,8 @@ export interface Held {
   logLines: string
   /** Writes to its message log that are under way; the file goes when they have ended and it is complete. */
   logWrites: number
+  /** False: nobody has written a message log for it, so there is none to remove. */
+  mayHaveLog: boolean
   complete: boolean
   /** Its message log stays, in `msglog.OLD`. */
   keepLog: boolean
@@ -49,6 +51,7 @@ export const freshHeld = {
   indexed: false,
   logLines: '',
   logWrites: 0,
+  mayHaveLog: false,
   complete: false,
   keepLog: false,
 } as const
@@ -125,6 +128,8 @@ export class HeldMessages {
   /** Gives the claim up; another process may be waiting for it. */
   release(held: Held): void {
     held.claimed = false
+    // Another process may take it from here, and give it back.
+    held.mayHaveLog = true
     this.change(held)
     if (held.indexed) this.tryFlush(false)
   }
@@ -224,6 +229,7 @@ export class HeldMessages {
     const lines = held.logLines
     held.logLines = ''
     held.logWrites++
+    held.mayHaveLog = true
     const path = this.#logFile(held.id)
     appendLater(path, lines, this.#host.owner, (error) => {
       held.logWrites--
@@ -235,6 +241,7 @@ export class HeldMessages {
 
   /** The log of a message that is complete. */
   #endLog(held: Held): void {
+    if (!held.mayHaveLog) return
     const path = this.#logFile(held.id)
     if (!held.keepLog) return removeLater(path)
     const old = `${this.#host.directory}/msglog.OLD`
