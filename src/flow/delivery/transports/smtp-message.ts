@@ -1,0 +1,123 @@
+/** The message of an smtp delivery as a host gets it: filtered, signed, and sent. */
+import { Failure } from '../../../base/outcome.ts'
+import { type ByteString, fromBytes, toBytes } from '../../../base/text.ts'
+import type { Context } from '../../../ports.ts'
+import type { RoutedAddress } from '../../routed.ts'
+import { expandedInteger, hostListed } from '../expanding.ts'
+import type { PooledConnection } from '../pool.ts'
+import { type AddressOutcome, errorNumbers } from '../results.ts'
+import { rcptAddress } from '../rcpt-address.ts'
+import type { Place } from './smtp-hosts.ts'
+import { type Prepared, withHeaders } from './smtp-prepare.ts'
+import { signatures } from './smtp-sign.ts'
+import { deferredBy } from './smtp-words.ts'
+import { forServer } from './smtp-utf8.ts'
+import { transaction, type TransactionRequest, type TransactionResult } from './smtp-transaction.ts'
+import { messageOf } from '../local/content.ts'
+import { filteredLimitBytes, filteredWhole, TransportFilterError } from '../local/transport-filter.ts'
+import { transportFilterOf } from './transport-filter.ts'
+import type { SmtpRun } from './smtp-ledger.ts'
+
+export class SmtpMessage {
+  readonly #run: SmtpRun
+  /** Headers that go before a message, and the message they were made for: a filter may make another for each host. */
+  #signature: { readonly of: Prepared['transaction']; readonly headers: ByteString } | undefined
+
+  constructor(run: SmtpRun) {
+    this.#run = run
+  }
+
+  /** The message as `transport_filter` makes it, which may know the host. */
+  async filtered(place: Place, request: Prepared): Promise<Prepared | AddressOutcome> {
+    const context: Context = {
+      ...this.#run.context,
+      delivery: {
+        routerName: '',
+        transportName: this.#run.batch.transport.name,
+        ...this.#run.context.delivery,
+        host: place.name,
+        hostAddress: place.address,
+        hostPort: place.port,
+      },
+    }
+    const filter = await transportFilterOf(this.#run.batch, context)
+    if (filter === undefined) return request
+    if ('outcome' in filter) return filter.outcome
+    const { body } = request.transaction
+    try {
+      const source = messageOf(request.transaction, body instanceof Uint8Array ? once(body) : body())
+      const whole = fromBytes(await filteredWhole(filter, source, filteredLimitBytes))
+      // Headers and body apart again, for signatures.
+      const end = whole.startsWith('\n') ? 0 : whole.indexOf('\n\n') + 1
+      const head = end === 0 && !whole.startsWith('\n') ? whole : whole.slice(0, end + 1)
+      return {
+        ...request,
+        transaction: { ...request.transaction, head, body: toBytes(whole.slice(head.length)) },
+      }
+    } catch (error) {
+      if (!(error instanceof TransportFilterError)) throw error
+      return { is: 'deferred', error: { errno: error.errno, more: 0, message: error.message } }
+    }
+  }
+
+  /** The request with its signatures, which are made once a host may be tried. */
+  async signed(request: Prepared): Promise<Prepared | AddressOutcome> {
+    if (this.#signature?.of !== request.transaction) {
+      const { transaction: outgoing } = request
+      const made = await signatures(outgoing, this.#run.settings, this.#run.context, this.#arcState())
+      if ('failure' in made) return deferredBy(made.failure)
+      this.#signature = { of: outgoing, headers: made.headers }
+    }
+    const { headers } = this.#signature
+    return headers === '' ? request : withHeaders(request, headers)
+  }
+
+  /** What `verify = arc` found when the message came in. */
+  #arcState(): string | undefined {
+    const state = this.#run.environment.claim.message.envelope.extra?.arc
+    return typeof state === 'string' ? state : undefined
+  }
+
+  async send(
+    connection: PooledConnection,
+    place: Place,
+    request: Prepared,
+    pending: readonly RoutedAddress[],
+  ): Promise<TransactionResult> {
+    const { offers } = connection
+    const host = { address: place.address, name: place.name }
+    const pipelining =
+      offers.pipelining &&
+      !(await hostListed(this.#run.settings.hosts_avoid_pipelining, host, this.#run.context))
+    const chunking =
+      offers.chunking && (await hostListed(this.#run.settings.hosts_try_chunking, host, this.#run.context))
+    const prdr = offers.prdr && (await hostListed(this.#run.settings.hosts_try_prdr, host, this.#run.context))
+    const downconvert = await expandedInteger(this.#run.settings.utf8_downconvert, this.#run.context, -1)
+    const whole: TransactionRequest = {
+      ...request.transaction,
+      recipients: pending.map((routed) => ({
+        address: rcptAddress(routed, this.#run.settings),
+        recipient: routed.recipient,
+      })),
+      pipelining,
+      chunking,
+      prdr,
+      authSender:
+        connection.authenticated !== undefined || this.#run.settings.authenticated_sender_force
+          ? request.transaction.authSender
+          : undefined,
+      mark: place.mx ? 77 : 65,
+    }
+    const fitting = forServer(whole, offers, downconvert instanceof Failure ? -1 : downconvert)
+    if ('is' in fitting) {
+      const error = { errno: errorNumbers.unknown, more: 0, message: fitting.message }
+      return { is: 'message', error, permanent: true, reply: undefined, verdicts: [], silent: false }
+    }
+    connection.messages++
+    return transaction(connection.client, offers, fitting)
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes
+}
