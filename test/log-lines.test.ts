@@ -213,3 +213,35 @@ test('log_file_path: several paths, %D and %M, stderr and syslog side by side', 
     assert.match(readFileSync(`${place}/log/${name}`, 'latin1'), /<= \S+ U=/)
   }
 })
+
+test('the JSON twin names the router of addresses that no transport gets', () => {
+  const place = join(folder.path, String(++count))
+  for (const name of ['', '/log', '/spool']) {
+    mkdirSync(`${place}${name}`)
+    chmodSync(`${place}${name}`, 0o777)
+  }
+  writeFileSync(
+    `${place}/exim.conf`,
+    `primary_hostname = h.example
+spool_directory = ${place}/spool
+log_file_path = ${place}/log/%slog
+log_format_json = ${place}/log/json
+begin routers
+said:
+  driver = redirect
+  data = \${if eq{$local_part}{hole}{:blackhole:}{\${if eq{$local_part}{no}{:fail: no}{:defer: wait}}}}
+  allow_fail
+  allow_defer
+`,
+  )
+  const to = ['hole@h.example', 'no@h.example', 'later@h.example']
+  spawnSync(postern, ['-C', `${place}/exim.conf`, '-odf', '-f', '<>', ...to], { input: 'Subject: x\n\nx\n' })
+  const records = readFileSync(`${place}/log/json`, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { text: string; decidedBy?: { name: string; line: number } })
+  for (const line of [/^=> :blackhole: <hole@/, /^\*\* no@/, /^== later@/]) {
+    const { decidedBy } = records.find(({ text }) => line.test(text)) ?? {}
+    assert.deepEqual([decidedBy?.name, decidedBy?.line], ['said', 6], String(line))
+  }
+})

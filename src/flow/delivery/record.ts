@@ -1,4 +1,5 @@
 /** Takes over what became of addresses and hosts: log lines, marks, retry hints. */
+import type { RouterInstance } from '../../language/config/configuration.ts'
 import { locate } from '../../base/diagnostic.ts'
 import { unreachable } from '../../base/outcome.ts'
 import type { ByteString } from '../../base/text.ts'
@@ -151,7 +152,7 @@ function recordDelivered(
         },
         attempt.selects,
       ),
-      routerFacts(routed, 'delivery'),
+      routerFacts(routed.router, 'delivery'),
     )
   }
   attempt.note(`${routed.address}: ${routed.transport.name} transport succeeded`)
@@ -239,7 +240,7 @@ function giveUp(
     },
     attempt.selects,
   )
-  attempt.log(line, routerFacts(routed, 'failure'))
+  attempt.log(line, routerFacts(routed.router, 'failure'))
   attempt.note(line)
   if (outcome.freeze === true) attempt.freezeWanted ??= ''
   attempt.failed.push({
@@ -318,7 +319,7 @@ function logDeferral(
   }
   const retryOnly = outcome.notTried === true
   if (!retryOnly || attempt.selects('retry_defer')) {
-    attempt.log(deferredLine(line, attempt.selects), routerFacts(routed, 'deferral'))
+    attempt.log(deferredLine(line, attempt.selects), routerFacts(routed.router, 'deferral'))
   }
   if (!retryOnly || attempt.envelope.firstDelivery) attempt.note(deferredBody(line, attempt.selects))
 }
@@ -359,15 +360,21 @@ function originalOf(
   return shown === routed.recipient.address ? undefined : routed.recipient.address
 }
 
-function routerFacts(routed: RoutedAddress, event: string): Parameters<Attempt['log']>[1] {
+function routerFacts(router: RouterInstance | undefined, event: string): Parameters<Attempt['log']>[1] {
   return {
     event,
     // Found only when the JSON log asks.
     get decidedBy() {
-      const { file, line } = locate(routed.router.at)
-      return { name: routed.router.name, file, line }
+      if (router === undefined) return undefined
+      const { file, line } = locate(router.at)
+      return { name: router.name, file, line }
     },
   }
+}
+
+/** The router of an address that no transport gets. */
+function routerOf(attempt: Attempt, name: string | undefined): RouterInstance | undefined {
+  return attempt.context.server.configuration.routers.find((router) => router.name === name)
 }
 
 /** Writes down what routing made of addresses that no transport gets. */
@@ -395,7 +402,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
   }
   if (unrouted.is === 'failed') {
     const text = failedLine(line, attempt.selects)
-    attempt.log(text, { event: 'failure' })
+    attempt.log(text, routerFacts(routerOf(attempt, unrouted.routerName), 'failure'))
     attempt.note(text)
     await raiseForUnrouted(attempt, unrouted, unrouted.message)
     if (unrouted.freeze === true) attempt.freezeWanted ??= ''
@@ -418,7 +425,10 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
   }
   const retryOnly = errno === errorNumbers.localRetryTime
   if (!retryOnly || attempt.selects('retry_defer')) {
-    attempt.log(deferredLine(deferral, attempt.selects), { event: 'deferral' })
+    attempt.log(
+      deferredLine(deferral, attempt.selects),
+      routerFacts(routerOf(attempt, unrouted.routerName), 'deferral'),
+    )
   }
   if (!retryOnly) attempt.context.ports.count?.('deliveries_total', '', 'deferred')
   attempt.note(deferredBody(deferral, attempt.selects))
@@ -457,7 +467,8 @@ export function recordDiscarded(attempt: Attempt, discarded: DiscardedAddress): 
   attempt.marks.expect(discarded.recipient, discarded.address)
   attempt.marks.settle(discarded.recipient, discarded.address)
   if (discarded.loggedAs === undefined) return
-  attempt.log(`=> ${discarded.loggedAs} <${discarded.recipient.address}> R=${discarded.routerName}`, {
-    event: 'delivery',
-  })
+  attempt.log(
+    `=> ${discarded.loggedAs} <${discarded.recipient.address}> R=${discarded.routerName}`,
+    routerFacts(routerOf(attempt, discarded.routerName), 'delivery'),
+  )
 }
