@@ -61,9 +61,12 @@ export function createPorts(resources: Resources, parts: LazyParts): PluggedPort
     expand: (text, context) => expander.expand(text, context),
     sink: resources.eventSink,
   })
+  // Loaded once, however many ask at the same moment: lookups hold connections to databases.
   let runAcl: Ports['runAcl'] | undefined
+  let loadingAcl: Promise<Ports['runAcl']> | undefined
   let lookup: Ports['lookup'] | undefined
-  let verify: Ports['verify'] | undefined
+  let loadingLookup: Promise<Ports['lookup']> | undefined
+  let verify: Promise<Ports['verify']> | undefined
 
   return {
     expand: (text, context) => expander.expand(text, context),
@@ -73,21 +76,23 @@ export function createPorts(resources: Resources, parts: LazyParts): PluggedPort
     splitList: lists.splitList,
     lookup(request: LookupRequest, context: Context): Awaitable<LookupResult> {
       if (lookup !== undefined) return lookup(request, context)
-      return parts.lookup().then((loaded) => {
+      loadingLookup ??= parts.lookup()
+      return loadingLookup.then((loaded) => {
         lookup = loaded
         return loaded(request, context)
       })
     },
     runAcl(acl: Text, place: AclPlace, context: Context, args?: readonly Text[]): Awaitable<AclResult> {
       if (runAcl !== undefined) return runAcl(acl, place, context, args)
-      return parts.runAcl().then((loaded) => {
+      loadingAcl ??= parts.runAcl()
+      return loadingAcl.then((loaded) => {
         runAcl = loaded
         return loaded(acl, place, context, args)
       })
     },
     async verify(request: VerifyRequest, context: Context): Promise<VerifyResult> {
-      verify ??= await parts.verify()
-      return verify(request, context)
+      verify ??= parts.verify()
+      return (await verify)(request, context)
     },
     raise: (event, data, context, details) => events.raise(event, data, context, details),
     eventsSettled: () => events.settled(),
