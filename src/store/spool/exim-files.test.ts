@@ -27,12 +27,12 @@ s@b.example
 -max_received_linelength 17
 --auth_id authid
 --auth_sender s@x
+-allow_unqualified_recipient
 -deliver_firsttime
 -frozen 1795489700
 -smtputf8
 -dsn_envid a+2Bc
 -dsn_ret 2
--allow_unqualified_recipient
 -tls_resumption A
 YY q@test.example
 YN p@test.example
