@@ -1,12 +1,11 @@
 /**
  * The whole program under load: messages of 4 KB, one a connection, from Postfix's smtp-source through Postern to
- * Postfix's smtp-sink, with full durability; and the memory of idle connections.
+ * Postfix's smtp-sink, with full durability.
  */
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
 import { fetchDebian, wrapper } from '../test/support/debian.ts'
 import { freePort, type StartedServer, startServer, temporaryFolder, until } from '../test/support/server.ts'
+import { processes, read } from './process-tree.ts'
 import type { Figure } from './run.ts'
 
 const configuration = (sink: number): string => `
@@ -43,7 +42,6 @@ export async function run(): Promise<Figure[]> {
     return []
   }
   const figures: Figure[] = []
-  for (const count of [2000, 5000]) figures.push(...(await idleConnections(count)))
   const sinkPort = await freePort()
   const asNobody = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
   const sink = spawn(
@@ -103,57 +101,8 @@ export async function run(): Promise<Figure[]> {
   return figures
 }
 
-/** On a server just started: what one that has been busy keeps in reserve would hide it. */
-async function idleConnections(count: number): Promise<Figure[]> {
-  const folder = temporaryFolder('bench-idle')
-  const server = await startServer({ configuration: configuration(9), folder: folder.path })
-  try {
-    return await measureIdle(server, count)
-  } finally {
-    await server.stop()
-    folder.remove()
-  }
-}
-
-async function measureIdle(server: StartedServer, count: number): Promise<Figure[]> {
-  const before = memoryKiB(server)
-  const sockets: Socket[] = []
-  for (let i = 0; i < count; i += 100) {
-    await Promise.all(
-      Array.from({ length: 100 }, async () => {
-        const socket = connect(server.port, '127.0.0.1')
-        sockets.push(socket)
-        await new Promise((resolve) => socket.once('data', resolve))
-        socket.write('EHLO idle.example\r\n')
-        await new Promise((resolve) => socket.once('data', resolve))
-      }),
-    )
-  }
-  await new Promise((resolve) => setTimeout(resolve, 1000))
-  const after = memoryKiB(server)
-  for (const socket of sockets) socket.destroy()
-  return [
-    { name: 'memory at rest (PSS of all processes)', value: before / 1024, unit: 'MiB' },
-    { name: `memory of an idle connection, of ${count}`, value: (after - before) / count, unit: 'KiB' },
-  ]
-}
-
 function completed(server: StartedServer): number {
   return server.log().split(' Completed\n').length - 1
-}
-
-/** The server and all below it. */
-function processes(server: StartedServer): number[] {
-  const parents = new Map<number, number>()
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    const stat = read(`/proc/${name}/stat`)
-    const parent = /\) \S (\d+)/.exec(stat)?.[1]
-    if (parent !== undefined) parents.set(Number(name), Number(parent))
-  }
-  const found = [server.process.pid ?? 0]
-  for (const pid of found) for (const [child, parent] of parents) if (parent === pid) found.push(child)
-  return found
 }
 
 /** User and system time of the process tree, dead children that were waited for included. */
@@ -166,19 +115,4 @@ function cpuSeconds(server: StartedServer): number {
     for (const field of fields.slice(11, 15)) ticks += Number(field)
   }
   return ticks / 100
-}
-
-function memoryKiB(server: StartedServer): number {
-  return processes(server).reduce(
-    (sum, pid) => sum + Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0),
-    0,
-  )
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch {
-    return ''
-  }
 }

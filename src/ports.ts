@@ -84,6 +84,14 @@ export interface ProxyFacts {
   readonly tlvs: ReadonlyMap<number, ByteString>
 }
 
+/** What ACLs may ask of the session they run in. */
+export interface DialogueAtWork {
+  /** Sends the answers that wait for the client's next input. */
+  flush(): void
+  /** All that follows in this session writes its debugging text there. */
+  setDebug(write: Context['debug']): void
+}
+
 /** One SMTP connection or one local submission. Lives from accept to close; fields change as the session learns. */
 export interface ConnectionFacts {
   /** `smtp` over TCP, `bs` SMTP on stdin, `local` a message without dialogue. */
@@ -118,7 +126,7 @@ export interface ConnectionFacts {
   readonly aclC: Map<string, Text>
   smtpCommand: ByteString
   smtpCommandArgument: ByteString
-  readonly smtpCommandHistory: string[]
+  smtpCommandHistory: readonly string[]
   countAtStart: number
   notQuitReason: string
   readonly startedAt: number
@@ -126,6 +134,8 @@ export interface ConnectionFacts {
   readonly hostChecking: boolean
   /** The calling user of a local submission. */
   caller?: { readonly uid: number; readonly gid: number; readonly login: string; readonly trusted: boolean }
+  /** The dialogue at work, for ACLs that make the client wait or turn debugging on. */
+  dialogue?: DialogueAtWork | undefined
   /** Room for what later capabilities keep for a connection (`spf`, `rateLimits` ...). */
   readonly extra: Map<string, unknown>
 }

@@ -19,6 +19,7 @@ import { RandomIds } from './random-ids.ts'
 import { ConnectionCounts, type Counted, type Counts } from './connection-counts.ts'
 import type { ListenAddress } from './listen-addresses.ts'
 import type { RunRequest } from './queue.ts'
+import type { RecordedSession } from './recorder.ts'
 import type { Server } from './server.ts'
 import { greetProxy, proxyDue } from './proxy-service.ts'
 import { createOcspKeeper } from './ocsp-keeper.ts'
@@ -58,6 +59,8 @@ export class MailService {
     wanted: () => this.#server.settings.tls_ocsp_fetch,
   })
   readonly #tls = createTlsRoom((line) => this.#server.log.main(undefined, line), this.#keeper)
+  readonly #startTls = startTlsService(this.#tls, (io) => io.duplex)
+  readonly #services = new WeakMap<Server, ReceiveServices>()
   /** Listening ports on which TLS begins with the first byte. */
   readonly #tlsPorts = new Set<number>()
   readonly #shutdown = new AbortController()
@@ -201,54 +204,65 @@ export class MailService {
       socket.destroy()
       return
     }
-    /** Whom the connection counts for. */
-    let host = peer
-    const server = this.#server
+    const visitor: Visitor = { server: this.#server, socket, host: peer }
     this.#sockets.add(socket)
-    const counting = this.#counts.add(host)
     try {
-      let counts = counting instanceof Promise ? await counting : counting
-      const connection = newConnection({
-        kind: 'smtp',
-        hostAddress: host,
-        hostPort: socket.remotePort,
-        interfaceAddress: plainAddress(socket.localAddress) ?? interfaceAddress,
-        interfacePort: socket.localPort ?? interfacePort,
-        activeHostname: server.facts.primaryHostname,
-        connectionId: this.#ids.next(),
-        startedAt: server.ports.now(),
-        countAtStart: counts.total,
-      })
-      const due = await proxyDue(server.context({ connection }))
-      if (due.is === 'unknown') return refuse(server, socket, connection, { ...due, is: 'refused' })
-      const client: Client = { host, counts, perHost: due.is === 'no' || !countsClient(server) }
-      const verdict = await this.#decide(server, connection, client)
-      server.ports.count?.('connections_total', verdict.is === 'welcome' ? 'welcome' : 'refused')
-      if (verdict.is !== 'welcome') return refuse(server, socket, connection, verdict)
-      const { queueWhy } = verdict
-      if (due.is === 'no') return await this.#converse(server, socket, connection, queueWhy)
-      const greeted = await greetProxy(socket, connection, server.context({ connection }))
-      if (greeted.is === 'closed') {
-        socket.destroy()
-        return
-      }
-      const behind = connection.hostAddress ?? host
-      if (!client.perHost && behind !== host) {
-        const moving = this.#counts.move(host, behind)
-        host = behind
-        counts = await moving
-        const again = await this.#decide(server, connection, { host, counts, perHost: true })
-        if (again.is !== 'welcome') return refuse(server, socket, connection, again)
-      }
-      await this.#converse(server, socket, connection, queueWhy, greeted.rest)
+      const talk = await this.#welcome(visitor, interfaceAddress, interfacePort)
+      // All that is idle in a session waits here: this function is kept small.
+      if (talk !== undefined) await runSession(talk.io, talk.connection, talk.services)
+      if (talk !== undefined) finished(visitor, talk)
     } catch (error) {
-      server.fault(`session of [${host}]`, error)
+      visitor.server.fault(`session of [${visitor.host}]`, error)
       if (!socket.destroyed) socket.end('421 Internal error: closing connection\r\n')
     } finally {
-      this.#counts.remove(host)
+      this.#counts.remove(visitor.host)
       this.#sockets.delete(socket)
       if (this.#sockets.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()
     }
+  }
+
+  /** Counts and judges the connection; undefined: there is nothing to talk about. */
+  async #welcome(
+    visitor: Visitor,
+    interfaceAddress: string,
+    interfacePort: number,
+  ): Promise<Dialogue | undefined> {
+    const { server, socket, host } = visitor
+    const counting = this.#counts.add(host)
+    let counts = counting instanceof Promise ? await counting : counting
+    const connection = newConnection({
+      kind: 'smtp',
+      hostAddress: host,
+      hostPort: socket.remotePort,
+      interfaceAddress: plainAddress(socket.localAddress) ?? interfaceAddress,
+      interfacePort: socket.localPort ?? interfacePort,
+      activeHostname: server.facts.primaryHostname,
+      connectionId: this.#ids.next(),
+      startedAt: server.ports.now(),
+      countAtStart: counts.total,
+    })
+    const due = await proxyDue(server.context({ connection }))
+    if (due.is === 'unknown') return refuse(server, socket, connection, { ...due, is: 'refused' })
+    const client: Client = { host, counts, perHost: due.is === 'no' || !countsClient(server) }
+    const verdict = await this.#decide(server, connection, client)
+    server.ports.count?.('connections_total', verdict.is === 'welcome' ? 'welcome' : 'refused')
+    if (verdict.is !== 'welcome') return refuse(server, socket, connection, verdict)
+    const { queueWhy } = verdict
+    if (due.is === 'no') return this.#dialogue(server, socket, connection, queueWhy)
+    const greeted = await greetProxy(socket, connection, server.context({ connection }))
+    if (greeted.is === 'closed') {
+      socket.destroy()
+      return undefined
+    }
+    const behind = connection.hostAddress ?? host
+    if (!client.perHost && behind !== host) {
+      const moving = this.#counts.move(host, behind)
+      visitor.host = behind
+      counts = await moving
+      const again = await this.#decide(server, connection, { host: behind, counts, perHost: true })
+      if (again.is !== 'welcome') return refuse(server, socket, connection, again)
+    }
+    return this.#dialogue(server, socket, connection, queueWhy, greeted.rest)
   }
 
   async #decide(
@@ -281,13 +295,13 @@ export class MailService {
     return found.is === 'match' ? { is: 'welcome' } : verdict
   }
 
-  async #converse(
+  async #dialogue(
     server: Server,
     socket: Socket,
     connection: ConnectionFacts,
     queueWhy: string | undefined,
     head?: Buffer,
-  ): Promise<void> {
+  ): Promise<Dialogue | undefined> {
     const active = server.settings.smtp_active_hostname
     if (active.text !== '$primary_hostname') {
       const name = await server.ports.expand(active, server.context({ connection }))
@@ -298,8 +312,7 @@ export class MailService {
     const secured = onConnect
       ? await upgrade(this.#tls, socket, server.context({ connection }), true)
       : undefined
-    if (secured?.is === 'failed') return
-    const { count } = server.ports
+    if (secured?.is === 'failed') return undefined
     const stream = secured?.socket ?? socket
     const io = new StreamIo({
       input: stream,
@@ -310,23 +323,27 @@ export class MailService {
     })
     // Reading the header has paused it.
     if (head !== undefined) stream.resume()
-    const services: ReceiveServices = {
+    const common = await this.#servicesOf(server)
+    const services = queueWhy === undefined ? common : { ...common, queueWhy }
+    if (onConnect) await services.auth?.afterTls(server.context({ connection }))
+    const recorded = server.recorder?.session(connection)
+    return { io, connection, services: recorded?.watched(services) ?? services, recorded }
+  }
+
+  /** The same for all sessions of one configuration. */
+  async #servicesOf(server: Server): Promise<ReceiveServices> {
+    const known = this.#services.get(server)
+    if (known !== undefined) return known
+    const made: ReceiveServices = {
       ...(await server.receiving()),
-      startTls: startTlsService(this.#tls, socket, io),
+      startTls: this.#startTls,
       shutdown: this.#shutdown.signal,
       queueing: this.#options.queueing,
       commandTimeoutMs: this.#options.commandTimeoutMs,
-      queueWhy,
       load: this.#loadNow,
     }
-    if (onConnect) await services.auth?.afterTls(server.context({ connection }))
-    const recorded = server.recorder?.session(connection)
-    if (recorded === undefined) await runSession(io, connection, services)
-    else {
-      await runSession(io, connection, recorded.watched(services))
-      recorded.finish()
-    }
-    if (connection.tls !== undefined) count?.('tls_sessions_total', 'in', connection.tls.version)
+    this.#services.set(server, made)
+    return made
   }
 
   /** The load average, asked for at most once a second. */
@@ -335,6 +352,27 @@ export class MailService {
     if (now - this.#load.readAt > 1000) this.#load = { value: loadavg()[0] ?? 0, readAt: now }
     return this.#load.value
   }
+}
+
+/** Who has connected. */
+interface Visitor {
+  readonly server: Server
+  readonly socket: Socket
+  /** Whom the connection counts for. */
+  host: string
+}
+
+/** What a session is made of. */
+interface Dialogue {
+  readonly io: StreamIo
+  readonly connection: ConnectionFacts
+  readonly services: ReceiveServices
+  readonly recorded: RecordedSession | undefined
+}
+
+function finished({ server }: Visitor, { recorded, connection }: Dialogue): void {
+  recorded?.finish()
+  if (connection.tls !== undefined) server.ports.count?.('tls_sessions_total', 'in', connection.tls.version)
 }
 
 /** Whose connections are counted, and whether `smtp_accept_max_per_host` applies already. */
@@ -353,7 +391,7 @@ function refuse(
   socket: Socket,
   connection: ConnectionFacts,
   verdict: Exclude<AcceptVerdict, { readonly is: 'welcome' }>,
-): void {
+): undefined {
   const forNow = verdict.is === 'reserved'
   if (server.log.selects('connection_reject')) {
     const who = hostAndIdent(connection, server.log, false)
@@ -367,6 +405,7 @@ function refuse(
   socket.end(`${forNow ? `421 ${connection.activeHostname}: ` : ''}${verdict.reply}\r\n`)
   socket.resume()
   setTimeout(() => socket.destroy(), 2000).unref()
+  return undefined
 }
 
 /** An address without the IPv6 wrapping of IPv4 ones, in its short form. */

@@ -13,7 +13,7 @@ import type { ClientHello } from '../wire/tls/client-hello.ts'
 import type { TlsContexts } from '../wire/tls/contexts.ts'
 import { chainOf } from '../wire/tls/facts.ts'
 import type { Upgraded } from '../wire/tls/handshake.ts'
-import type { StreamIo } from '../wire/stream-io.ts'
+import { StreamIo } from '../wire/stream-io.ts'
 import { certificateFiles, readTlsOptions } from './tls-options.ts'
 import type { TlsRoom } from './tls-room.ts'
 import { chooseStaple, proofFiles } from './tls-staple.ts'
@@ -34,12 +34,8 @@ const noFacts: TlsFacts = {
   onConnect: false,
 }
 
-/** STARTTLS for one connection. */
-export function startTlsService(
-  room: TlsRoom,
-  socket: Duplex | (() => Duplex),
-  io: StreamIo,
-): StartTlsService {
+/** STARTTLS, for all connections: `plain` says what a dialogue runs over until then. */
+export function startTlsService(room: TlsRoom, plain: (io: StreamIo) => Duplex | undefined): StartTlsService {
   return {
     async offered(context) {
       const { settings } = context
@@ -52,10 +48,12 @@ export function startTlsService(
       if (context.connection !== undefined) logFailure(context, context.connection, made.why)
       return made.why
     },
-    async start(_io, context) {
+    async start(io, context) {
+      if (!(io instanceof StreamIo)) throw new TypeError('STARTTLS needs a dialogue over a stream')
       io.release()
-      const plain = typeof socket === 'function' ? socket() : socket
-      const result = await upgrade(room, plain, context, false)
+      const socket = plain(io)
+      if (socket === undefined) throw new TypeError('STARTTLS needs a stream for both directions')
+      const result = await upgrade(room, socket, context, false)
       if (result.is === 'failed') return result
       io.replace(result.socket, result.socket)
       return { is: 'started' }

@@ -74,21 +74,35 @@ export class LineReader {
   async line(limitBytes: number, timeoutMs: number): Promise<LineResult> {
     let searched = 0
     for (;;) {
-      const pending = this.#pending
-      if (pending !== undefined) {
-        const end = pending.indexOf(LF, searched)
-        if (end >= 0 && end <= limitBytes) return this.#takeLine(pending, end)
-        if (pending.length > limitBytes) return this.#takePart(pending, limitBytes)
-        searched = pending.length
-      }
-      const more = this.#ended ?? (await this.#source.pull(timeoutMs))
-      if (typeof more === 'string') {
-        this.#ended = more
-        this.#pending = undefined
-        return { is: 'end', why: more, partial: pending === undefined ? '' : fromBytes(pending) }
-      }
-      this.#pending = pending === undefined ? more : Buffer.concat([pending, more])
+      const here = this.lineHere(limitBytes, searched)
+      if (here !== undefined) return here
+      searched = this.#pending?.length ?? 0
+      this.came(await this.more(timeoutMs))
     }
+  }
+
+  /** The next line, or the end, if it is here; undefined: more must come first. `searched` bytes hold no LF. */
+  lineHere(limitBytes: number, searched: number = 0): LineResult | undefined {
+    const pending = this.#pending
+    if (pending !== undefined) {
+      const end = pending.indexOf(LF, searched)
+      if (end >= 0 && end <= limitBytes) return this.#takeLine(pending, end)
+      if (pending.length > limitBytes) return this.#takePart(pending, limitBytes)
+    }
+    if (this.#ended === undefined) return undefined
+    this.#pending = undefined
+    return { is: 'end', why: this.#ended, partial: pending === undefined ? '' : fromBytes(pending) }
+  }
+
+  /** Waits for what comes next; it is to be given to `came`. No async function: see `runSession`. */
+  more(timeoutMs: number): Promise<Buffer | InputEnd> {
+    return this.#source.pull(timeoutMs)
+  }
+
+  /** What `more` brought. */
+  came(piece: Buffer | InputEnd): void {
+    if (typeof piece === 'string') this.#ended = piece
+    else this.#pending = this.#pending === undefined ? piece : Buffer.concat([this.#pending, piece])
   }
 
   #takeLine(pending: Buffer, end: number): LineResult {

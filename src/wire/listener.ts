@@ -62,7 +62,7 @@ function listen(at: ListenAddress, options: ListenerOptions): Promise<Server | E
     })
     server.on('connection', (socket) => {
       // Errors of a socket are the session's business; until it listens, they must not end the process.
-      socket.on('error', () => {})
+      socket.on('error', ignore)
       options.onSocket(socket, { address: at.address, port: portOf(server, at) })
     })
     server.once('error', resolve)
@@ -76,6 +76,9 @@ function listen(at: ListenAddress, options: ListenerOptions): Promise<Server | E
     )
   })
 }
+
+/** One for all sockets: an idle one owns no closure. */
+function ignore(): void {}
 
 function portOf(server: Server, at: ListenAddress): number {
   const address = server.address()

@@ -3,7 +3,7 @@
  * when the session waits for input, so pipelined commands are answered in one packet.
  * Source: RFC 2920 section 3.2.
  */
-import type { Readable, Writable } from 'node:stream'
+import { Duplex, type Readable, type Writable } from 'node:stream'
 import { type ByteString, toBytes } from '../base/text.ts'
 import type { IdleWatch, Waiter } from './idle-watch.ts'
 import { type ByteSource, type InputEnd, LineReader } from './line-reader.ts'
@@ -152,6 +152,11 @@ export class StreamIo implements ByteSource, Waiter {
     this.flush()
     this.#detach()
     this.#input.pause()
+  }
+
+  /** What it runs over, when that is one stream for both directions. */
+  get duplex(): Duplex | undefined {
+    return this.#output instanceof Duplex && Object.is(this.#input, this.#output) ? this.#output : undefined
   }
 
   #attach(): void {

@@ -1,4 +1,5 @@
 /** What reception asks of the rest of the house, and what a dialogue runs over: types only. */
+import { LateMap } from '../../base/late-map.ts'
 import type { Awaitable } from '../../base/outcome.ts'
 import type { ByteString } from '../../base/text.ts'
 import type { Envelope, Header } from '../../mail/envelope.ts'
@@ -168,38 +169,60 @@ export interface NewConnection {
 
 /** Makes the record of a connection with everything unknown set to its neutral value. */
 export function newConnection(known: NewConnection): ConnectionFacts {
-  return {
-    kind: known.kind,
-    hostAddress: known.hostAddress,
-    hostPort: known.hostPort ?? 0,
-    interfaceAddress: known.interfaceAddress,
-    interfacePort: known.interfacePort ?? 0,
-    hostName: undefined,
-    hostAliases: [],
-    hostLookup: 'not done',
-    hostDnssec: false,
-    helo: undefined,
-    heloVerified: undefined,
-    protocol: known.kind === 'local' ? 'local' : 'smtp',
-    ident: known.ident,
-    tls: undefined,
-    proxy: undefined,
-    authenticatedId: undefined,
-    authenticatedSender: undefined,
-    authenticatedBy: undefined,
-    authenticationFailed: false,
-    authenticatedFailId: undefined,
-    activeHostname: known.activeHostname,
-    connectionId: known.connectionId,
-    aclC: new Map(),
-    smtpCommand: '',
-    smtpCommandArgument: '',
-    smtpCommandHistory: [],
-    countAtStart: known.countAtStart ?? 0,
-    notQuitReason: '',
-    startedAt: known.startedAt,
-    hostChecking: known.hostChecking ?? false,
-    ...(known.caller === undefined ? {} : { caller: known.caller }),
-    extra: new Map(),
+  return new Connection(known)
+}
+
+const none: readonly never[] = []
+
+/** A class, as all its objects have one shape: thousands of connections are held, most of them idle. */
+class Connection implements ConnectionFacts {
+  readonly kind: ConnectionFacts['kind']
+  hostAddress: string | undefined
+  hostPort: number
+  interfaceAddress: string | undefined
+  interfacePort: number
+  hostName: string | undefined = undefined
+  hostAliases: readonly string[] = none
+  hostLookup: ConnectionFacts['hostLookup'] = 'not done'
+  hostDnssec = false
+  helo: ByteString | undefined = undefined
+  heloVerified: boolean | undefined = undefined
+  protocol: ByteString
+  ident: ByteString | undefined
+  tls: ConnectionFacts['tls'] = undefined
+  proxy: ConnectionFacts['proxy'] = undefined
+  authenticatedId: ByteString | undefined = undefined
+  authenticatedSender: ByteString | undefined = undefined
+  authenticatedBy: string | undefined = undefined
+  authenticationFailed = false
+  authenticatedFailId: ByteString | undefined = undefined
+  activeHostname: string
+  readonly connectionId: string
+  readonly aclC: ConnectionFacts['aclC'] = new LateMap()
+  smtpCommand: ByteString = ''
+  smtpCommandArgument: ByteString = ''
+  smtpCommandHistory: readonly string[] = none
+  countAtStart: number
+  notQuitReason = ''
+  readonly startedAt: number
+  readonly hostChecking: boolean
+  declare caller?: NonNullable<ConnectionFacts['caller']>
+  dialogue: ConnectionFacts['dialogue'] = undefined
+  readonly extra: ConnectionFacts['extra'] = new LateMap()
+
+  constructor(known: NewConnection) {
+    this.kind = known.kind
+    this.hostAddress = known.hostAddress
+    this.hostPort = known.hostPort ?? 0
+    this.interfaceAddress = known.interfaceAddress
+    this.interfacePort = known.interfacePort ?? 0
+    this.protocol = known.kind === 'local' ? 'local' : 'smtp'
+    this.ident = known.ident
+    this.activeHostname = known.activeHostname
+    this.connectionId = known.connectionId
+    this.countAtStart = known.countAtStart ?? 0
+    this.startedAt = known.startedAt
+    this.hostChecking = known.hostChecking ?? false
+    if (known.caller !== undefined) this.caller = known.caller
   }
 }

@@ -1,8 +1,17 @@
 /** What a session knows from command to command, and the few things every command does: answer, log, count. */
+import { LateMap } from '../../base/late-map.ts'
 import type { ByteString } from '../../base/text.ts'
 import type { Recipient, RecipientDsn } from '../../mail/envelope.ts'
 import { authField, duration, hostAndIdent, tlsFields } from '../../mail/log-lines.ts'
-import type { AclResult, ConnectionFacts, Context, Log, LogFacts, MessageFacts } from '../../ports.ts'
+import type {
+  AclResult,
+  ConnectionFacts,
+  Context,
+  DialogueAtWork,
+  Log,
+  LogFacts,
+  MessageFacts,
+} from '../../ports.ts'
 import type { DataScanner } from '../../wire/smtp/data-scanner.ts'
 import { closeHeld } from '../cutthrough-types.ts'
 import { formatReply } from '../../wire/smtp/replies.ts'
@@ -60,7 +69,34 @@ export interface Chunks {
 /** How a command leaves the session. */
 export type Next = 'continue' | 'close'
 
-export class Session {
+/** A class, as all its objects have one shape: thousands are held. */
+class SessionContext implements Context {
+  readonly server: Context['server']
+  readonly settings: Context['settings']
+  readonly ports: Context['ports']
+  readonly connection: ConnectionFacts
+  readonly purpose: Context['purpose']
+  readonly trace: Context['trace']
+  readonly forbidden: Context['forbidden']
+  readonly debug: Context['debug']
+  readonly signal: Context['signal']
+  captures: Context['captures'] = []
+  readonly variables: Context['variables'] = new LateMap()
+
+  constructor(common: Context, connection: ConnectionFacts) {
+    this.server = common.server
+    this.settings = common.settings
+    this.ports = common.ports
+    this.connection = connection
+    this.purpose = common.purpose
+    this.trace = common.trace
+    this.forbidden = common.forbidden
+    this.debug = common.debug
+    this.signal = common.signal
+  }
+}
+
+export class Session implements DialogueAtWork {
   readonly io: SessionIo
   readonly services: ReceiveServices
   readonly connection: ConnectionFacts
@@ -116,7 +152,7 @@ export class Session {
     this.io = io
     this.services = services
     this.connection = connection
-    this.context = { ...services.context, connection, captures: [], variables: new Map() }
+    this.context = new SessionContext(services.context, connection)
   }
 
   get log(): Log {
@@ -125,6 +161,10 @@ export class Session {
 
   get settings(): Context['settings'] {
     return this.context.settings
+  }
+
+  flush(): void {
+    this.io.flush()
   }
 
   /** `control = debug`: the rest of the session writes its debugging text there. */

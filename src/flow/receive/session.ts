@@ -4,10 +4,8 @@
  */
 import type { ByteString } from '../../base/text.ts'
 import { duration } from '../../mail/log-lines.ts'
-import type { ConnectionFacts, Context } from '../../ports.ts'
+import type { ConnectionFacts } from '../../ports.ts'
 import type { LineResult } from '../../wire/line-reader.ts'
-import { debugKey } from '../../policy/acl/controls/debug.ts'
-import { flushKey } from '../../policy/acl/flush.ts'
 import { recognise } from '../../wire/smtp/grammar.ts'
 import { endingAclFailed, runAclOption } from './acl.ts'
 import type { Command } from './commands/command.ts'
@@ -33,12 +31,16 @@ export async function runSession(
 ): Promise<{ readonly lost: boolean }> {
   const session = new Session(io, connection, services)
   // A delay or a callout in an ACL may last: clients that grouped their commands get the answers so far.
-  connection.extra.set(debugKey, (write: Context['debug']) => session.setDebug(write))
-  connection.extra.set(flushKey, () => io.flush())
+  connection.dialogue = session
   try {
-    if ((await welcome(session)) === 'continue') {
-      session.send()
-      await converse(session)
+    let next = await welcome(session)
+    session.send()
+    // The loop is here, and a line that has not come is waited for without a function of its own: an idle
+    // connection is one of thousands, and each async frame costs it half a kilobyte.
+    while (next === 'continue') {
+      const input = io.reader.lineHere(commandLimitBytes)
+      if (input === undefined) io.reader.came(await io.reader.more(session.commandTimeoutMs))
+      else next = await obey(session, input)
     }
     session.send()
   } catch (error) {
@@ -49,16 +51,17 @@ export async function runSession(
   return { lost: /^connection-lost$|timeout$/.test(connection.notQuitReason) }
 }
 
-async function converse(session: Session): Promise<void> {
-  for (;;) {
-    const input = await session.io.reader.line(commandLimitBytes, session.commandTimeoutMs)
-    if (input.is === 'end') return inputEnded(session, input)
-    session.context.debug?.('receive', `SMTP<< ${shownCommand(input.text.trimEnd())}`)
-    session.services.watch?.command(shownCommand(input.text.trimEnd()))
-    const next = await perform(session, input)
-    session.send()
-    if (next === 'close') return
+/** One line of the client, or the end of them. */
+async function obey(session: Session, input: LineResult): Promise<Next> {
+  if (input.is === 'end') {
+    inputEnded(session, input)
+    return 'close'
   }
+  session.context.debug?.('receive', `SMTP<< ${shownCommand(input.text.trimEnd())}`)
+  session.services.watch?.command(shownCommand(input.text.trimEnd()))
+  const next = await perform(session, input)
+  session.send()
+  return next
 }
 
 /** A secret is not for everybody who reads what -d shows. */
@@ -91,7 +94,7 @@ async function step(session: Session, command: Command | undefined, argument: By
     return clientError(session, 'syntax', 501, 'unexpected argument data')
   if (await tooManyNonmail(session, command)) return 'close'
   session.connection.smtpCommandArgument = argument
-  remember(session.connection.smtpCommandHistory, command.name)
+  remember(session.connection, command.name)
   return command.proceed(session, argument)
 }
 
@@ -128,9 +131,9 @@ function betweenChunks(session: Session, command: Command | undefined): Next | u
 }
 
 /** The log shows the last twenty; no more are kept. */
-function remember(history: string[], name: string): void {
-  history.push(name)
-  if (history.length > 21) history.shift()
+function remember(connection: ConnectionFacts, name: string): void {
+  // A new list is as long as it must be; one that grows has room for sixteen more, in each of thousands of sessions.
+  connection.smtpCommandHistory = connection.smtpCommandHistory.slice(-20).concat(name)
 }
 
 /** Source: Exim manual, "Unrecognized SMTP commands". */

@@ -81,7 +81,7 @@ export async function converseOnStdin(
   })
   const { lost } = await runSession(io, connection, {
     ...services,
-    ...(connection.hostChecking ? {} : { startTls: startTlsService(tls, standardStreams, io) }),
+    ...(connection.hostChecking ? {} : { startTls: startTlsService(tls, standardStreams) }),
     shutdown: shutdown.signal,
   })
   process.off('SIGTERM', stop)

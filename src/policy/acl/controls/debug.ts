@@ -6,8 +6,6 @@ import { type Text, textOf, unquotedTaint } from '../../../base/text.ts'
 import type { Context } from '../../../ports.ts'
 import { type AclCall, type ControlRow, errorOf, type Tested } from '../row.ts'
 
-/** Under which a session keeps the function that gives all that follows a debugging output. */
-export const debugKey = 'set debug'
 /** What is written for one session at most. */
 const mostBytes = 50 << 20
 
@@ -58,8 +56,7 @@ function activeOf({ connection }: Context): Output | undefined {
 function setDebug(call: AclCall, write: Context['debug']): void {
   // The ACL at work sees it at once, the rest of the session from its next command on.
   Object.assign(call.context, { debug: write })
-  const set = call.context.connection?.extra.get(debugKey)
-  if (typeof set === 'function') set(write)
+  call.context.connection?.dialogue?.setDebug(write)
 }
 
 class Output {
