@@ -22,6 +22,7 @@ import { type IndexEntry, queueEntry } from './queue-index.ts'
 import { loadMessage } from './load.ts'
 import { mustBeKept, StoredMessage, updateEnvelope } from './stored-message.ts'
 import { SyncGroup } from './sync-group.ts'
+import { merged, type Unindexed } from './unindexed.ts'
 
 const messageLogLimit = 4 << 20
 /** A message with more records than this gets one that stands for all updates before it. */
@@ -124,7 +125,7 @@ export class FileSpool implements Spool {
     if (held !== undefined) return held.message
     for (let attempt = 0; attempt < 3; attempt++) {
       this.#open.index.refresh()
-      const entry = this.#held.isCompleted(id) ? undefined : this.#open.index.get(id)
+      const entry = this.#held.isCompleted(id) ? undefined : this.#entry(id)
       if (entry === undefined) return undefined
       const message = await loadMessage(this.directory, this.#open.reader, id, entry)
       if (typeof message !== 'string') return message
@@ -142,8 +143,19 @@ export class FileSpool implements Spool {
   entry(id: string): QueueEntry | undefined {
     this.#held.tryFlush(true)
     this.#open.index.refresh()
-    const entry = this.#open.index.get(id)
+    const entry = this.#entry(id)
     return entry === undefined ? undefined : queueEntry(id, entry, aliveOnce())
+  }
+
+  #entry(id: string): IndexEntry | undefined {
+    const { index, unindexed } = this.#open
+    return index.get(id) ?? unindexed.get(id, index)
+  }
+
+  /** What the index has not heard of yet; only for who looks, others know their own. */
+  #unindexed(queueName?: string): readonly Unindexed[] {
+    const found = this.#open.unindexed.list(this.#open.index)
+    return queueName === undefined ? found : found.filter(({ entry }) => entry.queueName === queueName)
   }
 
   *list(query: QueueQuery = {}): Generator<QueueEntry> {
@@ -157,20 +169,26 @@ export class FileSpool implements Spool {
       (query.from === undefined || id >= query.from) &&
       (query.to === undefined || id <= query.to)
     if (query.dueAt === undefined) {
-      for (const { id, entry } of index.range(query.from, query.to)) {
+      for (const { id, entry } of merged(index.range(query.from, query.to), this.#unindexed())) {
         if (wanted(id, entry)) yield queueEntry(id, entry, alive)
       }
       return
     }
-    let ids: Iterable<string> = index.due(query.dueAt)
+    const added = this.#unindexed().map(({ id }) => id)
+    let ids: Iterable<string> =
+      added.length === 0 ? index.due(query.dueAt) : [...index.due(query.dueAt), ...added]
     if (query.order === 'arrival') ids = [...ids].sort()
     for (const id of ids) {
-      const entry = index.get(id)
+      const entry = this.#entry(id)
       if (entry !== undefined && wanted(id, entry)) yield queueEntry(id, entry, alive)
     }
   }
 
   count(queueName?: string): number {
+    return this.#indexed(queueName) + this.#unindexed(queueName).length
+  }
+
+  #indexed(queueName: string | undefined): number {
     if (queueName === '') {
       // The rest of all is in the queue without a name.
       this.#held.tryFlush(true)

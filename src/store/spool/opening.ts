@@ -32,6 +32,7 @@ import { type IndexEntry, QueueIndex } from './queue-index.ts'
 import { recover, type RecoveryHost } from './recovery.ts'
 import { SegmentReader } from './segment-reader.ts'
 import { SetAside } from './set-aside.ts'
+import { findUnindexed, UnindexedMessages } from './unindexed.ts'
 
 export interface SpoolOptions {
   readonly directory: string
@@ -86,6 +87,8 @@ export class OpenSpool {
   readonly readOnly: boolean
   readonly index: QueueIndex
   readonly journal: Journal | undefined
+  /** Who only looks adds these to the index. */
+  unindexed: UnindexedMessages = new UnindexedMessages([])
   #care: Care | undefined
   #adopting: Promise<void> | undefined
 
@@ -114,14 +117,15 @@ export class OpenSpool {
     const { directory } = options
     prepareLayout(directory, options.owner, options.readOnly === true)
     const segments = `${directory}/segments`
-    if (options.readOnly === true && indexIsGood(directory)) {
-      return new OpenSpool(options, '', QueueIndex.open(`${directory}/index`, true), true)
-    }
+    // While somebody opens or closes the spool its index may be half made: then we wait for the lock.
+    const busy = fileExists(`${directory}/lock`)
+    if (options.readOnly === true && !busy && indexIsGood(directory)) return OpenSpool.#look(options)
     const process = ownProcessKey()
     const unlock = await takeLock(directory, 'lock', process, lockWaitMs, options.owner)
     try {
       const others = listFolder(segments)
       const good = indexIsGood(directory)
+      if (options.readOnly === true && good) return await OpenSpool.#look(options)
       const key = makeOwnFolder(segments, process, options.owner)
       if (!good) removeQuietly(`${directory}/index`)
       const index = openIndex(directory, key, options.owner)
@@ -132,6 +136,13 @@ export class OpenSpool {
     } finally {
       unlock()
     }
+  }
+
+  static async #look(options: SpoolOptions): Promise<OpenSpool> {
+    const { directory } = options
+    const opened = new OpenSpool(options, '', QueueIndex.open(`${directory}/index`, true), true)
+    opened.unindexed = await findUnindexed(directory, opened.index)
+    return opened
   }
 
   /** Begins the periodic work: dropping and compacting segments, taking over from the dead. */

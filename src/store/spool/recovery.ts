@@ -22,7 +22,7 @@ import { indexEntry } from './stored-message.ts'
 import type { Envelope } from '../../mail/envelope.ts'
 
 /** What the segments say of one message. */
-interface Found {
+export interface Found {
   message: (Location & { readonly sequence: number }) | undefined
   /** Other segments that hold a message record of it. */
   origins: string[]
@@ -116,7 +116,7 @@ export async function readWhole(path: string): Promise<Buffer> {
   }
 }
 
-function note(found: Map<string, Found>, segment: string, record: RecordView): void {
+export function note(found: Map<string, Found>, segment: string, record: RecordView): void {
   let of = found.get(record.id)
   if (of === undefined)
     found.set(record.id, (of = { message: undefined, origins: [], later: [], tombstone: undefined }))
@@ -244,7 +244,7 @@ function mergeTombstones(host: RecoveryHost, segments: readonly Segment[], found
   })
 }
 
-function entryFromRecords(
+export function entryFromRecords(
   bytes: Buffer,
   segment: string,
   of: Found,
