@@ -158,7 +158,7 @@ before(async () => {
   const names = cases.flatMap((c, i) => (c.unnamed === true ? [] : [`DNS:mx.${nameOf(c, i)}`]))
   ca.leaf('mail', { names: names.join(',') })
   tlsServer = await start(`tls_certificate = ${at('mail.chain')}\ntls_privatekey = ${at('mail.key')}\n`)
-  bare = await start('')
+  bare = await start('tls_advertise_hosts =\n')
   await startResolver()
 })
 
