@@ -219,7 +219,7 @@ test('what waits for its consumer is bounded, and what did not fit is counted', 
     assert.ok(bytes <= 1024, String(bytes))
     mkdirSync(join(it.folder, 'missing'))
     chmodSync(join(it.folder, 'missing'), 0o777)
-    await server.logged(/event_stream: the consumer is back/, 20_000)
+    await server.logged(/event_stream: the consumer is back/, 60_000)
     // How full it is is looked at every two seconds.
     await until(async () => {
       await it.send(server, 'a@there.example')
