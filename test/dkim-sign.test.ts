@@ -36,6 +36,8 @@ const ways: Readonly<Record<string, string>> = {
   macro: `dkim_domain = one.test\n dkim_selector = rsa\n dkim_private_key = ${keys}/rsa.pem\n dkim_sign_headers = _DKIM_OVERSIGN_HEADERS`,
   bdat: `dkim_domain = one.test\n dkim_selector = rsa\n dkim_private_key = ${keys}/rsa.pem`,
   added: `dkim_domain = one.test\n dkim_selector = rsa\n dkim_private_key = ${keys}/rsa.pem\n dkim_sign_headers = From:X-Added:Subject\n headers_add = X-Added: here\n headers_remove = X-Secret\n return_path_add`,
+  host: `dkim_domain = \${if eq{$host:$host_address}{127.0.0.1:127.0.0.1}{one.test}{two.test}}\n dkim_selector = \${if eq{$host_port}{PORT}{rsa}{ed}}\n dkim_private_key = ${keys}/$dkim_selector.pem\n dkim_identity = @$dkim_domain`,
+  second: `hosts = 127.0.0.2 : 127.0.0.1\n hosts_override\n dkim_domain = \${if eq{$host_address}{127.0.0.1}{two.test}{one.test}}\n dkim_selector = rsa\n dkim_private_key = ${keys}/rsa.pem`,
   none: 'dkim_domain =\n dkim_selector = rsa\n dkim_strict = true',
   noselector: `dkim_domain = one.test\n dkim_selector =\n dkim_private_key = ${keys}/rsa.pem\n dkim_strict = true`,
   off: 'dkim_domain = one.test\n dkim_selector = rsa\n dkim_private_key = false\n dkim_strict = true',
@@ -64,7 +66,7 @@ begin transports
 ${Object.entries(ways)
   .map(
     ([way, options]) =>
-      `t_${way}:\n driver = smtp\n port = ${port}\n allow_localhost\n hosts_try_chunking = ${way === 'bdat' ? '*' : ''}\n ${options}\n`,
+      `t_${way}:\n driver = smtp\n port = ${port}\n allow_localhost\n hosts_try_chunking = ${way === 'bdat' ? '*' : ''}\n ${options.replace('PORT', String(port))}\n`,
   )
   .join('')}
 begin retry
@@ -153,6 +155,14 @@ for (const { way, says, is } of good) {
     assert.match(message.data, /^DKIM-Signature: v=1; a=/)
   })
 }
+
+test('DKIM signing: the options know the host, as its name, address and port', async () => {
+  assert.deepEqual(await check(await through('host')), ['one.test rsa rsa-sha256 pass'])
+})
+
+test('DKIM signing: the next host gets a signature of its own', async () => {
+  assert.deepEqual(await check(await through('second')), ['two.test rsa rsa-sha256 pass'])
+})
 
 test('DKIM signing: the tags are those of the options, lines are short', async () => {
   const { data } = await through('times')

@@ -20,16 +20,18 @@ import type { SmtpRun } from './smtp-ledger.ts'
 
 export class SmtpMessage {
   readonly #run: SmtpRun
-  /** Headers that go before a message, and the message they were made for: a filter may make another for each host. */
-  #signature: { readonly of: Prepared['transaction']; readonly headers: ByteString } | undefined
+  /** Headers that go before a message, and the message and host they were made for. */
+  #signature:
+    | { readonly of: Prepared['transaction']; readonly place: string; readonly headers: ByteString }
+    | undefined
 
   constructor(run: SmtpRun) {
     this.#run = run
   }
 
-  /** The message as `transport_filter` makes it, which may know the host. */
-  async filtered(place: Place, request: Prepared): Promise<Prepared | AddressOutcome> {
-    const context: Context = {
+  /** What options that are expanded for one host see: Exim manual, "Use of the $host and $host_address variables". */
+  #contextAt(place: Place): Context {
+    return {
       ...this.#run.context,
       delivery: {
         routerName: '',
@@ -40,7 +42,11 @@ export class SmtpMessage {
         hostPort: place.port,
       },
     }
-    const filter = await transportFilterOf(this.#run.batch, context)
+  }
+
+  /** The message as `transport_filter` makes it, which may know the host. */
+  async filtered(place: Place, request: Prepared): Promise<Prepared | AddressOutcome> {
+    const filter = await transportFilterOf(this.#run.batch, this.#contextAt(place))
     if (filter === undefined) return request
     if ('outcome' in filter) return filter.outcome
     const { body } = request.transaction
@@ -60,13 +66,14 @@ export class SmtpMessage {
     }
   }
 
-  /** The request with its signatures, which are made once a host may be tried. */
-  async signed(request: Prepared): Promise<Prepared | AddressOutcome> {
-    if (this.#signature?.of !== request.transaction) {
-      const { transaction: outgoing } = request
-      const made = await signatures(outgoing, this.#run.settings, this.#run.context, this.#arcState())
+  /** The request with its signatures, which are made once a host may be tried: their options may name it. */
+  async signed(request: Prepared, place: Place): Promise<Prepared | AddressOutcome> {
+    const { transaction: outgoing } = request
+    const where = `${place.name} ${place.address} ${place.port}`
+    if (this.#signature?.of !== outgoing || this.#signature.place !== where) {
+      const made = await signatures(outgoing, this.#run.settings, this.#contextAt(place), this.#arcState())
       if ('failure' in made) return deferredBy(made.failure)
-      this.#signature = { of: outgoing, headers: made.headers }
+      this.#signature = { of: outgoing, place: where, headers: made.headers }
     }
     const { headers } = this.#signature
     return headers === '' ? request : withHeaders(request, headers)

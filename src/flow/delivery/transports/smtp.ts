@@ -250,7 +250,7 @@ class SmtpDelivery {
     this.#ledger.tellPassedOn(place)
     const filtered = await this.#message.filtered(place, request)
     if ('is' in filtered) return { tried: false, stop: filtered }
-    const signed = await this.#message.signed(filtered)
+    const signed = await this.#message.signed(filtered, place)
     if ('is' in signed) return { tried: false, stop: signed }
     const host = { address: place.address, name: place.name }
     const session: SessionOptions = {
