@@ -95,8 +95,11 @@ report _SUMMARY_
   )
 }
 
-/** Rspamd without any of its modules: it knows GTUBE by itself. */
-export async function startRspamd(folder: string): Promise<Started> {
+/**
+ * Rspamd without any of its modules: it knows GTUBE by itself.
+ * @param dnsPort given: it checks SPF, DKIM and DMARC, and asks the name server there
+ */
+export async function startRspamd(folder: string, dnsPort?: number): Promise<Started> {
   const fetched = fetchDebian(['rspamd'])
   if ('missing' in fetched) return fetched
   const share = join(fetched.root, 'usr/share/rspamd')
@@ -106,10 +109,11 @@ export async function startRspamd(folder: string): Promise<Started> {
   writeFileSync(suffixes, 'com\ntest\n')
   writeFileSync(
     configuration,
-    `options { pidfile = "${folder}/rspamd.pid"; filters = ""; tempdir = "${folder}"; dns { nameserver = ["127.0.0.1:1"]; }
+    `options { pidfile = "${folder}/rspamd.pid"; filters = "${dnsPort === undefined ? '' : 'dkim'}"; tempdir = "${folder}"; dns { nameserver = ["127.0.0.1:${dnsPort ?? 1}"]; }
   url_tld = "${suffixes}"; control_socket = "${folder}/control mode=0600"; }
 logging { type = "console"; level = "error"; }
 lua = "${share}/rules/rspamd.lua";
+${dnsPort === undefined ? '' : `modules { path = "${share}/plugins/"; }\ndkim {}\nspf {}\ndmarc {}`}
 actions { reject = 15; add_header = 6; greylist = 4; }
 worker "normal" { bind_socket = "127.0.0.1:${port}"; count = 1; }
 `,
