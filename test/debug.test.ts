@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { connect } from 'node:tls'
+import { noOpenssl, TestAuthority } from './support/certificates.ts'
 import { startSink } from './support/smtp-sink.ts'
 import { freePort, postern, temporaryFolder, until } from './support/server.ts'
 
@@ -16,6 +19,8 @@ before(async () => {
   mkdirSync(join(folder.path, 'mail'))
   chmodSync(join(folder.path, 'mail'), 0o777)
   writeFileSync(join(folder.path, 'aliases'), 'alias: local@near.example\n')
+  if (noOpenssl === false) new TestAuthority(folder.path).leaf('mx.example')
+  const certificate = join(folder.path, 'mx.example')
   writeFileSync(
     file,
     `spool_directory = ${folder.path}/spool
@@ -24,13 +29,34 @@ primary_hostname = mx.example
 qualify_domain = near.example
 keep_environment =
 acl_smtp_rcpt = check
+acl_smtp_expn = listed
+rfc1413_hosts = 127.0.0.1
+rfc1413_query_timeout = 5s
+rfc1413_port = ${await freePort()}
+${noOpenssl === false ? `tls_certificate = ${certificate}.chain\ntls_privatekey = ${certificate}.key` : ''}
 host_lookup = 127.0.0.1
 queue_only_load = 1000
 begin acl
 check:
   accept verify = recipient
          condition = \${if match{\${run{/bin/true}}}{}}
+listed:
+  deny dnslists = list.invalid
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = \${if eq{$auth3}{secret}}
+  server_set_id = $auth2
 begin routers
+filtered:
+  driver = redirect
+  domains = near.example
+  local_parts = filtered : sieved
+  allow_filter
+  user = ${root ? 'mail' : userInfo().username}
+  data = "#\${if eq{$local_part}{filtered}{Exim filter\\ndeliver local@near.example}{Sieve filter\\nredirect \\"local@near.example\\";}}"
 aliases:
   driver = redirect
   domains = near.example
@@ -90,7 +116,7 @@ async function debugged(
 }
 
 const smtp = ['-oMa', '127.0.0.1', '-odi', '-bs'] as const
-const cases: readonly { category: string; words?: readonly string[]; shows: RegExp }[] = [
+const cases: readonly { category: string; words?: readonly string[]; input?: string; shows: RegExp }[] = [
   { category: 'acl', shows: /^processing "accept" \(.*exim\.conf \d+\)$/m },
   {
     category: 'deliver',
@@ -124,6 +150,22 @@ const cases: readonly { category: string; words?: readonly string[]; shows: RegE
     category: 'verify',
     shows: /^verifying recipient alias@near\.example$[\s\S]*^recipient alias@near\.example: ok$/m,
   },
+  {
+    category: 'auth',
+    input: 'EHLO client.example\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\nAUTH PLAIN AGFubgB3cm9uZw==\r\nQUIT\r\n',
+    shows: /^plain authenticator \(PLAIN\): ok$/m,
+  },
+  {
+    category: 'dnsbl',
+    input: 'EHLO client.example\r\nEXPN x\r\nQUIT\r\n',
+    shows: /^dnslists check: list\.invalid\nDNS lookup for 1\.0\.0\.127\.list\.invalid (?:failed|deferred)$/m,
+  },
+  {
+    category: 'filter',
+    input: session.replace('alias@', 'filtered@'),
+    shows: /^Deliver message to: local@near\.example$/m,
+  },
+  { category: 'filter', input: session.replace('alias@', 'sieved@'), shows: /^Sieve: address$/m },
   { category: 'queue_run', words: ['-q'], shows: /^queue running/m },
   {
     category: 'dns',
@@ -131,11 +173,11 @@ const cases: readonly { category: string; words?: readonly string[]; shows: RegE
     shows: /^DNS lookup of name\.invalid \(A\) (?:succeeded|gave HOST_NOT_FOUND|gave TRY_AGAIN)$/m,
   },
 ]
-for (const { category, words = smtp, shows } of cases) {
+for (const { category, words = smtp, input, shows } of cases) {
   test(`-d-all+${category} tells of its subject, and of nothing else`, {
     skip: category === 'uid' && !root ? 'only root looks users up here' : false,
   }, async () => {
-    const output = await debugged(`-d-all+${category}`, words)
+    const output = await debugged(`-d-all+${category}`, words, input)
     assert.match(output, shows)
     if (category !== 'memory') assert.doesNotMatch(output, /^memory /m)
     if (category !== 'route') assert.doesNotMatch(output, /router <---/)
@@ -185,4 +227,46 @@ test('a daemon tells of its interfaces and of itself, each line with its process
   assert.match(output, new RegExp(`^ *\\d+ listening on 127\\.0\\.0\\.1 port ${port}$`, 'm'))
   const silent = await run('-dd-all+interface+process_info', parent)
   assert.doesNotMatch(silent, /listening on 127/)
+})
+
+test('-tls-on-connect: TLS begins with the first byte on every port; -d-all+tls+ident tells of it and of the ident query', {
+  skip: noOpenssl,
+}, async () => {
+  const port = await freePort()
+  const child = spawn(
+    postern,
+    [
+      ...['-C', file, '-d-all+tls+ident', '-tls-on-connect', '-bdf'],
+      ...['-oX', `127.0.0.1.${port}`, '-oP', join(folder.path, 'pid')],
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  let output = ''
+  child.stderr.on('data', (piece: Buffer) => (output += piece.toString('utf8')))
+  try {
+    const said = await until(
+      () =>
+        new Promise<string | undefined>((resolve) => {
+          const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
+          let text = ''
+          socket.on('data', (piece) => {
+            text += piece.toString('latin1')
+            if (text.startsWith('220 ') && !text.includes('221 ')) socket.write('EHLO c.example\r\nQUIT\r\n')
+          })
+          socket.on('error', () => undefined)
+          socket.on('close', () => resolve(text === '' ? undefined : text))
+        }),
+      20_000,
+    )
+    assert.match(said ?? '', /^220 mx\.example ESMTP/)
+    assert.match(said ?? '', /^221 mx\.example/m)
+    assert.doesNotMatch(said ?? '', /STARTTLS/)
+    const shown = /^ *\d+ TLS session: version TLS1\.3, cipher \S+, SNI "", peer verified: no$/m
+    await until(() => (shown.test(output) ? true : undefined), 10_000)
+    assert.match(output, shown)
+    assert.match(output, /^ *\d+ ident connection to 127\.0\.0\.1 failed: /m)
+  } finally {
+    child.kill('SIGTERM')
+    await new Promise((resolve) => child.once('close', resolve))
+  }
 })

@@ -132,6 +132,12 @@ async function sieveVerdict(
   if (isTrouble(options)) return options
   const context = filterContext(settings, work, undefined)
   const result = runSieve(text, options, context)
+  context.debug?.(
+    'filter',
+    result.is === 'error'
+      ? `Sieve: ${result.message}`
+      : `Sieve: ${result.deliveries.map((one) => one.is).join(', ') || 'nothing is delivered'}`,
+  )
   if (result.is === 'error') {
     // A mistake must not cost the user mail: Exim manual, "RFC compliance".
     if (work.purpose === 'deliver') {

@@ -61,17 +61,20 @@ export class FilterState {
   }
 
   out(line: ByteString): void {
+    this.context.debug?.('filter', line)
     this.world.tester?.out(line)
   }
 
   /** With `-v` what belongs to a command stands as deep as its `if`. */
   outDetail(line: ByteString): void {
     const { tester } = this.world
+    this.context.debug?.('filter', line)
     tester?.out(tester.verbose ? `${' '.repeat(this.depth * 2)}${line}` : line)
   }
 
   explain(line: ByteString): void {
     const { tester } = this.world
+    this.context.debug?.('filter', line)
     if (tester?.verbose === true) tester.explain(` ${' '.repeat(this.depth * 2)}${line}`)
   }
 }
