@@ -384,6 +384,8 @@ export type LookupResult =
       readonly keep?: false
       /** Of a partial lookup: how many bytes of the key the wild part took; 0 or undefined: none. */
       readonly wildLength?: number
+      /** The key found was `*@...` or `*` of a lookup with a default: there is no fixed part. */
+      readonly isDefault?: true
     }
   | { readonly is: 'none' }
   | { readonly is: 'defer'; readonly message: string }

@@ -147,6 +147,13 @@ test('-be without arguments reads lines, with macros and continuations', () => {
   )
 })
 
+test('expansions are tested with the sender of -f, else of who runs them', () => {
+  const text = '$sender_address ${if def:authenticated_id{known}}'
+  assert.equal(call(['-f', 'u@x.example', '-be', text]).stdout, 'u@x.example known\n')
+  assert.equal(call(['-f', '<>', '-be', text]).stdout, ' known\n')
+  assert.match(call(['-be', text]).stdout, /^[^@]+@\S+ known\n$/)
+})
+
 test('-bem lets expansions see a message', () => {
   const message = file(
     'message',

@@ -36,7 +36,7 @@ export class PlainIndex implements ItemIndex<TextSubject> {
 
 /** `$0` is what matched; `$1` what the asterisk stood for. */
 export function captureText(subject: TextSubject, item: string, context: Context): void {
-  if (!item.startsWith('*')) setCaptures(context, [subject.text])
+  if (!item.startsWith('*')) setCaptures(context, [subject.raw === item ? subject.text : lowered(subject)])
   else {
     const end = subject.raw.length - (item.length - 1)
     const text = lowered(subject)
@@ -62,7 +62,7 @@ export function domainItem(text: Text, options: CompileOptions): Match<TextSubje
   if (sign === '/' && !options.inFile) {
     return (subject, run) => run.engine.matchFile('domain', bytes, subject, run, options)
   }
-  return lookupItem(text, (subject: TextSubject) => (options.caseful ? subject.text : lowered(subject)))
+  return lookupItem(text, (subject: TextSubject) => (options.caseful ? subject.text : lowered(subject)), true)
 }
 
 /** A lookup's key in lower case, with the taint of the text it comes from. */

@@ -10,6 +10,7 @@ import { type AnyKind, compileAddresses, compileHosts, compileTexts } from './co
 import { textSubject } from './domain.ts'
 import { FileCache } from './file.ts'
 import { hostSubject } from './host.ts'
+import { setCaptures } from './item.ts'
 import {
   type AddressSubject,
   type CompiledList,
@@ -118,11 +119,22 @@ export class Engine implements ListEngine {
     }
     const cache = named.cached || slotOf(named.value).constant ? this.#cache.of(kind, context) : undefined
     const known = cache?.get(named, subject.cacheKey)
-    if (known !== undefined) return known.is === 'match' ? { ...known, how: '- cached' } : undefined
+    if (known !== undefined) {
+      if (known.is === 'no') return undefined
+      const { captures, ...match } = known
+      if (captures !== undefined) setCaptures(context, captures)
+      return { ...match, how: '- cached' }
+    }
+    const before = cache === undefined ? [] : [...context.captures]
     return after(
       this.#matchExpandable(kind, named.value, subject, deeper(run), options, undefined),
       ({ result }): ItemResult => {
-        if (result.is === 'match' || result.is === 'no') cache?.put(named, subject.cacheKey, result)
+        if (result.is === 'no') cache?.put(named, subject.cacheKey, result)
+        if (result.is === 'match' && cache !== undefined) {
+          const { captures } = context
+          const set = captures.length !== before.length || captures.some((text, i) => text !== before[i])
+          cache.put(named, subject.cacheKey, set ? { ...result, captures: [...captures] } : result)
+        }
         return result.is === 'no' ? undefined : result
       },
     )

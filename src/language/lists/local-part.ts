@@ -29,5 +29,5 @@ export function stringItem(text: Text, options: CompileOptions): Match<TextSubje
   if (signOf(text) === '/' && !options.inFile) {
     return (subject, run) => run.engine.matchFile('localpart', bytes, subject, run, options)
   }
-  return lookupItem(text, (subject: TextSubject) => (options.caseful ? subject.text : lowered(subject)))
+  return lookupItem(text, (subject: TextSubject) => (options.caseful ? subject.text : lowered(subject)), true)
 }

@@ -1,9 +1,10 @@
 /** Items that are lookups: `lsearch;/file`, `partial-cdb;/file`, `pgsql;select ...`. */
 import { slice, textOf, unquotedTaint, type Text } from '../../base/text.ts'
 import type { Awaitable } from '../../base/outcome.ts'
+import { partialCaptures } from '../../base/wild-part.ts'
 import type { LookupRequest, LookupResult } from '../../ports.ts'
 import { parseLookupType, type LookupType } from '../lookups/parse-type.ts'
-import { failing } from './item.ts'
+import { failing, setCaptures } from './item.ts'
 import { taintedAt } from './split.ts'
 import type { ItemResult, Match, Run, Subject } from './list.ts'
 
@@ -48,17 +49,27 @@ export function performLookup(item: LookupItem, key: Text, run: Run): Awaitable<
   return run.context.ports.lookup(request, run.context)
 }
 
-/** Compiles a lookup by a key made from the subject; undefined when the text is no lookup. */
+/**
+ * Compiles a lookup by a key made from the subject; undefined when the text is no lookup.
+ * @param captures whether a match sets `$0`, `$1` ...
+ */
 export function lookupItem<S extends Subject>(
   text: Text,
   keyFor: (subject: S) => Text,
+  captures = false,
 ): Match<S> | undefined {
   const item = parseLookupItem(text)
   if (item === undefined) return undefined
   if ('error' in item) return failing(item.error)
   return (subject, run) => {
-    const found = performLookup(item, keyFor(subject), run)
-    return found instanceof Promise ? found.then(asItemResult) : asItemResult(found)
+    const key = keyFor(subject)
+    const settle = (result: LookupResult): ItemResult => {
+      if (captures && result.is === 'found' && item.style === 'single')
+        setCaptures(run.context, result.wildLength === undefined ? [key] : partialCaptures(key, result))
+      return asItemResult(result)
+    }
+    const found = performLookup(item, key, run)
+    return found instanceof Promise ? found.then(settle) : settle(found)
   }
 }
 

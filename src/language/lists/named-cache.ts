@@ -2,13 +2,17 @@
  * Results of named lists, kept while the thing they are about lives: an address, a message, a connection.
  * Source: Exim manual, "Named list caching".
  */
+import type { Text } from '../../base/text.ts'
 import type { ListResult, Context } from '../../ports.ts'
 import type { ListKind, NamedList } from '../config/configuration.ts'
 
 /** Results kept for one address, message or connection; more are found anew. */
 const MOST = 200
 
-type Settled = Extract<ListResult, { is: 'match' | 'no' }>
+type Settled = Extract<ListResult, { is: 'match' | 'no' }> & {
+  /** What `$0`, `$1` ... became, when they did. */
+  readonly captures?: readonly (Text | undefined)[]
+}
 
 export class Results {
   readonly #kept = new Map<NamedList, Map<string, Settled>>()

@@ -201,7 +201,9 @@ function tryKeys(
     const tried = keys[i]
     if (tried === undefined) break
     const settle = (result: LookupResult): LookupResult =>
-      result.is === 'found' && tried.wildLength > 0 ? { ...result, wildLength: tried.wildLength } : result
+      result.is === 'found' && tried.wildLength > 0
+        ? { ...result, wildLength: tried.wildLength, ...(tried.isDefault && { isDefault: true }) }
+        : result
     const result = find(tried.key)
     if (result instanceof Promise) {
       return result.then((end) => (end.is === 'none' ? tryKeys(find, keys, i + 1) : settle(end)))

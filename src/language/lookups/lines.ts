@@ -8,6 +8,8 @@ import type { ByteString } from '../../base/text.ts'
 export interface Entry {
   readonly key: ByteString
   readonly data: ByteString
+  /** What stands between the two, when it is not a colon alone: `ret=full` gives the line as it is written. */
+  readonly gap?: ByteString
 }
 
 /** Files above this size are read in slices, so that others have their turn. */
@@ -31,6 +33,7 @@ export function eachEntry(bytes: ByteString, take: (entry: Entry) => void): Awai
 class Walk {
   position = 0
   private key: ByteString | undefined
+  private gap: ByteString = ':'
   private data: ByteString[] = []
   private readonly bytes: ByteString
   private readonly take: (entry: Entry) => void
@@ -63,20 +66,29 @@ class Walk {
       return
     }
     this.flush()
-    const { key, rest } = splitLine(line)
+    const { key, gap, rest } = splitLine(line)
     this.key = key
+    this.gap = gap
     this.data = rest === '' ? [] : [rest]
   }
 
   private flush(): void {
     if (this.key === undefined) return
-    this.take({ key: this.key, data: this.data.length === 1 ? (this.data[0] ?? '') : this.data.join(' ') })
+    const { key, gap } = this
+    const data = this.data.length === 1 ? (this.data[0] ?? '') : this.data.join(' ')
+    this.take(gap === ':' ? { key, data } : { key, data, gap })
     this.key = undefined
   }
 }
 
+interface SplitLine {
+  readonly key: ByteString
+  readonly gap: ByteString
+  readonly rest: ByteString
+}
+
 /** Key and data of a line: the key ends at a colon or white space, or at its closing quote. */
-export function splitLine(line: ByteString): { readonly key: ByteString; readonly rest: ByteString } {
+export function splitLine(line: ByteString): SplitLine {
   if (line.startsWith('"')) {
     let key = ''
     let at = 1
@@ -88,7 +100,7 @@ export function splitLine(line: ByteString): { readonly key: ByteString; readonl
         at += escape[0].length
       } else key += line.charAt(at++)
     }
-    return { key, rest: afterKey(line, at + 1) }
+    return { key, ...afterKey(line, at + 1) }
   }
   let end = 0
   while (end < line.length) {
@@ -96,14 +108,20 @@ export function splitLine(line: ByteString): { readonly key: ByteString; readonl
     if (code === 58 || code === 32 || code === 9 || code === 13) break
     end++
   }
-  return { key: line.slice(0, end), rest: afterKey(line, end) }
+  return { key: line.slice(0, end), ...afterKey(line, end) }
 }
 
-function afterKey(line: ByteString, end: number): ByteString {
+function afterKey(line: ByteString, end: number): Omit<SplitLine, 'key'> {
   let at = end
   while (isBlank(line.charCodeAt(at))) at++
   if (line.charCodeAt(at) === 58) at++
-  return line.slice(at).trim()
+  const rest = line.slice(at).trim()
+  if (rest === '') return { gap: line.slice(end).trimEnd(), rest }
+  // The usual ones are shared: a file may have a million lines.
+  if (line.startsWith(':', end) && line.startsWith(rest, end + 1)) return { gap: ':', rest }
+  if (line.startsWith(': ', end) && line.startsWith(rest, end + 2)) return { gap: ': ', rest }
+  while (isBlank(line.charCodeAt(at))) at++
+  return { gap: line.slice(end, at), rest }
 }
 
 function isBlank(code: number): boolean {

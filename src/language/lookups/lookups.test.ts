@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { isFailure } from '../../base/outcome.ts'
-import { textOf } from '../../base/text.ts'
+import { isTainted, taint, textOf } from '../../base/text.ts'
 import type { DnsAnswer, DnsRecord } from '../../ports.ts'
 import { expansionBench, type BenchOptions } from '../../../test/support/expansion-context.ts'
 import { parseLookupType } from './parse-type.ts'
@@ -96,7 +96,19 @@ const rows: readonly (readonly [string, string, string])[] = [
   ['partial matching down to nothing', '${lookup{x.y}partial0-lsearch{DIR/plain}}', 'default'],
   ['partial matching needs two parts', '${lookup{x.d}partial-lsearch{DIR/plain}{y}{n}}', 'n'],
   ['ret=key', '${lookup{multi}lsearch,ret=key{DIR/plain}}', 'multi'],
-  ['ret=full', '${lookup{Upper}lsearch,ret=full{DIR/plain}}', 'Upper:u'],
+  ['ret=full', '${lookup{Upper}lsearch,ret=full{DIR/plain}}', 'Upper : u'],
+  ['ret=full of lines that go on', '${lookup{multi}lsearch,ret=full{DIR/plain}}', 'multi: a b c'],
+  ['ret=full of a quoted key', '${lookup{q k}lsearch,ret=full{DIR/plain}}', 'q k: quoted'],
+  ['ret=full without colon', '${lookup{none}lsearch,ret=full{DIR/plain}}', 'none without colon'],
+  ['$1 of a default', '${lookup{zz}lsearch*{DIR/plain}{$value:$1:$2}}', 'default:zz:'],
+  ['$1 of a default by domain', '${lookup{zz@y}lsearch*@{DIR/plain}{$value:$1:$2}}', 'at y:zz:'],
+  ['$1 of a default after a partial key', '${lookup{z.z}partial-lsearch*{DIR/plain}{$1:$2}}', 'z.z:'],
+  ['a key itself leaves $1', '${if match{ab}{(a)}{${lookup{q k}lsearch*{DIR/plain}{$1}}}}', 'a'],
+  [
+    'captures of a domain found by a partial key',
+    '${if match_domain{A.b.c.d}{partial-lsearch;DIR/plain}{$0:$1:$2}}',
+    'a.b.c.d:a.b:c.d',
+  ],
   [
     'a file that is not there',
     '${lookup{a}lsearch{DIR/nothing}}',
@@ -271,6 +283,15 @@ const queries: readonly (readonly [string, string])[] = [
 for (const [query, gives] of queries) {
   test(`dnsdb: ${query}`, async () => assert.equal(await look(`\${lookup dnsdb{${query}}}`, dns), gives))
 }
+
+test('the parts of a key from outside are from outside', async () => {
+  for (const lookup of ['partial-lsearch', 'lsearch*', 'lsearch*@']) {
+    const { expander, context } = expansionBench()
+    const from = { ...context, bound: new Map([['value', taint('a.b.c.d', 'dns')]]) }
+    const value = await expander.expandText(`\${lookup{$value}${lookup}{${folder}/plain}{$1}}`, from)
+    assert.ok(!isFailure(value) && textOf(value) !== '' && isTainted(value), lookup)
+  }
+})
 
 test('lookup types are read with partial, star and options', () => {
   assert.deepEqual(parseLookupType('partial3(x)-lsearch*@,ret=full'), {

@@ -9,7 +9,10 @@ type Index = KeyIndex<Entry>
 const none: LookupResult = { is: 'none' }
 
 export function foundEntry(entry: Entry, options: LookupOptions): LookupResult {
-  return { is: 'found', data: options.get('ret') === 'full' ? `${entry.key}:${entry.data}` : entry.data }
+  return {
+    is: 'found',
+    data: options.get('ret') === 'full' ? `${entry.key}${entry.gap ?? ':'}${entry.data}` : entry.data,
+  }
 }
 
 export const lsearch: SingleKeyType = {

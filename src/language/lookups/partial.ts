@@ -6,6 +6,8 @@ export interface TriedKey {
   readonly key: ByteString
   /** Bytes of the subject that the wild part stands for. */
   readonly wildLength: number
+  /** A default was tried: there is no fixed part. */
+  readonly isDefault?: true
 }
 
 /** Most components of a key that partial matching takes off. */
@@ -16,9 +18,9 @@ export function keysToTry(key: ByteString, request: Pick<LookupRequest, 'partial
   if (request.partial !== undefined) keys.push(...partialKeys(key, request.partial))
   if (request.star === '*@') {
     const at = key.lastIndexOf('@')
-    if (at >= 0) keys.push({ key: `*${key.slice(at)}`, wildLength: 0 })
+    if (at >= 0) keys.push({ key: `*${key.slice(at)}`, wildLength: at, isDefault: true })
   }
-  if (request.star !== undefined) keys.push({ key: '*', wildLength: 0 })
+  if (request.star !== undefined) keys.push({ key: '*', wildLength: key.length, isDefault: true })
   return keys
 }
 

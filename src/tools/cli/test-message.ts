@@ -46,21 +46,16 @@ export async function readTestMessage(
 }
 
 /** @param text headers, blank line, body; LF line ends */
-export function testMessageOf({ server, caller, invocation }: ServerCall, text: string): MessageFacts {
+export function testMessageOf(call: ServerCall, text: string): MessageFacts {
+  const { server, caller } = call
   const { headers, body } = splitMessage(text)
   const message = newMessage({
     receivedAt: Date.now(),
     local: true,
     originator: { login: caller.login, uid: caller.uid, gid: caller.gid },
   })
-  const given = valueOf(invocation, '-f', '-r')
   const visible = server.settings.message_body_visible
-  message.sender =
-    given === undefined
-      ? `${caller.login}@${server.facts.qualifyDomain}`
-      : given === '' || given === '<>'
-        ? ''
-        : server.qualifySender(given.replace(/^<(.*)>$/, '$1'))
+  message.sender = testSender(call)
   message.headers = headers
   message.bodyStart = body.slice(0, visible)
   message.bodyEnd = body.slice(-visible)
@@ -68,6 +63,14 @@ export function testMessageOf({ server, caller, invocation }: ServerCall, text: 
   message.bodyLines = body.split('\n').length - 1
   message.size = text.length
   return message
+}
+
+/** The sender of a test: that of `-f`, or who runs it. */
+export function testSender({ server, caller, invocation }: ServerCall): string {
+  const given = valueOf(invocation, '-f', '-r')
+  if (given === undefined) return `${caller.login}@${server.facts.qualifyDomain}`
+  if (given === '' || given === '<>') return ''
+  return server.qualifySender(given.replace(/^<(.*)>$/, '$1'))
 }
 
 /** Header lines up to the first blank one, folded lines with theirs. */

@@ -3,7 +3,7 @@ import { Expandable } from '../../../base/expandable.ts'
 import { isFailure, type Awaitable, type Failure } from '../../../base/outcome.ts'
 import { parseIp } from '../../../base/ip.ts'
 import { isTainted, retaint, textOf, type Text } from '../../../base/text.ts'
-import type { ListResult } from '../../../ports.ts'
+import type { Context, ListResult } from '../../../ports.ts'
 import { failure, type Environment } from '../environment.ts'
 import { lowerCase } from '../letters.ts'
 import type { ConditionRow } from '../rows.ts'
@@ -56,7 +56,8 @@ const inlists = (['inlist', 'inlisti'] as const).map((name) =>
 function listCondition(
   name: string,
   doc: string,
-  ask: (subject: Text, list: Expandable, environment: Environment) => Awaitable<ListResult> | Failure,
+  ask: (subject: Text, list: Expandable, scope: Context) => Awaitable<ListResult> | Failure,
+  captures: boolean,
 ): ConditionRow {
   return {
     name,
@@ -73,10 +74,11 @@ function listCondition(
       const [first] = parts.arguments
       const subject = first === undefined ? () => '' : compiler.template(first)
       const list = new Expandable(parts.raw ?? '', undefined, name)
-      const conclude = (result: ListResult, environment: Environment): boolean | Failure => {
+      const conclude = (result: ListResult, environment: Environment, scope: Context): boolean | Failure => {
         switch (result.is) {
           case 'match':
             environment.value = result.data ?? ''
+            if (captures) environment.captures = scope.captures
             return true
           case 'no':
             return false
@@ -86,9 +88,10 @@ function listCondition(
       }
       const test = (value: Text | Failure, environment: Environment): Awaitable<boolean | Failure> => {
         if (isFailure(value)) return value
-        const result = ask(value, list, environment)
-        if (result instanceof Promise) return result.then((settled) => conclude(settled, environment))
-        return isFailure(result) ? result : conclude(result, environment)
+        const scope = environment.scope()
+        const result = ask(value, list, scope)
+        if (result instanceof Promise) return result.then((settled) => conclude(settled, environment, scope))
+        return isFailure(result) ? result : conclude(result, environment, scope)
       }
       return (environment) => {
         const value = subject(environment)
@@ -100,33 +103,38 @@ function listCondition(
   }
 }
 
+/** Of domains and local parts `$0` is what matched, `$1` what the asterisk or the first group stood for. */
 const lists: readonly ConditionRow[] = [
-  listCondition('match_address', 'True when the address matches the address list.', (subject, list, env) =>
-    env.context.ports.matchListText('address', list.text, subject, env.scope()),
+  listCondition(
+    'match_address',
+    'True when the address matches the address list.',
+    (subject, list, scope) => scope.ports.matchListText('address', list.text, subject, scope),
+    false,
   ),
-  listCondition('match_domain', 'True when the domain matches the domain list.', (subject, list, env) =>
-    env.context.ports.matchListText('domain', list.text, subject, env.scope()),
+  listCondition(
+    'match_domain',
+    'True when the domain matches the domain list.',
+    (subject, list, scope) => scope.ports.matchListText('domain', list.text, subject, scope),
+    true,
   ),
   listCondition(
     'match_ip',
     'True when the IP address matches the list of addresses.',
-    (subject, list, env) => {
+    (subject, list, scope) => {
       const address = textOf(subject)
       if (address !== '' && parseIp(address) === undefined)
         return failure(`"${address}" is not an IP address`)
-      return env.context.ports.matchList(
-        'host',
-        list,
-        { address: address === '' ? undefined : address },
-        env.scope(),
-        { addressesOnly: true },
-      )
+      return scope.ports.matchList('host', list, { address: address === '' ? undefined : address }, scope, {
+        addressesOnly: true,
+      })
     },
+    false,
   ),
   listCondition(
     'match_local_part',
     'True when the local part matches the local part list.',
-    (subject, list, env) => env.context.ports.matchListText('localpart', list.text, subject, env.scope()),
+    (subject, list, scope) => scope.ports.matchListText('localpart', list.text, subject, scope),
+    true,
   ),
 ]
 

@@ -1,5 +1,6 @@
 import { isFailure, Failure, type Awaitable, type Outcome } from '../../../base/outcome.ts'
-import { textOf, type Text } from '../../../base/text.ts'
+import type { Text } from '../../../base/text.ts'
+import { partialCaptures } from '../../../base/wild-part.ts'
 import type { LookupRequest, LookupResult } from '../../../ports.ts'
 import type { Environment } from '../environment.ts'
 import { compileBranches, finallyDo, inOrder } from '../evaluate.ts'
@@ -99,7 +100,7 @@ export const lookup: ItemRow = {
       const result = environment.context.ports.lookup(request, environment.scope())
       const { captures } = environment
       const go = (settled: LookupResult) => {
-        if (settled.is === 'found' && partial !== undefined)
+        if (settled.is === 'found' && (partial !== undefined || settled.isDefault === true))
           environment.captures = partialCaptures(first, settled)
         return finallyDo(conclude(settled, environment), () => {
           environment.captures = captures
@@ -136,12 +137,4 @@ function withPlaceholders(query: Template): Template {
         : node,
   )
   return { ...query, nodes }
-}
-
-/** `$1` the wild part, `$2` the part that was found. */
-function partialCaptures(key: Text, result: LookupResult): (Text | undefined)[] {
-  const wild = result.is === 'found' ? (result.wildLength ?? 0) : 0
-  const text = textOf(key)
-  if (wild === 0) return [key, '', key]
-  return [key, text.slice(0, wild), text.slice(wild + 1)]
 }

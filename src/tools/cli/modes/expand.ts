@@ -5,7 +5,7 @@ import type { ConnectionFacts, Context, MessageFacts } from '../../../ports.ts'
 import { newMessage } from '../../../flow/receive/message-facts.ts'
 import { newConnection } from '../../../flow/receive/services.ts'
 import { MacroScope } from '../macro-scope.ts'
-import { readTestMessage } from '../test-message.ts'
+import { readTestMessage, testSender } from '../test-message.ts'
 import type { ServerCall } from '../call.ts'
 import { has, valueOf } from '../parse.ts'
 import { lines } from '../terminal.ts'
@@ -30,7 +30,9 @@ export async function run(call: ServerCall): Promise<number> {
       activeHostname: server.facts.primaryHostname,
       connectionId: '',
       startedAt: Date.now(),
+      ident: call.caller.login,
     }),
+    authenticatedId: call.caller.login,
     aclC,
   }
   // ACL variables can be set without a message; where there is one they are its own.
@@ -58,9 +60,11 @@ export async function run(call: ServerCall): Promise<number> {
   return 0
 }
 
-function emptyMessage({ caller }: ServerCall): MessageFacts {
-  const { login, uid, gid } = caller
-  return newMessage({ receivedAt: Date.now(), local: true, originator: { login, uid, gid } })
+function emptyMessage(call: ServerCall): MessageFacts {
+  const { login, uid, gid } = call.caller
+  const message = newMessage({ receivedAt: Date.now(), local: true, originator: { login, uid, gid } })
+  message.sender = testSender(call)
+  return message
 }
 
 interface Work {
