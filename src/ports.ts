@@ -376,6 +376,14 @@ export interface LookupRequest {
   /** Of `${lookup pgsql,params {... $1 ...}{value}}`: values that never become part of the query's text. */
   readonly parameters?: readonly Text[] | undefined
 }
+export interface DnsAsk {
+  readonly dnssec?: boolean
+  /** Instead of `dns_retrans`: seconds until a question is asked again. */
+  readonly retransSeconds?: number | undefined
+  /** Instead of `dns_retry`: how often it is asked. */
+  readonly retry?: number | undefined
+}
+
 export type LookupResult =
   | {
       readonly is: 'found'
@@ -641,7 +649,7 @@ export interface Ports {
    * (the table `mail/events` says which). Gives what it expanded to; empty: go on. Never fails, and ends in time.
    */
   raise(event: EventName, data: Text, context: Context, details?: EventDetails): Awaitable<ByteString>
-  dns(name: string, type: DnsType, options?: { readonly dnssec?: boolean }): Promise<DnsAnswer>
+  dns(name: string, type: DnsType, options?: DnsAsk): Promise<DnsAnswer>
   hostAddresses(
     name: string,
     options?: {

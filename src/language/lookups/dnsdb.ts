@@ -1,4 +1,5 @@
 /** DNS records as lookup results. Source: Exim manual, "More about dnsdb" and what follows it. */
+import { parseInterval } from '../../base/interval.ts'
 import { parseIp, reverseIp } from '../../base/ip.ts'
 import { taint, textOf, type Text } from '../../base/text.ts'
 import type { Context, DnsRecord, DnsType, LookupResult } from '../../ports.ts'
@@ -10,6 +11,8 @@ interface Query {
   readonly fields: string | undefined
   readonly defer: 'strict' | 'lax' | 'never'
   readonly dnssec: 'strict' | 'lax' | 'never'
+  readonly retransSeconds: number | undefined
+  readonly retry: number | undefined
   readonly type: RecordType
   readonly names: readonly string[]
 }
@@ -50,6 +53,9 @@ const asked: Readonly<Record<RecordType, readonly DnsType[]>> = {
   zns: ['NS'],
 }
 
+/** A query can hold text from outside: nobody makes a session wait for long. */
+const longestRetrans = 60
+const mostRetries = 10
 /** Most names of one query. */
 const mostNames = 100
 
@@ -75,6 +81,8 @@ export function parseDnsQuery(text: Text, context: Context): Query | { readonly 
   }
   let defer: Query['defer'] = 'lax'
   let dnssec: Query['dnssec'] = 'lax'
+  let retransSeconds: number | undefined
+  let retry: number | undefined
   for (;;) {
     rest = rest.trimStart()
     const modifier = /^(defer|dnssec|retrans|retry)_([a-z0-9]+)\s*,/i.exec(rest)
@@ -85,10 +93,17 @@ export function parseDnsQuery(text: Text, context: Context): Query | { readonly 
         return { error: `unsupported dnsdb ${kind} behaviour` }
       if (kind === 'defer') defer = value
       else dnssec = value
+    } else if (kind === 'retrans') {
+      const seconds = parseInterval(value)
+      if (seconds === undefined) return { error: 'unsupported dnsdb timeout value' }
+      retransSeconds = Math.min(seconds, longestRetrans) || undefined
+    } else {
+      if (!/^\d+$/.test(value)) return { error: 'unsupported dnsdb retry count' }
+      retry = Math.min(Number(value), mostRetries) || undefined
     }
     rest = rest.slice(whole.length)
   }
-  const equals = /^([A-Za-z0-9+]+)\s*=/.exec(rest)
+  const equals = /^([^=]*[^=\s])\s*=/.exec(rest)
   const word = equals?.[1]?.toLowerCase() ?? 'txt'
   if (equals !== null) rest = rest.slice(equals[0].length)
   if (!isRecordType(word)) return { error: 'unsupported DNS record type' }
@@ -98,7 +113,7 @@ export function parseDnsQuery(text: Text, context: Context): Query | { readonly 
     word === 'ptr' && parseIp(rest.trim()) !== undefined
       ? [rest.trim()]
       : context.ports.splitList(rest).map(textOf).slice(0, mostNames)
-  return { separator, fields, defer, dnssec, type: word, names }
+  return { separator, fields, defer, dnssec, retransSeconds, retry, type: word, names }
 }
 
 function showRecord(record: DnsRecord, query: Query): string | undefined {
@@ -155,7 +170,12 @@ interface Answer {
 
 async function askOne(name: string, type: DnsType, query: Query, context: Context): Promise<Answer> {
   for (const one of chain(name, query.type)) {
-    const answer = await context.ports.dns(one, type, { dnssec: query.dnssec !== 'never' })
+    const { retransSeconds, retry } = query
+    const answer = await context.ports.dns(one, type, {
+      dnssec: query.dnssec !== 'never',
+      retransSeconds,
+      retry,
+    })
     const unproven = query.dnssec === 'strict' && !answer.authenticated && answer.status === 'found'
     if (answer.status === 'again' || unproven) return { values: [], deferred: true, authenticated: false }
     const values = answer.records.flatMap((record) => {
@@ -189,7 +209,8 @@ export const dnsdb: QueryType = {
       }
     }
     if (values.length > 0) {
-      context.variables.set('lookup_dnssec_authenticated', authenticated ? 'yes' : 'no')
+      const proven = query.dnssec === 'never' ? '' : authenticated ? 'yes' : 'no'
+      context.variables.set('lookup_dnssec_authenticated', proven)
       return { is: 'found', data: taint(values.join(query.separator), 'lookup dnsdb') }
     }
     return deferred ? { is: 'defer', message: 'DNS lookup deferred' } : { is: 'none' }

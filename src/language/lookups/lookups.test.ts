@@ -256,6 +256,18 @@ const queries: readonly (readonly [string, string])[] = [
   ['csa=one.example', 'Y one.example'],
   ['retry_2,retrans_1s,dnssec_never,a=one.example', '192.0.2.1\n192.0.2.2'],
   ['mx=one.example', '10 mx.one.example'],
+  [
+    'retrans_x,a=one.example',
+    'defer: lookup of "retrans_x,a=one.example" gave DEFER: unsupported dnsdb timeout value',
+  ],
+  [
+    'retry_x,a=one.example',
+    'defer: lookup of "retry_x,a=one.example" gave DEFER: unsupported dnsdb retry count',
+  ],
+  [
+    'tries_2,a=one.example',
+    'defer: lookup of "tries_2,a=one.example" gave DEFER: unsupported DNS record type',
+  ],
   ['mxh=one.example', 'mx.one.example'],
   ['>:,, mx=one.example', '10,mx.one.example'],
   ['one.example', 'v=spf1 \nother'],
@@ -283,6 +295,24 @@ const queries: readonly (readonly [string, string])[] = [
 for (const [query, gives] of queries) {
   test(`dnsdb: ${query}`, async () => assert.equal(await look(`\${lookup dnsdb{${query}}}`, dns), gives))
 }
+
+test('dnsdb: retrans and retry reach the resolver, within bounds', async () => {
+  const asked: unknown[] = []
+  const answer: DnsAnswer = { status: 'nxdomain', records: [], authenticated: false, canonicalName: '' }
+  const ports: BenchOptions['ports'] = {
+    dns(_name, _type, ask) {
+      asked.push(ask)
+      return Promise.resolve(answer)
+    },
+  }
+  for (const modifiers of ['retrans_3s,retry_2,', 'retrans_9h, retry_99, dnssec_never,', ''])
+    await look(`\${lookup dnsdb{${modifiers}a=x.example}}`, { ports })
+  assert.deepEqual(asked, [
+    { dnssec: true, retransSeconds: 3, retry: 2 },
+    { dnssec: false, retransSeconds: 60, retry: 10 },
+    { dnssec: true, retransSeconds: undefined, retry: undefined },
+  ])
+})
 
 test('the parts of a key from outside are from outside', async () => {
   for (const lookup of ['partial-lsearch', 'lsearch*', 'lsearch*@']) {

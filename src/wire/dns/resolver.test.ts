@@ -257,3 +257,20 @@ for (const [says, name, options, expected] of hosts) {
     assert.equal(found.is === 'found' ? found.addresses.join(' ') : found.is, expected)
   })
 }
+
+test('one question has a patience of its own, and its failure is not that of others', async () => {
+  const questions: string[] = []
+  const silent = createResolver({
+    servers: [{ address: '192.0.2.53', port: 53 }],
+    udp(query, _server, timeoutMs) {
+      questions.push(`${query.name} ${timeoutMs}`)
+      return Promise.resolve('timeout')
+    },
+  })
+  assert.equal((await silent.dns('x.test', 'A', { retransSeconds: 2, retry: 1 })).status, 'again')
+  assert.deepEqual(questions.splice(0), ['x.test 2000'])
+  assert.equal((await silent.dns('x.test', 'A', { retransSeconds: 1, retry: 3 })).status, 'again')
+  assert.deepEqual(questions.splice(0), ['x.test 1000', 'x.test 2000', 'x.test 4000'])
+  await silent.dns('x.test', 'A')
+  assert.ok(questions.length > 0)
+})

@@ -6,7 +6,7 @@
 import { randomInt } from 'node:crypto'
 import type { Awaitable } from '../../base/outcome.ts'
 import type { Expandable } from '../../base/expandable.ts'
-import type { Context, DnsAnswer, DnsType, HostAddresses, Ports } from '../../ports.ts'
+import type { Context, DnsAnswer, DnsAsk, DnsType, HostAddresses, Ports } from '../../ports.ts'
 import { compileRegex } from '../../base/regex.ts'
 import { createCache } from './cache.ts'
 import { exchangeTcp, exchangeUdp, type Exchange } from './exchange.ts'
@@ -95,18 +95,19 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
   const listMatches = async (list: Expandable | undefined, domain: string): Promise<boolean> =>
     list !== undefined && options.matches !== undefined && (await options.matches(list, domain))
 
-  async function dns(
-    name: string,
-    type: DnsType,
-    ask: { readonly dnssec?: boolean } = {},
-  ): Promise<DnsAnswer> {
+  async function dns(name: string, type: DnsType, ask: DnsAsk = {}): Promise<DnsAnswer> {
     if (!mayAsk(name)) return nothing('nxdomain', name)
     const dnssec = ask.dnssec === true || settings.dns_dnssec_ok === 1
     const key = `${type} ${dnssec ? 'D' : '-'} ${name.toLowerCase()}`
-    const known = cache.get(key) ?? pending.get(key)
+    const patient = ask.retransSeconds === undefined && ask.retry === undefined
+    // Who asked with less patience must not decide for the others.
+    const waitKey = patient ? key : `${key} ${ask.retransSeconds} ${ask.retry}`
+    const known = cache.get(key) ?? cache.get(waitKey) ?? pending.get(waitKey)
     if (known !== undefined) return known
-    const asking = resolve(name, type, dnssec, key).finally(() => pending.delete(key))
-    pending.set(key, asking)
+    const asking = resolve(name, type, { ...ask, dnssec }, key, waitKey).finally(() =>
+      pending.delete(waitKey),
+    )
+    pending.set(waitKey, asking)
     return asking
   }
 
@@ -114,7 +115,13 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
     return fitsTheWire(name) && namesPattern(name)
   }
 
-  async function resolve(name: string, type: DnsType, dnssec: boolean, key: string): Promise<DnsAnswer> {
+  async function resolve(
+    name: string,
+    type: DnsType,
+    how: DnsAsk,
+    key: string,
+    waitKey: string,
+  ): Promise<DnsAnswer> {
     const chain: Chain = {
       asked: type,
       name,
@@ -123,19 +130,19 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
       ttl: longestTtl,
     }
     for (let step = 0; step < longestChain; step++) {
-      const reply = await ask(chain.name, type, dnssec)
-      if (reply === undefined) return again(name, key)
+      const reply = await ask(chain.name, type, how)
+      if (reply === undefined) return again(name, waitKey)
       const trusted =
         reply.authenticData || (reply.authoritative && (await listMatches(settings.dns_trust_aa, name)))
       const found = answerFrom(reply, chain, trusted)
-      if (found.is === 'loop') return again(name, key)
+      if (found.is === 'loop') return again(name, waitKey)
       if (found.is === 'follow') continue
       const least = found.answer.status === 'found' ? 0 : negativeTtlDefault
       const most = found.answer.status === 'found' ? longestTtl : longestNegativeTtl
       cache.put(key, found.answer, Math.min(found.ttl ?? least, most))
       return found.answer
     }
-    return again(name, key)
+    return again(name, waitKey)
   }
 
   /** Names whose failure is to be taken for absence: Exim manual, "dns_again_means_nonexist". */
@@ -148,17 +155,20 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
   }
 
   /** Undefined: no server gave an answer that can be used. */
-  async function ask(name: string, type: DnsType, dnssecOk: boolean): Promise<Reply | undefined> {
+  async function ask(name: string, type: DnsType, how: DnsAsk): Promise<Reply | undefined> {
     if (!(await gate.enter())) return undefined
     try {
-      return await askServers({ name, type, dnssecOk, edns: settings.dns_use_edns0 !== 0 })
+      const question = { name, type, dnssecOk: how.dnssec === true, edns: settings.dns_use_edns0 !== 0 }
+      return await askServers(question, how)
     } finally {
       gate.leave()
     }
   }
 
-  async function askServers(question: Omit<Query, 'id'>): Promise<Reply | undefined> {
-    const { servers, attempts, timeoutSeconds } = serversNow()
+  async function askServers(question: Omit<Query, 'id'>, how: DnsAsk): Promise<Reply | undefined> {
+    const { servers, ...usual } = serversNow()
+    const attempts = how.retry ?? usual.attempts
+    const timeoutSeconds = how.retransSeconds ?? usual.timeoutSeconds
     let edns = question.edns
     for (let round = 0; round < attempts; round++) {
       // As the C library does: twice as long each round, shared among the servers.
