@@ -166,7 +166,7 @@ before(async () => {
   tlsServer = await start(
     `tls_certificate = ${at('mail.chain')}\ntls_privatekey = ${at('mail.key')}\n${accepts}`,
   )
-  bare = await start(accepts)
+  bare = await start(`tls_advertise_hosts =\n${accepts}`)
   front = await start(
     `acl_smtp_rcpt = accept
 begin routers

@@ -505,7 +505,7 @@ test('O12: $tls_in_ocsp and $tls_out_ocsp, 0 to 4; who only requests a proof sen
 test('O7: a host in hosts_require_ocsp gets nothing in clear, and the next host is tried', {
   skip,
 }, async () => {
-  const bare = await start(accepts, 'ocsp-bare')
+  const bare = await start(`tls_advertise_hosts =\n${accepts}`, 'ocsp-bare')
   const good = await start(
     `${certificate('mail.example')}tls_ocsp_file = ${at('mail.der')}\n${accepts}`,
     'ocsp-next',
