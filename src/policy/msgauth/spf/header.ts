@@ -1,5 +1,6 @@
 /** Words about a result: the comment, and the Received-SPF: header. Source: RFC 7208 section 9.1. */
 import { unreachable } from '../../../base/outcome.ts'
+import { asciiDomain } from './names.ts'
 import type { SpfResult } from './result.ts'
 
 export interface Told {
@@ -52,8 +53,8 @@ export function receivedHeader(told: Told): string {
   const { result } = told
   const pairs: [key: string, value: string][] = [
     ['client-ip', told.ip],
-    ['envelope-from', told.sender],
-    ['helo', told.helo],
+    ['envelope-from', asciiAddress(told.sender)],
+    ['helo', asciiDomain(told.helo)],
     ['receiver', told.receiver],
     ['identity', told.identity === 'mfrom' ? 'mailfrom' : 'helo'],
   ]
@@ -62,6 +63,12 @@ export function receivedHeader(told: Told): string {
   const comment = headerComment(told).replaceAll(/[()\\]/g, (character) => `\\${character}`)
   const list = pairs.map(([key, value]) => `${key}=${valueOf(value)}`).join('; ')
   return `Received-SPF: ${result.result} (${comment}) ${list};`
+}
+
+/** A reader of the header can ask for the domain again: RFC 8616 section 4. */
+function asciiAddress(address: string): string {
+  const domain = address.lastIndexOf('@') + 1
+  return address.slice(0, domain) + asciiDomain(address.slice(domain))
 }
 
 /** dot-atom / quoted-string. */

@@ -287,3 +287,16 @@ test('the header is one line of lawful length with quoted values, whatever stran
   assert.match(header, /problem="a \\"quote\\" \\\\ and\?\?X-Evil: line";$/)
   assert.ok(header.length < 1200 && /^[\x20-\x7e]+$/.test(header + headerComment(told)))
 })
+
+test('the header names an internationalized domain as it was asked for', () => {
+  const header = receivedHeader({
+    result: { result: 'pass', mechanism: 'all' },
+    identity: 'mfrom',
+    domain: 'xn--bcher-kva.test',
+    sender: encodeUtf8('a@b\u00fccher.test'),
+    helo: encodeUtf8('mail.b\u00fccher.test'),
+    ip: '192.0.2.1',
+    receiver: 'mx.test',
+  })
+  assert.match(header, / envelope-from="a@xn--bcher-kva\.test"; helo=mail\.xn--bcher-kva\.test;/)
+})
