@@ -42,6 +42,8 @@ acl_smtp_rcpt = acl_\${lc:$sender_helo_name}
 acl_smtp_data = acl_data
 begin acl
 ${texts.join('')}
+acl_told:
+  accept logwrite = told $event_name of $local_part@$domain at $transport_name: $event_data
 acl_data:
   accept condition = \${if def:h_from:{no}{yes}}
   require verify = header_sender/callout=10s,mailfrom=check@test.example
@@ -68,6 +70,7 @@ out:
   driver = smtp
   port = ${port}
   allow_localhost
+  event_action = \${if eq{$event_name}{msg:delivery}{\${acl{acl_told}}}}
 nowhere:
   driver = smtp
   port = 1
@@ -380,9 +383,11 @@ void test('cut-through: the message is handed on before the client is answered, 
   assert.match(got?.data ?? '', /^Received: [^]*\r\nSubject: x\r\n\r\nhello\r\n\.dot\r\n$/)
   assert.equal(got?.rcpts.length, 2)
   await server.logged(
-    /(\S+) >> good@s\.far\.example F=<a@b\.example> R=far T=out S=\d+ H=127\.0\.0\.1 \[127\.0\.0\.1\]:\d+ I=\S+ C="250 taken id=xyz" QT=\ds DT=\ds\n\S+ \S+ \1 >> good2@[^\n]*\n\S+ \S+ \1 <= a@b\.example [^\n]*\n\S+ \S+ \1 Completed\n/,
+    /(\S+) >> good@s\.far\.example F=<a@b\.example> R=far T=out S=\d+ H=127\.0\.0\.1 \[127\.0\.0\.1\]:\d+ I=\S+ C="250 taken id=xyz" QT=\ds DT=\ds\n\S+ \S+ \1 >> good2@[^\n]*\n(?:\S+ \S+ \1 told [^\n]*\n)*\S+ \S+ \1 <= a@b\.example [^\n]*\n\S+ \S+ \1 Completed\n/,
   )
   assert.equal(server.command('-bpc').stdout.trim(), '0')
+  await server.logged(/ told msg:delivery of good@s\.far\.example at out: 250 taken id=xyz\n/)
+  await server.logged(/ told msg:delivery of good2@s\.far\.example at out: 250 taken id=xyz\n/)
   client.end()
 })
 

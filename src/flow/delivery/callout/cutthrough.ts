@@ -3,7 +3,7 @@
  * over that connection before the client has its answer. Source: Exim manual, `control = cutthrough_delivery`.
  */
 import { deliveredLine } from '../../../mail/delivery-lines.ts'
-import type { ByteString } from '../../../base/text.ts'
+import { taint, type ByteString } from '../../../base/text.ts'
 import type { CalloutOptions } from '../../../policy/acl/verify/callout-options.ts'
 import type { Context } from '../../../ports.ts'
 import type { Callout, CalloutTarget } from '../../callout-types.ts'
@@ -197,7 +197,18 @@ function concluded(
     return { address: target.address, fields: line.slice(`>> ${target.address}`.length) }
   })
   const code = /^\d{3}/.exec(reply)?.[0]
-  if (delivered) return { is: 'accepted', code: 250, reply, recipients }
+  if (delivered) {
+    tellDelivered(held, reply, context)
+    return { is: 'accepted', code: 250, reply, recipients }
+  }
   const permanent = result.permanent && code !== undefined
   return { is: permanent ? 'refused' : 'deferred', code: Number(code ?? message4xx), reply, recipients }
+}
+
+/** It has happened: what the actions say changes nothing, and the client does not wait for them. */
+function tellDelivered(held: Held, reply: ByteString, context: Context): void {
+  for (const target of held.targets as readonly RoutedAddress[]) {
+    const within = addressContext(context, target, held.place)
+    void context.ports.raise('msg:delivery', taint(reply, '$event_data'), within)
+  }
 }
