@@ -12,6 +12,8 @@ export const installed = {
   drop: '/var/spool/postern-drop',
   logs: '/var/log/postern',
   state: '/var/lib/postern',
+  /** The daemon's, or systemd's: pid file and sockets. */
+  running: '/run/postern',
   manifest: '/var/lib/postern/installed.json',
   unit: '/etc/systemd/system/postern.service',
   unitName: 'postern.service',

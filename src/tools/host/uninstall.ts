@@ -18,7 +18,16 @@ export function planUninstall(host: HostDoor, made: readonly Made[], purge: bool
   const some = !purge && made.some((each) => stays(host, each))
   const kept = purge ? [] : made.filter((each) => stays(host, each) || (some && isState(each)))
   const going = made.filter((each) => !kept.includes(each))
-  return { steps: [...going].reverse().flatMap((each) => takeBack(host, each)), kept }
+  const steps = [...going].reverse().flatMap((each) => takeBack(host, each))
+  return { steps: [...steps, ...runningFolder(host)], kept }
+}
+
+/** A daemon that systemd did not start made it itself; no installation has written it down. */
+function runningFolder(host: HostDoor): Step[] {
+  const { running: path } = installed
+  return host.live && host.kind(path) === 'folder'
+    ? [{ what: `remove the folder ${path}`, run: () => host.removeTree(path) }]
+    : []
 }
 
 function stays(host: HostDoor, made: Made): boolean {

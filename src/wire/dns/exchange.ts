@@ -31,8 +31,10 @@ export const exchangeUdp: Exchange = (query, server, timeoutMs) =>
       const reply = decodeReply(bytes, query)
       if (reply !== undefined) finish(reply)
     })
-    socket.connect(server.port, server.address, () => {
-      if (!done) socket.send(encodeQuery(query))
+    // Node calls it with the error too, as when there is no route (a host without network): then nothing can be sent.
+    socket.connect(server.port, server.address, (error?: unknown) => {
+      if (error !== undefined && error !== null) finish('unreachable')
+      else if (!done) socket.send(encodeQuery(query))
     })
   })
 
