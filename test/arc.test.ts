@@ -174,3 +174,10 @@ test('ARC: without our own Authentication-Results: nothing is sealed, and the lo
   assert.doesNotMatch(message.data, /ARC-Seal/)
   await server.logged(/ARC: message not sealed: no Authentication-Results: of one\.test/)
 })
+
+test('ARC: _HAVE_ARC is defined, and -bV names it as Exim does', () => {
+  const file = join(folder.path, 'have.conf')
+  writeFileSync(file, '.ifdef _HAVE_ARC\nprimary_hostname = has.arc.test\n.endif\n')
+  assert.match(server.command('-C', file, '-bP', 'primary_hostname').stdout, /has\.arc\.test/)
+  assert.match(server.command('-C', file, '-bV').stdout, /Support for: .*\bExperimental_ARC\b/)
+})

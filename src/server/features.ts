@@ -39,6 +39,8 @@ export const features: readonly FeatureRow[] = [
   { shown: 'Queue_Ramp', have: ['QUEUE_RAMP'] },
   { shown: 'SPF', have: ['SPF'], shown2014: 'Experimental_SPF', since: '0.1' },
   { shown: 'SRS', have: ['SRS'], since: '0.1' },
+  // Exim has it under this name still.
+  { shown: 'Experimental_ARC', have: ['ARC'], since: '0.1' },
   { shown2014: 'Experimental_Redis', since: '0.1' },
 ]
 
