@@ -25,6 +25,13 @@ const cases: readonly Case[] = [
     help: 'did you mean "+local"?',
   },
   {
+    says: 'a lookup that cannot work here',
+    lists: [['domain', 'local', 'a : partial-dbm;/etc/domains']],
+    message: 'lookup type "dbm" is not available',
+    help: 'build a cdb file from the source file: postern dbmbuild SOURCE FILE.cdb, and write cdb',
+  },
+  { says: 'a lookup that works', lists: [['domain', 'local', 'a : partial-cdb;/etc/domains']] },
+  {
     says: 'one of another kind',
     lists: [
       ['host', 'local', '+relay'],

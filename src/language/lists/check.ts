@@ -7,6 +7,7 @@ import type { Configuration, ListKind, NamedList } from '../config/configuration
 import { mainOptions } from '../config/options/main.ts'
 import { routerOptions } from '../config/options/router.ts'
 import type { OptionTable, OptionType } from '../config/options/table.ts'
+import { lookupTypes } from '../lookups/parse-type.ts'
 import { splitList } from './split.ts'
 
 const kinds: readonly ListKind[] = ['domain', 'host', 'address', 'localpart']
@@ -63,7 +64,28 @@ export function checkList(
   report: Report,
 ): void {
   checkNames(kind, list, configuration, report)
+  checkLookups(list, report)
   if (kind === 'host') checkMasks(list, report)
+}
+
+const lookupWord =
+  /(?:^|[\s:;,!@])(?:net\d*-|partial\d*(?:\([^)]*\)-?|-))*([a-z]\w+)(?:\*@?)?(?:,[^;:\s]*)?;/g
+
+/** A lookup that cannot work here would defer all mail that comes to it. */
+function checkLookups(list: Expandable, report: Report): void {
+  for (const match of list.text.matchAll(lookupWord)) {
+    const name = match[1] ?? ''
+    const known = Object.hasOwn(lookupTypes, name) ? lookupTypes[name] : undefined
+    if (known === undefined || known.works === true) continue
+    const start = match.index + match[0].indexOf(name)
+    report({
+      code: 'list-lookup',
+      severity: 'error',
+      message: `lookup type "${name}" is not available`,
+      at: list.span(start, start + name.length),
+      help: known.help,
+    })
+  }
 }
 
 /** An address with a mask that cannot be never matches anything. */

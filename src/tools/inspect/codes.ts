@@ -202,6 +202,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   ),
   'item-unknown': row('A name after ${ is no item of expansions.', 'The expansion fails when it is used.'),
   'line-unrecognized': row('A line is neither a setting nor a macro.', 'Exim refuses to start.'),
+  'list-lookup': row(
+    'A list asks a lookup type that cannot work here.',
+    'Mail that comes to the item is deferred. For dbm build a cdb file with postern dbmbuild.',
+  ),
   'list-loop': row('A named list contains itself.', 'Exim cannot match anything against it.'),
   'list-mask': row(
     'An address with a mask that cannot be.',

@@ -22,7 +22,12 @@ const match = stringCondition({
     if (isFailure(regex)) return regex
     const found = regex.match(textOf(subject ?? ''))
     if (found === undefined) return false
-    if ('error' in found) return failure(found.error)
+    if ('error' in found) {
+      // A text from outside that makes a pattern run away does not match, and the administrator is told.
+      const said = `regular expression ${textOf(pattern ?? '')}: ${found.error}`
+      environment.context.ports.log.panic(undefined, said)
+      return false
+    }
     environment.captures = capturesOf(subject ?? '', found)
     return true
   },
