@@ -15,6 +15,7 @@ export interface FeatureRow {
 }
 
 export const features: readonly FeatureRow[] = [
+  { shown: 'crypteq', have: ['CRYPTEQ'], since: '0.1' },
   { shown: 'iconv()', have: ['ICONV'], since: '0.1' },
   { shown: 'IPv6', have: ['IPV6'], since: '0.1' },
   { shown: 'OpenSSL', have: ['TLS', 'OPENSSL'], since: '0.1' },
@@ -25,7 +26,7 @@ export const features: readonly FeatureRow[] = [
   { shown: 'DKIM', have: ['DKIM'], since: '0.1' },
   { shown: 'DMARC', have: ['DMARC'], shown2014: 'Experimental_DMARC', since: '0.1' },
   { shown: 'DNSSEC', have: ['DNSSEC'], since: '0.1' },
-  { shown: 'Event', have: ['EVENT'], shown2014: 'Experimental_TPDA' },
+  { shown: 'Event', have: ['EVENT'], shown2014: 'Experimental_TPDA', since: '0.1' },
   { shown: 'I18N', have: ['I18N'], since: '0.1' },
   {
     shown: 'OCSP',
@@ -37,8 +38,10 @@ export const features: readonly FeatureRow[] = [
   { shown: 'PRDR', have: ['PRDR'], since: '0.1' },
   { shown: 'PROXY', have: ['PROXY'], shown2014: 'Experimental_Proxy', since: '0.1' },
   { shown: 'Queue_Ramp', have: ['QUEUE_RAMP'] },
+  { shown: 'SOCKS', have: ['SOCKS'], since: '0.1' },
   { shown: 'SPF', have: ['SPF'], shown2014: 'Experimental_SPF', since: '0.1' },
-  { shown: 'SRS', have: ['SRS'], since: '0.1' },
+  { shown: 'SRS', have: ['SRS', 'NATIVE_SRS'], since: '0.1' },
+  { have: ['DSN_INFO', 'ESMTP_LIMITS', 'WELLKNOWN', 'XCLIENT'], since: '0.1' },
   // Exim has it under this name still.
   { shown: 'Experimental_ARC', have: ['ARC'], since: '0.1' },
   { shown2014: 'Experimental_Redis', since: '0.1' },
