@@ -5,8 +5,8 @@
 // Nothing is parsed: the compiler writes imports and exports in one form each, one to a line, and a line that is in
 // another form stops this step.
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { dirname, join, resolve, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { bundlePaths, compileBundle } from './bundled.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -78,7 +78,7 @@ function wrapped(file) {
     .replace(/\bimport\('([^']+)'\)/g, (_, name) =>
       name.startsWith('.') ? `$soon(() => ${loaded(name, file)})` : `$soon(() => $imported('${name}'))`,
     )
-    .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(file).href))
+    .replaceAll('import.meta.url', `($folder + ${JSON.stringify(relative(join(root, 'dist'), file))})`)
     .replace(/^\/\/# sourceMappingURL=.*$/gm, '')
   const left = /^(?:import |export |.*(?:import\.meta|(?<![\w.])import\()).*$/m.exec(text)
   if (left !== null) throw new Error(`${file}: cannot be bundled: ${left[0]}`)
@@ -91,7 +91,7 @@ function bundle() {
   const functions = []
   // The list grows while it is worked through.
   for (let at = 0; at < files.length; at++) functions.push(wrapped(files[at]))
-  return `(function ($outside, $default, $imported) { const $loaded = [];
+  return `(function ($outside, $default, $imported, $folder) { const $loaded = [];
 function $load(number) {
   if ($loaded[number] === undefined) $modules[number]($loaded[number] = {});
   return $loaded[number];

@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import vm from 'node:vm'
 
@@ -35,7 +35,13 @@ export function compileBundle(path, code, cachedData) {
     const exported = require(name)
     return isModule(exported) ? exported : Object.create(exported, { default: { value: exported } })
   }
-  const { main } = script.runInThisContext()(require, byDefault, imported)
+  const { main } = script.runInThisContext()(
+    require,
+    byDefault,
+    imported,
+    // Where it runs, not where it was built: a package is built elsewhere.
+    new URL('.', pathToFileURL(path)).href,
+  )
   return { main, script }
 }
 
