@@ -173,7 +173,8 @@ test('SIGUSR1 is answered in the process log, and opens no debugger', async () =
   process.kill(parent(), 'SIGUSR1')
   const text = await until(() => {
     try {
-      return readFileSync(join(folder.path, 'process.info'), 'utf8')
+      const line = readFileSync(join(folder.path, 'process.info'), 'utf8')
+      return line.endsWith('\n') ? line : undefined
     } catch {
       return undefined
     }

@@ -270,7 +270,10 @@ class Parser {
       )
     if (match === null) {
       if (/^(?:R|[+-]?\d|&|P>)/.test(rest)) {
-        throw new SyntaxFault('recursion into groups is not supported', this.at)
+        throw new SyntaxFault(
+          'recursion into groups is not supported; write the group out again, as deep as it is needed',
+          this.at,
+        )
       }
       throw new SyntaxFault('unrecognized character after (? or (?-', this.at)
     }
@@ -329,7 +332,10 @@ class Parser {
       this.at += group[0].length
       const name = group[2] ?? group[3] ?? group[4]
       if (name === 'R' || name === 'DEFINE')
-        throw new SyntaxFault('recursion into groups is not supported', open)
+        throw new SyntaxFault(
+          'recursion into groups is not supported; write the group out again, as deep as it is needed',
+          open,
+        )
       const number = name === undefined ? Number(group[1]) : (this.names.get(name) ?? 0)
       if (number === 0) throw new SyntaxFault('reference to non-existent subpattern', open)
       this.references.push({ index: number, at: open })

@@ -74,7 +74,11 @@ const errors: readonly { pattern: string; error: string; at: number }[] = [
   { pattern: '*a', error: 'quantifier does not follow a repeatable item', at: 0 },
   { pattern: '[z-a]', error: 'range out of order in character class', at: 3 },
   { pattern: '\\', error: '\\ at end of pattern', at: 1 },
-  { pattern: '(?R)', error: 'recursion into groups is not supported', at: 2 },
+  {
+    pattern: '(?R)',
+    error: 'recursion into groups is not supported; write the group out again, as deep as it is needed',
+    at: 2,
+  },
   { pattern: '(?<=a+)b', error: 'lookbehind assertion is not fixed length', at: 0 },
   { pattern: '(a)\\2', error: 'reference to non-existent subpattern', at: 4 },
   { pattern: 'a**', error: 'quantifier does not follow a repeatable item', at: 2 },
