@@ -212,6 +212,7 @@ test('what waits for its consumer is bounded, and what did not fit is counted', 
     const server = await it.start(file, 'event_stream_size = 1K')
     for (let i = 0; i < 8; i++) await it.send(server, `u${i}@fail.test`)
     await server.logged(/event_stream: an event cannot be kept \(no room: event_stream_size\)/)
+    await server.logged(/event_stream: the consumer is away, events are kept/)
     const folder = join(server.folder, 'spool', 'events')
     const bytes = readdirSync(folder)
       .filter((name) => /^\d/.test(name))
