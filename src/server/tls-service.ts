@@ -2,12 +2,13 @@
  * TLS of incoming connections: from the `tls_...` options, expanded for each connection, to a started session.
  * Source: Exim manual, "Encrypted SMTP connections using TLS/SSL".
  */
+import { noTlsFacts } from '../wire/tls/facts.ts'
 import type { Duplex } from 'node:stream'
 import { taint } from '../base/text.ts'
 import type { Expandable } from '../base/expandable.ts'
 import type { StartTlsService } from '../flow/receive/services.ts'
 import { hostAndIdent } from '../mail/log-lines.ts'
-import type { ConnectionFacts, Context, TlsFacts } from '../ports.ts'
+import type { ConnectionFacts, Context } from '../ports.ts'
 import { acceptTls, type ServerChoice } from '../wire/tls/accept.ts'
 import type { ClientHello } from '../wire/tls/client-hello.ts'
 import type { TlsContexts } from '../wire/tls/contexts.ts'
@@ -20,19 +21,6 @@ import { chooseStaple, proofFiles } from './tls-staple.ts'
 
 /** Exim gives a TLS handshake as long as a command. */
 const handshakeMs = 60_000
-
-const noFacts: TlsFacts = {
-  cipher: '',
-  cipherStd: '',
-  version: '',
-  bits: 0,
-  certificateVerified: false,
-  peerDn: '',
-  sni: '',
-  ocsp: 0,
-  resumed: false,
-  onConnect: false,
-}
 
 /** STARTTLS, for all connections: `plain` says what a dialogue runs over until then. */
 export function startTlsService(room: TlsRoom, plain: (io: StreamIo) => Duplex | undefined): StartTlsService {
@@ -144,7 +132,7 @@ async function contextFor(room: TlsRoom, context: Context, hello: ClientHello | 
   const { connection, settings } = context
   const byName = /tls_(in_)?sni/.test(settings.tls_certificate?.text ?? '')
   if (byName && connection !== undefined && hello !== undefined && hello.serverName !== '') {
-    const named = { ...connection, tls: { ...noFacts, sni: hello.serverName } }
+    const named = { ...connection, tls: { ...noTlsFacts, sni: hello.serverName } }
     const made = await contextOf(room, { ...context, connection: named }, hello.serverName)
     if (made.is === 'ready') return made
     context.ports.log.main(

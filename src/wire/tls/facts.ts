@@ -2,6 +2,20 @@
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../../ports.ts'
 
+/** Before there is any TLS. */
+export const noTlsFacts: TlsFacts = {
+  cipher: '',
+  cipherStd: '',
+  version: '',
+  bits: 0,
+  certificateVerified: false,
+  peerDn: '',
+  sni: '',
+  ocsp: 0,
+  resumed: false,
+  onConnect: false,
+}
+
 export interface KnownOfHandshake {
   readonly verified: boolean
   readonly sni: string

@@ -2,6 +2,7 @@
  * Runs a command with the message on its standard input; output and time are bounded.
  * Source: Exim manual, "The pipe transport".
  */
+import { drained } from './drained.ts'
 import { spawn } from 'node:child_process'
 import { constants as fileModes } from 'node:fs'
 import { access } from 'node:fs/promises'
@@ -172,15 +173,7 @@ async function feed(
     size += piece.length
     if (stdin.destroyed === true) continue
     if (!stdin.write(piece)) {
-      await new Promise<void>((resolve) => {
-        const go = (): void => {
-          stdin.off('drain', go)
-          stdin.off('close', go)
-          resolve()
-        }
-        stdin.on('drain', go)
-        stdin.on('close', go)
-      })
+      await drained(stdin)
     }
   }
   if (stdin.destroyed !== true) stdin.end()

@@ -2,6 +2,7 @@
  * `transport_filter`: the message on its way to where it is written goes through a command.
  * Source: Exim manual, "Generic options for transports", transport_filter.
  */
+import { drained } from './drained.ts'
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import type { ByteString } from '../../../base/text.ts'
@@ -165,15 +166,7 @@ async function feed(
     for await (const piece of message) {
       if (stdin.destroyed) continue
       if (stdin.write(piece)) continue
-      await new Promise<void>((resolve) => {
-        const go = (): void => {
-          stdin.off('drain', go)
-          stdin.off('close', go)
-          resolve()
-        }
-        stdin.on('drain', go)
-        stdin.on('close', go)
-      })
+      await drained(stdin)
     }
     stdin.end()
     return undefined

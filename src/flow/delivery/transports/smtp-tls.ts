@@ -2,6 +2,7 @@
  * TLS of outgoing connections: what the options, DANE and MTA-STS ask for at one host, and the step from the plain
  * connection to the encrypted one. Source: Exim manual, "Configuring an Exim client to use TLS"; RFC 3207.
  */
+import { noTlsFacts } from '../../../wire/tls/facts.ts'
 import { createHash } from 'node:crypto'
 import { Failure } from '../../../base/outcome.ts'
 import { type ByteString, isTainted, taint, textOf } from '../../../base/text.ts'
@@ -113,19 +114,6 @@ export async function tlsWish(
   }
 }
 
-const noFacts: TlsFacts = {
-  cipher: '',
-  cipherStd: '',
-  version: '',
-  bits: 0,
-  certificateVerified: false,
-  peerDn: '',
-  sni: '',
-  ocsp: 0,
-  resumed: false,
-  onConnect: false,
-}
-
 /** `$host`, `$host_address`, and what is known of DANE before there is a connection. */
 function withHost(context: Context, place: Place, dane: DaneState): Context {
   const tlsaUsage = dane.is === 'records' ? dane.usage : 0
@@ -136,7 +124,7 @@ function withHost(context: Context, place: Place, dane: DaneState): Context {
     host: place.name,
     hostAddress: place.address,
     hostPort: place.port,
-    tls: { ...noFacts, tlsaUsage },
+    tls: { ...noTlsFacts, tlsaUsage },
   }
   return { ...context, delivery }
 }

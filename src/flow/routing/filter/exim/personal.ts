@@ -3,18 +3,8 @@ import { type ByteString, textOf } from '../../../../base/text.ts'
 import { parseAddressList, splitAddress } from '../../../../mail/address.ts'
 import { headerBody, headerHasName, headerName } from '../../../../mail/header.ts'
 import type { AddressFacts, Context, MessageFacts } from '../../../../ports.ts'
+import { listHeaders } from '../list-headers.ts'
 import type { FilterWorld } from '../result.ts'
-
-/** Headers that only lists write. */
-const listHeaders = new Set([
-  'list-id',
-  'list-help',
-  'list-subscribe',
-  'list-unsubscribe',
-  'list-post',
-  'list-owner',
-  'list-archive',
-])
 
 const robots = new Set(['server', 'daemon', 'root', 'listserv', 'majordomo'])
 

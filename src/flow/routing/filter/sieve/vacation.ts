@@ -1,4 +1,5 @@
 /** The action `vacation`: answers each sender once in some days. Source: RFC 5230. */
+import { listHeaders } from '../list-headers.ts'
 import { createHash } from 'node:crypto'
 import type { ByteString } from '../../../../base/text.ts'
 import { parseAddress } from '../../../../mail/parse-address.ts'
@@ -78,16 +79,7 @@ function isMachine(sender: ByteString): boolean {
 }
 
 function isAutomatic({ context }: SieveScript): boolean {
-  const lists = [
-    'list-id',
-    'list-help',
-    'list-subscribe',
-    'list-unsubscribe',
-    'list-post',
-    'list-owner',
-    'list-archive',
-  ]
-  if (lists.some((name) => headerValues(name, context).length > 0)) return true
+  if ([...listHeaders].some((name) => headerValues(name, context).length > 0)) return true
   if (headerValues('auto-submitted', context).some((value) => value.toLowerCase() !== 'no')) return true
   return headerValues('precedence', context).some((value) => /bulk|list|junk/i.test(value))
 }
