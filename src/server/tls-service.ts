@@ -2,7 +2,6 @@
  * TLS of incoming connections: from the `tls_...` options, expanded for each connection, to a started session.
  * Source: Exim manual, "Encrypted SMTP connections using TLS/SSL".
  */
-import { noTlsFacts } from '../wire/tls/facts.ts'
 import type { Duplex } from 'node:stream'
 import { taint } from '../base/text.ts'
 import type { Expandable } from '../base/expandable.ts'
@@ -12,7 +11,7 @@ import type { ConnectionFacts, Context } from '../ports.ts'
 import { acceptTls, type ServerChoice } from '../wire/tls/accept.ts'
 import type { ClientHello } from '../wire/tls/client-hello.ts'
 import type { TlsContexts } from '../wire/tls/contexts.ts'
-import { chainOf } from '../wire/tls/facts.ts'
+import { chainOf, noTlsFacts } from '../wire/tls/facts.ts'
 import type { Upgraded } from '../wire/tls/handshake.ts'
 import { StreamIo } from '../wire/stream-io.ts'
 import { certificateFiles, readTlsOptions } from './tls-options.ts'
