@@ -12,6 +12,7 @@ import { giveBackWhenQuiet } from './idle-memory.ts'
 import { describeAddresses, type ListenAddress, listenAddresses } from './listen-addresses.ts'
 import { MailService } from './mail-service.ts'
 import type { Metrics } from './metrics/index.ts'
+import type { Bind } from '../wire/listener.ts'
 import type { Channel } from './privileged/messages.ts'
 import { removePidFile, writePidFile } from './pid-file.ts'
 import type { ProcessState } from './process-state.ts'
@@ -43,7 +44,12 @@ export interface DaemonOptions {
   readonly takeDropped?: (message: DroppedMessage, server: Server) => Promise<DropVerdict>
   /** A worker behind a privileged parent: the parent tells of the start, obeys SIGHUP and says when to end or to retire. */
   readonly worker?:
-    | { readonly stop: AbortSignal; readonly retire: AbortSignal; readonly parent?: Channel }
+    | {
+        readonly stop: AbortSignal
+        readonly retire: AbortSignal
+        readonly parent?: Channel
+        readonly bind?: Bind
+      }
     | undefined
   /** Called once it listens, with the line of the main log. */
   onStarted?(addresses: readonly ListenAddress[], line: string): void
@@ -104,6 +110,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
     queueing: options.queueing,
     commandTimeoutMs: options.commandTimeoutMs,
     queueRuns: options.queueRuns,
+    bind: options.worker?.bind,
   })
   const trouble = await listenAtLast(service, wanted.addresses, server)
   if (trouble?.is === 'failed')
@@ -196,6 +203,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
       counters,
       sessions: () => service.sessions,
       channel: options.worker?.parent,
+      bind: options.worker?.bind,
     })
   }
 

@@ -12,7 +12,7 @@ import { runSession } from '../flow/receive/session.ts'
 import { hostAndIdent } from '../mail/log-lines.ts'
 import type { ConnectionFacts } from '../ports.ts'
 import { IdleWatch } from '../wire/idle-watch.ts'
-import { type Listener, type ListenResult, startListener } from '../wire/listener.ts'
+import { type Bind, type Listener, type ListenResult, startListener } from '../wire/listener.ts'
 import { StreamIo } from '../wire/stream-io.ts'
 import { type AcceptVerdict, decideAccept } from './accept-limits.ts'
 import { RandomIds } from './random-ids.ts'
@@ -36,6 +36,8 @@ export interface MailServiceOptions {
   readonly commandTimeoutMs?: number | undefined
   /** Queue runs: how often, and what each takes. */
   readonly queueRuns?: { readonly everySeconds: number | undefined; readonly request: RunRequest } | undefined
+  /** Left out: this process binds its sockets itself. */
+  readonly bind?: Bind | undefined
 }
 
 /** Sessions get so long to finish their message when the server stops, deliveries too. */
@@ -102,6 +104,7 @@ export class MailService {
       const { smtp_connect_backlog, smtp_accept_keepalive, tcp_nodelay } = this.#server.settings
       const result = await startListener({
         addresses: [at],
+        bind: this.#options.bind,
         backlog: Math.max(smtp_connect_backlog, 511),
         keepalive: smtp_accept_keepalive,
         noDelay: tcp_nodelay,

@@ -7,7 +7,13 @@ export interface ListenAddress {
   readonly port: number
 }
 
+/** A socket that another process bound for us, as Node hands it over. */
+export type BoundSocket = object
+/** Where bound sockets come from when not from this process. */
+export type Bind = (at: ListenAddress) => Promise<BoundSocket | Error>
+
 export interface ListenerOptions {
+  readonly bind?: Bind | undefined
   readonly addresses: readonly ListenAddress[]
   /** `smtp_connect_backlog`. */
   readonly backlog: number
@@ -31,8 +37,7 @@ export type ListenResult =
   | { readonly is: 'failed'; readonly at: ListenAddress; readonly code: string; readonly message: string }
 
 /**
- * Binds all addresses, or none: when one fails the others are given up again. Works in a cluster worker too,
- * where the handles come from the parent.
+ * Binds all addresses, or none: when one fails the others are given up again.
  */
 export async function startListener(options: ListenerOptions): Promise<ListenResult> {
   const servers: Server[] = []
@@ -51,7 +56,9 @@ export async function startListener(options: ListenerOptions): Promise<ListenRes
   return { is: 'listening', listener: { addresses: bound, close: () => closeAll(servers) } }
 }
 
-function listen(at: ListenAddress, options: ListenerOptions): Promise<Server | Error> {
+async function listen(at: ListenAddress, options: ListenerOptions): Promise<Server | Error> {
+  const bound = await options.bind?.(at)
+  if (bound instanceof Error) return bound
   return new Promise((resolve) => {
     const server = createServer({
       allowHalfOpen: true,
@@ -66,14 +73,19 @@ function listen(at: ListenAddress, options: ListenerOptions): Promise<Server | E
       options.onSocket(socket, { address: at.address, port: portOf(server, at) })
     })
     server.once('error', resolve)
-    server.listen(
-      { host: at.address, port: at.port, backlog: options.backlog, ipv6Only: at.address.includes(':') },
-      () => {
-        server.off('error', resolve)
-        server.on('error', (error) => options.onError(error.message))
-        resolve(server)
-      },
-    )
+    server.once('listening', () => {
+      server.off('error', resolve)
+      server.on('error', (error) => options.onError(error.message))
+      resolve(server)
+    })
+    if (bound !== undefined) server.listen(bound, options.backlog)
+    else
+      server.listen({
+        host: at.address,
+        port: at.port,
+        backlog: options.backlog,
+        ipv6Only: at.address.includes(':'),
+      })
   })
 }
 

@@ -1,8 +1,10 @@
 /** The door for those who read `/metrics`: a small HTTP server that answers GET and HEAD and nothing else. */
 import { createServer } from 'node:http'
+import type { Bind } from '../../wire/listener.ts'
 import { contentType } from './exposition.ts'
 
 export interface MetricsServerOptions {
+  readonly bind?: Bind | undefined
   readonly address: string
   readonly port: number
   /** Undefined: no such page. */
@@ -16,7 +18,7 @@ const mostConnections = 32
 const patienceMs = 5000
 
 /** @returns a function that closes it, or why it cannot listen */
-export function serveMetrics(
+export async function serveMetrics(
   options: MetricsServerOptions,
 ): Promise<{ readonly port: number; readonly close: () => void } | { readonly wrong: string }> {
   const server = createServer(
@@ -46,11 +48,13 @@ export function serveMetrics(
       })
     },
   )
+  const bound = await options.bind?.(options)
+  if (bound instanceof Error) return { wrong: bound.message }
   server.maxConnections = mostConnections
   server.maxRequestsPerSocket = 1000
   return new Promise((resolve) => {
     server.once('error', (error) => resolve({ wrong: error.message }))
-    server.listen({ host: options.address, port: options.port }, () => {
+    server.listen(bound ?? { host: options.address, port: options.port }, () => {
       server.on('error', (error) => options.onError(error.message))
       const at = server.address()
       resolve({

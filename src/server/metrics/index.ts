@@ -1,6 +1,7 @@
 /** `metrics_listen`: counts what this process does and tells it, with what its fellow workers count, as `/metrics`. */
 import { parseIp, unmapped, formatIp } from '../../base/ip.ts'
 import { metricNames, metrics } from '../../mail/metrics.ts'
+import type { Bind } from '../../wire/listener.ts'
 import type { Channel } from '../privileged/messages.ts'
 import type { Server } from '../server.ts'
 import { type Counters, type MetricValues, sum } from './counters.ts'
@@ -17,6 +18,7 @@ export interface MetricsOptions {
   sessions(): number
   /** To the parent of several workers. */
   readonly channel: Channel | undefined
+  readonly bind: Bind | undefined
 }
 
 export interface Metrics {
@@ -71,6 +73,7 @@ export async function startMetrics(options: MetricsOptions): Promise<Metrics> {
       ? at
       : await serveMetrics({
           ...at,
+          bind: options.bind,
           page,
           async allowed(peer) {
             const parsed = parseIp(peer)

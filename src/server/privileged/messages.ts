@@ -3,6 +3,7 @@
  * see job-runner.ts.
  */
 import type { LocalJob, LocalResult } from '../../flow/delivery/local-job.ts'
+import type { BoundSocket } from '../../wire/listener.ts'
 import type { FileBytes, FileStat, FileTrouble } from '../../ports.ts'
 
 /** A file that routing wants to see with the rights of a user. */
@@ -51,9 +52,9 @@ export interface ChildIdentity {
   readonly user: string
 }
 
-/** A channel of Node's own between two processes. */
+/** A channel of Node's own between two processes; a message can carry a socket. */
 export interface Channel {
-  send(message: unknown): boolean
-  on(event: 'message', listener: (message: unknown) => void): unknown
+  send(message: unknown, socket?: BoundSocket): boolean
+  on(event: 'message', listener: (message: unknown, socket?: unknown) => void): unknown
   on(event: 'disconnect', listener: () => void): unknown
 }

@@ -4,7 +4,7 @@
  * for them. It reads nothing from the network. A door: it starts processes.
  * Source: Exim manual, "Security considerations"; SECURITY.md, promise 13.
  */
-import cluster, { type Worker } from 'node:cluster'
+import { type ChildProcess, fork, type SendHandle } from 'node:child_process'
 import type { ListenAddress } from '../listen-addresses.ts'
 import { removePidFile, writePidFile } from '../pid-file.ts'
 import type { ProcessState } from '../process-state.ts'
@@ -17,6 +17,7 @@ import type { Channel } from './messages.ts'
 import { newTicketSecret, ticketSecretVariable } from '../ticket-keys.ts'
 import { neverUids } from './never-users.ts'
 import { prepareFolders } from './prepare-folders.ts'
+import { SocketKeeper } from './sockets.ts'
 
 /** What a worker tells its parent beside jobs. */
 export type FromWorker =
@@ -32,6 +33,11 @@ export interface ParentOptions {
   /** Told before it. */
   readonly warning?: string | undefined
   onStarted(): void
+}
+
+interface Worker {
+  readonly child: ChildProcess
+  readonly channel: Channel
 }
 
 export type ParentResult = { readonly is: 'ended' } | { readonly is: 'failed'; readonly message: string }
@@ -62,12 +68,7 @@ export async function runParent(server: Server, options: ParentOptions): Promise
   }
   const keeper = new CountKeeper()
   const metrics = new MetricsKeeper()
-  cluster.schedulingPolicy = cluster.SCHED_NONE
-  cluster.setupPrimary({
-    args: process.argv.slice(2),
-    execArgv: [...process.execArgv, ...workerFlags],
-    serialization: 'advanced',
-  })
+  const sockets = new SocketKeeper()
 
   const ticketSecret = newTicketSecret()
 
@@ -75,23 +76,33 @@ export async function runParent(server: Server, options: ParentOptions): Promise
     let ending = false
     let started = false
     let restartMs = firstRestartMs
+    const all = new Set<Worker>()
     let generation: Worker[] = []
     let lastFailure = ''
     let reloading: 'no' | 'once' | 'once more' = 'no'
 
     const start = (number: number): Worker => {
-      const worker = cluster.fork({ POSTERN_WORKER: String(number), [ticketSecretVariable]: ticketSecret })
+      const child = fork(process.argv[1] ?? '', process.argv.slice(2), {
+        env: { ...process.env, POSTERN_WORKER: String(number), [ticketSecretVariable]: ticketSecret },
+        execArgv: [...process.execArgv, ...workerFlags],
+        serialization: 'advanced',
+      })
       const since = Date.now()
       const channel: Channel = {
-        send: (message) => worker.isConnected() && worker.send(message as object),
-        on: (event: 'message' | 'disconnect', listener: (message: unknown) => void) =>
-          worker.on(event, listener as () => void),
+        send: (message, socket) => child.connected && child.send(message as object, socket as SendHandle),
+        on: (event: 'message' | 'disconnect', listener: (message: unknown, socket?: unknown) => void) =>
+          child.on(event, listener as () => void),
       }
+      // A message to one that is just dying; its exit is what counts.
+      child.on('error', () => undefined)
+      const worker: Worker = { child, channel }
+      all.add(worker)
       runner?.attach(channel)
       keeper.attach(channel)
       metrics.attach(channel, number)
-      worker.on('message', (raw: unknown) => heard(worker, raw))
-      worker.on('exit', (code, signal) =>
+      sockets.attach(channel)
+      child.on('message', (raw: unknown) => heard(worker, raw))
+      child.on('exit', (code, signal) =>
         gone(worker, number, Date.now() - since, signal ?? `exit code ${code}`),
       )
       return worker
@@ -102,7 +113,11 @@ export async function runParent(server: Server, options: ParentOptions): Promise
       // Jobs are the runner's business; it looks at them itself.
       if (typeof raw !== 'object' || raw === null || !('type' in raw)) return
       const message = raw as FromWorker
-      if (message.type === 'failed') lastFailure = message.message
+      if (message.type === 'failed') {
+        lastFailure = message.message
+        if (started && generation.includes(worker))
+          log.panic(undefined, `worker ${worker.child.pid}: ${lastFailure}`)
+      }
       if (message.type !== 'started' || !generation.includes(worker)) return
       if (started) return
       started = true
@@ -120,14 +135,15 @@ export async function runParent(server: Server, options: ParentOptions): Promise
     function gone(worker: Worker, number: number, lived: number, how: string): void {
       const ours = generation.includes(worker)
       generation = generation.filter((each) => each !== worker)
+      all.delete(worker)
       if (ending) {
-        if (Object.keys(cluster.workers ?? {}).length === 0) finish({ is: 'ended' })
+        if (all.size === 0) finish({ is: 'ended' })
         return
       }
       if (!started)
         return finish({ is: 'failed', message: lastFailure === '' ? `worker ended: ${how}` : lastFailure })
       if (!ours) return
-      log.panic(undefined, `worker ${worker.process.pid} ended: ${how}; another one takes its place`)
+      log.panic(undefined, `worker ${worker.child.pid} ended: ${how}; another one takes its place`)
       restartMs = lived < youngMs ? Math.min(restartMs * 2, longestRestartMs) : firstRestartMs
       setTimeout(() => {
         if (!ending) generation.push(start(number))
@@ -161,17 +177,18 @@ export async function runParent(server: Server, options: ParentOptions): Promise
       const keepOld = (why: string): void => {
         if (!decide()) return
         log.panic(undefined, `the configuration in force is kept: ${why}`)
-        for (const each of fresh) if (each.isConnected()) each.send({ type: 'stop' })
+        for (const { channel } of fresh) channel.send({ type: 'stop' })
+        sockets.keepOnly(generation.map(({ channel }) => channel))
       }
       const limit = setTimeout(() => {
         keepOld(`the new workers did not begin to serve within ${startLimitMs / 1000} seconds`)
         setTimeout(() => {
-          for (const each of fresh) each.process.kill('SIGKILL')
+          for (const each of fresh) each.child.kill('SIGKILL')
         }, firstRestartMs)
       }, startLimitMs)
       for (const worker of fresh) {
-        worker.on('exit', () => keepOld('the new worker ended'))
-        worker.on('message', (raw: unknown) => {
+        worker.child.on('exit', () => keepOld('the new worker ended'))
+        worker.child.on('message', (raw: unknown) => {
           const message = raw as FromWorker
           if (message.type === 'failed') keepOld(message.message)
           if (message.type !== 'started' || decided) return
@@ -179,7 +196,8 @@ export async function runParent(server: Server, options: ParentOptions): Promise
           if (waiting.size > 0 || !decide()) return
           generation = fresh
           // Their sessions go on; whoever connects from now on meets the new ones.
-          for (const each of old) if (each.isConnected()) each.send({ type: 'retire' })
+          for (const { channel } of old) channel.send({ type: 'retire' })
+          sockets.keepOnly(fresh.map(({ channel }) => channel))
           log.main(undefined, options.startedLine(message.line))
         })
       }
@@ -188,12 +206,12 @@ export async function runParent(server: Server, options: ParentOptions): Promise
     function end(): void {
       const again = ending
       ending = true
-      for (const worker of Object.values(cluster.workers ?? {})) {
-        if (worker === undefined) continue
-        if (again) worker.process.kill('SIGTERM')
-        else if (worker.isConnected()) worker.send({ type: 'stop' })
+      sockets.keepOnly([])
+      for (const { child, channel } of all) {
+        if (again) child.kill('SIGTERM')
+        else channel.send({ type: 'stop' })
       }
-      if (Object.keys(cluster.workers ?? {}).length === 0) finish({ is: 'ended' })
+      if (all.size === 0) finish({ is: 'ended' })
     }
 
     function finish(result: ParentResult): void {

@@ -2,7 +2,6 @@
  * Starts a daemon for `-bd`, `-bdf` and `-q30m`: a parent and its workers, in the background unless that is not wanted.
  */
 import { spawn } from 'node:child_process'
-import cluster from 'node:cluster'
 import { availableParallelism } from 'node:os'
 import { encodeUtf8 } from '../../base/text.ts'
 import {
@@ -17,6 +16,7 @@ import { type FromWorker, runParent } from '../../server/privileged/parent.ts'
 import { createAsUser } from '../../server/privileged/run-as.ts'
 import { tellServiceManager } from '../../server/service-manager.ts'
 import type { Channel } from '../../server/privileged/messages.ts'
+import { askForSockets } from '../../server/privileged/sockets.ts'
 import { sharedCounts } from '../../server/shared-counts.ts'
 import type { ServerCall } from './call.ts'
 import { has, valueOf } from './parse.ts'
@@ -88,7 +88,7 @@ function daemonOptions(
 /** Set by the privileged parent in the environment of its workers, which hold a channel to it. */
 function workerNumber(): number | undefined {
   const number = process.env['POSTERN_WORKER']
-  return cluster.isWorker && number !== undefined ? Number(number) : undefined
+  return process.channel !== undefined && number !== undefined ? Number(number) : undefined
 }
 
 /** More would only wait for each other. */
@@ -112,7 +112,7 @@ async function runWorker(
   const tell = (message: FromWorker): void => void process.send?.(message)
   const parent: Channel = {
     send: (message) => process.connected && (process.send?.(message) ?? false),
-    on: (event: 'message' | 'disconnect', listener: (message: unknown) => void) =>
+    on: (event: 'message' | 'disconnect', listener: (message: unknown, socket?: unknown) => void) =>
       process.on(event, listener),
   }
   // The parent can have things done under other uids only when it is root's.
@@ -131,13 +131,13 @@ async function runWorker(
   const result = await runDaemon(server, {
     ...daemonOptions(call, { ...how, queueRuns: first ? how.queueRuns : undefined }, override, first),
     pidFile: undefined,
-    worker: { parent, stop: stop.signal, retire: retire.signal },
+    worker: { parent, bind: askForSockets(parent), stop: stop.signal, retire: retire.signal },
     // Of a single worker its own counts are the daemon's.
     ...(workersOf(call, how) > 1 ? { counts: sharedCounts(parent) } : {}),
     onStarted: (addresses, line) => tell({ type: 'started', addresses, line }),
   })
   if (result.is === 'failed') tell({ type: 'failed', message: result.message })
-  process.disconnect()
+  if (process.connected) process.disconnect()
   return result
 }
 
