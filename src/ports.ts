@@ -549,6 +549,8 @@ export type HostAddresses =
       readonly addresses: readonly string[]
       readonly canonicalName: string
       readonly dnssec: boolean
+      /** The name that was meant, where the one asked for was short for it. */
+      readonly fullName?: string
     }
   | { readonly is: 'none' }
   | { readonly is: 'again' }
@@ -657,6 +659,8 @@ export interface Ports {
       readonly dnssec?: boolean
       /** Left out: `byname`, /etc/hosts before the DNS; `bydns`: the DNS alone; `both`: the DNS before /etc/hosts. */
       readonly method?: 'byname' | 'bydns' | 'both'
+      /** The name may be short for one in a search domain of the resolver. */
+      readonly complete?: { readonly single: boolean; readonly parents: boolean }
     },
   ): Promise<HostAddresses>
   /** Fills in `hostName`, `hostAliases`, `hostLookup` of a connection, once. */

@@ -5,20 +5,34 @@
 import type { ByteString } from '../base/text.ts'
 import type { Envelope, Header } from '../mail/envelope.ts'
 import type { Context, MessageFacts } from '../ports.ts'
+import type { PooledConnection } from './delivery/pool.ts'
 
 /** Under which a message keeps its open connection. */
 export const heldKey = 'held connection'
 
 export interface HeldOpen {
   close(): void
+  /** Ends the transaction on it; undefined: the connection is of no more use. */
+  free(): Promise<FreeConnection | undefined>
+}
+
+/** A connection without a transaction, and under which key deliveries look for it. */
+export interface FreeConnection {
+  readonly poolKey: string
+  readonly connection: PooledConnection
+}
+
+/** Takes what a message holds open out of it: its delivery may use the connection. */
+export function takeHeld(message: MessageFacts): HeldOpen | undefined {
+  const held = message.extra.get(heldKey)
+  message.extra.delete(heldKey)
+  // Only delivery stores under this key.
+  return held as HeldOpen | undefined
 }
 
 /** Ends what a message holds open, if anything. */
 export function closeHeld(message: MessageFacts): void {
-  const held = message.extra.get(heldKey)
-  message.extra.delete(heldKey)
-  // Only delivery stores under this key.
-  if (held !== undefined) (held as HeldOpen).close()
+  takeHeld(message)?.close()
 }
 
 /** What the host said to one more recipient. */

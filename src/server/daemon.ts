@@ -5,7 +5,7 @@
 import { formatInterval } from '../base/interval.ts'
 import type { Queueing } from '../flow/receive/services.ts'
 import { type DroppedMessage, type DropVerdict, makeDropFolder, watchDrop } from '../store/drop.ts'
-import { startDailyReports } from './dmarc-reports.ts'
+import { startDailyReports } from './daily-reports.ts'
 import { dropFolderOf } from './drop-folder.ts'
 import type { Counts } from './connection-counts.ts'
 import { giveBackWhenQuiet } from './idle-memory.ts'

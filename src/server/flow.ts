@@ -6,14 +6,16 @@ import {
   createDelivery,
   type Delivery,
   type DeliveryDeps,
+  type Following,
   type GeneratedMessage,
   type Submitted,
 } from '../flow/delivery/index.ts'
+import type { HeldOpen } from '../flow/cutthrough-types.ts'
 import type { Accepted, ReceiveServices } from '../flow/receive/services.ts'
 import { createRouting, type Routing } from '../flow/routing/index.ts'
 import { changeHeaderDomains, rewriteHeaders } from '../flow/routing/rewrite/index.ts'
 import { createDoors } from '../language/expand/doors/index.ts'
-import type { Claim, SpooledMessage } from '../store/spool/api.ts'
+import type { Claim, Spool, SpooledMessage } from '../store/spool/api.ts'
 import { createTlsContexts } from '../wire/tls/contexts.ts'
 import { createTlsSessions } from '../wire/tls/sessions.ts'
 import { createAuthService } from './auth-service.ts'
@@ -91,6 +93,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
   async function openQueue(): Promise<DeliveryQueue> {
     const spool = await store.spool('write')
     const runAs = options.runAs()
+    let opened: DeliveryQueue | undefined
     const deps: DeliveryDeps = {
       server: server.facts,
       settings: server.settings,
@@ -103,6 +106,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       changeDomains: changeHeaderDomains,
       rewriteHeaders: (headers, rules, context) =>
         rewriteHeaders(headers, context, { rules: rulesOf(rules) }),
+      following: followingIn(spool, () => opened),
       ...(runAs === undefined ? {} : { runAs }),
     }
     const made = createDelivery(deps)
@@ -115,7 +119,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
         recorded?.finish()
       }
     }
-    return new DeliveryQueue({
+    opened = new DeliveryQueue({
       spool,
       log: server.log,
       deliver,
@@ -128,6 +132,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       load: () => loadavg()[0] ?? 0,
       onFault: (id, error) => server.fault(`delivery of ${id}`, error),
     })
+    return opened
   }
   function wantQueue(): Promise<DeliveryQueue> {
     queue ??= openQueue()
@@ -153,7 +158,10 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       context: server.context(),
       spool,
       accepted(message: SpooledMessage, how) {
-        if (how.next === 'deliver') waiting.accepted(message, orderOf(how))
+        if (how.next !== 'deliver') return
+        const begin = (): void => waiting.accepted(message, orderOf(how))
+        if (how.held === undefined) begin()
+        else void keepHeld(how.held, delivery).finally(begin)
       },
       shutdown: new AbortController().signal,
       load: () => loadavg()[0] ?? 0,
@@ -189,6 +197,28 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     async close() {
       if (queue !== undefined) await (await queue).drain()
       delivery?.close()
+    },
+  }
+}
+
+/** The connection that a callout held open goes to the deliveries, which may take it up. */
+async function keepHeld(held: HeldOpen, delivery: Delivery | undefined): Promise<void> {
+  const free = await held.free()
+  if (free !== undefined && delivery !== undefined) delivery.keep(free)
+}
+
+/** Further messages on a connection that one was sent on: each an attempt of this queue. */
+function followingIn(spool: Spool, queue: () => DeliveryQueue | undefined): Following {
+  return {
+    begin: (work) => queue()?.during(work),
+    fits(id, queueName) {
+      if (queue()?.stopped !== false) return 'not now'
+      const entry = spool.entry(id)
+      if (entry === undefined || entry.frozen) return 'never'
+      return entry.claimedBy === undefined && entry.queueName === queueName ? 'now' : 'not now'
+    },
+    async deliver(id, handed) {
+      await queue()?.deliver(id, { queueRun: true, handed })
     },
   }
 }

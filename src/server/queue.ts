@@ -118,6 +118,19 @@ export class DeliveryQueue {
     return spool.entry(id) === undefined ? 'missing' : 'locked'
   }
 
+  /** Runs work that belongs to a delivery and outlasts it; the queue is not idle before it is over. */
+  during(work: () => Promise<void>): void {
+    this.#running++
+    work()
+      .catch((error: unknown) => this.#options.onFault('messages that follow another', error))
+      .finally(() => this.#ended())
+  }
+
+  /** Takes nothing new. */
+  get stopped(): boolean {
+    return this.#stopped
+  }
+
   /** One queue run from beginning to end. */
   async run(request: RunRequest): Promise<void> {
     const { log, pid } = this.#options
@@ -249,11 +262,15 @@ export class DeliveryQueue {
       claim?.release()
     } finally {
       clearTimeout(timer)
-      this.#running--
       if (slow) this.#slow--
-      if (this.#running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
+      this.#ended()
     }
     return claim !== undefined
+  }
+
+  #ended(): void {
+    this.#running--
+    if (this.#running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
   #wait(message: SpooledMessage, order: DeliveryOrder): void {

@@ -60,6 +60,7 @@ export async function submitGenerated(
       local: true,
       localErrorMessage: generated.isReport,
       ...authentication(generated, server),
+      ...(generated.aboutTls === true ? { extra: { aboutTls: true } } : {}),
       bodyLines: lines.length - 1,
       bodyZeros: 0,
       bodySize: body.length,

@@ -32,7 +32,7 @@ export interface Sink {
   close(): Promise<void>
 }
 
-export async function startSink(script: SinkScript = {}, host = '127.0.0.1'): Promise<Sink> {
+export async function startSink(script: SinkScript = {}, host = '127.0.0.1', port = 0): Promise<Sink> {
   const sockets = new Set<Socket>()
   const server: Server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
@@ -41,7 +41,10 @@ export async function startSink(script: SinkScript = {}, host = '127.0.0.1'): Pr
     sink.connections++
     new SinkSession(socket, script, sink, sink.connections)
   })
-  await new Promise<void>((resolve) => server.listen(0, host, resolve))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, resolve)
+  })
   const address = server.address()
   const sink: Sink = {
     port: typeof address === 'object' && address !== null ? address.port : 0,

@@ -5,6 +5,7 @@ import type { Context } from '../../ports.ts'
 import type { Claim } from '../../store/spool/api.ts'
 import type { RoutedAddress } from '../routed.ts'
 import type { DeliveryDeps } from './deps.ts'
+import type { HandedConnection } from './follow.ts'
 import { Marks } from './marks.ts'
 import type { TlsClientRoom } from './transports/smtp-tls.ts'
 import type { ConnectionPool } from './pool.ts'
@@ -25,6 +26,8 @@ export interface DeliveryOptions {
   readonly localOnly?: boolean
   /** What goes to other hosts is routed and left for a queue run: by `-odqs`, or by a control of an ACL. */
   readonly later?: 'all' | 'first pass' | undefined
+  /** Only what goes to the host of this connection is sent, down it. */
+  readonly handed?: HandedConnection | undefined
   /** `-Mg`: what is left fails now. */
   readonly giveUp?: boolean
 }
@@ -55,6 +58,8 @@ export interface DeferredAddress {
   readonly nextTryAt: number | undefined
   readonly freeze: boolean
   readonly errorsTo: ByteString | undefined
+  /** Not looked at in this attempt: what was known of the next one stays. */
+  readonly untouched?: true
 }
 
 /** A delivery that the sender wants to hear of. */

@@ -13,7 +13,7 @@ import { batches, type BatchLimits } from './group.ts'
 import { markKey } from './marks.ts'
 import { deliveryContext } from './message-facts.ts'
 import { addressContext } from './raise.ts'
-import { recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
+import { leaveForLater, recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
 import { type DeliverySummary, errorNumbers, type TransportResult } from './results.ts'
 import { changeDomains } from './change-domains.ts'
 import { withShadow } from './shadow.ts'
@@ -209,7 +209,12 @@ async function replaceOneTime(
 async function deliverAll(attempt: Attempt, routed: readonly RoutedAddress[]): Promise<void> {
   const local: RoutedAddress[] = []
   const remote: RoutedAddress[] = []
-  for (const one of routed) (driverOf(one).local ? local : remote).push(one)
+  const { handed } = attempt.options
+  for (const one of routed) {
+    // On a connection that was handed on only that host gets its part.
+    if (handed !== undefined && one.transport.name !== handed.transportName) leaveForLater(attempt, one)
+    else (driverOf(one).local ? local : remote).push(one)
+  }
   const localBatches = local.length === 0 ? [] : await grouped(attempt, local)
   for (const [i, batch] of localBatches.entries()) {
     await runBatch(attempt, batch, true)
@@ -217,7 +222,10 @@ async function deliverAll(attempt: Attempt, routed: readonly RoutedAddress[]): P
   }
   if (remote.length === 0) return
   if (attempt.options.localOnly === true) {
-    for (const one of remote) leaveForLater(attempt, one)
+    for (const one of remote) {
+      await noteLeft(attempt, one)
+      leaveForLater(attempt, one)
+    }
     return
   }
   const now = await withoutLater(attempt, remote)
@@ -284,25 +292,16 @@ async function withoutLater(attempt: Attempt, remote: readonly RoutedAddress[]):
           more: 0,
           message: 'first-pass only routing due to -odqs, queue_smtp_domains or control=queue',
         }
+    await noteLeft(attempt, one)
     const left = refuseAll([one], { is: 'deferred', error, notTried: 'queued' }, 0)
     await recordBatch(attempt, left, false)
   }
   return now
 }
 
-/** Not tried in this run: no line, no retry time. */
-function leaveForLater(attempt: Attempt, routed: RoutedAddress): void {
-  attempt.deferred.push({
-    address: routed.address,
-    recipient: routed.recipient,
-    ancestors: routed.ancestors,
-    key: markKey(routed),
-    error: { errno: 0, more: 0, message: 'remote deliveries are left for a later run' },
-    diagnostic: undefined,
-    nextTryAt: undefined,
-    freeze: false,
-    errorsTo: routed.errorsTo,
-  })
+/** A queue run finds the hosts that it waits for. Source: Exim manual, "-odqs", "-qq". */
+async function noteLeft(attempt: Attempt, routed: RoutedAddress): Promise<void> {
+  await driverOf(routed).leave?.(routed, addressContext(attempt.context, routed), attempt.claim.id)
 }
 
 /** Source: Exim manual, "remote_sort_domains": in the order of the list's items; what none matches comes last. */
@@ -370,7 +369,8 @@ async function runBatch(
     },
   }
   const early = await beforeBatch(attempt, batch, local)
-  const environment = { deps: attempt.deps, claim: attempt.claim, ...attempt.shared }
+  const { handed } = attempt.options
+  const environment = { deps: attempt.deps, claim: attempt.claim, handed, ...attempt.shared }
   const names = addresses.map((one) => one.address).join(' ')
   context.debug?.('transport', `${local ? 'local delivery' : 'remote delivery'} to ${names}`)
   context.debug?.('transport', `${first.transport.name} transport entered (driver ${first.transport.driver})`)

@@ -7,6 +7,7 @@ import type { Context, Ports, ServerFacts, Trace } from '../../ports.ts'
 import type { MainSettings } from '../../language/config/options/main.ts'
 import type { TransportInstance } from '../../language/config/configuration.ts'
 import type { DomainChange, GeneratedAddresses, RoutingResult, SystemFiltered } from '../routed.ts'
+import type { HandedConnection } from './follow.ts'
 import type { LocalJob, LocalResult } from './local-job.ts'
 
 /** A message that the program itself writes: a bounce, a warning, an automatic reply. */
@@ -20,6 +21,8 @@ export interface GeneratedMessage {
   readonly about: string
   /** True for bounces and warnings (Exim: `-localerror`). */
   readonly isReport: boolean
+  /** A report about TLS: it goes out where TLS cannot be had, too. RFC 8460 section 3. */
+  readonly aboutTls?: true
 }
 
 export type Submitted =
@@ -56,8 +59,19 @@ export interface DeliveryDeps {
     changes: readonly DomainChange[],
     context: Context,
   ): Promise<readonly Header[]>
+  /** Deliveries of further messages over a connection that one was sent on; absent: each opens its own. */
+  readonly following?: Following
   /** Runs a local delivery under another uid; absent: only our own uid can be used. */
   runAs?(uid: number, gid: number, job: LocalJob, body: AsyncIterable<Uint8Array>): Promise<LocalResult>
+}
+
+export interface Following {
+  /** Runs it beside other work; the process does not end before it is over. */
+  begin(work: () => Promise<void>): void
+  /** May the message be sent now? `never`: it is gone, or frozen. */
+  fits(id: string, queueName: string): 'now' | 'not now' | 'never'
+  /** One attempt at what of the message goes to that host. */
+  deliver(id: string, handed: HandedConnection): Promise<void>
 }
 
 export interface RouteOptions {

@@ -64,12 +64,15 @@ async function keep(attempt: Attempt): Promise<DeliverySummary> {
   const { settings } = context
   const now = context.ports.now()
   const frozen = attempt.freezeWanted
-  const warned = frozen === undefined && (await warn(attempt))
+  const warned = frozen === undefined && attempt.options.handed === undefined && (await warn(attempt))
   // An address without a time of its own may be tried in the next queue run.
-  const nextAttemptAt = attempt.deferred.reduce<number | undefined>(
-    (least, { nextTryAt = now }) => Math.min(least ?? nextTryAt, nextTryAt),
-    undefined,
-  )
+  const looked = attempt.deferred.some((one) => one.untouched !== true)
+  const nextAttemptAt = looked
+    ? attempt.deferred.reduce<number | undefined>(
+        (least, { nextTryAt = now }) => Math.min(least ?? nextTryAt, nextTryAt),
+        undefined,
+      )
+    : undefined
   attempt.flushNotes()
   await claim.record({
     done: attempt.marks.takeFresh(),
@@ -135,7 +138,7 @@ async function submit(attempt: Attempt, message: GeneratedMessage): Promise<bool
 }
 
 function reasonOf(attempt: Attempt): { readonly reason?: string } {
-  const first = attempt.deferred[0]
+  const first = attempt.deferred.find((one) => one.untouched !== true)
   if (first === undefined) return {}
   return { reason: `${first.address}: ${first.error.message ?? first.error.errorText ?? ''}`.slice(0, 300) }
 }

@@ -1,4 +1,5 @@
 /** Delivery of messages: the entry for the daemon, the queue runner and the command line. */
+import type { FreeConnection } from '../cutthrough-types.ts'
 import type { Claim } from '../../store/spool/api.ts'
 import type { DeliveryOptions } from './attempt.ts'
 import { deliverMessage } from './deliver.ts'
@@ -10,7 +11,7 @@ import { createTlsSessions } from '../../wire/tls/sessions.ts'
 import type { DeliverySummary } from './results.ts'
 
 export type { DeliveryOptions } from './attempt.ts'
-export type { DeliveryDeps, GeneratedMessage, RouteOptions, Submitted, Watched } from './deps.ts'
+export type { DeliveryDeps, Following, GeneratedMessage, RouteOptions, Submitted, Watched } from './deps.ts'
 export type { DeliverySummary } from './results.ts'
 export { createCallout } from './callout/callout.ts'
 export { createCutthrough } from './callout/cutthrough.ts'
@@ -22,6 +23,8 @@ export interface Delivery {
    * Every step may be repeated after a crash.
    */
   deliver(claim: Claim, options?: DeliveryOptions, watched?: Watched): Promise<DeliverySummary>
+  /** Takes in a connection for the next message to its host. */
+  keep(free: FreeConnection): void
   /** Closes idle connections; those in use close when their message is done. */
   close(): void
 }
@@ -35,6 +38,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   return {
     deliver: (claim, options = {}, watched) =>
       deliverMessage(claim, watched === undefined ? deps : { ...deps, ...watched }, shared, options),
+    keep: ({ poolKey, connection }) => shared.pool.adopt(poolKey, connection),
     close: () => shared.pool.close(),
   }
 }

@@ -24,6 +24,20 @@ export interface PooledConnection {
   readonly authenticated?: { readonly name: string; readonly id: ByteString | undefined } | undefined
 }
 
+/** Connections are exchanged for each other where all of this is the same. */
+export function poolKeyOf(
+  transportName: string,
+  place: { readonly name: string; readonly address: string; readonly port: number },
+  session: {
+    readonly localAddress: string | undefined
+    readonly helo: ByteString
+    readonly tls?: { readonly policyKey: string } | undefined
+  },
+): string {
+  const { localAddress = '', helo, tls } = session
+  return `${transportName} ${place.name} ${place.address} ${place.port} ${localAddress} ${helo} ${tls?.policyKey ?? ''}`
+}
+
 interface Place {
   readonly idle: { readonly connection: PooledConnection; readonly timer: NodeJS.Timeout }[]
   open: number
@@ -117,6 +131,17 @@ export class ConnectionPool {
     if (place === undefined) return
     place.open--
     if (!wakeOne(place) && place.open === 0) this.#places.delete(key)
+  }
+
+  /** Takes in a connection that was opened elsewhere, for the next message. */
+  adopt(key: string, connection: PooledConnection): void {
+    this.#place(key).open++
+    this.give(key, connection)
+  }
+
+  /** Somebody waits for a connection to this place. */
+  wanted(key: string): boolean {
+    return (this.#places.get(key)?.waiting.size ?? 0) > 0
   }
 
   /** Nobody could be spoken to there: those who wait for the place need not try it, too. Before `drop`. */

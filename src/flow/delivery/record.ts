@@ -191,6 +191,10 @@ async function recordUndelivered(
     giveUp(attempt, routed, outcome, result.deliveryMs)
     return
   }
+  if (outcome.notTried === 'elsewhere') {
+    leaveForLater(attempt, routed)
+    return
+  }
   logDeferral(attempt, routed, outcome, result.deliveryMs)
   let { expired, nextTryAt } = hosts
   if (outcome.retryKey !== undefined) {
@@ -221,6 +225,22 @@ async function recordUndelivered(
     nextTryAt,
     freeze: outcome.freeze ?? false,
     errorsTo: routed.errorsTo,
+  })
+}
+
+/** Not tried in this attempt: no line, no retry time. */
+export function leaveForLater(attempt: Attempt, routed: RoutedAddress): void {
+  attempt.deferred.push({
+    address: routed.address,
+    recipient: routed.recipient,
+    ancestors: routed.ancestors,
+    key: markKey(routed),
+    error: { errno: 0, more: 0, message: 'remote deliveries are left for a later run' },
+    diagnostic: undefined,
+    nextTryAt: undefined,
+    freeze: false,
+    errorsTo: routed.errorsTo,
+    ...(attempt.options.handed === undefined ? {} : { untouched: true as const }),
   })
 }
 

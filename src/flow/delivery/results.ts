@@ -98,8 +98,11 @@ export type AddressOutcome =
       readonly retryKey?: string | undefined
       /** The path that was to be written, where the redirection named another (`inbox`). */
       readonly shownAs?: ByteString | undefined
-      /** Nothing was tried: a retry time is not reached (`true`), or it is left for a queue run. */
-      readonly notTried?: boolean | 'queued'
+      /**
+       * Nothing was tried: a retry time is not reached (`true`), it is left for a queue run, or it does not go to the
+       * host of the connection that was handed on.
+       */
+      readonly notTried?: boolean | 'queued' | 'elsewhere'
       readonly freeze?: boolean
       readonly returnedOutput?: ByteString | undefined
     }

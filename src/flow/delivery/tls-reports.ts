@@ -77,11 +77,24 @@ export interface ReportOptions {
   readonly domain?: string | undefined
 }
 
+export interface TlsReport {
+  readonly 'organization-name': string
+  readonly 'date-range': { readonly 'start-datetime': string; readonly 'end-datetime': string }
+  readonly 'contact-info': string
+  readonly 'report-id': string
+  readonly policies: readonly object[]
+}
+
+export interface PendingTlsReport {
+  /** In the hints. */
+  readonly keys: readonly string[]
+  readonly day: string
+  readonly domain: string
+  readonly report: TlsReport
+}
+
 /** Reports as RFC 8460 section 4.4 writes them in JSON: one a day and domain. */
-export function tlsReports(
-  hints: Hints,
-  options: ReportOptions,
-): { readonly keys: string[]; readonly report: object }[] {
+export function tlsReports(hints: Hints, options: ReportOptions): PendingTlsReport[] {
   const found = new Map<string, { keys: string[]; day: string; domain: string; counts: DayCount[] }>()
   for (const { key, value } of hints.entries('tls', { start: reportPrefix, end: 'rpt~' })) {
     const [, day = '', domain = ''] = key.split(' ')
@@ -95,6 +108,8 @@ export function tlsReports(
   }
   return [...found.values()].map(({ keys, day, domain, counts }) => ({
     keys,
+    day,
+    domain,
     report: {
       'organization-name': options.organisation,
       'date-range': { 'start-datetime': `${day}T00:00:00Z`, 'end-datetime': `${day}T23:59:59Z` },

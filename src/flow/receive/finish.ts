@@ -9,6 +9,7 @@ import { spfOf } from '../../mail/spf-facts.ts'
 import type { AclResult } from '../../ports.ts'
 import { type SpooledMessage, SpoolError } from '../../store/spool/api.ts'
 import { wrapReply } from '../../wire/smtp/replies.ts'
+import { takeHeld } from '../cutthrough-types.ts'
 import { answerRefusal, refusalOf, runAclOption, temporaryProblem } from './acl.ts'
 import type { MessageReceiver } from './body.ts'
 import { beginScan, checkMime, endScan } from './content-scan.ts'
@@ -175,7 +176,11 @@ async function accept(
   await frozenByAcl(session, transaction, envelope)
   answer(session, transaction, acceptance)
   // The client has its answer while delivery begins.
-  if (spooled !== undefined) session.services.accepted(spooled, deliverHow(session, transaction))
+  if (spooled !== undefined) {
+    const how = deliverHow(session, transaction)
+    const atOnce = how.next === 'deliver' && how.later === undefined
+    session.services.accepted(spooled, atOnce ? { ...how, held: takeHeld(message) } : how)
+  }
   return 'continue'
 }
 

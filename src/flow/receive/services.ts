@@ -5,7 +5,7 @@ import type { ByteString } from '../../base/text.ts'
 import type { Envelope, Header } from '../../mail/envelope.ts'
 import type { ConnectionFacts, Context } from '../../ports.ts'
 import type { Spool, SpooledMessage } from '../../store/spool/api.ts'
-import type { CutthroughService } from '../cutthrough-types.ts'
+import type { CutthroughService, HeldOpen } from '../cutthrough-types.ts'
 import type { LineReader } from '../../wire/line-reader.ts'
 
 /** Both ends of a dialogue: a socket, standard input and output, a test. */
@@ -31,6 +31,8 @@ export interface Accepted {
   readonly because?: string | undefined
   /** What goes to other hosts is routed now and sent in a queue run; see `DeliveryOptions`. */
   readonly later?: 'all' | 'first pass' | undefined
+  /** A connection to the next host that a callout held open (`hold`): the delivery goes on with it. */
+  readonly held?: HeldOpen | undefined
 }
 
 /** What became of a message in the end. */

@@ -49,6 +49,7 @@ export async function queueingOf(call: ServerCall): Promise<CallQueueing> {
             later,
           )
       }
+      await queue.idle()
     },
   }
 }

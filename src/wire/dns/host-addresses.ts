@@ -1,6 +1,7 @@
 /** The addresses of a host name: /etc/hosts and A and AAAA records. Source: Exim manual, "Format of one host item". */
 import { parseIp } from '../../base/ip.ts'
 import type { DnsAnswer, HostAddresses, Ports } from '../../ports.ts'
+import { completedNames } from './names.ts'
 import type { HostsEntry } from './servers.ts'
 
 export interface HostAddressSources {
@@ -9,26 +10,55 @@ export interface HostAddressSources {
   readonly random: (limit: number) => number
   /** `disable_ipv6`, or `dns_ipv4_lookup` matches the name. */
   readonly ipv4Only: (name: string) => Promise<boolean>
+  /** Domains that complete a name. */
+  readonly search: () => readonly string[]
 }
 
 /** Order: IPv6 before IPv4, each shuffled, as Exim sorts them. */
 export function createHostAddresses(sources: HostAddressSources): Ports['hostAddresses'] {
   return async (name, options = {}) => {
-    if (parseIp(name) !== undefined) return found([name], name, false)
-    const ipv4Only = options.ipv4Only === true || (await sources.ipv4Only(name))
-    const method = options.method ?? 'byname'
-    const bare = name.toLowerCase().replace(/\.$/, '')
-    // `localhost` is never asked of a name server: RFC 6761 section 6.3.
-    const isLocalhost = bare === 'localhost' || bare.endsWith('.localhost')
-    if (method === 'byname' || isLocalhost) {
-      const known = fromHosts(bare, ipv4Only, sources.hosts())
-      if (known !== undefined) return known
-      if (isLocalhost) return found(ipv4Only ? ['127.0.0.1'] : ['::1', '127.0.0.1'], bare, false)
+    if (options.complete === undefined || isKnownHere(name, sources))
+      return addressesOfName(name, options, sources)
+    for (const each of completedNames(name, options.complete, sources.search())) {
+      const answer = await addressesOfName(each, options, sources)
+      if (answer.is === 'none') continue
+      return answer.is === 'found' && each !== name ? { ...answer, fullName: each } : answer
     }
-    const answer = await fromDns(name, ipv4Only, options.dnssec === true, sources)
-    if (method === 'both' && answer.is === 'none') return fromHosts(bare, ipv4Only, sources.hosts()) ?? answer
-    return answer
+    return { is: 'none' }
   }
+}
+
+/** An address, or a name that /etc/hosts has: short for nothing. */
+function isKnownHere(name: string, sources: HostAddressSources): boolean {
+  const bare = name.toLowerCase().replace(/\.$/, '')
+  return (
+    parseIp(name) !== undefined || isLocalhost(bare) || fromHosts(bare, false, sources.hosts()) !== undefined
+  )
+}
+
+/** Never asked of a name server: RFC 6761 section 6.3. */
+function isLocalhost(bare: string): boolean {
+  return bare === 'localhost' || bare.endsWith('.localhost')
+}
+
+async function addressesOfName(
+  name: string,
+  options: NonNullable<Parameters<Ports['hostAddresses']>[1]>,
+  sources: HostAddressSources,
+): Promise<HostAddresses> {
+  if (parseIp(name) !== undefined) return found([name], name, false)
+  const ipv4Only = options.ipv4Only === true || (await sources.ipv4Only(name))
+  const method = options.method ?? 'byname'
+  const bare = name.toLowerCase().replace(/\.$/, '')
+  const local = isLocalhost(bare)
+  if (method === 'byname' || local) {
+    const known = fromHosts(bare, ipv4Only, sources.hosts())
+    if (known !== undefined) return known
+    if (local) return found(ipv4Only ? ['127.0.0.1'] : ['::1', '127.0.0.1'], bare, false)
+  }
+  const answer = await fromDns(name, ipv4Only, options.dnssec === true, sources)
+  if (method === 'both' && answer.is === 'none') return fromHosts(bare, ipv4Only, sources.hosts()) ?? answer
+  return answer
 }
 
 function found(addresses: readonly string[], canonicalName: string, dnssec: boolean): HostAddresses {

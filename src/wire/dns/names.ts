@@ -30,6 +30,21 @@ export function reverseName(address: string): string | undefined {
   return `${reverseIp(ip)}.${ip.version === 4 ? 'in-addr' : 'ip6'}.arpa`
 }
 
+/**
+ * The names that one of the configuration may be short for, in the order the resolver library asks for them: a single
+ * label is completed before it is asked for as it is. Source: Exim manual, "qualify_single", "search_parents".
+ */
+export function completedNames(
+  name: string,
+  wanted: { readonly single: boolean; readonly parents: boolean },
+  search: readonly string[],
+): string[] {
+  if (name.endsWith('.')) return [name]
+  const completed = search.map((parent) => `${name}.${parent}`)
+  const single = !name.includes('.') && wanted.single ? completed.slice(0, 1) : []
+  return [...new Set([...single, name, ...(wanted.parents ? completed : [])])]
+}
+
 /** True when two addresses are the same, however they are written. */
 export function sameAddress(a: string, b: string): boolean {
   const x = parseIp(a)

@@ -219,6 +219,7 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
       dns,
       hosts: hostEntries,
       random,
+      search: () => setup().search,
       ipv4Only: async (name) =>
         settings.disable_ipv6 === true || (await listMatches(settings.dns_ipv4_lookup, name)),
     })

@@ -7,10 +7,12 @@ import { flushReplies } from '../../../policy/acl/flush.ts'
 import type { CalloutTold, Context, VerifyResult } from '../../../ports.ts'
 import type { Callout, CalloutTarget } from '../../callout-types.ts'
 import type { RouteHost } from '../../routed.ts'
-import type { PooledConnection } from '../pool.ts'
+import { type PooledConnection, poolKeyOf } from '../pool.ts'
+import { expandedBytes } from '../expanding.ts'
 import { addressContext } from '../raise.ts'
 import { authenticate } from '../transports/smtp-auth.ts'
 import { type Place, placesOf } from '../transports/smtp-hosts.ts'
+import { firstInterface } from '../transports/smtp-prepare.ts'
 import { openSession, type SessionFailure } from '../transports/smtp-session.ts'
 import { type TlsClientRoom, tlsWish } from '../transports/smtp-tls.ts'
 import {
@@ -85,6 +87,8 @@ class Question {
   readonly #from: ByteString
   readonly #addressKey: ByteString
   #known: DomainRecord | undefined
+  /** Of the connection that was opened last. */
+  #poolKey = ''
 
   constructor(
     target: CalloutTarget,
@@ -220,18 +224,23 @@ class Question {
     const { transport } = this.#target
     const helo = await calloutHelo(transport, this.#settings, this.#context)
     if (helo instanceof Failure) return failedSession(helo.message)
+    const list = await expandedBytes(this.#settings.interface, this.#context)
+    if (list instanceof Failure) return failedSession(list.message)
+    const localAddress = firstInterface(list)
+    const tls = await tlsWish(place, this.#settings, this.#context, this.#deps.tls, 'verify')
     const opened = await openSession(place, {
       lmtp: this.#settings.protocol === 'lmtp',
       helo,
       avoidEsmtp: false,
-      localAddress: undefined,
+      localAddress,
       connectMs: this.#options.connectSeconds * 1000,
       commandMs: this.#options.timeoutSeconds * 1000,
       keepalive: this.#settings.keepalive,
       signal: this.#context.signal,
-      tls: await tlsWish(place, this.#settings, this.#context, this.#deps.tls, 'verify'),
+      tls,
     })
     if (opened.is === 'failed') return opened
+    this.#poolKey = poolKeyOf(transport?.name ?? '', place, { helo, localAddress, tls })
     const outcome = await authenticate(opened.connection, {
       place,
       settings: this.#settings,
@@ -273,14 +282,17 @@ class Question {
             })
       const answer = await this.#judge(asked, random?.is === 'rejected', connection, place)
       keeps = asked.is === 'accepted' && this.#holds
-      if (keeps)
-        this.#keep(held ?? new Held(connection, place, this.#target.transport?.name ?? '', this.#from))
+      if (keeps) this.#keep(held ?? this.#newHeld(connection, place))
       // A refused RCPT leaves the transaction of those before it as it was.
       if (held !== undefined && asked.is !== 'lost') keeps = true
       return answer
     } finally {
       if (!keeps) connection.client.quit()
     }
+  }
+
+  #newHeld(connection: PooledConnection, place: Place): Held {
+    return new Held(connection, this.#poolKey, place, this.#target.transport?.name ?? '', this.#from)
   }
 
   #keep(held: Held): void {

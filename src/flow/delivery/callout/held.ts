@@ -5,12 +5,17 @@
 import type { ByteString } from '../../../base/text.ts'
 import type { MessageFacts } from '../../../ports.ts'
 import type { CalloutTarget } from '../../callout-types.ts'
-import { heldKey, type HeldOpen } from '../../cutthrough-types.ts'
+import { type FreeConnection, heldKey, type HeldOpen } from '../../cutthrough-types.ts'
 import type { PooledConnection } from '../pool.ts'
 import type { Place } from '../transports/smtp-hosts.ts'
 
+/** Beyond, the delivery opens a connection of its own. */
+const resetMs = 5000
+
 export class Held implements HeldOpen {
   readonly connection: PooledConnection
+  /** Under which deliveries find it. */
+  readonly poolKey: string
   readonly place: Place
   readonly transportName: string
   readonly sender: ByteString
@@ -19,8 +24,15 @@ export class Held implements HeldOpen {
   /** Of the last RCPT. */
   lastAt = 0
 
-  constructor(connection: PooledConnection, place: Place, transportName: string, sender: ByteString) {
+  constructor(
+    connection: PooledConnection,
+    poolKey: string,
+    place: Place,
+    transportName: string,
+    sender: ByteString,
+  ) {
     this.connection = connection
+    this.poolKey = poolKey
     this.place = place
     this.transportName = transportName
     this.sender = sender
@@ -38,6 +50,18 @@ export class Held implements HeldOpen {
       this.transportName === transportName &&
       this.sender === sender
     )
+  }
+
+  /** Ends the transaction: a delivery may begin its own. */
+  async free(): Promise<FreeConnection | undefined> {
+    const { client } = this.connection
+    if (this.usable) {
+      const { replies } = await client.exchange('RSET\r\n', 1, resetMs)
+      if (replies[0]?.code === 250 && this.usable)
+        return { poolKey: this.poolKey, connection: this.connection }
+    }
+    this.close()
+    return undefined
   }
 
   close(): void {

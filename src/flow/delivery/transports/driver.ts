@@ -8,6 +8,7 @@ import type { Context } from '../../../ports.ts'
 import type { Claim } from '../../../store/spool/api.ts'
 import type { RoutedAddress } from '../../routed.ts'
 import type { DeliveryDeps } from '../deps.ts'
+import type { HandedConnection } from '../follow.ts'
 import type { BatchLimits } from '../group.ts'
 import type { TlsClientRoom } from './smtp-tls.ts'
 import type { ConnectionPool } from '../pool.ts'
@@ -31,6 +32,8 @@ export interface DeliveryEnvironment {
   readonly pool: ConnectionPool
   readonly clock: UniqueClock
   readonly tls: TlsClientRoom
+  /** The connection that this attempt is for. */
+  readonly handed?: HandedConnection | undefined
 }
 
 export interface TransportDriver {
@@ -43,5 +46,7 @@ export interface TransportDriver {
   check(instance: TransportInstance, report: Report): void
   /** How addresses may be put together. */
   limits(routed: RoutedAddress, context: Context): Awaitable<BatchLimits>
+  /** Of an address that is left for a queue run: notes which hosts it waits for. */
+  leave?(routed: RoutedAddress, context: Context, id: string): Promise<void>
   run(batch: Batch, context: Context, environment: DeliveryEnvironment): Promise<TransportResult>
 }

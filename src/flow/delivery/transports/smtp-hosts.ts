@@ -64,7 +64,11 @@ function shuffleInPlace<T>(items: T[], random: (limit: number) => number): void 
 
 type LookupSettings = Pick<
   SmtpSettings,
-  'dnssec_request_domains' | 'dnssec_require_domains' | 'gethostbyname'
+  | 'dns_qualify_single'
+  | 'dns_search_parents'
+  | 'dnssec_request_domains'
+  | 'dnssec_require_domains'
+  | 'gethostbyname'
 >
 
 /** A list that cannot be read asks for security all the same. */
@@ -94,14 +98,17 @@ export async function placesOf(
   const found = await context.ports.hostAddresses(host.name, {
     ipv4Only: context.settings.disable_ipv6,
     dnssec: requested,
-    ...(settings.gethostbyname && { method: 'byname' as const }),
+    ...(settings.gethostbyname
+      ? { method: 'byname' as const }
+      : { complete: { single: settings.dns_qualify_single, parents: settings.dns_search_parents } }),
   })
   if (found.is !== 'found') {
     await raiseDnsFail(found.is === 'again' ? 'again' : 'nxdomain', host.name, 'A', context)
     return found.is
   }
   if (required && !found.dnssec) return 'insecure'
-  return found.addresses.map((address) => ({ ...own, address, dnssec: found.dnssec }))
+  const { addresses, dnssec, fullName: name = host.name } = found
+  return addresses.map((address) => ({ ...own, name, address, dnssec }))
 }
 
 /** An IPv4 or IPv6 address in text form. */

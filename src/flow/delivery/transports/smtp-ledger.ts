@@ -207,6 +207,10 @@ export class SmtpLedger {
   /** No host could be tried: their retry times are not reached, or all have failed for too long. */
   notTried(routed: RoutedAddress): AddressOutcome {
     const domain = routed.facts.domain
+    if (this.#run.environment.handed !== undefined) {
+      const error = { errno: errorNumbers.unknown, more: 0, message: 'goes to other hosts' }
+      return { is: 'deferred', notTried: 'elsewhere', error }
+    }
     if (this.waiting === 0 && this.expired > 0) {
       return {
         is: 'failed',

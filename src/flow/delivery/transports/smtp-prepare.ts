@@ -123,7 +123,7 @@ function lineCount(head: ByteString, bodyLines: number): number {
 }
 
 /** The first address of the `interface` list that is of use; an empty one leaves it to the system. */
-function firstInterface(list: ByteString | undefined): string | undefined {
+export function firstInterface(list: ByteString | undefined): string | undefined {
   const text = list?.trim()
   if (text === undefined || text === '') return undefined
   const semicolons = /^<(.)\s*(.*)$/.exec(text)

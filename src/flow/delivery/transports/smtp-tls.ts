@@ -64,8 +64,13 @@ export interface TlsWish {
   hostNameIn(ehlo: ByteString): Promise<ByteString>
 }
 
-/** Of a callout or cut-through delivery: `hosts_verify_avoid_tls` counts too. */
-export type TlsUse = 'delivery' | 'verify'
+/**
+ * `verify`: of a callout or cut-through delivery, `hosts_verify_avoid_tls` counts too. `report`: of a report about TLS,
+ * which policies of the domain must not hold up: RFC 8460 section 3.
+ */
+export type TlsUse = 'delivery' | 'verify' | 'report'
+
+const noPolicy = { is: 'none' } as const
 
 /** Expands the TLS options for a host. */
 export async function tlsWish(
@@ -77,12 +82,12 @@ export async function tlsWish(
 ): Promise<TlsWish> {
   const host = { address: place.address, name: place.name }
   const onConnect = settings.protocol === 'smtps'
-  const dane = await daneFor(place, settings, context)
+  const dane = use === 'report' ? noPolicy : await daneFor(place, settings, context)
   const own = withHost(context, place, dane)
   const avoided =
     (await hostListed(settings.hosts_avoid_tls, host, own)) ||
     (use === 'verify' && (await hostListed(settings.hosts_verify_avoid_tls, host, own)))
-  const sts = await stsFor(place, settings, own, dane)
+  const sts = use === 'report' ? noPolicy : await stsFor(place, settings, own, dane)
   const ocsp = await ocspFor(settings, host, own, dane)
   const required =
     dane.is !== 'none' ||

@@ -2,10 +2,12 @@
 import { Failure } from '../../../base/outcome.ts'
 import type { ByteString } from '../../../base/text.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
+import type { Context } from '../../../ports.ts'
 import type { RouteHost, RoutedAddress } from '../../routed.ts'
 import { expandedBoolean, expandedBytes, expandedInteger, hostListed } from '../expanding.ts'
 import { domainOf, type BatchLimits } from '../group.ts'
-import type { PooledConnection } from '../pool.ts'
+import { followOn, type HandedConnection } from '../follow.ts'
+import { type PooledConnection, poolKeyOf } from '../pool.ts'
 import { type AddressOutcome, errorNumbers, type TransportResult } from '../results.ts'
 import { hostRetryKey } from '../retry/record.ts'
 import { hostStanding } from '../retry/standing.ts'
@@ -16,12 +18,13 @@ import { smtpOptions, type SmtpSettings } from './smtp.options.ts'
 import { type Prepared, prepare } from './smtp-prepare.ts'
 import { deferredBy } from './smtp-words.ts'
 import type { SessionOptions } from './smtp-session.ts'
-import { tlsWish } from './smtp-tls.ts'
+import { type TlsUse, tlsWish } from './smtp-tls.ts'
 import type { TransactionResult } from './smtp-transaction.ts'
 import { refuseAll, sharedOutcome } from './shared.ts'
 import { SmtpLedger, type SmtpRun } from './smtp-ledger.ts'
 import { SmtpMessage } from './smtp-message.ts'
 import { openConnection } from './smtp-open.ts'
+import { forgetWaiting, rememberWaiting } from '../waiting.ts'
 
 export const smtp: TransportDriver = {
   name: 'smtp',
@@ -50,6 +53,12 @@ export const smtp: TransportDriver = {
       multiDomain: multiDomain instanceof Failure ? false : multiDomain,
     }
   },
+  async leave(routed, context, id) {
+    const hosts = await ownHosts(settingsOf(routed.transport), routed, context)
+    if (hosts instanceof Failure) return
+    const names = hosts.map((host) => host.name)
+    rememberWaiting(context.ports.hints, routed.transport.name, names, id)
+  },
   run: (batch, context, environment) =>
     new SmtpDelivery({
       batch,
@@ -66,6 +75,16 @@ function settingsOf(instance: TransportInstance): TransportInstance<SmtpSettings
   return (instance as TransportInstance<SmtpSettings>).settings
 }
 
+/** The hosts of the router, or of the transport where they take precedence. */
+async function ownHosts(
+  settings: SmtpRun['settings'],
+  routed: RoutedAddress,
+  context: Context,
+): Promise<readonly RouteHost[] | Failure> {
+  const own = settings.hosts !== undefined && (settings.hosts_override || routed.hosts.length === 0)
+  return own ? hostsOfOption(settings.hosts, settings.hosts_randomize, context) : routed.hosts
+}
+
 /** What one attempt at a place came to, beside the outcomes it settled. */
 type Attempt = {
   readonly tried: boolean
@@ -80,6 +99,8 @@ class SmtpDelivery {
   #tries = 0
   #looked = 0
   #hostsLeft = false
+  /** Hosts that might have got it. */
+  readonly #hostNames = new Set<string>()
 
   constructor(run: SmtpRun) {
     this.#run = run
@@ -90,6 +111,7 @@ class SmtpDelivery {
   async run(): Promise<TransportResult> {
     const startedAt = this.#run.context.ports.now()
     const problem = await this.#deliver()
+    this.#noteWaiting()
     const deliveryMs = this.#run.context.ports.now() - startedAt
     if (problem !== undefined)
       return refuseAll(this.#run.batch.addresses, problem, deliveryMs, this.#ledger.hosts)
@@ -133,20 +155,15 @@ class SmtpDelivery {
   }
 
   async #hostList(): Promise<readonly RouteHost[] | AddressOutcome> {
-    const routed = this.#run.first
-    const settings = this.#run.settings
-    const own = settings.hosts !== undefined && (settings.hosts_override || routed.hosts.length === 0)
-    if (!own) {
-      return routed.hosts.length > 0
-        ? routed.hosts
-        : deferredBy(`${this.#run.batch.transport.name} transport called with no hosts set`)
-    }
-    const hosts = await hostsOfOption(settings.hosts, settings.hosts_randomize, this.#run.context)
+    const { first, settings } = this.#run
+    const hosts = await ownHosts(settings, first, this.#run.context)
     if (hosts instanceof Failure) {
       return deferredBy(
         `failed to expand list of hosts "${settings.hosts?.text ?? ''}" in ${this.#run.batch.transport.name} transport: ${hosts.message}`,
       )
     }
+    if (hosts.length === 0 && settings.hosts === undefined)
+      return deferredBy(`${this.#run.batch.transport.name} transport called with no hosts set`)
     return hosts
   }
 
@@ -160,8 +177,11 @@ class SmtpDelivery {
   async #tryHosts(hosts: readonly RouteHost[], request: Prepared): Promise<AddressOutcome | undefined> {
     const port = await this.#port(request.lmtp)
     if (typeof port !== 'number') return port
+    const { handed } = this.#run.environment
+    for (const host of hosts) this.#hostNames.add(host.name)
     for (const host of hosts) {
       if (this.#ledger.pending.length === 0) break
+      if (handed !== undefined && handed.place.name !== host.name) continue
       if (this.#enough()) {
         this.#hostsLeft = true
         break
@@ -176,6 +196,7 @@ class SmtpDelivery {
       }
       for (const place of places) {
         if (this.#ledger.pending.length === 0) break
+        if (handed !== undefined && !samePlace(handed.place, place)) continue
         if (this.#enough()) {
           this.#hostsLeft = true
           break
@@ -260,14 +281,24 @@ class SmtpDelivery {
         : { trace: (line) => this.#run.context.debug?.('transport|acl|v', line) }),
       tls: request.lmtp
         ? undefined
-        : await tlsWish(place, this.#run.settings, this.#run.context, this.#run.environment.tls),
+        : await tlsWish(
+            place,
+            this.#run.settings,
+            this.#run.context,
+            this.#run.environment.tls,
+            this.#tlsUse,
+          ),
       early: await earlyWish(place, this.#run.settings, this.#run.context),
       avoidEsmtp: await hostListed(this.#run.settings.hosts_avoid_esmtp, host, this.#run.context),
     }
-    const poolKey = `${this.#run.batch.transport.name} ${place.name} ${place.address} ${place.port} ${session.localAddress ?? ''} ${session.helo} ${session.tls?.policyKey ?? ''}`
+    const poolKey = poolKeyOf(this.#run.batch.transport.name, place, session)
+    const { handed } = this.#run.environment
+    if (handed !== undefined && handed.poolKey !== poolKey) return { tried: false }
     let fresh = false
     for (;;) {
-      const kept = fresh ? undefined : await this.#run.environment.pool.take(poolKey)
+      const kept = fresh
+        ? undefined
+        : (this.#takeHanded() ?? (await this.#run.environment.pool.take(poolKey)))
       if (kept === 'busy') {
         this.#ledger.notNow(
           `all connections to ${place.name} [${place.address}] are in use, and none gets on`,
@@ -297,10 +328,56 @@ class SmtpDelivery {
       if (reusable) reusable = await this.#sendSurplus(result, sent, opened, place, signed, key)
       if (reusable && opened.tls !== undefined) reusable = !(await this.#endsWithTls(host))
       if (result.is === 'host') this.#run.environment.pool.failed(poolKey)
-      if (reusable) this.#run.environment.pool.give(poolKey, opened)
+      if (reusable) this.#passOn(poolKey, opened, place)
       else this.#run.environment.pool.drop(poolKey, opened)
       return { tried: true }
     }
+  }
+
+  get #tlsUse(): TlsUse {
+    return this.#run.environment.claim.message.envelope.extra?.['aboutTls'] === true ? 'report' : 'delivery'
+  }
+
+  /** The connection that this attempt is for; another transaction of the message opens its own. */
+  #takeHanded(): PooledConnection | undefined {
+    const { handed } = this.#run.environment
+    const connection = handed?.connection
+    if (handed !== undefined) handed.connection = undefined
+    return connection
+  }
+
+  /** To the next message for this host: one that is known to wait for it, or one that comes soon. */
+  #passOn(poolKey: string, connection: PooledConnection, place: Place): void {
+    const { handed, deps, pool, claim } = this.#run.environment
+    if (handed !== undefined && handed.connection === undefined) {
+      handed.connection = connection
+      return
+    }
+    const next = { transportName: this.#run.batch.transport.name, place, poolKey, connection }
+    const { queueName = '' } = claim.message.envelope
+    const { hints } = this.#run.context.ports
+    if (handed === undefined && !pool.wanted(poolKey) && followOn(next, { deps, pool, hints, queueName }))
+      return
+    pool.give(poolKey, connection)
+  }
+
+  /**
+   * Keeps the hints about waiting messages: those of host errors wait, those of an error of the message or of its
+   * recipients do not. Source: Exim manual, "Errors in outgoing SMTP".
+   */
+  #noteWaiting(): void {
+    const { batch, environment, context } = this.#run
+    const { id, message } = environment.claim
+    const { hosts, pending } = this.#ledger
+    if (pending.length === 0) {
+      if (!message.envelope.firstDelivery)
+        forgetWaiting(context.ports.hints, batch.transport.name, this.#hostNames, id)
+      return
+    }
+    // On a connection that was handed on, a host that was not asked says nothing.
+    if (environment.handed !== undefined && hosts.length === 0) return
+    if (hosts.some((host) => host.error === undefined || host.ofMessage)) return
+    rememberWaiting(context.ports.hints, batch.transport.name, this.#hostNames, id)
   }
 
   #mayCarryMore(connection: PooledConnection): boolean {
@@ -344,6 +421,10 @@ class SmtpDelivery {
       (await hostListed(hosts_noproxy_tls, host, this.#run.context))
     )
   }
+}
+
+function samePlace(handed: HandedConnection['place'], place: Place): boolean {
+  return handed.address === place.address && handed.port === place.port
 }
 
 /** Those of a transaction that were refused with 452 beside others that were delivered. */

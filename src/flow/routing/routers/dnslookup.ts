@@ -2,6 +2,7 @@
 import type { Expandable } from '../../../base/expandable.ts'
 import { textOf } from '../../../base/text.ts'
 import type { RouterInstance } from '../../../language/config/configuration.ts'
+import { completedNames } from '../../../wire/dns/names.ts'
 import { findHost } from '../find-hosts.ts'
 import { findMx, findSrv, type MxFound } from '../mx.ts'
 import { selfVerdict } from '../self.ts'
@@ -66,14 +67,8 @@ async function readPreferences(
 
 /** The domain, and what it may be short for. Source: Exim manual, "qualify_single", "search_parents", "widen_domains". */
 function namesToTry(domain: string, settings: DnslookupSettings, work: RouterWork): string[] {
-  const names: string[] = []
-  const search = work.services.searchDomains()
-  const single = !domain.includes('.')
-  // The resolver library completes a single label before it asks for it as it is.
-  if (single && settings.qualify_single)
-    names.push(...search.slice(0, 1).map((parent) => `${domain}.${parent}`))
-  names.push(domain)
-  if (settings.search_parents) names.push(...search.map((parent) => `${domain}.${parent}`))
+  const wanted = { single: settings.qualify_single, parents: settings.search_parents }
+  const names = completedNames(domain, wanted, work.services.searchDomains())
   // A sender's domain stays as it is, since its header cannot be rewritten any more.
   if (work.purpose !== 'verify-sender' || !settings.rewrite_headers) {
     names.push(...(settings.widen_domains ?? []).map((parent) => `${domain}.${parent}`))

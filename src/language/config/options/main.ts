@@ -2128,6 +2128,13 @@ export const mainOptions = {
     since: '0.1',
     doc: 'Clients that may resume an earlier TLS session.',
   },
+  tls_rpt_send: {
+    type: 'boolean',
+    default: false,
+    tier: 'A',
+    since: '0.1',
+    doc: "Once a day the daemon sends what `tls_rpt` of smtp transports has counted to the domains that want it; Postern's own option.",
+  },
   tls_try_verify_hosts: {
     type: 'hostList',
     default: undefined,

@@ -3,6 +3,7 @@ import { isRetryRecord } from '../../../flow/delivery/retry/record.ts'
 import { printable } from '../../../mail/log-lines.ts'
 import type { Terminal } from '../terminal.ts'
 import { databaseNames, hintsTime, openDatabase } from './hints-database.ts'
+import { waitRecords } from './wait-records.ts'
 
 const usage = `Usage: exim_dumpdb [-z] [-k]  <spool-directory> <database-name>\n  <database-name> = ${databaseNames}\n`
 
@@ -16,6 +17,12 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     return 1
   }
   const utc = flags.includes('-z')
+  if (opened.name === 'wait') {
+    for (const { name, ids } of waitRecords(opened))
+      terminal.out(flags.includes('-k') ? `  ${name}\n` : `${name} ${ids.join(' ')} \n`)
+    await opened.hints.close()
+    return 0
+  }
   for (const { key, value, writtenAt } of opened.hints.rows(opened.name)) {
     if (!key.startsWith(opened.prefix)) continue
     const shown = key.slice(opened.prefix.length)

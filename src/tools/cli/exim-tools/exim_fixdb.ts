@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import { getSystemErrorMap } from 'node:util'
 import { isRetryRecord, type RetryRecord } from '../../../flow/delivery/retry/record.ts'
 import type { Terminal } from '../terminal.ts'
+import { waitKeyOf, waitRecords } from './wait-records.ts'
 import { databaseNames, hintsTime, openDatabase, type OpenedDatabase } from './hints-database.ts'
 
 const usage = `Usage: exim_fixdb [-z]  <spool-directory> <database-name>\n  <database-name> = ${databaseNames}\n`
@@ -31,11 +32,13 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
 function step(
   line: string,
   key: string | undefined,
-  { hints, name, prefix }: OpenedDatabase,
+  opened: OpenedDatabase,
   utc: boolean,
   terminal: Terminal,
 ): string | undefined {
+  const { hints, name, prefix } = opened
   if (line === '') return key
+  if (name === 'wait') return waitStep(line, key, opened, utc, terminal)
   if (key !== undefined && line === 'd') {
     hints.remove(name, prefix + key)
     terminal.out('deleted\n')
@@ -61,6 +64,30 @@ function step(
   if (name === 'retry' && isRetryRecord(value)) show(value, utc, terminal)
   else terminal.out(`${JSON.stringify(value)}\n`)
   return line
+}
+
+/** Records about waiting messages can be looked at and deleted. */
+function waitStep(
+  line: string,
+  key: string | undefined,
+  opened: OpenedDatabase,
+  utc: boolean,
+  terminal: Terminal,
+): string | undefined {
+  const deletes = key !== undefined && line === 'd'
+  const wanted = deletes ? key : line
+  const record = waitRecords(opened).find(({ name }) => name === wanted)
+  if (record === undefined) {
+    terminal.out(`record ${wanted} not found\n`)
+    return undefined
+  }
+  if (deletes) {
+    for (const id of record.ids) opened.hints.remove(opened.name, waitKeyOf(opened.prefix, record.host, id))
+    terminal.out('deleted\n')
+    return undefined
+  }
+  terminal.out(`${hintsTime(record.writtenAt, utc)}\nSequence: 0\n${record.ids.join(' ')} \n`)
+  return wanted
 }
 
 function show(record: RetryRecord, utc: boolean, terminal: Terminal): void {

@@ -2,7 +2,8 @@
 import { parseInterval } from '../../../base/interval.ts'
 import { openSpool } from '../../../store/spool/index.ts'
 import type { Terminal } from '../terminal.ts'
-import { databaseNames, openDatabase } from './hints-database.ts'
+import { databaseNames, openDatabase, type OpenedDatabase } from './hints-database.ts'
+import { waitKeyOf, waitRecords } from './wait-records.ts'
 
 const usage = `Usage: exim_tidydb [-t <time>]  <spool-directory> <database-name>\n  <database-name> = ${databaseNames}\n`
 const usualSeconds = 30 * 86_400
@@ -18,7 +19,13 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   const { hints, name, prefix, path } = opened
   terminal.out(`Tidying Exim hints database ${path}\n`)
   const before = Date.now() - seconds * 1000
-  const waiting = name === 'retry' ? await messagesOf(path) : undefined
+  const waiting = name === 'retry' || name === 'wait' ? await messagesOf(path) : undefined
+  if (name === 'wait') {
+    tidyWaiting(opened, before, waiting, terminal)
+    await hints.close()
+    terminal.out('Tidying complete\n')
+    return 0
+  }
   for (const { key, writtenAt } of [...hints.rows(name)]) {
     if (!key.startsWith(prefix)) continue
     const id = /:((?:[0-9A-Za-z]{6}-){2}[0-9A-Za-z]{2}|[0-9A-Za-z]{6}-[0-9A-Za-z]{11}-[0-9A-Za-z]{4})$/.exec(
@@ -37,6 +44,24 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   await hints.close()
   terminal.out('Tidying complete\n')
   return 0
+}
+
+/** Messages that are gone wait for no host. */
+function tidyWaiting(
+  opened: OpenedDatabase,
+  before: number,
+  waiting: ReadonlySet<string> | undefined,
+  terminal: Terminal,
+): void {
+  const { hints, name, prefix } = opened
+  for (const { host, name: shown, ids, writtenAt } of waitRecords(opened)) {
+    const tooOld = writtenAt < before
+    const gone = tooOld ? ids : ids.filter((id) => waiting?.has(id) === false)
+    if (gone.length === 0) continue
+    for (const id of gone) hints.remove(name, waitKeyOf(prefix, host, id))
+    const why = tooOld ? 'too old' : 'empty'
+    terminal.out(gone.length === ids.length ? `deleted ${shown} (${why})\n` : `updated ${shown}\n`)
+  }
 }
 
 /** Ids of the messages that are in the queue. */

@@ -119,6 +119,8 @@ async function deliver(
       server.log.main(id, 'Spool file is locked (another process is handling this message)')
     } else if (found === 'missing') server.log.main(id, `Spool file ${id}-D not found`)
   }
+  // What follows down the same connections.
+  await queue.idle()
   return 0
 }
 

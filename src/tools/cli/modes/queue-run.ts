@@ -21,5 +21,6 @@ export async function run(call: ServerCall): Promise<number> {
   }
   const queue = await server.queue()
   await queue.run(runs.flags.request)
+  await queue.idle()
   return 0
 }
