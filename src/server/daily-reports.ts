@@ -19,7 +19,7 @@ export function startDailyReports(current: () => Server): () => void {
     const { dmarc_aggregate_reports, tls_rpt_send } = server.settings
     if (running || !(dmarc_aggregate_reports || tls_rpt_send)) return
     running = true
-    sendDue(server).finally(() => {
+    void sendDue(server).finally(() => {
       running = false
     })
   }

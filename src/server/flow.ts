@@ -93,7 +93,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
   async function openQueue(): Promise<DeliveryQueue> {
     const spool = await store.spool('write')
     const runAs = options.runAs()
-    let opened: DeliveryQueue | undefined
+    const opened: { queue?: DeliveryQueue } = {}
     const deps: DeliveryDeps = {
       server: server.facts,
       settings: server.settings,
@@ -106,7 +106,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       changeDomains: changeHeaderDomains,
       rewriteHeaders: (headers, rules, context) =>
         rewriteHeaders(headers, context, { rules: rulesOf(rules) }),
-      following: followingIn(spool, () => opened),
+      following: followingIn(spool, () => opened.queue),
       ...(runAs === undefined ? {} : { runAs }),
     }
     const made = createDelivery(deps)
@@ -119,7 +119,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
         recorded?.finish()
       }
     }
-    opened = new DeliveryQueue({
+    opened.queue = new DeliveryQueue({
       spool,
       log: server.log,
       deliver,
@@ -132,7 +132,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       load: () => loadavg()[0] ?? 0,
       onFault: (id, error) => server.fault(`delivery of ${id}`, error),
     })
-    return opened
+    return opened.queue
   }
   function wantQueue(): Promise<DeliveryQueue> {
     queue ??= openQueue()

@@ -106,7 +106,7 @@ function call(program: string, args: readonly string[], input: string): Promise<
 
 export interface Scenario {
   /** Told what it sees, a line each, in the same words for both. */
-  play(side: Side): Promise<readonly string[]>
+  readonly play: (side: Side) => Promise<readonly string[]>
   readonly configuration: string
 }
 
