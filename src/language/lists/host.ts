@@ -6,7 +6,7 @@ import { type HostNames, matchByName, namesOf, normal } from './host-name.ts'
 import { failing, signOf } from './item.ts'
 import type { CompileOptions, HostListSubject, ItemIndex, ItemResult, Match, Run } from './list.ts'
 import { asItemResult, type LookupItem, parseLookupItem, performLookup } from './lookup.ts'
-import { formatInFull, NetworkIndex } from './network-index.ts'
+import { formatInFull, NetworkIndex } from '../../base/network-index.ts'
 import { compilePattern } from './pattern.ts'
 import { asciiLower } from './text-index.ts'
 

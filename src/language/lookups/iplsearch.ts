@@ -1,11 +1,14 @@
-import { inNetwork, parseIp, parseNetwork, unmapped, type IpNetwork } from '../../base/ip.ts'
+import { parseIp, unmapped } from '../../base/ip.ts'
+import { NetworkIndex } from '../../base/network-index.ts'
 import type { LookupResult } from '../../ports.ts'
 import { eachEntry, type Entry } from './lines.ts'
 import { foundEntry } from './lsearch.ts'
 import type { Opened, SingleKeyType } from './types.ts'
 
 interface Networks {
-  readonly list: readonly { readonly network: IpNetwork; readonly entry: Entry }[]
+  /** By position in `entries`. */
+  readonly index: NetworkIndex
+  readonly entries: readonly Entry[]
   readonly star: Entry | undefined
 }
 
@@ -16,14 +19,14 @@ export const iplsearch: SingleKeyType = {
   style: 'single',
   open(file, options, context, cache) {
     const networks = cache.get(file, 'iplsearch', 'linear search', context, (bytes) => {
-      const list: { network: IpNetwork; entry: Entry }[] = []
+      const index = new NetworkIndex()
+      const entries: Entry[] = []
       let star: Entry | undefined
       const done = eachEntry(bytes, (entry) => {
-        const network = parseNetwork(entry.key)
-        if (network !== undefined) list.push({ network, entry })
+        if (index.add(entry.key, entries.length)) entries.push(entry)
         else if (entry.key === '*') star ??= entry
       })
-      const made = (): Networks => ({ list, star })
+      const made = (): Networks => ({ index, entries, star })
       return done instanceof Promise ? done.then(made) : made()
     })
     const opened = (found: Networks | { problem: string }): Opened => {
@@ -39,8 +42,8 @@ export const iplsearch: SingleKeyType = {
             return { is: 'defer', message }
           }
           const address = unmapped(parsed)
-          const hit = found.list.find(({ network }) => inNetwork(address, network))
-          return hit === undefined ? { is: 'none' } : foundEntry(hit.entry, options)
+          const hit = found.entries[found.index.find(address)]
+          return hit === undefined ? { is: 'none' } : foundEntry(hit, options)
         },
       }
     }

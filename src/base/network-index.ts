@@ -1,5 +1,5 @@
 /** Networks found by address at a cost that does not grow with their number: one table for each prefix length. */
-import { type IpAddress, maskIp, parseNetwork } from '../../base/ip.ts'
+import { type IpAddress, maskIp, parseNetwork } from './ip.ts'
 
 export class NetworkIndex {
   readonly #ipv4 = new Map<number, Map<number, number>>()
