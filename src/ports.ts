@@ -88,8 +88,13 @@ export interface ProxyFacts {
 export interface DialogueAtWork {
   /** Sends the answers that wait for the client's next input. */
   flush(): void
-  /** All that follows in this session writes its debugging text there. */
-  setDebug(write: Context['debug']): void
+  /** Sets the traffic class octet of what is sent to the client; says why when it cannot. */
+  markPackets(octet: number): string | undefined
+  /**
+   * All that follows in this session writes its debugging text there; `panicked` is told of lines for the panic log.
+   * @returns the ports that tell of themselves
+   */
+  setDebug(write: Context['debug'], panicked: () => void): Ports
 }
 
 /** One SMTP connection or one local submission. Lives from accept to close; fields change as the session learns. */
@@ -559,8 +564,8 @@ export type HostAddresses =
 
 /** Lines for the logs. Texts come without time and without message id; the writer cleans control characters. */
 export interface Log {
-  /** True when this `log_selector` is on. */
-  selects(selector: string): boolean
+  /** True when this `log_selector` is on; with the port that would be shown: and `log_ports` shows it. */
+  selects(selector: string, port?: number): boolean
   main(id: string | undefined, text: ByteString, facts?: LogFacts): void
   /** Main and reject log; `headers` follow in the reject log only, as Exim's do. */
   reject(id: string | undefined, text: ByteString, options?: RejectOptions): void

@@ -2,11 +2,14 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { createServer as createTlsServer, type Server } from 'node:tls'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { after, before, test } from 'node:test'
 import { type Fetched, fetchDebian, libraryPath } from './support/debian.ts'
-import { type StartedServer, startServer, temporaryFolder, until } from './support/server.ts'
+import { freePort, type StartedServer, startServer, temporaryFolder, until } from './support/server.ts'
 import { connectSmtp, type SmtpClient } from './support/smtp-client.ts'
 
 const fetched: Fetched = fetchDebian(['dovecot-core', 'libnss-wrapper'])
@@ -15,7 +18,11 @@ const folder = temporaryFolder('dovecot')
 const at = (name: string): string => `${folder.path}/${name}`
 const socket = at('auth-client')
 let dovecot: ChildProcess | undefined
+let front: Server | undefined
 let server: StartedServer
+let overTcp: StartedServer
+/** Its service on TCP ports, in clear and with TLS. */
+const ports = { clear: 0, tls: 0 }
 /** Why there is none here. */
 let missing: string | undefined = 'missing' in fetched ? fetched.missing : undefined
 
@@ -23,8 +30,22 @@ before(async () => {
   if (missing !== undefined) return
   await startDovecot()
   if (missing !== undefined) return
-  server = await startServer({
-    folder: folder.path,
+  server = await started('unix', mechanisms())
+  overTcp = await started('tcp', tcpMechanisms())
+})
+after(async () => {
+  await overTcp?.stop()
+  await server?.stop()
+  dovecot?.kill('SIGTERM')
+  front?.close()
+  folder.remove()
+})
+
+function started(name: string, authenticators: string): Promise<StartedServer> {
+  const home = at(name)
+  mkdirSync(home, { mode: 0o755 })
+  return startServer({
+    folder: home,
     arguments: [],
     configuration: `
 primary_hostname = mx.example
@@ -35,23 +56,41 @@ begin acl
 told:
   accept logwrite = as: $authenticated_id
 begin authenticators
-${['PLAIN', 'LOGIN', 'CRAM-MD5', 'SCRAM-SHA-256']
-  .map(
-    (name) => `d_${name.toLowerCase().replaceAll('-', '_')}:
+${authenticators}`,
+  })
+}
+
+function mechanisms(): string {
+  return ['PLAIN', 'LOGIN', 'CRAM-MD5', 'SCRAM-SHA-256']
+    .map(
+      (name) => `d_${name.toLowerCase().replaceAll('-', '_')}:
   driver = dovecot
   public_name = ${name}
   server_socket = ${socket}
   server_set_id = $auth1
 `,
-  )
-  .join('')}`,
-  })
-})
-after(async () => {
-  await server?.stop()
-  dovecot?.kill('SIGTERM')
-  folder.remove()
-})
+    )
+    .join('')
+}
+
+function tcpMechanisms(): string {
+  return `d_tcp:
+  driver = dovecot
+  public_name = PLAIN
+  server_socket = 127.0.0.1 ${ports.clear}
+  server_set_id = tcp $auth1
+d_tls:
+  driver = dovecot
+  public_name = LOGIN
+  server_socket = 127.0.0.1 ${ports.tls}
+  server_tls
+  server_set_id = tls $auth1
+d_not_tls:
+  driver = dovecot
+  public_name = CRAM-MD5
+  server_socket = 127.0.0.1 ${ports.tls}
+`
+}
 
 /** Started through doveconf: at its usual place this machine has none. */
 async function startDovecot(): Promise<void> {
@@ -59,6 +98,30 @@ async function startDovecot(): Promise<void> {
   const library = [libraryPath(root), modules, `${modules}/modules`, `${modules}/modules/old-stats`].join(':')
   const me = userInfo().username
   for (const each of ['run', 'state']) mkdirSync(at(each))
+  ports.clear = await freePort()
+  const made = spawnSync(
+    'openssl',
+    [
+      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=dovecot.example'],
+      ...['-keyout', at('key.pem'), '-out', at('cert.pem')],
+    ],
+    { encoding: 'utf8' },
+  )
+  assert.equal(made.status, 0, made.stderr)
+  // Unpacked and not installed, Dovecot does not find its own TLS: the TLS of a front end stands for it.
+  front = createTlsServer(
+    { cert: readFileSync(at('cert.pem')), key: readFileSync(at('key.pem')) },
+    (secure) => {
+      const behind = connect(ports.clear, '127.0.0.1')
+      for (const each of [secure, behind]) each.on('error', () => undefined)
+      secure.pipe(behind).pipe(secure)
+    },
+  )
+  front.on('tlsClientError', () => undefined)
+  front.listen(0, '127.0.0.1')
+  await once(front, 'listening')
+  const address = front.address()
+  ports.tls = typeof address === 'object' && address !== null ? address.port : 0
   writeFileSync(at('users'), 'ph10:{PLAIN}secret::::::\n')
   writeFileSync(
     at('dovecot.conf'),
@@ -86,6 +149,10 @@ service auth {
   unix_listener client {
     path = ${socket}
     mode = 0666
+  }
+  inet_listener client {
+    address = 127.0.0.1
+    port = ${ports.clear}
   }
 }
 service anvil {
@@ -201,3 +268,37 @@ test('a real Dovecot gives the name: $authenticated_id', async (t) => {
   client.end()
   await server.logged(/as: ph10$/m)
 })
+
+for (const { says, run, want } of [
+  {
+    says: 'over TCP',
+    run: async (client: SmtpClient) => (await client.say(`AUTH PLAIN ${base64('\0ph10\0secret')}`)).raw,
+    want: /^235 /,
+  },
+  {
+    says: 'over TCP with TLS (server_tls)',
+    run: async (client: SmtpClient) => {
+      await client.say('AUTH LOGIN')
+      await client.say(base64('ph10'))
+      return (await client.say(base64('secret'))).raw
+    },
+    want: /^235 /,
+  },
+  {
+    says: 'in clear where it wants TLS: not now',
+    run: async (client: SmtpClient) => (await client.say('AUTH CRAM-MD5')).raw,
+    want: /^435 /,
+  },
+]) {
+  test(`a real Dovecot: ${says}`, { timeout: 120_000 }, async (t) => {
+    if (missing !== undefined) return t.skip(missing)
+    const client = await connectSmtp(overTcp.port)
+    await client.say('EHLO tcp.example')
+    assert.match(await run(client), want)
+    if (want.source.includes('235')) {
+      await client.say('MAIL FROM:<a@b.example>')
+      await overTcp.logged(new RegExp(`as: ${says.includes('TLS') ? 'tls' : 'tcp'} ph10$`, 'm'))
+    }
+    client.end()
+  })
+}

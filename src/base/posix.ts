@@ -39,6 +39,8 @@ export interface Posix {
   groupById(gid: number): PosixGroup | undefined
   /** All groups of a user, as initgroups(3) would set them. */
   groupsOf(name: string, gid: number): readonly number[]
+  /** Sets the traffic class octet of what a socket sends, IPv4 or IPv6. Undefined when that went, else the name of the error. */
+  setTrafficClass(fd: number, octet: number): string | undefined
   /** Connects to a datagram socket such as /dev/log; or the name of the error. */
   openDatagram(path: string): Datagram | { readonly error: string }
 }
@@ -87,6 +89,8 @@ const lockNonBlocking = 4
 const afUnix = 1
 const sockDatagram = 2 | 0o2000000 // SOCK_DGRAM | SOCK_CLOEXEC
 const sendFlags = 0x40 | 0x4000 // MSG_DONTWAIT | MSG_NOSIGNAL
+const ipTos = { level: 0, option: 1 } // IPPROTO_IP, IP_TOS
+const ipv6TrafficClass = { level: 41, option: 67 } // IPPROTO_IPV6, IPV6_TCLASS
 const nssBytes = 64 * 1024
 const cryptDataBytes = 128 * 1024
 
@@ -133,6 +137,7 @@ function bind(koffi: Koffi): Posix {
   const getgrouplist = c.func('getgrouplist', 'int', ['str', 'uint32', 'void *', 'void *'])
   const socket = c.func('socket', 'int', ['int', 'int', 'int'])
   const connect = c.func('connect', 'int', ['int', 'void *', 'uint32'])
+  const setsockopt = c.func('setsockopt', 'int', ['int', 'int', 'int', 'void *', 'uint32'])
   const send = c.func('send', 'long', ['int', 'void *', 'size_t', 'int'])
   const close = c.func('close', 'int', ['int'])
   const lastError = (): string => errorName(koffi, koffi.errno())
@@ -186,6 +191,16 @@ function bind(koffi: Koffi): Posix {
       count.writeInt32LE(65_536)
       if (name.includes('\0') || Number(getgrouplist(name, gid, list, count)) < 0) return [gid]
       return Array.from({ length: count.readInt32LE() }, (_, i) => list.readUInt32LE(i * 4))
+    },
+    setTrafficClass(fd, octet) {
+      const value = Buffer.alloc(4)
+      value.writeInt32LE(octet)
+      const set = ({ level, option }: typeof ipTos): boolean =>
+        Number(setsockopt(fd, level, option, value, value.length)) === 0
+      // A socket of IPv6 may speak to a host of IPv4: there both count. One of IPv4 knows only the first.
+      const four = set(ipTos)
+      const six = set(ipv6TrafficClass)
+      return four || six ? undefined : lastError()
     },
     openDatagram(path) {
       const name = Buffer.from(`${path}\0`)

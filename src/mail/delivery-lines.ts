@@ -5,8 +5,8 @@
 import { formatInterval } from '../base/interval.ts'
 import type { ByteString } from '../base/text.ts'
 
-/** Says whether a `log_selector` is on. */
-export type Selects = (selector: string) => boolean
+/** Says whether a `log_selector` is on, and whether `log_ports` shows the port given. */
+export type Selects = (selector: string, port?: number) => boolean
 
 /** What is known of an address beside the outcome. */
 export interface AddressLine {
@@ -113,7 +113,7 @@ function routerPart(line: AddressLine): string {
 /** ` H=name [address]:port I=[address]:port`. */
 export function hostPart(host: HostLine, selects: Selects): string {
   let text = ` H=${host.name} [${host.address}]`
-  if (selects('outgoing_port')) text += `:${host.port}`
+  if (selects('outgoing_port', host.port)) text += `:${host.port}`
   if (host.continued === true) text += '*'
   // Both selectors together: the first says that interfaces are logged at all.
   if (host.localAddress !== undefined && selects('incoming_interface') && selects('outgoing_interface')) {

@@ -24,7 +24,8 @@ export function fullHost(connection: ConnectionFacts, withPort: boolean): ByteSt
 /** ` I=[address]:port` when `incoming_interface` is on. */
 export function interfaceField(connection: ConnectionFacts, log: Log): ByteString {
   if (!log.selects('incoming_interface') || connection.interfaceAddress === undefined) return ''
-  return ` I=[${connection.interfaceAddress}]:${connection.interfacePort}`
+  const { interfaceAddress, interfacePort } = connection
+  return ` I=[${interfaceAddress}]${log.selects('incoming_interface', interfacePort) ? `:${interfacePort}` : ''}`
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The names of `log_selector`. Source: Exim manual, "Reducing or increasing what is logged". */
+import { portFilter } from './log-ports.ts'
 
 export interface LogSelectorRow {
   readonly doc: string
@@ -82,9 +83,17 @@ export type LogSelector = keyof typeof logSelectors
 
 /**
  * Reads a `log_selector` setting: `+name`, `-name`, `+all`, `-all`, applied in order to the default set.
+ * @param ports `log_ports`, which keeps port numbers out of fields that show them
  * @returns the names that are on, and the words that are no selector
  */
-export function readLogSelector(text: string): { on: ReadonlySet<string>; unknown: readonly string[] } {
+export function readLogSelector(
+  text: string,
+  ports: readonly string[] = ['*'],
+): {
+  on: ReadonlySet<string>
+  unknown: readonly string[]
+  selects(selector: string, port?: number): boolean
+} {
   const on = new Set<string>(
     Object.entries(logSelectors).flatMap(([name, row]) => (row.default ? [name] : [])),
   )
@@ -98,5 +107,10 @@ export function readLogSelector(text: string): { on: ReadonlySet<string>; unknow
     else if (sign === '-') on.delete(name)
     else on.add(name)
   }
-  return { on, unknown }
+  const isShown = portFilter(ports)
+  return {
+    on,
+    unknown,
+    selects: (selector, port) => on.has(selector) && (port === undefined || isShown(port)),
+  }
 }

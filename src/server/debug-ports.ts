@@ -115,6 +115,30 @@ export function watchPorts(ports: Ports, debug: Debug): Ports {
   return watched
 }
 
+/** For `control = debug`: what the ports are asked, what is logged, and word of each line for the panic log. */
+export function debugPorts(ports: Ports, debug: Debug, panicked: () => void): Ports {
+  const { log } = ports
+  const tell = (names: string, text: ByteString): void => debug('any', `LOG: ${names}\n  ${text}`)
+  const told: Ports['log'] = {
+    ...log,
+    main(id, text, facts) {
+      tell('MAIN', text)
+      log.main(id, text, facts)
+    },
+    reject(id, text, how) {
+      tell('MAIN REJECT', text)
+      log.reject(id, text, how)
+      if (how?.panic === true) panicked()
+    },
+    panic(id, text, facts) {
+      tell('MAIN PANIC', text)
+      log.panic(id, text, facts)
+      panicked()
+    },
+  }
+  return Object.defineProperty(watchPorts(ports, debug), 'log', { value: told })
+}
+
 /** Text without anything to expand tells nothing. */
 function plain(text: Expandable): boolean {
   return !/[$\\]/.test(text.text)

@@ -4,23 +4,29 @@ import {
   createCallout,
   createCutthrough,
   createDelivery,
+  createQuotaCheck,
   type Delivery,
   type DeliveryDeps,
+  type DeliverySummary,
   type Following,
   type GeneratedMessage,
   type Submitted,
+  type Watched,
 } from '../flow/delivery/index.ts'
+import { isDebugged } from '../base/debug-selector.ts'
 import type { HeldOpen } from '../flow/cutthrough-types.ts'
 import type { Accepted, ReceiveServices } from '../flow/receive/services.ts'
 import { createRouting, type Routing } from '../flow/routing/index.ts'
 import { changeHeaderDomains, rewriteHeaders } from '../flow/routing/rewrite/index.ts'
 import { createDoors } from '../language/expand/doors/index.ts'
+import { type DebugLogging, debugSelection } from '../policy/acl/controls/debug.ts'
 import type { Claim, Spool, SpooledMessage } from '../store/spool/api.ts'
 import { createTlsContexts } from '../wire/tls/contexts.ts'
 import { createTlsSessions } from '../wire/tls/sessions.ts'
 import { createAuthService } from './auth-service.ts'
 import { takeReportBounce } from './dmarc-reports.ts'
 import { createDmarcService } from './dmarc-service.ts'
+import { debugPorts } from './debug-ports.ts'
 import { createEtrn } from './etrn.ts'
 import type { RunAs } from './privileged/run-as.ts'
 import { type DeliveryOrder, DeliveryQueue } from './queue.ts'
@@ -65,6 +71,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
   const callout = createCallout({ tls })
   const routing = createRouting({
     callout,
+    quota: createQuotaCheck({ runAs: options.runAs }),
     routers,
     transports,
     searchDomains: options.searchDomains,
@@ -111,10 +118,11 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     }
     const made = createDelivery(deps)
     delivery = made
-    const deliver = async (claim: Claim, order: DeliveryOrder): Promise<void> => {
+    const deliver = async (claim: Claim, order: DeliveryOrder): Promise<DeliverySummary> => {
       const recorded = server.recorder?.delivery(claim.id, server.ports)
+      const watched = debugged(claim, server, recorded?.watched)
       try {
-        await made.deliver(claim, options.pretend ? { ...order, pretend: true } : order, recorded?.watched)
+        return await made.deliver(claim, options.pretend ? { ...order, pretend: true } : order, watched)
       } finally {
         recorded?.finish()
       }
@@ -169,6 +177,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       auth,
       etrn,
       cutthrough,
+      debugPorts,
       dmarc,
       async tellFrozen(envelope, to) {
         const text = `Auto-Submitted: auto-replied\nTo: ${to}\nSubject: Message frozen\n\nMessage ${envelope.id} has been frozen by an ACL.\nThe sender is <${envelope.sender}>.\n`
@@ -221,6 +230,23 @@ function followingIn(spool: Spool, queue: () => DeliveryQueue | undefined): Foll
       await queue()?.deliver(id, { queueRun: true, handed })
     },
   }
+}
+
+/** `control = debug` goes with a message into the queue: its deliveries write into the same file. */
+function debugged(claim: Claim, server: Server, watched: Watched | undefined): Watched | undefined {
+  const kept = claim.message.envelope.extra?.['debugLog']
+  if (!isDebugLogging(kept)) return watched
+  const file = server.log.debugFile?.(kept.tag)
+  if (file === undefined) return watched
+  const wanted = debugSelection(kept.opts)
+  const debug = (category: string, line: string): void => {
+    if (isDebugged(category, wanted)) file.write(`${line}\n`)
+  }
+  return { ...watched, debug, ports: debugPorts(watched?.ports ?? server.ports, debug, () => undefined) }
+}
+
+function isDebugLogging(value: unknown): value is DebugLogging {
+  return typeof value === 'object' && value !== null && 'tag' in value && 'opts' in value
 }
 
 /** How the delivery of a message just accepted is made. */

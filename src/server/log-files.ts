@@ -30,6 +30,8 @@ export interface LogOptions {
   /** Paths, `syslog`, `stderr` or `stdout`; `%s` stands for the log's name, `%D` and `%M` for day and month. */
   readonly paths: readonly string[]
   readonly selector: string
+  /** `log_ports`: which port numbers are shown; left out: all. */
+  readonly ports?: readonly string[]
   /** `log_format_json`: path of the JSON twin. */
   readonly jsonPath?: string | undefined
   readonly writeRejectLog: boolean
@@ -55,11 +57,16 @@ export interface LogFiles extends Log {
   close(): void
 }
 
+/** Files of `control = debug` that are open at once. */
+const mostDebugFiles = 30
+
 export function createLog(options: LogOptions): LogFiles {
-  const { on } = readLogSelector(options.selector)
+  const { on, selects } = readLogSelector(options.selector, options.ports)
   const stamp = createStamp(options, on.has('millisec'))
   const pid = on.has('pid') ? `[${options.pid}] ` : ''
   const files = new Map<string, LogFile>()
+  /** Of files for debugging that are open, in the order of their opening. */
+  const debugNames: string[] = []
   let scheduled = false
 
   function file(path: string, log: LogName | 'json'): LogFile {
@@ -130,25 +137,38 @@ export function createLog(options: LogOptions): LogFiles {
     const template = options.paths.find((path) => path.startsWith('/'))
     if (template === undefined || !/^[\w.:@+-]*$/.test(tag)) return undefined
     const name = `${resolvePath(template, 'debug', options)}${tag}`
-    const found = files.get(name) ?? new LogFile(name, name, options.owner)
-    files.set(name, found)
+    const open = (): LogFile => {
+      const known = files.get(name)
+      if (known !== undefined) return known
+      // Tags may come from clients: those who have written longest ago are opened again when they write.
+      for (const old of debugNames.splice(0, debugNames.length - mostDebugFiles + 1)) close(old)
+      debugNames.push(name)
+      const made = new LogFile(name, name, options.owner)
+      files.set(name, made)
+      return made
+    }
     return {
       write(text) {
-        found.add(`${stamp()} ${options.pid} ${text}`)
+        open().add(`${stamp()} ${options.pid} ${text}`)
         schedule()
       },
       remove() {
-        found.flush()
-        found.close()
-        files.delete(name)
+        close(name)
         rmSync(name, { force: true })
       },
     }
   }
 
+  function close(name: string): void {
+    const known = files.get(name)
+    known?.flush()
+    known?.close()
+    files.delete(name)
+  }
+
   return {
     debugFile,
-    selects: (selector) => on.has(selector),
+    selects,
     main(id, text, facts) {
       write('main', line(id, text), false)
       json(['main'], id, text, facts)

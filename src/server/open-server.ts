@@ -99,7 +99,9 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   let facts = serverFacts({ ...knownFacts, user, spoolDirectory: buildValues.spoolDirectory })
   let flow: Promise<Flow> | undefined
   let closeLookups = (): void => undefined
-  const delegate: { current: AsUser | undefined } = { current: options.asUser }
+  // Nothing is done under other uids: Exim manual, "Running Exim without privilege".
+  const staysItself = settings.deliver_drop_privilege || settings.mua_wrapper
+  const delegate: { current: AsUser | undefined } = { current: staysItself ? undefined : options.asUser }
   const wantFlow = (): Promise<Flow> => {
     flow ??= Promise.all([import('./flow.ts'), wantNames()]).then(([{ createFlow }, { resolver }]) =>
       createFlow(server, store, {
@@ -237,6 +239,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     syslog,
     paths: logPaths,
     selector: settings.log_selector ?? '',
+    ports: settings.log_ports,
     jsonPath: settings.log_format_json,
     writeRejectLog: settings.write_rejectlog,
     syslogDuplication: settings.syslog_duplication,
@@ -299,7 +302,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
       }
     },
     setAsUser(asUser) {
-      delegate.current = asUser
+      if (!staysItself) delegate.current = asUser
     },
     retire() {
       setTimeout(() => closeLookups(), retiredMs).unref()

@@ -3,7 +3,7 @@
  * limit; a message is worked on by one process at a time, which the spool's claims see to.
  * Source: Exim manual, "How Exim receives and delivers mail"; "-q".
  */
-import type { DeliveryOptions } from '../flow/delivery/index.ts'
+import type { DeliveryOptions, DeliverySummary } from '../flow/delivery/index.ts'
 import type { Claim, QueueEntry, Spool, SpooledMessage } from '../store/spool/api.ts'
 import type { Log } from '../ports.ts'
 
@@ -11,7 +11,7 @@ import type { Log } from '../ports.ts'
 export type DeliveryOrder = DeliveryOptions
 
 /** Delivers a claimed message as far as it goes now; completes or releases the claim. */
-export type DeliverMessage = (claim: Claim, order: DeliveryOrder) => Promise<void>
+export type DeliverMessage = (claim: Claim, order: DeliveryOrder) => Promise<DeliverySummary | undefined>
 
 export interface QueueOptions {
   readonly spool: Spool
@@ -107,8 +107,14 @@ export class DeliveryQueue {
   }
 
   /** Delivers a message that was accepted just now and resolves when that attempt is over (`-odf`). */
-  async deliverNow(message: SpooledMessage, order: DeliveryOrder = {}): Promise<void> {
-    await this.#attempt(() => this.#claimAccepted(message), order)
+  async deliverNow(message: SpooledMessage, order: DeliveryOrder = {}): Promise<DeliverySummary | undefined> {
+    let summary: DeliverySummary | undefined
+    await this.#attempt(() => this.#claimAccepted(message), order, {
+      onEnd(ended) {
+        summary = ended
+      },
+    })
+    return summary
   }
 
   /** Delivers one message of the queue (`-M`). */
@@ -218,7 +224,7 @@ export class DeliveryQueue {
 
   async #fromQueue(entry: QueueEntry, order: DeliveryOrder, onSlow: () => void): Promise<void> {
     const { spool, log } = this.#options
-    if (await this.#attempt(() => spool.claim(entry.id), order, onSlow)) return
+    if (await this.#attempt(() => spool.claim(entry.id), order, { onSlow })) return
     if (log.selects('skip_delivery') && spool.entry(entry.id) !== undefined) {
       log.main(entry.id, 'Spool file is locked (another process is handling this message)')
     }
@@ -240,7 +246,7 @@ export class DeliveryQueue {
   async #attempt(
     claiming: () => Claim | undefined | Promise<Claim | undefined>,
     order: DeliveryOrder,
-    onSlow?: () => void,
+    watch: { readonly onSlow?: () => void; onEnd?(summary: DeliverySummary | undefined): void } = {},
   ): Promise<boolean> {
     // Counted before the claim: the limit holds, and nobody closes the spool under it.
     this.#running++
@@ -249,14 +255,15 @@ export class DeliveryQueue {
       if (this.#slow >= mostSlow) return
       slow = true
       this.#slow++
-      onSlow?.()
+      watch.onSlow?.()
       this.#next()
     }, slowMs)
     let claim: Claim | undefined
     try {
       const got = claiming()
       claim = got instanceof Promise ? await got : got
-      if (claim !== undefined) await this.#options.deliver(claim, order)
+      const summary = claim === undefined ? undefined : await this.#options.deliver(claim, order)
+      watch.onEnd?.(summary)
     } catch (error) {
       this.#options.onFault(claim?.id ?? 'a message', error)
       claim?.release()

@@ -134,7 +134,7 @@ function recordingLog(ports: Ports, here: Trace, recording: Recording): Log {
     return trace === undefined ? facts : { ...facts, trace }
   }
   return {
-    selects: (selector) => ports.log.selects(selector),
+    selects: (selector, port) => ports.log.selects(selector, port),
     main(id, text, facts) {
       note(id, text, 'main log')
       if (!silent) ports.log.main(id, text, named(facts))

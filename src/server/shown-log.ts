@@ -4,7 +4,7 @@ import type { LogFiles } from './log-files.ts'
 export function shownLog(log: LogFiles, show: (text: string) => void): LogFiles {
   const tell = (names: string, text: string): void => show(`LOG: ${names}\n  ${text}\n`)
   return {
-    selects: (selector) => log.selects(selector),
+    selects: (selector, port) => log.selects(selector, port),
     main(id, text, facts) {
       tell('MAIN', text)
       log.main(id, text, facts)

@@ -1,22 +1,12 @@
 /** What routing has done under the ids of a user: lines in the logs of filters, programs of queryprogram routers. */
-import { type LocalJobCommon, runLocalJob } from '../flow/delivery/local-job.ts'
+import { bareJob, runLocalJob } from '../flow/delivery/local-job.ts'
 import type { QueryAnswer, UserNote, UserQuery } from '../flow/routing/index.ts'
 import type { RunAs } from './privileged/run-as.ts'
-
-const bare: LocalJobCommon = {
-  head: '',
-  tail: '',
-  escape: undefined,
-  useCrlf: false,
-  currentDirectory: '/',
-  umask: 0,
-  initgroups: false,
-}
 
 /** The sentence of what went wrong, else undefined. */
 export async function writeUserNote(note: UserNote, runAs: RunAs | undefined): Promise<string | undefined> {
   const { uid, gid, file, mode, text } = note
-  const job = { ...bare, kind: 'note', file, mode, text } as const
+  const job = { ...bareJob, kind: 'note', file, mode, text } as const
   const result =
     runAs === undefined || isOurs(uid, gid)
       ? await runLocalJob(job, noBody())
@@ -34,7 +24,7 @@ export async function runUserQuery(query: UserQuery, runAs: RunAs | undefined): 
   const { uid, gid, argv, currentDirectory } = query
   const timeoutMs = query.timeoutMs === 0 ? longestMs : query.timeoutMs
   const job = {
-    ...bare,
+    ...bareJob,
     kind: 'pipe',
     currentDirectory,
     umask: 0o22,

@@ -1,5 +1,6 @@
 /** Opens connections to other hosts: the only file of delivery that makes a TCP or Unix socket. */
 import { createConnection, type Socket } from 'node:net'
+import { markPackets } from './traffic-class.ts'
 
 export interface OutboundTarget {
   /** An IP address. */
@@ -9,6 +10,8 @@ export interface OutboundTarget {
   readonly localAddress?: string | undefined
   readonly timeoutMs: number
   readonly keepalive?: boolean
+  /** Traffic class of what is sent. */
+  readonly trafficOctet?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -45,8 +48,8 @@ export function systemError(error: unknown): { readonly errno: number; readonly 
 }
 
 /** Connects to an IP address and port, with a time limit. */
-export function connectTo(target: OutboundTarget): Promise<Connected> {
-  return open(
+export async function connectTo(target: OutboundTarget): Promise<Connected> {
+  const connected = await open(
     createConnection({
       host: target.address,
       port: target.port,
@@ -57,6 +60,10 @@ export function connectTo(target: OutboundTarget): Promise<Connected> {
     target.timeoutMs,
     target.signal,
   )
+  // What cannot be marked is sent all the same: Exim manual, option "dscp".
+  if (connected.is === 'connected' && target.trafficOctet !== undefined)
+    markPackets(connected.socket, target.trafficOctet)
+  return connected
 }
 
 /** Connects to a Unix domain socket (the lmtp transport). */

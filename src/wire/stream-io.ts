@@ -6,6 +6,7 @@
 import { Duplex, type Readable, type Writable } from 'node:stream'
 import { type ByteString, toBytes } from '../base/text.ts'
 import type { IdleWatch, Waiter } from './idle-watch.ts'
+import { markPackets } from './traffic-class.ts'
 import { type ByteSource, type InputEnd, LineReader } from './line-reader.ts'
 
 /** Input that waits in memory before reading stops until it is taken. */
@@ -145,6 +146,10 @@ export class StreamIo implements ByteSource, Waiter {
     this.#input = input
     this.#output = output
     this.#attach()
+  }
+
+  markPackets(octet: number): string | undefined {
+    return markPackets(this.#output, octet)
   }
 
   /** Gives the streams away, with what has arrived of them and was not read. */

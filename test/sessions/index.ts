@@ -5,7 +5,7 @@ import { chunks, international, prdr } from './chunks.ts'
 import { controls } from './controls.ts'
 import { errorDetails, noLogSpace, notStripping, percentHack, quotes, stripping } from './given-options.ts'
 import { hooksTable, notquit } from './hooks.ts'
-import { limits, limitsForGood, synchronisation } from './limits.ts'
+import { earlySynchronisation, limits, limitsForGood, synchronisation } from './limits.ts'
 import { mail } from './mail.ts'
 import { malformed } from './malformed.ts'
 import { messageChecks } from './message-checks.ts'
@@ -22,6 +22,7 @@ export const tables: readonly Table[] = [
   limits,
   limitsForGood,
   synchronisation,
+  earlySynchronisation,
   hooksTable,
   notquit,
   controls,

@@ -1,6 +1,6 @@
 /** Clients that go too far. */
 import { acls, configuration } from './configuration.ts'
-import type { Table } from './dialogue.ts'
+import type { Dialogue, Table } from './dialogue.ts'
 
 const start = ['EHLO x', 'MAIL FROM:<a@b.example>', 'RCPT TO:<u@test.example>'] as const
 
@@ -123,32 +123,151 @@ smtp_max_synprot_errors = 1
   ],
 }
 
+const sync = '554 SMTP synchronization error\r\n'
+
+const tooEarly: readonly Dialogue[] = [
+  { says: 'EHLO and more in one packet', steps: [{ send: 'EHLO x\r\nNOOP', replies: 1 }] },
+  { says: 'NOOP and more in one packet', steps: ['EHLO x', { send: 'NOOP\r\nNOOP', replies: 1 }] },
+  { says: 'VRFY and more in one packet', steps: ['EHLO x', { send: 'VRFY a@b\r\nNOOP', replies: 1 }] },
+  {
+    says: 'an unknown command and more in one packet',
+    steps: ['EHLO x', { send: 'FOO\r\nNOOP', replies: 1 }],
+  },
+  {
+    says: 'RSET and MAIL in one packet',
+    steps: ['EHLO x', { send: 'RSET\r\nMAIL FROM:<a@b>', replies: 2 }, 'QUIT'],
+  },
+  {
+    says: 'MAIL and RCPT in one packet after HELO',
+    steps: ['HELO x', { send: 'MAIL FROM:<a@b.example>\r\nRCPT TO:<u@test.example>', replies: 1 }],
+  },
+  {
+    says: 'DATA and the message in one packet',
+    steps: [...start, { send: 'DATA\r\nS: x\r\n\r\nb\r\n.', replies: 1 }],
+  },
+  {
+    says: 'QUIT behind the end of the message',
+    steps: [...start, 'DATA', { send: 'S: x\r\n\r\nb\r\n.\r\nQUIT', replies: 2 }],
+  },
+  {
+    says: 'RSET and NOOP in one packet after HELO',
+    steps: ['HELO x', { send: 'RSET\r\nNOOP', replies: 2 }, 'QUIT'],
+  },
+  {
+    says: 'RSET and MAIL in one packet after HELO',
+    steps: ['HELO x', { send: 'RSET\r\nMAIL FROM:<a@b.example>', replies: 2 }, 'QUIT'],
+  },
+  {
+    says: 'RSET and NOOP in one packet after EHLO',
+    steps: ['EHLO x', { send: 'RSET\r\nNOOP', replies: 2 }, 'QUIT'],
+  },
+  {
+    says: 'RSET and QUIT before any greeting',
+    steps: [{ send: 'RSET\r\nQUIT', replies: 2 }],
+  },
+  {
+    says: 'MAIL and NOOP in one packet',
+    steps: ['EHLO x', { send: 'MAIL FROM:<a@b.example>\r\nNOOP', replies: 2 }, 'QUIT'],
+  },
+  {
+    says: 'RCPT and QUIT in one packet',
+    steps: ['EHLO x', 'MAIL FROM:<a@b.example>', { send: 'RCPT TO:<u@test.example>\r\nQUIT', replies: 2 }],
+  },
+  {
+    says: 'RCPT, DATA and the message in one packet',
+    steps: [
+      'EHLO x',
+      'MAIL FROM:<a@b.example>',
+      { send: 'RCPT TO:<u@test.example>\r\nDATA\r\nS: x\r\n\r\nb\r\n.', replies: 2 },
+    ],
+  },
+  {
+    says: 'DATA without recipients, and more in one packet',
+    steps: ['EHLO x', 'MAIL FROM:<a@b.example>', { send: 'DATA\r\nRSET\r\nQUIT', replies: 3 }],
+  },
+  {
+    says: 'DATA and the first line of the message in one packet',
+    steps: [...start, { send: 'DATA\r\nSubject: x', replies: 1 }],
+  },
+  { says: 'QUIT and more in one packet', steps: ['EHLO x', { send: 'QUIT\r\nNOOP', replies: 1 }] },
+  { says: 'HELP and more in one packet', steps: ['EHLO x', { send: 'HELP\r\nNOOP', replies: 2 }, 'QUIT'] },
+  { says: 'HELO and more in one packet', steps: [{ send: 'HELO x\r\nNOOP', replies: 1 }] },
+  {
+    says: 'HELO without a name and more in one packet',
+    steps: [{ send: 'HELO\r\nNOOP', replies: 1 }],
+  },
+  { says: 'ETRN and more in one packet', steps: ['EHLO x', { send: 'ETRN #x\r\nNOOP', replies: 1 }] },
+  { says: 'EXPN and more in one packet', steps: ['EHLO x', { send: 'EXPN a\r\nNOOP', replies: 1 }] },
+  { says: 'AUTH and more in one packet', steps: ['EHLO x', { send: 'AUTH PLAIN\r\nNOOP', replies: 1 }] },
+  {
+    says: 'STARTTLS and more in one packet, where it is not offered',
+    steps: ['EHLO x', { send: 'STARTTLS\r\nNOOP', replies: 1 }],
+  },
+  {
+    says: 'an empty line and more in one packet',
+    steps: ['EHLO x', { send: '\r\nNOOP', replies: 1 }],
+  },
+  {
+    says: 'a message and MAIL of the next in one packet',
+    steps: [
+      ...start,
+      'DATA',
+      { send: 'S: x\r\n\r\nb\r\n.\r\nMAIL FROM:<c@d.example>\r\nRCPT TO:<u@test.example>', replies: 3 },
+      'QUIT',
+    ],
+  },
+  {
+    says: 'a whole transaction in one packet, but for the message',
+    steps: [
+      'EHLO x',
+      { send: 'MAIL FROM:<a@b.example>\r\nRCPT TO:<u@test.example>\r\nDATA', replies: 3 },
+      'S: x\r\n\r\nb\r\n.',
+      'QUIT',
+    ],
+  },
+  {
+    says: 'after HELO a message and QUIT in one packet',
+    steps: [
+      'HELO x',
+      'MAIL FROM:<a@b.example>',
+      'RCPT TO:<u@test.example>',
+      'DATA',
+      { send: 'S: x\r\n\r\nb\r\n.\r\nQUIT', replies: 2 },
+    ],
+  },
+]
+
 export const synchronisation: Table = {
   name: 'synchronisation',
   configuration: configuration(`${acls}pipelining_connect_advertise_hosts =\n`),
-  dialogues: [
-    { says: 'EHLO and more in one packet', steps: [{ send: 'EHLO x\r\nNOOP', replies: 1 }] },
-    { says: 'NOOP and more in one packet', steps: ['EHLO x', { send: 'NOOP\r\nNOOP', replies: 1 }] },
-    { says: 'VRFY and more in one packet', steps: ['EHLO x', { send: 'VRFY a@b\r\nNOOP', replies: 1 }] },
-    {
-      says: 'an unknown command and more in one packet',
-      steps: ['EHLO x', { send: 'FOO\r\nNOOP', replies: 1 }],
-    },
-    {
-      says: 'RSET and MAIL in one packet',
-      steps: ['EHLO x', { send: 'RSET\r\nMAIL FROM:<a@b>', replies: 2 }, 'QUIT'],
-    },
-    {
-      says: 'MAIL and RCPT in one packet after HELO',
-      steps: ['HELO x', { send: 'MAIL FROM:<a@b.example>\r\nRCPT TO:<u@test.example>', replies: 1 }],
-    },
-    {
-      says: 'DATA and the message in one packet',
-      steps: [...start, { send: 'DATA\r\nS: x\r\n\r\nb\r\n.', replies: 1 }],
-    },
-    {
-      says: 'QUIT behind the end of the message',
-      steps: [...start, 'DATA', { send: 'S: x\r\n\r\nb\r\n.\r\nQUIT', replies: 2 }],
-    },
-  ],
+  dialogues: tooEarly,
+}
+
+/** Where Exim takes for the message what came with DATA: the step, and what is answered to it here. */
+const afterData: ReadonlyMap<string, readonly [number, string]> = new Map([
+  ['DATA and the message in one packet', [4, sync]],
+  ['RCPT, DATA and the message in one packet', [3, `250 Accepted\r\n${sync}`]],
+  ['DATA without recipients, and more in one packet', [3, sync]],
+  ['DATA and the first line of the message in one packet', [4, sync]],
+])
+
+function differsAt([step, reply]: readonly [number, string]): NonNullable<Dialogue['differs']> {
+  return {
+    because: 'the answer to DATA must be waited for: RFC 2920 section 3.1',
+    instead: { [step]: reply },
+    logs: true,
+  }
+}
+
+/** With early pipelining offered, much is excused until the first message. */
+export const earlySynchronisation: Table = {
+  name: 'synchronisation, early pipelining offered',
+  configuration: configuration(acls),
+  dialogues: tooEarly.map((dialogue) => {
+    const step = afterData.get(dialogue.says)
+    if (step !== undefined) return { ...dialogue, differs: differsAt(step) }
+    return dialogue.says === 'MAIL and RCPT in one packet after HELO'
+      ? { ...dialogue, differs: { because: 'MAIL is refused before it is obeyed', logs: true } }
+      : dialogue
+  }),
 }

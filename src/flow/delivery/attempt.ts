@@ -115,7 +115,7 @@ export class Attempt {
     return this.claim.message.envelope
   }
 
-  selects = (selector: string): boolean => this.context.ports.log.selects(selector)
+  selects = (selector: string, port?: number): boolean => this.context.ports.log.selects(selector, port)
 
   /** A line of the main log. */
   log(text: ByteString, facts?: Parameters<Context['ports']['log']['main']>[2]): void {

@@ -12,6 +12,7 @@ import { frozenVerdict } from './frozen.ts'
 import { batches, type BatchLimits } from './group.ts'
 import { markKey } from './marks.ts'
 import { deliveryContext } from './message-facts.ts'
+import { deliverWrapped } from './mua-wrapper.ts'
 import { addressContext } from './raise.ts'
 import { leaveForLater, recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
 import { type DeliverySummary, errorNumbers, type TransportResult } from './results.ts'
@@ -48,6 +49,12 @@ export async function deliverMessage(
   if (filtered.is === 'stop') return finish(attempt)
   const routed = await route(attempt, filtered)
   tellRouted(attempt, routed)
+  if (context.settings.mua_wrapper) {
+    return deliverWrapped(attempt, routed, {
+      isLocal: (one) => driverOf(one).local,
+      run: (addresses) => tryBatch(attempt, addresses, false),
+    })
+  }
   await deliverAll(attempt, routed)
   context.debug?.('deliver', `end delivery of ${claim.id}`)
   return finish(attempt)
@@ -353,8 +360,16 @@ async function runBatch(
   addresses: readonly RoutedAddress[],
   local: boolean,
 ): Promise<void> {
-  const first = addresses[0]
-  if (first === undefined) return
+  if (addresses.length > 0) await recordBatch(attempt, await tryBatch(attempt, addresses, local), local)
+}
+
+/** @param addresses at least one */
+async function tryBatch(
+  attempt: Attempt,
+  addresses: readonly RoutedAddress[],
+  local: boolean,
+): Promise<TransportResult> {
+  const first = addresses[0] as RoutedAddress
   const driver = driverOf(first)
   const base = addressContext(attempt.context, first)
   const batch = await makeBatch(attempt, addresses, base)
@@ -382,8 +397,7 @@ async function runBatch(
   for (const { routed, outcome } of tried.addresses) {
     context.debug?.('deliver', `post-process ${routed.address}: ${outcome.is}`)
   }
-  const result = local ? await withShadow(tried, batch, transportDrivers, context, environment) : tried
-  await recordBatch(attempt, result, local)
+  return local ? withShadow(tried, batch, transportDrivers, context, environment) : tried
 }
 
 /** For an explanation: the hosts that were tried, and what became of each address. */
@@ -500,5 +514,7 @@ async function makeBatch(
     if (typeof value === 'string') returnPath = value
     else if ('text' in value) returnPath = value.text
   }
-  return { transport: first.transport, addresses, returnPath, force: attempt.options.force ?? false }
+  // Without a queue there are no retry times.
+  const force = attempt.options.force === true || attempt.context.settings.mua_wrapper
+  return { transport: first.transport, addresses, returnPath, force }
 }

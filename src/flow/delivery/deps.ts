@@ -31,7 +31,8 @@ export type Submitted =
 
 /** Somebody who wants to know why a delivery goes as it goes. */
 export interface Watched {
-  readonly trace: Trace
+  readonly trace?: Trace
+  readonly debug?: Context['debug']
   /** The ports with everything written down. */
   readonly ports: Ports
 }

@@ -28,7 +28,8 @@ function nothingLeft({ marks, originalsIgnored, deferred, freezeWanted }: Attemp
   return marks.allDone && !deferred.some((one) => one.recipient.address === systemRecipient)
 }
 
-async function complete(attempt: Attempt): Promise<DeliverySummary> {
+/** Nothing is left to do: the message is removed. */
+export async function complete(attempt: Attempt): Promise<DeliverySummary> {
   let done: Promise<void> | undefined
   const completed = (): Promise<void> => (done ??= removed(attempt))
   const raised = raiseForMessage(attempt, 'msg:complete', completed)

@@ -60,6 +60,17 @@ function shareKey(routed: RoutedAddress, limits: BatchLimits): string {
   ].join('\0')
 }
 
+/** What must be alike for all that goes out in one SMTP transaction: `mua_wrapper`. */
+export function transactionKey(routed: RoutedAddress): string {
+  return [
+    routed.transport.name,
+    hostsKey(routed.hosts),
+    routed.errorsTo ?? '\x01',
+    routed.headersAdd.map(textOf).join('\x02'),
+    routed.headersRemove.map(textOf).join('\x02'),
+  ].join('\0')
+}
+
 /** Hosts of one MX value may stand in any order, so they are compared sorted. */
 function hostsKey(hosts: readonly RouteHost[]): string {
   if (hosts.length === 0) return ''

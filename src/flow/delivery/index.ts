@@ -15,6 +15,7 @@ export type { DeliveryDeps, Following, GeneratedMessage, RouteOptions, Submitted
 export type { DeliverySummary } from './results.ts'
 export { createCallout } from './callout/callout.ts'
 export { createCutthrough } from './callout/cutthrough.ts'
+export { createQuotaCheck } from './quota-check.ts'
 export { transportDrivers } from './transports/index.ts'
 
 export interface Delivery {

@@ -6,6 +6,7 @@ import type { ByteString } from '../../base/text.ts'
 import { deliverToFolder, type FolderJob } from './local/folder.ts'
 import { deliverToLmtp, type LmtpJob } from './local/lmtp.ts'
 import { deliverToMaildir, type MaildirJob } from './local/maildir.ts'
+import { checkQuota, type QuotaJob } from './local/mailbox-quota.ts'
 import { deliverToMbox, type MboxJob } from './local/mbox.ts'
 import { appendNote, type NoteJob } from './local/note.ts'
 import { deliverToPipe, type PipeJob } from './local/pipe.ts'
@@ -34,8 +35,19 @@ export interface LocalJobCommon {
   readonly initgroups: boolean
 }
 
+/** Of a job that writes no message. */
+export const bareJob: LocalJobCommon = {
+  head: '',
+  tail: '',
+  escape: undefined,
+  useCrlf: false,
+  currentDirectory: '/',
+  umask: 0,
+  initgroups: false,
+}
+
 export type LocalJob = LocalJobCommon &
-  (FolderJob | MaildirJob | MailstoreJob | MboxJob | NoteJob | PipeJob | QueuefileJob | LmtpJob)
+  (FolderJob | MaildirJob | MailstoreJob | MboxJob | NoteJob | PipeJob | QueuefileJob | QuotaJob | LmtpJob)
 
 export type LocalResult =
   | {
@@ -93,6 +105,8 @@ async function run(job: LocalJob, body: AsyncIterable<Uint8Array>): Promise<Loca
       return copyToQueue(job, body)
     case 'mbox':
       return deliverToMbox(job, body)
+    case 'quota':
+      return checkQuota(job)
     case 'note':
       return appendNote(job)
     case 'pipe':

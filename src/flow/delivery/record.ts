@@ -454,6 +454,11 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
   attempt.note(deferredBody(deferral, attempt.selects))
   if (unrouted.freeze === true) attempt.freezeWanted ??= ''
   const domain = unrouted.address.slice(unrouted.address.lastIndexOf('@') + 1)
+  if (attempt.context.settings.mua_wrapper) {
+    // No retry rules: whoever delivers at once or not at all says what becomes of it.
+    attempt.deferred.push({ ...about, error, nextTryAt: undefined, freeze: false })
+    return
+  }
   const record =
     unrouted.retryDefer === true
       ? undefined

@@ -150,4 +150,6 @@ export interface DeliverySummary {
   readonly deferred: number
   /** When it is worth trying again, milliseconds since 1970; undefined: at any queue run. */
   readonly nextAttemptAt?: number | undefined
+  /** `mua_wrapper`: why the message was not delivered, for the caller. */
+  readonly problem?: ByteString
 }

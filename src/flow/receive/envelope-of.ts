@@ -2,6 +2,7 @@
 import { arcOf } from '../../mail/arc-facts.ts'
 import type { ByteString, Text } from '../../base/text.ts'
 import type { Envelope, Header, OriginHost, Recipient } from '../../mail/envelope.ts'
+import { debugLoggingOf } from '../../policy/acl/controls/debug.ts'
 import { spamOf } from '../../policy/scanning/spam/check.ts'
 import type { ConnectionFacts, MessageFacts } from '../../ports.ts'
 import type { MessageReceiver } from './body.ts'
@@ -47,8 +48,8 @@ export function makeEnvelope(
     ...(variables === undefined ? {} : { aclVariables: variables }),
     ...(controls.queueName === undefined ? {} : { queueName: controls.queueName }),
     ...(controls.queueOnly && !controls.queueFirstPassRoute ? { queueOnly: true } : {}),
-    ...(controls.freeze ? { frozenAt: now } : {}),
-    ...keptExtra(message),
+    ...(controls.freeze && !session.settings.mua_wrapper ? { frozenAt: now } : {}),
+    ...keptExtra(message, connection),
     firstDelivery: true,
     done: [],
   }
@@ -112,11 +113,18 @@ function aclVariables(
 }
 
 /** What later deliveries want to know of the checks. */
-function keptExtra(message: MessageFacts): Pick<Envelope, 'extra'> {
+function keptExtra(message: MessageFacts, connection: ConnectionFacts): Pick<Envelope, 'extra'> {
   const arc = arcOf(message)?.state
   const spam = spamOf(message)
-  if (arc === undefined && spam === undefined) return {}
+  const debugLog = debugLoggingOf(connection.extra)
+  if (arc === undefined && spam === undefined && debugLog === undefined) return {}
   // "Except for $spam_report, these variables are saved with the received message": Exim manual.
   const { report: _, ...saved } = spam ?? { report: '' }
-  return { extra: { ...(arc === undefined ? {} : { arc }), ...(spam === undefined ? {} : { spam: saved }) } }
+  return {
+    extra: {
+      ...(arc === undefined ? {} : { arc }),
+      ...(spam === undefined ? {} : { spam: saved }),
+      ...(debugLog === undefined ? {} : { debugLog }),
+    },
+  }
 }

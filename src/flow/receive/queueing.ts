@@ -9,6 +9,8 @@ import type { Session, Transaction } from './session-state.ts'
 export function deliverHow(session: Session, transaction: Transaction): Accepted {
   const { settings, services } = session
   const { controls, id } = transaction.message
+  // At once or not at all: Exim manual, "Using Exim as a non-queueing client".
+  if (settings.mua_wrapper) return { next: 'deliver' }
   if (controls.queueOnly && !controls.queueFirstPassRoute) {
     return delayed(session, id, 'queued by ACL', 'control = queue_only')
   }

@@ -3,7 +3,7 @@ import { LateMap } from '../../base/late-map.ts'
 import type { Awaitable } from '../../base/outcome.ts'
 import type { ByteString } from '../../base/text.ts'
 import type { Envelope, Header } from '../../mail/envelope.ts'
-import type { ConnectionFacts, Context } from '../../ports.ts'
+import type { ConnectionFacts, Context, Ports } from '../../ports.ts'
 import type { Spool, SpooledMessage } from '../../store/spool/api.ts'
 import type { CutthroughService, HeldOpen } from '../cutthrough-types.ts'
 import type { LineReader } from '../../wire/line-reader.ts'
@@ -18,6 +18,8 @@ export interface SessionIo {
   end(): Promise<void>
   /** Closes at once. */
   destroy(): void
+  /** Sets the traffic class of what is sent; says why when it cannot. Absent: there is no network. */
+  markPackets?(octet: number): string | undefined
 }
 
 /** What the command line says of new messages: `-odb` and its kin, `-odq`, `-odqs`. */
@@ -116,6 +118,8 @@ export interface ReceiveServices {
   readonly context: Context
   readonly spool: Spool
   readonly watch?: SessionWatch | undefined
+  /** Ports that tell of what they are asked and log: `control = debug`. Absent: only the flow itself tells. */
+  debugPorts?(ports: Ports, debug: NonNullable<Context['debug']>, panicked: () => void): Ports
   /** Called once a message is on disk and its client has (or is about to get) the answer. */
   accepted(message: SpooledMessage, how: Accepted): void
   /** Told of each message that would be kept if this were more than a test (`hostChecking`). */

@@ -4,6 +4,7 @@ import type { ByteString } from '../../base/text.ts'
 import type { Recipient, RecipientDsn } from '../../mail/envelope.ts'
 import { authField, duration, hostAndIdent, tlsFields } from '../../mail/log-lines.ts'
 import type {
+  Ports,
   AclResult,
   ConnectionFacts,
   Context,
@@ -167,10 +168,17 @@ export class Session implements DialogueAtWork {
     this.io.flush()
   }
 
+  markPackets(octet: number): string | undefined {
+    return this.io.markPackets === undefined ? 'there is no network' : this.io.markPackets(octet)
+  }
+
   /** `control = debug`: the rest of the session writes its debugging text there. */
-  setDebug(write: Context['debug']): void {
-    Object.assign(this.context, { debug: write })
-    if (this.transaction !== undefined) Object.assign(this.transaction.context, { debug: write })
+  setDebug(write: Context['debug'], panicked: () => void): Ports {
+    const own = this.services.context.ports
+    const ports = write === undefined ? own : (this.services.debugPorts?.(own, write, panicked) ?? own)
+    Object.assign(this.context, { debug: write, ports })
+    if (this.transaction !== undefined) Object.assign(this.transaction.context, { debug: write, ports })
+    return ports
   }
 
   /** Who is there, for the middle of a log line: `H=(x) [192.0.2.1]`. */

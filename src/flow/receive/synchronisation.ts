@@ -23,8 +23,9 @@ export function outOfStep(
   const controls = session.transaction?.message.controls ?? preMailControls(session)
   if (controls?.enforceSync === false) return false
   if (command?.groupable === 'always') return false
-  if (command?.groupable === 'pipelining') return !pipelining
+  if (command?.groupable === 'pipelining' && pipelining) return false
   // With early pipelining a client may send its greeting, and what follows up to MAIL, at once.
+  if (command?.verb === 'MAIL') return true
   return !(session.pipeConnectAllowed && session.messagesStarted === 0)
 }
 

@@ -16,6 +16,8 @@ export async function hostsOfList(
   work: RouterWork,
 ): Promise<RouterVerdict> {
   const hosts: RouteHost[] = []
+  // `self = send` has let one in: the others that are this host stay too. Observed of Exim 4.96.
+  let selfSends = false
   const items = work.context.ports.splitList(list).map(textOf)
   for (const item of items.filter((one) => one !== '' && one !== '+').map(parseHostItem)) {
     const question = {
@@ -36,7 +38,7 @@ export async function hostsOfList(
     if (found.is !== 'found') {
       return { is: 'defer', message: `lookup of host "${item.name}" failed in ${work.router.name} router` }
     }
-    if (found.localAt === undefined) {
+    if (found.localAt === undefined || selfSends) {
       hosts.push(...found.hosts)
       continue
     }
@@ -45,6 +47,7 @@ export async function hostsOfList(
     if (hosts.length > 0) break
     const self = selfVerdict(found.hosts[0] ?? { name: item.name, mx: undefined }, work)
     if (self !== undefined) return self
+    selfSends = true
     hosts.push(...found.hosts)
   }
   return { is: 'assign', hosts, ...assigned }

@@ -11,7 +11,7 @@ import { routeAll, type RouteAllOptions, type RouteEngine } from './route-all.ts
 import { routerDrivers } from './routers/index.ts'
 import type { OwnMessage, QueryAnswer, RoutingServices, UserNote, UserQuery } from './types.ts'
 import { createVerify, findTarget } from './verify.ts'
-import type { Callout, CalloutTarget } from '../callout-types.ts'
+import type { Callout, CalloutTarget, QuotaCheck } from '../callout-types.ts'
 
 export { routerDrivers } from './routers/index.ts'
 export type { RouterDriver } from './types.ts'
@@ -26,6 +26,8 @@ export interface RoutingDeps {
   readonly searchDomains?: () => readonly string[]
   /** Asks the hosts of an address whether they would take it; left out: callout options are refused. */
   readonly callout?: Callout
+  /** Looks whether a mailbox has room; left out: the quota option is refused. */
+  readonly quota?: QuotaCheck
   /** Takes the report of `syntax_errors_to`; left out: none is sent. */
   readonly submit?: (message: OwnMessage) => Promise<unknown>
   /** Writes to the log file of a filter; left out: filters that log are refused. */
@@ -72,7 +74,7 @@ export function createRouting(deps: RoutingDeps): Routing {
       return routeAll(recipients, context, { ...others, ...(children && { generated: children }) }, engine)
     },
     systemFilter: (context) => runSystemFilter(context, deps.transports, generations),
-    verify: createVerify(engine, deps.callout),
+    verify: createVerify(engine, deps),
     target: (address, context) => findTarget(address, context, engine),
     test: createAddressTest(engine),
   }
@@ -92,7 +94,7 @@ async function errorsAddressVerifies(
     variables,
     ...(context.message && { message: { ...context.message, sender: '' } }),
   }
-  const result = await createVerify(engine, undefined)({ address, kind: 'recipient', options: [] }, quiet)
+  const result = await createVerify(engine, {})({ address, kind: 'recipient', options: [] }, quiet)
   return result.is === 'ok'
 }
 

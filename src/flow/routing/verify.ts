@@ -1,9 +1,10 @@
 /** Verifying an address: routing it without delivering. Source: Exim manual, "Address verification". */
 import type { ByteString, Text } from '../../base/text.ts'
 import { parseAddress } from '../../mail/parse-address.ts'
-import { parseCallout } from '../../policy/acl/verify/callout-options.ts'
+import { type CalloutParsed, parseCallout } from '../../policy/acl/verify/callout-options.ts'
+import { parseQuota, type QuotaParsed } from '../../policy/acl/verify/quota-options.ts'
 import type { Context, VerifyRequest, VerifyResult } from '../../ports.ts'
-import type { Callout } from '../callout-types.ts'
+import type { Callout, QuotaCheck } from '../callout-types.ts'
 import { topCandidate } from './candidate.ts'
 import { rewriteAddress } from './rewrite/rewrite-address.ts'
 import { routeAddress, type Unrouted } from './route-address.ts'
@@ -11,9 +12,17 @@ import type { TakenAddress } from './finish.ts'
 import { percentHacked, type RouteEngine } from './route-all.ts'
 import type { Candidate } from './types.ts'
 
+/** Who looks further than the routers. */
+export interface VerifyHelpers {
+  readonly callout?: Callout
+  readonly quota?: QuotaCheck
+}
+
+type Further = (target: TakenAddress, context: Context) => Promise<VerifyResult>
+
 export function createVerify(
   engine: RouteEngine,
-  callout: Callout | undefined,
+  helpers: VerifyHelpers,
 ): (request: VerifyRequest, context: Context) => Promise<VerifyResult> {
   return async (request, context) => {
     // The null reverse-path is always good: RFC 5321 section 4.5.5.
@@ -25,18 +34,37 @@ export function createVerify(
       request.ofHeader === true ? 'header' : request.kind,
     )
     if (parsed.is === 'wrong') return { is: 'defer', logMessage: parsed.message }
-    if (parsed.is === 'options' && callout === undefined) {
-      return { is: 'defer', logMessage: 'callout verification is not supported here' }
-    }
-    const call =
-      parsed.is === 'none' || callout === undefined
-        ? undefined
-        : (target: TakenAddress, inner: Context) => callout(target, request.kind, parsed.options, inner)
+    const further = furtherOf(request, options, parsed, helpers)
+    if (typeof further === 'string') return { is: 'defer', logMessage: further }
     context.debug?.('verify', '>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>')
     context.debug?.('verify', `routing ${request.address}`)
-    const result = await verifyByRouting(request, options, context, engine, call)
+    const result = await verifyByRouting(request, options, context, engine, further)
     context.debug?.('verify', '----------- end verify ------------')
     return result.is === 'defer' && options.includes('defer_ok') ? { ...result, is: 'ok' } : result
+  }
+}
+
+/** What follows the routers: the host is asked, or the mailbox looked at; the sentence when that cannot be. */
+function furtherOf(
+  { kind }: VerifyRequest,
+  options: readonly string[],
+  called: Exclude<CalloutParsed, { is: 'wrong' }>,
+  { callout, quota }: VerifyHelpers,
+): Further | undefined | string {
+  const looked: QuotaParsed = kind === 'recipient' ? parseQuota(options, options.join('/')) : { is: 'none' }
+  if (looked.is === 'wrong') return looked.message
+  if (called.is === 'options' && callout === undefined) return 'callout verification is not supported here'
+  if (looked.is === 'options' && quota === undefined) return 'quota verification is not supported here'
+  if (called.is === 'none' && looked.is === 'none') return undefined
+  return async (target, context) => {
+    const room =
+      looked.is === 'options' && quota !== undefined
+        ? await quota(target, looked.options, context)
+        : undefined
+    if (room !== undefined && room.is !== 'ok') return room
+    return called.is === 'options' && callout !== undefined
+      ? callout(target, kind, called.options, context)
+      : { is: 'ok' }
   }
 }
 
@@ -60,7 +88,7 @@ async function verifyByRouting(
   options: readonly string[],
   outer: Context,
   engine: RouteEngine,
-  callout: ((target: TakenAddress, context: Context) => Promise<VerifyResult>) | undefined,
+  further: Further | undefined,
 ): Promise<VerifyResult> {
   const { kind } = request
   const purpose = kind === 'recipient' ? 'verify-recipient' : 'verify-sender'
@@ -79,8 +107,8 @@ async function verifyByRouting(
     const { result } = run
     switch (result.is) {
       case 'taken':
-        if (callout === undefined) return ok(result.address)
-        return { ...ok(result.address), ...(await callout(result.address, outer)) }
+        if (further === undefined) return ok(result.address)
+        return { ...ok(result.address), ...(await further(result.address, outer)) }
       case 'discarded':
         return { is: 'ok', ...dataOf(candidate) }
       case 'failed':

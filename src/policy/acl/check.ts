@@ -161,7 +161,6 @@ function reportVerify(acl: Acl, report: Report): void {
     if (clause.row.name !== 'verify' || !isConstant(clause.argument)) continue
     const word = /^[\w]*/.exec(clause.argument.text)?.[0].toLowerCase() ?? ''
     const row = verifyItems.find((item) => item.name === word)
-    if (/\/\s*quota\b/.test(clause.argument.text)) report(quotaMissing(clause))
     if (row !== undefined && row.run !== undefined) continue
     report({
       code: row === undefined ? 'acl-verify-unknown' : 'acl-not-working',
@@ -174,17 +173,6 @@ function reportVerify(acl: Acl, report: Report): void {
       help: helpFor(word),
       fatal: row !== undefined,
     })
-  }
-}
-
-/** Without it a mailbox that is full would pass for one with room. */
-function quotaMissing(clause: Clause): Parameters<Report>[0] {
-  return {
-    code: 'acl-not-working',
-    severity: 'error',
-    message: 'the option "quota" of "verify = recipient" does not work in this version of Postern',
-    at: clause.argument.span(),
-    fatal: true,
   }
 }
 

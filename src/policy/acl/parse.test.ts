@@ -165,19 +165,6 @@ const findings: readonly Finding[] = [
     severity: 'error',
   },
   {
-    says: 'a control that does not work yet',
-    acls: 't:\naccept control = dscp/ef',
-    option: 't',
-    message: 'control "dscp" has no effect in this version of Postern',
-    severity: 'warning',
-  },
-  {
-    says: 'the quota option of verify, which does not work yet',
-    acls: 't:\naccept verify = recipient/quota',
-    message: 'the option "quota" of "verify = recipient" does not work in this version of Postern',
-    severity: 'error',
-  },
-  {
     says: 'an item of verify that nobody knows',
     acls: 't:\naccept verify = cda',
     message: 'unknown item "cda" in ACL condition "verify cda"',

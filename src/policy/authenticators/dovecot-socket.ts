@@ -2,7 +2,8 @@
  * The connection to Dovecot's authentication service: lines of fields between tabs. A door: it opens a socket.
  * Source: Dovecot's description of the authentication protocol, version 1.1.
  */
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { fromBytes, toBytes } from '../../base/text.ts'
 
 export interface DovecotConnection {
@@ -19,9 +20,16 @@ const mostBytes = 65_536
 /** Lines of a greeting. */
 const mostLines = 200
 
+/** Where the service listens: a Unix socket, or an address and a port, there with TLS if wanted. */
+export type DovecotPlace =
+  | { readonly path: string }
+  | { readonly host: string; readonly port: number; readonly tls: boolean }
+
 /** Connects and exchanges greetings. */
-export async function openDovecot(path: string): Promise<DovecotConnection | { readonly problem: string }> {
-  const socket = connect({ path })
+export async function openDovecot(
+  place: DovecotPlace,
+): Promise<DovecotConnection | { readonly problem: string }> {
+  const socket = socketTo(place)
   let text = ''
   let problem: string | undefined
   let wake: () => void = () => undefined
@@ -85,4 +93,11 @@ export async function openDovecot(path: string): Promise<DovecotConnection | { r
   }
   fail('authentication socket protocol error: no end of the greeting')
   return { problem: problem ?? '' }
+}
+
+function socketTo(place: DovecotPlace): Socket {
+  if ('path' in place) return connect({ path: place.path })
+  const { host, port, tls } = place
+  // As Exim: whoever answers there is believed; the service of a host of one's own has seldom a certificate of a name.
+  return tls ? connectTls({ host, port, rejectUnauthorized: false }) : connect({ host, port })
 }

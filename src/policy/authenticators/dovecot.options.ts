@@ -8,14 +8,15 @@ export const dovecotOptions = {
     tier: 'A',
     since: '0.1',
     secures: true,
-    doc: "Socket of Dovecot's authentication service.",
+    doc: "Socket of Dovecot's authentication service: a path, or an address and a port.",
   },
   server_tls: {
     type: 'boolean',
     default: undefined,
     tier: 'A',
+    since: '0.1',
     secures: true,
-    doc: 'Whether the connection to Dovecot uses TLS.',
+    doc: 'Whether the connection to an address and a port uses TLS.',
   },
 } as const satisfies OptionTable
 

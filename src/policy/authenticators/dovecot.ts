@@ -3,7 +3,7 @@ import type { AuthenticatorInstance } from '../../language/config/configuration.
 import type { Context } from '../../ports.ts'
 import { askCondition } from './condition.ts'
 import { decodeBase64, encodeBase64 } from './base64.ts'
-import { openDovecot } from './dovecot-socket.ts'
+import { type DovecotPlace, openDovecot } from './dovecot-socket.ts'
 import { dovecotOptions, type DovecotSettings } from './dovecot.options.ts'
 import type { AuthenticatorDriver, ServerDialogue, ServerVerdict } from './driver.ts'
 
@@ -12,15 +12,15 @@ export const dovecot: AuthenticatorDriver = {
   doc: "Hands the dialogue on to Dovecot's authentication service.",
   options: dovecotOptions,
   check(instance, report) {
-    const socket = settingsOf(instance).server_socket
-    if (socket === undefined || socket.startsWith('/')) return
+    const { server_socket: socket, server_tls } = settingsOf(instance)
+    if (socket === undefined || placeOf(socket, server_tls === true) !== undefined) return
     report({
       code: 'dovecot-socket',
       severity: 'error',
       fatal: true,
-      message: `${instance.name} authenticator: server_socket "${socket}" is not an absolute path`,
+      message: `${instance.name} authenticator: server_socket "${socket}" is neither an absolute path nor an address and a port`,
       at: instance.setAt.get('server_socket') ?? instance.at,
-      help: 'name the Unix socket of the service, such as /run/dovecot/auth-client',
+      help: 'name the Unix socket of the service, such as /run/dovecot/auth-client, or write 192.0.2.1 12345',
     })
   },
   isServer: (instance) => settingsOf(instance).server_socket !== undefined,
@@ -33,13 +33,23 @@ function settingsOf(instance: AuthenticatorInstance): AuthenticatorInstance<Dove
   return (instance as AuthenticatorInstance<DovecotSettings>).settings
 }
 
+/** `/path`, or `address port`, as Exim reads it. */
+function placeOf(text: string, tls: boolean): DovecotPlace | undefined {
+  if (text.startsWith('/')) return { path: text }
+  const [, host = '', port = ''] = /^\[?([\w.:-]+)\]?\s+(\d{1,5})$/.exec(text.trim()) ?? []
+  return host !== '' && Number(port) > 0 && Number(port) < 65_536
+    ? { host, port: Number(port), tls }
+    : undefined
+}
+
 /** No mechanism of Dovecot needs as many. */
 const mostSteps = 20
 
 async function serve({ instance, values, initial, ask }: ServerDialogue): Promise<ServerVerdict> {
-  const { server_socket: path, server_condition, public_name } = settingsOf(instance)
-  if (path === undefined) return { is: 'fail' }
-  const opened = await openDovecot(path)
+  const { server_socket, server_tls, server_condition, public_name } = settingsOf(instance)
+  const place = server_socket === undefined ? undefined : placeOf(server_socket, server_tls === true)
+  if (place === undefined) return { is: 'fail' }
+  const opened = await openDovecot(place)
   if ('problem' in opened) return { is: 'defer', why: opened.problem }
   try {
     const mechanism = (public_name ?? instance.name).toUpperCase()

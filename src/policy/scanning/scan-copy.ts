@@ -25,7 +25,14 @@ export interface ScanFile {
   readonly size: number
 }
 
-export class ScanCopy {
+/** What scanners are given. */
+export interface ScanSubject {
+  readonly folder: string
+  /** Made when it is first asked for. */
+  file(): Promise<ScanFile>
+}
+
+export class ScanCopy implements ScanSubject {
   readonly #source: ScanSource
   readonly #context: Context
   readonly #message: MessageFacts
@@ -152,6 +159,11 @@ export async function* readStretch(path: string, start: number, end: number): As
   } finally {
     await file.close()
   }
+}
+
+/** A file that is there already. Rejects when it is not. */
+export async function fileAt(path: string): Promise<ScanFile> {
+  return { path, size: (await stat(path)).size }
 }
 
 /** At most so many first bytes of a file. */

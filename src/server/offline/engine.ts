@@ -71,9 +71,9 @@ export function createOfflineEngine(configuration: Configuration): OfflineEngine
   }
   let hints = createMemoryHints()
   let left = nothingLeft()
-  const { on } = readLogSelector(settings.log_selector ?? '')
+  const { selects } = readLogSelector(settings.log_selector ?? '', settings.log_ports)
   const log: Log = {
-    selects: (selector) => on.has(selector),
+    selects,
     main: (id, text) => void left.log.push({ log: 'main', id, text }),
     reject(id, text, options = {}) {
       if (options.main !== false) left.log.push({ log: 'main', id, text })

@@ -123,8 +123,9 @@ export const flagTable = {
     takes: 'next',
     tier: 'C',
     admin: true,
-    refused: 'scanning a file by hand does not work in this version of Postern',
-    doc: 'Scans a file for malware.',
+    mode: 'malware-scan',
+    since: '0.1',
+    doc: 'Has a file scanned by what av_scanner names, and prints the verdict.',
   },
   '-bnq': {
     takes: 'nothing',

@@ -13,6 +13,7 @@ export type ModeName =
   | 'host-check'
   | 'information'
   | 'log-line'
+  | 'malware-scan'
   | 'message-action'
   | 'message-show'
   | 'newaliases'

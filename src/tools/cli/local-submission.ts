@@ -18,7 +18,8 @@ export function localSubmission(call: ServerCall, source: ByteSource, timeoutMs:
     fullName: bytesOf(valueOf(invocation, '-F')),
     gateway: has(invocation, '-G'),
     qualify: !has(invocation, '-bnq'),
-    errors: errorsOf(invocation),
+    // Nobody else is there to be told.
+    errors: call.server.settings.mua_wrapper ? 'print' : errorsOf(invocation),
     timeoutMs,
   }
 }

@@ -1,4 +1,5 @@
 /** From a command line to a server whose configuration is read and whose caller's rights are known. */
+import { isDebugged, readDebugSelector } from '../../base/debug-selector.ts'
 import { locate, type Diagnostic } from '../../base/diagnostic.ts'
 import { renderDiagnostic } from '../../base/diagnostic-frame.ts'
 import { parseInterval } from '../../base/interval.ts'
@@ -13,7 +14,6 @@ import { newMessage } from '../../flow/receive/message-facts.ts'
 import { type Caller, callerOf, type CallerRights, rightsOf } from './caller.ts'
 import type { ServerCall } from './call.ts'
 import { dropMessage, folderWithoutConfiguration } from './drop-message.ts'
-import { readDebugSelector } from './debug-selector.ts'
 import type { FlagRow, ModeName } from './flag.ts'
 import { flagTable } from './flag-table.ts'
 import { has, type Invocation, valueOf } from './parse.ts'
@@ -155,7 +155,7 @@ function watched(invocation: Invocation, terminal: Terminal): Watched | { readon
   if (selector !== undefined && invocation.mode === 'daemon') on.add('pid')
   const pid = on.has('pid') ? `${String(process.pid).padStart(5)} ` : ''
   const debug = (categories: string, line: string): void => {
-    if (!categories.split('|').some((one) => on.has(one) || (one === 'any' && on.size > 0))) return
+    if (!isDebugged(categories, on)) return
     const time = on.has('timestamp') ? `${new Date().toTimeString().slice(0, 8)} ` : ''
     let text = line
     if (on.has('noutf8')) for (const { drawn, plain } of lineDrawing) text = text.replaceAll(drawn, plain)

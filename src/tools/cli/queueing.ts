@@ -13,7 +13,8 @@ import { has, type Invocation, valueOf } from './parse.ts'
 export interface CallQueueing {
   readonly services: ReceiveServices
   /** Sees to what was accepted; resolves when this call may end. */
-  finish(): Promise<void>
+  /** Gives the exit code where a delivery has a say in it (`mua_wrapper`). */
+  finish(): Promise<number>
 }
 
 /**
@@ -33,16 +34,26 @@ export async function queueingOf(call: ServerCall): Promise<CallQueueing> {
       if (how.next === 'deliver') accepted.push({ message, order: orderOf(how) })
     },
   }
-  const foreground = has(invocation, '-odf', '-odi', '-v', '-d')
+  const wrapper = server.settings.mua_wrapper
+  const foreground = wrapper || has(invocation, '-odf', '-odi', '-v', '-d')
   return {
     services,
     async finish() {
-      if (accepted.length === 0) return
+      let exitCode = 0
+      if (accepted.length === 0) return exitCode
       const queue = await server.queue()
       for (const later of [undefined, 'all', 'first pass'] as const) {
         const ids = accepted.filter(({ order }) => order.later === later)
-        if (foreground) for (const { message, order } of ids) await queue.deliverNow(message, order)
-        else if (ids.length > 0)
+        if (foreground) {
+          for (const { message, order } of ids) {
+            const summary = await queue.deliverNow(message, order)
+            // The queue has logged why there is no summary.
+            const problem = summary === undefined ? 'Delivery failed' : summary.problem
+            if (!wrapper || problem === undefined) continue
+            call.terminal.err(`${problem}\n`)
+            exitCode = 1
+          }
+        } else if (ids.length > 0)
           deliverInBackground(
             call,
             ids.map(({ message }) => message.id),
@@ -50,6 +61,7 @@ export async function queueingOf(call: ServerCall): Promise<CallQueueing> {
           )
       }
       await queue.idle()
+      return exitCode
     },
   }
 }

@@ -34,6 +34,12 @@ export interface StartDaemon {
 
 export async function startDaemon(call: ServerCall, how: StartDaemon): Promise<number> {
   const { invocation, server, terminal, state } = call
+  if (server.settings.mua_wrapper) {
+    const wrong = 'Daemon cannot be run when mua_wrapper is set'
+    server.log.panic(undefined, wrong)
+    terminal.err(`${wrong}\n`)
+    return 1
+  }
   if (workerNumber() === undefined) warn(call)
   if (!how.foreground && process.env['POSTERN_IN_BACKGROUND'] !== '1') return goToBackground(call)
   const override = valueOf(invocation, '-oX')

@@ -4,7 +4,7 @@ import type { Context } from '../../../ports.ts'
 
 export type Answer = 'accepts' | 'rejects'
 
-/** What is known of a whole domain. */
+/** What is known of a whole domain. Each callout renews `at`; what it did not ask for keeps its own time. */
 export interface DomainRecord {
   /** `refuses`: it does not take MAIL FROM:<>, so no callout can succeed. */
   readonly result: 'usable' | 'refuses'
@@ -12,6 +12,16 @@ export interface DomainRecord {
   readonly random?: Answer | undefined
   /** Milliseconds of the time the record was made. */
   readonly at: number
+  /** When postmaster and the random local part were asked for; left out: with the record. */
+  readonly postmasterAt?: number | undefined
+  readonly randomAt?: number | undefined
+}
+
+/** What a callout has found out about a domain. */
+export interface DomainFindings {
+  readonly refuses?: boolean | undefined
+  readonly postmaster?: Answer | undefined
+  readonly random?: Answer | undefined
 }
 
 export interface AddressRecord {
@@ -26,14 +36,22 @@ export function readDomain(domain: string, { ports, settings, debug }: Context):
     debug?.('verify', `callout cache: no domain record found for ${domain}`)
     return undefined
   }
+  const { callout_domain_negative_expire: negative, callout_domain_positive_expire: positive } = settings
+  const now = ports.now()
   const bad = found.result === 'refuses' || found.postmaster === 'rejects'
-  const seconds = bad ? settings.callout_domain_negative_expire : settings.callout_domain_positive_expire
-  if (isOver(found.at, seconds, ports.now())) {
+  if (isOver(found.at, bad ? negative : positive, now)) {
     debug?.('verify', `callout cache: domain record expired for ${domain}`)
     return undefined
   }
   debug?.('verify', `callout cache: found domain record for ${domain}`)
-  return found
+  const { postmasterAt = found.at, randomAt = found.at } = found
+  return {
+    ...found,
+    postmaster: isOver(postmasterAt, found.postmaster === 'rejects' ? negative : positive, now)
+      ? undefined
+      : found.postmaster,
+    random: isOver(randomAt, positive, now) ? undefined : found.random,
+  }
 }
 
 /** @param key the address, and the sender that was used to ask when it was not the empty one */
@@ -54,8 +72,23 @@ export function readAddress(key: ByteString, { ports, settings, debug }: Context
   return found.answer
 }
 
-export function writeDomain(domain: string, record: Omit<DomainRecord, 'at'>, context: Context): void {
-  context.ports.hints.put('callout', domain, { ...record, at: context.ports.now() })
+/** @param known what is remembered and still good */
+export function writeDomain(
+  domain: string,
+  found: DomainFindings,
+  known: DomainRecord | undefined,
+  context: Context,
+): void {
+  const at = context.ports.now()
+  const record: DomainRecord = {
+    result: found.refuses === true ? 'refuses' : 'usable',
+    postmaster: found.postmaster ?? known?.postmaster,
+    postmasterAt: found.postmaster === undefined ? (known?.postmasterAt ?? known?.at) : at,
+    random: found.random ?? known?.random,
+    randomAt: found.random === undefined ? (known?.randomAt ?? known?.at) : at,
+    at,
+  }
+  context.ports.hints.put('callout', domain, record)
   const number = (answer: Answer | undefined): number =>
     answer === undefined ? 0 : answer === 'accepts' ? 1 : 2
   context.debug?.('verify', `wrote callout cache domain record for ${domain}:`)

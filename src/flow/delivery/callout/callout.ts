@@ -7,16 +7,14 @@ import { flushReplies } from '../../../policy/acl/flush.ts'
 import type { CalloutTold, Context, VerifyResult } from '../../../ports.ts'
 import type { Callout, CalloutTarget } from '../../callout-types.ts'
 import type { RouteHost } from '../../routed.ts'
-import { type PooledConnection, poolKeyOf } from '../pool.ts'
-import { expandedBytes } from '../expanding.ts'
+import type { PooledConnection } from '../pool.ts'
 import { addressContext } from '../raise.ts'
-import { authenticate } from '../transports/smtp-auth.ts'
 import { type Place, placesOf } from '../transports/smtp-hosts.ts'
-import { firstInterface } from '../transports/smtp-prepare.ts'
-import { openSession, type SessionFailure } from '../transports/smtp-session.ts'
-import { type TlsClientRoom, tlsWish } from '../transports/smtp-tls.ts'
+import type { SessionFailure } from '../transports/smtp-session.ts'
+import type { TlsClientRoom } from '../transports/smtp-tls.ts'
 import {
   type Answer,
+  type DomainFindings,
   type DomainRecord,
   readAddress,
   readDomain,
@@ -25,7 +23,8 @@ import {
 } from './cache.ts'
 import { ask, type Asked } from './dialogue.ts'
 import { Held, heldOf, hold } from './held.ts'
-import { calloutHelo, calloutHosts, calloutPort, type CalloutSettings, calloutSettings } from './places.ts'
+import { type CalloutWork, openForCallout, quitCallout } from './open.ts'
+import { calloutHosts, calloutPort, type CalloutSettings, calloutSettings } from './places.ts'
 
 export interface CalloutDeps {
   readonly tls: TlsClientRoom
@@ -79,7 +78,7 @@ class Question {
   readonly #kind: Kind
   readonly #options: CalloutOptions
   readonly #context: Context
-  readonly #deps: CalloutDeps
+  readonly #work: CalloutWork
   readonly #settings: CalloutSettings
   /** As RCPT names it. */
   readonly #address: ByteString
@@ -102,7 +101,7 @@ class Question {
     this.#kind = kind
     this.#options = options
     this.#context = context
-    this.#deps = deps
+    this.#work = { target, options, settings, context, tls: deps.tls }
     this.#settings = settings
     this.#address = rcptAddress(target, settings)
     this.#domain = target.facts.domain.toLowerCase()
@@ -203,9 +202,10 @@ class Question {
     const name = this.#target.transport?.name ?? ''
     if (this.#holds && held?.fits(place, name, this.#from) === true)
       return this.#converse(held.connection, place, held)
-    const opened = await this.#open(place)
+    const opened = await openForCallout(this.#work, place)
     if ('is' in opened) return this.#unopened(opened, place)
-    return this.#converse(opened, place, undefined)
+    this.#poolKey = opened.poolKey
+    return this.#converse(opened.connection, place, undefined)
   }
 
   get #holds(): boolean {
@@ -218,40 +218,6 @@ class Question {
       !random &&
       postmasterFrom === undefined
     )
-  }
-
-  async #open(place: Place): Promise<PooledConnection | SessionFailure> {
-    const { transport } = this.#target
-    const helo = await calloutHelo(transport, this.#settings, this.#context)
-    if (helo instanceof Failure) return failedSession(helo.message)
-    const list = await expandedBytes(this.#settings.interface, this.#context)
-    if (list instanceof Failure) return failedSession(list.message)
-    const localAddress = firstInterface(list)
-    const tls = await tlsWish(place, this.#settings, this.#context, this.#deps.tls, 'verify')
-    const opened = await openSession(place, {
-      lmtp: this.#settings.protocol === 'lmtp',
-      helo,
-      avoidEsmtp: false,
-      localAddress,
-      connectMs: this.#options.connectSeconds * 1000,
-      commandMs: this.#options.timeoutSeconds * 1000,
-      keepalive: this.#settings.keepalive,
-      signal: this.#context.signal,
-      tls,
-    })
-    if (opened.is === 'failed') return opened
-    this.#poolKey = poolKeyOf(transport?.name ?? '', place, { helo, localAddress, tls })
-    const outcome = await authenticate(opened.connection, {
-      place,
-      settings: this.#settings,
-      context: this.#context,
-      id: this.#context.message?.id ?? '',
-      mark: 65,
-    })
-    if (outcome.is === 'authenticated') return { ...opened.connection, authenticated: outcome.as }
-    if (outcome.is === 'none') return opened.connection
-    opened.connection.client.quit()
-    return failedSession(outcome.error.message ?? 'authentication failed')
   }
 
   /** No session came about: only a refusal for good is an answer. */
@@ -287,7 +253,7 @@ class Question {
       if (held !== undefined && asked.is !== 'lost') keeps = true
       return answer
     } finally {
-      if (!keeps) connection.client.quit()
+      if (!keeps) quitCallout(connection)
     }
   }
 
@@ -389,19 +355,8 @@ class Question {
     return { is: 'verified', result: refused('postmaster', place, toldReply(asked), told) }
   }
 
-  #write(found: {
-    readonly random?: Answer | undefined
-    readonly postmaster?: Answer | undefined
-    readonly refuses?: boolean
-  }): void {
-    if (this.#options.noCache) return
-    const { random, postmaster, refuses } = found
-    const record = {
-      result: refuses === true ? ('refuses' as const) : ('usable' as const),
-      postmaster: postmaster ?? this.#known?.postmaster,
-      random: random ?? this.#known?.random,
-    }
-    writeDomain(this.#domain, record, this.#context)
+  #write(found: DomainFindings): void {
+    if (!this.#options.noCache) writeDomain(this.#domain, found, this.#known, this.#context)
   }
 
   #writeAddress(answer: Answer): void {
@@ -415,10 +370,6 @@ function rcptAddress({ address, facts }: CalloutTarget, settings: CalloutSetting
   return settings.rcpt_include_affixes || plain
     ? address
     : `${quotedLocalPart(facts.localPart)}@${facts.domain}`
-}
-
-function failedSession(message: string): SessionFailure {
-  return { is: 'failed', error: { errno: -1, more: 0, message }, permanent: false, reply: undefined }
 }
 
 /** `... after HELO name: 550 no`: the command that was refused. */

@@ -192,7 +192,7 @@ function concluded(
         queueMs: ports.now() - receivedAt,
         deliveryMs: ports.now() - startedAt,
       },
-      (selector) => ports.log.selects(selector),
+      (selector, port) => ports.log.selects(selector, port),
     )
     return { address: target.address, fields: line.slice(`>> ${target.address}`.length) }
   })

@@ -8,6 +8,7 @@ import type { CalloutTarget } from '../../callout-types.ts'
 import { type FreeConnection, heldKey, type HeldOpen } from '../../cutthrough-types.ts'
 import type { PooledConnection } from '../pool.ts'
 import type { Place } from '../transports/smtp-hosts.ts'
+import { quitCallout } from './open.ts'
 
 /** Beyond, the delivery opens a connection of its own. */
 const resetMs = 5000
@@ -65,7 +66,7 @@ export class Held implements HeldOpen {
   }
 
   close(): void {
-    this.connection.client.quit()
+    quitCallout(this.connection)
   }
 }
 

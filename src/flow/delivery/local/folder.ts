@@ -7,9 +7,10 @@ import { join } from 'node:path'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
 import { inBlocks, localContent } from './content.ts'
 import { deferredByFile, fileError } from './file-error.ts'
+import { folderFull, type FolderQuota } from './folder-quota.ts'
 import { syncFolder } from './maildir.ts'
 
-export interface FolderJob {
+export interface FolderJob extends FolderQuota {
   readonly kind: 'folder'
   readonly directory: string
   readonly createDirectory: boolean
@@ -28,6 +29,8 @@ export async function deliverToFolder(
   const temporary = join(job.directory, job.temporaryName)
   try {
     if (job.createDirectory) await mkdir(job.directory, { recursive: true, mode: job.directoryMode })
+    const full = await folderFull(job, job.temporaryName)
+    if (full !== undefined) return full
     const { size, inode } = await writeFile(temporary, job, body)
     const final = join(job.directory, job.name.replaceAll(job.inodeMark, String(inode)))
     // A link never takes the place of a message that is there already.

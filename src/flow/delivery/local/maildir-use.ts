@@ -46,9 +46,7 @@ async function addFolder(
     // Files beside the folders (subscriptions, indexes) are no mail.
     if (depth === 0 || !/\/(cur|new)$/.test(directory)) continue
     total.files++
-    const match = pattern?.match(entry.name)
-    const told = match === undefined || 'error' in match ? undefined : match[1]
-    total.bytes += told === undefined ? await sizeOf(path) : Number(told)
+    total.bytes += await sizeOfFile(path, entry.name, pattern)
   }
 }
 
@@ -61,7 +59,15 @@ function matchesName(regex: CompiledRegex, name: string): boolean {
   return found !== undefined && !('error' in found)
 }
 
-async function sizeOf(path: string): Promise<number> {
+/** As its name tells, else as it is. */
+export async function sizeOfFile(
+  path: string,
+  name: string,
+  pattern: CompiledRegex | undefined,
+): Promise<number> {
+  const match = pattern?.match(name)
+  const told = match === undefined || 'error' in match ? undefined : match[1]
+  if (told !== undefined) return Number(told)
   return stat(path).then(
     (found) => found.size,
     () => 0,

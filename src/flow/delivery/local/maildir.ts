@@ -8,12 +8,13 @@ import { compileRegex } from '../../../base/regex.ts'
 import type { ByteString } from '../../../base/text.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
 import { inBlocks, localContent } from './content.ts'
-import { errorNumbers } from '../results.ts'
 import { deferredByFile, fileError } from './file-error.ts'
+import { type FolderQuota, quotaExceeded } from './folder-quota.ts'
 import { addToSizeFile, readSizeFile } from './maildirsize.ts'
 import { type MaildirUse, maildirUse } from './maildir-use.ts'
 
-export interface MaildirJob {
+/** `quotaDirectory` left out: the maildir, or the one above its folder. */
+export interface MaildirJob extends FolderQuota {
   readonly kind: 'maildir'
   readonly directory: string
   readonly createDirectory: boolean
@@ -25,18 +26,6 @@ export interface MaildirJob {
   readonly tag: string
   /** A quota or a threshold wants the size of the maildir known. */
   readonly measure: boolean
-  /** Bytes; 0: none. */
-  readonly quota: number
-  readonly quotaFileCount: number
-  /** Undefined: the maildir, or the one above its folder. */
-  readonly quotaDirectory: string | undefined
-  readonly quotaInclusive: boolean
-  /** Finds the size of a message in its file name. */
-  readonly quotaSizeRegex: string | undefined
-  readonly messageSize: number
-  /** What the configuration says that it holds; undefined: it is counted. */
-  readonly knownBytes: number | undefined
-  readonly knownFiles: number | undefined
   /** `maildir_use_size_file`. */
   readonly sizeFile: boolean
   /** `maildir_quota_directory_regex`: folders that count. */
@@ -108,6 +97,12 @@ export async function deliverToMaildir(
   }
 }
 
+/** The deferral that a delivery would meet. */
+export async function maildirFull(job: MaildirJob): Promise<LocalResult | undefined> {
+  const used = await usedNow(job, await quotaPlace(job))
+  return used === undefined ? undefined : overQuota(job, used)
+}
+
 interface QuotaPlace {
   /** The maildir on whose size the quota is. */
   readonly directory: string
@@ -116,7 +111,7 @@ interface QuotaPlace {
 }
 
 /** A folder of a maildir++ counts with the maildir above it. Source: Exim manual, "maildirfolder_create_regex". */
-async function quotaPlace(job: Job): Promise<QuotaPlace> {
+async function quotaPlace(job: MaildirJob): Promise<QuotaPlace> {
   if (job.quotaDirectory !== undefined) return { directory: job.quotaDirectory, excluded: false }
   const isFolder = await stat(join(job.directory, 'maildirfolder')).then(
     () => true,
@@ -129,7 +124,10 @@ async function quotaPlace(job: Job): Promise<QuotaPlace> {
 }
 
 /** Undefined: nobody wants to know. */
-async function usedNow(job: Job, { directory, excluded }: QuotaPlace): Promise<MaildirUse | undefined> {
+async function usedNow(
+  job: MaildirJob,
+  { directory, excluded }: QuotaPlace,
+): Promise<MaildirUse | undefined> {
   if (excluded) return undefined
   if (!job.measure && !job.sizeFile) return undefined
   const { knownBytes, knownFiles } = job
@@ -169,16 +167,8 @@ async function markFolder(job: Job): Promise<LocalResult | undefined> {
 }
 
 async function overQuota(job: MaildirJob, used: MaildirUse): Promise<LocalResult | undefined> {
-  const size = used.bytes + (job.quotaInclusive ? job.messageSize : 0)
-  const tooBig = job.quota > 0 && size > job.quota
-  const tooMany = job.quotaFileCount > 0 && used.files + (job.quotaInclusive ? 1 : 0) > job.quotaFileCount
-  if (!tooBig && !tooMany) return undefined
-  return {
-    is: 'deferred',
-    errno: errorNumbers.mailboxFull,
-    more: await secondsUnread(job.directory),
-    message: `mailbox is full (MTA-imposed ${tooBig ? '' : 'filecount '}quota exceeded while writing to tmp/${job.name})`,
-  }
+  const full = quotaExceeded(job, used, `tmp/${job.name}`)
+  return full === undefined ? undefined : { ...full, more: await secondsUnread(job.directory) }
 }
 
 /** A change of `new` is taken for the last reading. Source: Exim manual, "Retry rules for specific errors". */

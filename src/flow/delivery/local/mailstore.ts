@@ -7,9 +7,10 @@ import type { ByteString } from '../../../base/text.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
 import { inBlocks, localContent } from './content.ts'
 import { deferredByFile } from './file-error.ts'
+import { folderFull, type FolderQuota } from './folder-quota.ts'
 import { syncFolder } from './maildir.ts'
 
-export interface MailstoreJob {
+export interface MailstoreJob extends FolderQuota {
   readonly kind: 'mailstore'
   readonly directory: string
   readonly createDirectory: boolean
@@ -27,6 +28,8 @@ export async function deliverToMailstore(
   const path = join(job.directory, job.name)
   try {
     if (job.createDirectory) await mkdir(job.directory, { recursive: true, mode: job.directoryMode })
+    const full = await folderFull(job, `${job.name}.msg`)
+    if (full !== undefined) return full
     await writeNew(`${path}.tmp`, job.mode, [Buffer.from(job.envelope, 'latin1')])
     const sizeBytes = await writeNew(`${path}.msg`, job.mode, inBlocks(localContent(job, body)))
     // Readers wait for the .env file: with it the message is there.

@@ -29,6 +29,8 @@ export interface MboxJob {
   readonly locks: LockPlan
   /** Bytes; 0: none. */
   readonly quota: number
+  /** `no_check`. */
+  readonly quotaUnchecked: boolean
   /** What the configuration says that it holds; undefined: its size. */
   readonly knownBytes: number | undefined
   /** The message counts too. */
@@ -85,7 +87,7 @@ async function appendTo(job: Job, body: AsyncIterable<Uint8Array>): Promise<Loca
     const lock = await lockOpenFile(handle.fd, job.locks)
     if (lock.is !== 'locked') return notLocked(lock, job, 'fcntl/flock')
     const { size: before, atimeMs } = await handle.stat()
-    const full = overQuota(job, job.knownBytes ?? before, atimeMs)
+    const full = mboxFull(job, job.knownBytes ?? before, atimeMs)
     if (full !== undefined) return full
     return await write(handle, before, job, body)
   } catch (error) {
@@ -96,8 +98,8 @@ async function appendTo(job: Job, body: AsyncIterable<Uint8Array>): Promise<Loca
 }
 
 /** The seconds since the mailbox was read are what `quota_4d` in retry rules looks at. */
-function overQuota(job: Job, before: number, readAt: number): LocalResult | undefined {
-  if (job.quota <= 0) return undefined
+export function mboxFull(job: MboxJob, before: number, readAt: number): LocalResult | undefined {
+  if (job.quota <= 0 || job.quotaUnchecked) return undefined
   if (before + (job.quotaInclusive ? job.messageSize : 0) <= job.quota) return undefined
   return {
     is: 'deferred',

@@ -1,6 +1,6 @@
 /** The appendfile transport: into a mailbox file or a maildir. Source: Exim manual, "The appendfile transport". */
 import { hostname } from 'node:os'
-import { isFailure } from '../../../base/outcome.ts'
+import { type Failure, isFailure } from '../../../base/outcome.ts'
 import { compileRegex } from '../../../base/regex.ts'
 import { isTainted, textOf } from '../../../base/text.ts'
 import type { Expandable } from '../../../base/expandable.ts'
@@ -8,15 +8,19 @@ import type { TransportInstance } from '../../../language/config/configuration.t
 import type { Context } from '../../../ports.ts'
 import { mboxDate } from '../date.ts'
 import { expanded, expandedBoolean, expandedBytes, expandedInteger } from '../expanding.ts'
-import type { LocalJobCommon } from '../local-job.ts'
+import type { LocalIdentity } from '../local-identity.ts'
+import { bareJob, type LocalJobCommon } from '../local-job.ts'
+import type { FolderQuota } from '../local/folder-quota.ts'
 import { maildirName } from '../local/maildir.ts'
 import { errorNumbers, type TransportResult } from '../results.ts'
 import type { UniqueClock } from '../unique-clock.ts'
 import { appendfileOptions, type AppendfileSettings } from './appendfile.options.ts'
+import type { RoutedAddress } from '../../routed.ts'
 import { rcptAddress } from '../rcpt-address.ts'
 import { batchLimits } from './batching.ts'
 import { bsmtpFrame } from './bsmtp.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
+import { expandedQuota } from './quota-value.ts'
 import { thresholdOf, warnOfSize } from './quota-warning.ts'
 import { deferral, type JobOrOutcome, type LocalFrame, runLocal } from './local.ts'
 import { refuseAll } from './shared.ts'
@@ -111,14 +115,68 @@ async function prepare(
   const settings = settingsOf(batch.transport)
   const target = await targetOf(batch, settings, context)
   if ('outcome' in target) return target
-  const quota = await expandedInteger(settings.quota, context, 0)
-  if (isFailure(quota))
-    return refuse(`Expansion of quota in ${batch.transport.name} transport failed: ${quota.message}`)
-  if (target.isFolder && settings.mailstore_format) return mailstoreJob(target.path, batch, frame, context)
-  if (target.isFolder && !settings.maildir_format) return folderJob(target.path, batch, frame, context, clock)
+  const quota = await quotaOf(batch, settings, context)
+  if ('outcome' in quota) return quota
+  if (target.isFolder && settings.mailstore_format)
+    return mailstoreJob(target.path, batch, frame, context, quota)
+  if (target.isFolder && !settings.maildir_format)
+    return folderJob(target.path, batch, frame, context, clock, quota)
   return target.isFolder
     ? maildirJob(target.path, batch, frame, context, clock, quota)
     : mboxJob(target.path, batch, frame, context, clock, quota)
+}
+
+/** What looks whether the mailbox of an address has room; undefined: it has no quota. */
+export async function quotaJobOf(
+  routed: RoutedAddress,
+  identity: LocalIdentity,
+  context: Context,
+  clock: UniqueClock,
+): Promise<JobOrOutcome | undefined> {
+  const settings = settingsOf(routed.transport)
+  if (settings.quota === undefined && settings.quota_filecount === undefined) return undefined
+  const batch = { transport: routed.transport, addresses: [routed], returnPath: '', force: false }
+  const made = await prepare(batch, { identity, head: '' }, context, clock)
+  if ('outcome' in made) return made
+  const { job } = made
+  switch (job.kind) {
+    case 'folder':
+    case 'maildir':
+    case 'mailstore':
+    case 'mbox':
+      return { job: { ...bareJob, kind: 'quota', of: job } }
+    default:
+      return undefined
+  }
+}
+
+/** All that the options say of quotas. */
+async function quotaOf(
+  batch: Batch,
+  settings: Settings,
+  context: Context,
+): Promise<FolderQuota | { outcome: ReturnType<typeof deferral> }> {
+  const failed = (option: string, { message }: Failure): ReturnType<typeof refuse> =>
+    refuse(`Expansion of ${option} in ${batch.transport.name} transport failed: ${message}`)
+  const bytes = await expandedQuota(settings.quota, context)
+  if (isFailure(bytes)) return failed('quota', bytes)
+  const files = await expandedQuota(settings.quota_filecount, context)
+  if (isFailure(files)) return failed('quota_filecount', files)
+  const directory = await expandedBytes(settings.quota_directory, context)
+  if (isFailure(directory)) return failed('quota_directory', directory)
+  const known = await knownSize(settings, context)
+  if ('outcome' in known) return known
+  return {
+    quota: bytes.most,
+    quotaUnchecked: bytes.unchecked,
+    quotaFileCount: files.most,
+    quotaFileCountUnchecked: files.unchecked,
+    quotaDirectory: directory,
+    quotaInclusive: settings.quota_is_inclusive,
+    quotaSizeRegex: settings.quota_size_regex,
+    messageSize: Math.max(0, context.message?.size ?? 0),
+    ...known,
+  }
 }
 
 /** The path: named by the redirection, or expanded from the option; never tainted. */
@@ -157,7 +215,7 @@ async function maildirJob(
   frame: LocalFrame,
   context: Context,
   clock: UniqueClock,
-  quota: number,
+  quota: FolderQuota,
 ): Promise<JobOrOutcome> {
   const settings = settingsOf(batch.transport)
   const tag = await expandedBytes(settings.maildir_tag, context)
@@ -168,13 +226,6 @@ async function maildirJob(
   }
   const common = await commonOf(settings, frame, context, batch, true)
   if ('outcome' in common) return common
-  const quotaDirectory = await expandedBytes(settings.quota_directory, context)
-  const fileCount = await expandedInteger(settings.quota_filecount, context, 0)
-  if (isFailure(quotaDirectory))
-    return refuse(`Expansion of quota_directory failed: ${quotaDirectory.message}`)
-  if (isFailure(fileCount)) return refuse(`Expansion of quota_filecount failed: ${fileCount.message}`)
-  const known = await knownSize(settings, context)
-  if ('outcome' in known) return known
   const sizeFile = await expandedBoolean(settings.maildir_use_size_file, context, false)
   if (isFailure(sizeFile)) return refuse(`Expansion of maildir_use_size_file failed: ${sizeFile.message}`)
   const path = directory.replace(/\/+$/, '')
@@ -188,18 +239,12 @@ async function maildirJob(
       mode: batch.addresses[0]?.fileMode ?? settings.mode,
       name: maildirName(clock.next(context.ports.now()), process.pid, context.server.primaryHostname),
       tag: tag === undefined || tag === '' ? '' : /^[A-Za-z0-9]/.test(tag) ? `:${tag}` : tag,
-      measure: quota > 0 || fileCount > 0 || (await thresholdOf(settings, context)) > 0,
-      quota,
-      quotaFileCount: fileCount,
-      quotaDirectory,
-      ...known,
+      measure: quota.quota > 0 || quota.quotaFileCount > 0 || (await thresholdOf(settings, context)) > 0,
+      ...quota,
       sizeFile,
       countedFolders: settings.maildir_quota_directory_regex ?? '^(?:cur|new|\\..*)$',
       markFolder: matchesPath(settings.maildirfolder_create_regex, path),
       retries: settings.maildir_retries,
-      quotaInclusive: settings.quota_is_inclusive,
-      quotaSizeRegex: settings.quota_size_regex,
-      messageSize: context.message?.size ?? 0,
     },
   }
 }
@@ -231,6 +276,7 @@ async function mailstoreJob(
   batch: Batch,
   frame: LocalFrame,
   context: Context,
+  quota: FolderQuota,
 ): Promise<JobOrOutcome> {
   const settings = settingsOf(batch.transport)
   const common = await commonOf(settings, frame, context, batch, true)
@@ -252,6 +298,7 @@ async function mailstoreJob(
   return {
     job: {
       ...common,
+      ...quota,
       kind: 'mailstore',
       directory: directory.replace(/\/+$/, ''),
       createDirectory: settings.create_directory,
@@ -272,6 +319,7 @@ async function folderJob(
   frame: LocalFrame,
   context: Context,
   clock: UniqueClock,
+  quota: FolderQuota,
 ): Promise<JobOrOutcome> {
   const settings = settingsOf(batch.transport)
   const common = await commonOf(settings, frame, context, batch, true)
@@ -290,6 +338,7 @@ async function folderJob(
   return {
     job: {
       ...common,
+      ...quota,
       kind: 'folder',
       directory: directory.replace(/\/+$/, ''),
       createDirectory: settings.create_directory,
@@ -308,19 +357,17 @@ async function mboxJob(
   frame: LocalFrame,
   context: Context,
   clock: UniqueClock,
-  quota: number,
+  quota: FolderQuota,
 ): Promise<JobOrOutcome> {
   const settings = settingsOf(batch.transport)
   const common = await commonOf(settings, frame, context, batch, false)
   if ('outcome' in common) return common
   const home = frame.identity.home
-  const known = await knownSize(settings, context)
-  if ('outcome' in known) return known
   return {
     job: {
       ...common,
       kind: 'mbox',
-      knownBytes: known.knownBytes,
+      knownBytes: quota.knownBytes,
       file,
       mode: batch.addresses[0]?.fileMode ?? settings.mode,
       modeFailNarrower: settings.mode_fail_narrower,
@@ -343,9 +390,10 @@ async function mboxJob(
         lockFileMode: settings.lockfile_mode,
         uniqueName: `${hostname()}.${clock.next(context.ports.now()).toString(16)}.${process.pid.toString(16)}`,
       },
-      quota,
-      quotaInclusive: settings.quota_is_inclusive,
-      messageSize: context.message?.size ?? 0,
+      quota: quota.quota,
+      quotaUnchecked: quota.quotaUnchecked,
+      quotaInclusive: quota.quotaInclusive,
+      messageSize: quota.messageSize,
     },
   }
 }

@@ -69,6 +69,15 @@ async function deliver(
   if (common !== undefined) return common
   const forbidden = await neverUser(identity.uid, batch.transport.name, context, environment)
   if (forbidden !== undefined) return deferral(forbidden, errorNumbers.neverUser)
+  const other = foreignUser(identity, first, batch, context)
+  if (other !== undefined) {
+    context.ports.log.panic(context.message?.id, other)
+    return {
+      is: 'deferred',
+      error: { errno: errorNumbers.unknown, more: 0, message: undefined },
+      freeze: true,
+    }
+  }
   const section = await headerSection(
     {
       settings: batch.transport.settings,
@@ -93,6 +102,21 @@ async function deliver(
     return result.verdicts.map((verdict, i) => ofVerdict(verdict, result.sizeBytes, batch, i))
   }
   return asOutcome(result, first.address, batch)
+}
+
+/** `deliver_drop_privilege`: under the run-time user or not at all. The sentence when it is to be another one. */
+function foreignUser(
+  { uid, gid }: LocalIdentity,
+  { facts, address }: RoutedAddress,
+  { transport }: Batch,
+  { settings, server }: Context,
+): string | undefined {
+  if (!settings.deliver_drop_privilege && !settings.mua_wrapper) return undefined
+  if (uid === server.eximUid && gid === server.eximGid) return undefined
+  return (
+    `unable to set gid=${gid} or uid=${uid} (euid=${server.eximUid}): ` +
+    `local delivery to ${facts.localPart} <${address}> transport=${transport.name}`
+  )
 }
 
 /** `pipe_as_creator`: without a user of the transport, whoever handed the message in. */

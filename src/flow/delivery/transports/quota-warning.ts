@@ -4,10 +4,11 @@ import { textOf, type ByteString } from '../../../base/text.ts'
 import { parseAddressList } from '../../../mail/address.ts'
 import { headerBody, splitHeaders } from '../../../mail/header.ts'
 import type { Context } from '../../../ports.ts'
-import { expandedBytes, expandedInteger, readInteger } from '../expanding.ts'
+import { expandedBytes, readInteger } from '../expanding.ts'
 import type { LocalResult } from '../local-job.ts'
 import type { AppendfileSettings } from './appendfile.options.ts'
 import type { DeliveryEnvironment } from './driver.ts'
+import { expandedQuota } from './quota-value.ts'
 
 type Settings = Pick<AppendfileSettings, 'quota' | 'quota_warn_message' | 'quota_warn_threshold'>
 
@@ -45,8 +46,8 @@ export async function thresholdOf(settings: Settings, context: Context): Promise
   if (typeof value !== 'string') return 0
   const text = value.trim()
   if (!text.endsWith('%')) return readInteger(text) ?? 0
-  const quota = await expandedInteger(settings.quota, context, 0)
-  return isFailure(quota) ? 0 : Math.floor((quota * Number(text.slice(0, -1))) / 100)
+  const quota = await expandedQuota(settings.quota, context)
+  return isFailure(quota) ? 0 : Math.floor((quota.most * Number(text.slice(0, -1))) / 100)
 }
 
 function recipientsOf(text: ByteString): ByteString[] {

@@ -99,7 +99,7 @@ export class SmtpLedger {
       if (last.host === undefined || last.host.address === place.address || this.#told.has(last)) continue
       this.#told.add(last)
       const { name, address, port } = last.host
-      const withPort = this.#run.context.ports.log.selects('outgoing_port') ? `:${port}` : ''
+      const withPort = this.#run.context.ports.log.selects('outgoing_port', port) ? `:${port}` : ''
       this.#run.context.ports.log.main(
         this.#run.environment.claim.id,
         `H=${name} [${address}]${withPort} ${last.error.message ?? ''}`,
@@ -178,7 +178,7 @@ export class SmtpLedger {
       line:
         error === undefined
           ? undefined
-          : hostErrorLine(place, error, this.#run.context.ports.log.selects('outgoing_port')),
+          : hostErrorLine(place, error, this.#run.context.ports.log.selects('outgoing_port', place.port)),
     }
   }
 

@@ -1,4 +1,5 @@
 /** What an smtp delivery expands once, for all hosts it tries. */
+import { trafficOctet } from '../../../base/dscp.ts'
 import { Failure } from '../../../base/outcome.ts'
 import type { ByteString } from '../../../base/text.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
@@ -60,6 +61,7 @@ export async function prepare(
   }
   const proxies = await socksProxies(settings.socks_proxy, context)
   if (proxies instanceof Failure) return deferredBy(`failed to expand socks_proxy: ${proxies.message}`)
+  const octet = await trafficOctetOf(settings, context)
   const lmtp = settings.protocol === 'lmtp'
   const retryByAddress = await expandedBoolean(settings.retry_include_ip_address, context, true)
   if (retryByAddress instanceof Failure) return deferredBy(retryByAddress.message)
@@ -75,6 +77,7 @@ export async function prepare(
       connectMs: settings.connect_timeout * 1000,
       commandMs: settings.command_timeout * 1000,
       keepalive: settings.keepalive,
+      trafficOctet: octet,
       signal: context.signal,
     },
     transaction: {
@@ -103,8 +106,24 @@ export async function prepare(
       dataMs: settings.data_timeout * 1000,
       finalMs: settings.final_timeout * 1000,
       mark: 65,
+      allOrNothing: context.settings.mua_wrapper,
     },
   }
+}
+
+/** `dscp`; a value that is none is told and sent without. Source: Exim manual, smtp option "dscp". */
+export async function trafficOctetOf(
+  settings: Pick<SmtpSettings, 'dscp'>,
+  context: Context,
+): Promise<number | undefined> {
+  const value = await expandedBytes(settings.dscp, context)
+  if (value === undefined || value === '') return undefined
+  const octet = value instanceof Failure ? undefined : trafficOctet(value)
+  if (octet === undefined) {
+    const why = value instanceof Failure ? value.message : `unknown value "${value}"`
+    context.ports.log.main(context.message?.id, `DSCP of the connection is left as it is: ${why}`)
+  }
+  return octet
 }
 
 /** The same message with further headers before it, LF line ends. */

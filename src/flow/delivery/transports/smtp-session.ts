@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly connectMs: number
   readonly commandMs: number
   readonly keepalive: boolean
+  /** `dscp`: traffic class of what is sent. */
+  readonly trafficOctet?: number | undefined
   readonly signal: AbortSignal | undefined
   /** Early pipelining; undefined: not with this host. */
   readonly early?: EarlyWish | undefined
@@ -69,6 +71,7 @@ export async function openSession(place: Place, options: SessionOptions): Promis
           localAddress: options.localAddress,
           timeoutMs: options.connectMs,
           keepalive: options.keepalive,
+          trafficOctet: options.trafficOctet,
           signal: options.signal,
         })
       : await connectThrough(options.proxies, place, options)

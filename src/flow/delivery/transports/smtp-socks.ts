@@ -95,6 +95,7 @@ export async function connectThrough(
       localAddress: options.localAddress,
       timeoutMs: limitMs,
       keepalive: options.keepalive,
+      trafficOctet: options.trafficOctet,
       signal: options.signal,
     })
     if (connected.is === 'failed') {

@@ -36,6 +36,8 @@ export interface TransactionRequest {
   readonly commandMs: number
   readonly dataMs: number
   readonly finalMs: number
+  /** When one recipient is refused, none gets the message: `mua_wrapper`. */
+  readonly allOrNothing?: boolean
   /** 77 for a host from an MX record, else 65: the second number of errors. */
   readonly mark: number
 }
@@ -131,8 +133,10 @@ class Transaction {
     let text = `${this.#mail}\r\n`
     for (const one of request.recipients)
       text += `${rcptCommand(one, this.#offers, this.#request.ignoreQuota)}\r\n`
-    if (!request.chunking) text += 'DATA\r\n'
-    const expected = 1 + request.recipients.length + (request.chunking ? 0 : 1)
+    // All must have been accepted before it can be said.
+    const withData = !request.chunking && request.allOrNothing !== true
+    if (withData) text += 'DATA\r\n'
+    const expected = 1 + request.recipients.length + (withData ? 1 : 0)
     const { replies, broken } = await this.#client.exchange(text, expected, request.commandMs)
     const mail = replies[0]
     if (mail === undefined) return this.#brokenAfterMail(broken, true)
@@ -146,7 +150,9 @@ class Transaction {
       if (reply === undefined) return this.#brokenAtRcpt(i, broken)
       this.#verdicts[i] = rcptVerdict(one.address, reply)
     }
+    this.#refuseAllForOne()
     if (request.chunking) return this.#accepted() ? this.#chunks() : this.#noneAccepted(false)
+    if (!withData) return this.#accepted() ? this.data() : this.#noneAccepted(false)
     const data = replies[expected - 1]
     if (data === undefined) {
       // A server that refused all and went (421) has said what there is to say.
@@ -174,8 +180,16 @@ class Transaction {
       if (reply === undefined) return this.#brokenAtRcpt(i, broken)
       this.#verdicts[i] = rcptVerdict(one.address, reply)
     }
+    this.#refuseAllForOne()
     if (!this.#accepted()) return this.#noneAccepted(false)
     return request.chunking ? this.#chunks() : this.data()
+  }
+
+  #refuseAllForOne(): void {
+    if (this.#request.allOrNothing !== true) return
+    const refused = this.#verdicts.find((verdict) => verdict !== undefined)
+    if (refused === undefined) return
+    for (const [i, verdict] of this.#verdicts.entries()) this.#verdicts[i] = verdict ?? refused
   }
 
   /** The message after 354, dots doubled. */

@@ -172,7 +172,13 @@ export const smtpOptions = {
     secures: true,
     doc: 'Domains whose DNS answers must be secured by DNSSEC.',
   },
-  dscp: { type: 'expand', default: undefined, tier: 'C', doc: 'Traffic class of the connection.' },
+  dscp: {
+    type: 'expand',
+    default: undefined,
+    tier: 'C',
+    since: '0.1',
+    doc: 'Traffic class of what is sent: a name that `-bI:dscp` lists, or a number up to 0x3F.',
+  },
   fallback_hosts: {
     type: 'expandList',
     default: undefined,

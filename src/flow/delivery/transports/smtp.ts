@@ -148,7 +148,8 @@ class SmtpDelivery {
     const hosts = await this.#hostList()
     if ('is' in hosts) return hosts
     const problem = await this.#tryHosts(hosts, request)
-    if (problem !== undefined || this.#ledger.pending.length === 0) return problem
+    const wrapped = this.#run.context.settings.mua_wrapper
+    if (problem !== undefined || wrapped || this.#ledger.pending.length === 0) return problem
     const fallback = await this.#fallbackHosts()
     if ('is' in fallback) return fallback
     return fallback.length === 0 ? undefined : this.#tryHosts(fallback, request)

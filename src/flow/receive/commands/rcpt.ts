@@ -125,10 +125,10 @@ async function handOn(
   return refusal === undefined ? undefined : refuse(session, transaction, result, refusal)
 }
 
-/** Without an ACL no recipient is taken from the network, and every one from a local program. */
+/** Without an ACL no recipient is taken in a dialogue, be it over standard input: observed of Exim 4.96. */
 async function rcptVerdict(session: Session, context: Context): Promise<AclResult | undefined> {
   const result = await runAclOption(session.settings.acl_smtp_rcpt, 'rcpt', context)
-  if (result !== undefined || !session.remote) return result
+  if (result !== undefined || session.connection.kind === 'local') return result
   return { verdict: 'deny', userMessage: undefined, logMessage: undefined }
 }
 

@@ -201,6 +201,8 @@ async function findHosts(
   work: RouterWork,
 ): Promise<RouterVerdict> {
   const hosts: RouteHost[] = []
+  // `self = send` has let one in: the others that are this host stay too. Observed of Exim 4.96.
+  let selfSends = false
   const assigned = transport === undefined ? {} : { transport }
   for (const item of items) {
     const question = { name: item.name, port: item.port, mx: undefined, ...options }
@@ -223,7 +225,7 @@ async function findHosts(
       case 'found':
         break
     }
-    if (found.localAt === undefined) {
+    if (found.localAt === undefined || selfSends) {
       hosts.push(...found.hosts)
       continue
     }
@@ -232,6 +234,7 @@ async function findHosts(
     if (hosts.length + before.length > 0) return { is: 'assign', hosts: [...hosts, ...before], ...assigned }
     const self = selfVerdict(found.hosts[0] ?? { name: item.name, mx: undefined }, work)
     if (self !== undefined) return self
+    selfSends = true
     hosts.push(...found.hosts)
   }
   if (hosts.length > 0) {

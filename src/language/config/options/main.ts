@@ -470,7 +470,8 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
-    doc: "Makes deliveries run without root's power from the start.",
+    since: '0.1',
+    doc: "Makes deliveries run without root's power: under the run-time user, or not at all.",
   },
   deliver_queue_load_max: {
     type: 'fixed',
@@ -1170,7 +1171,8 @@ export const mainOptions = {
     type: 'stringList',
     default: ['*'],
     tier: 'B',
-    doc: 'Local ports whose connections are logged.',
+    since: '0.1',
+    doc: 'Which port numbers the fields of outgoing_port and incoming_interface show: `!25 : !587` all but these.',
   },
   log_selector: {
     type: 'string',
@@ -1276,6 +1278,7 @@ export const mainOptions = {
     type: 'boolean',
     default: false,
     tier: 'B',
+    since: '0.1',
     doc: 'Makes the program a simple relay for one mail client: one delivery, at once or not at all.',
   },
   mysql_servers: {

@@ -1,8 +1,8 @@
 /** All controls, sorted. */
 import type { ControlRow } from '../row.ts'
 import { debug } from './debug.ts'
+import { dscp } from './dscp.ts'
 import { caseControls, flagControls } from './flags.ts'
-import { missingControls } from './missing.ts'
 import {
   cutthroughDelivery,
   fakedefer,
@@ -18,11 +18,11 @@ export const controls: readonly ControlRow[] = [
   ...caseControls,
   cutthroughDelivery,
   debug,
+  dscp,
   fakedefer,
   fakereject,
   ...flagControls,
   freeze,
-  ...missingControls,
   queue,
   submission,
   utf8Downconvert,

@@ -1,5 +1,6 @@
 /** Options of `verify =`: checked here, obeyed by whoever verifies. */
 import { parseCallout } from './callout-options.ts'
+import { isQuota, parseQuota } from './quota-options.ts'
 
 const words = new Set([
   'callout_defer_ok',
@@ -36,12 +37,16 @@ export function badOption(
   for (const option of options) {
     const name = option.replace(/\s*=.*$/s, '')
     if (option.startsWith('callout') && option !== 'callout_defer_ok') continue
-    if (name === 'quota')
-      return 'the option "quota" of "verify = recipient" does not work in this version of Postern'
+    if (isQuota(option)) {
+      if (kind === 'recipient') continue
+      return 'can only verify quota of recipient'
+    }
     if (!words.has(name) || name !== option) {
       return `unknown option "${option}" in ACL condition "verify ${text}"`
     }
   }
   const callout = parseCallout(options, text, kind)
-  return callout.is === 'wrong' ? callout.message : undefined
+  if (callout.is === 'wrong') return callout.message
+  const quota = parseQuota(options, text)
+  return quota.is === 'wrong' ? quota.message : undefined
 }

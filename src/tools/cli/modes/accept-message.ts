@@ -22,6 +22,12 @@ export async function run(call: ServerCall): Promise<number> {
     return 1
   }
   if (!mayUseSpool(server.facts.spoolDirectory)) {
+    if (server.settings.mua_wrapper) {
+      terminal.err(
+        `${invocation.calledAs}: mua_wrapper delivers at once, and you may not write into ${server.facts.spoolDirectory}\n`,
+      )
+      return 1
+    }
     return dropMessage(invocation, terminal, dropFolderOf(server.facts.spoolDirectory))
   }
   const queueing = await queueingOf(call)
@@ -31,6 +37,6 @@ export async function run(call: ServerCall): Promise<number> {
   if (outcome.problem !== undefined) terminal.err(`${outcome.problem}\n`)
   source.release()
   process.stdin.destroy()
-  await queueing.finish()
-  return outcome.exitCode
+  const delivered = await queueing.finish()
+  return outcome.exitCode === 0 ? delivered : outcome.exitCode
 }

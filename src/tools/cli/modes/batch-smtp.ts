@@ -15,6 +15,6 @@ export async function run(call: ServerCall): Promise<number> {
   call.terminal.err(outcome.stderr)
   source.release()
   process.stdin.destroy()
-  await queueing.finish()
-  return outcome.exitCode
+  const delivered = await queueing.finish()
+  return outcome.exitCode === 0 ? delivered : outcome.exitCode
 }

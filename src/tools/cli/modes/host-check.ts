@@ -45,7 +45,7 @@ function loggedOnStderr(terminal: Terminal, log: Log): Log {
   const show = (id: string | undefined, text: string): void =>
     terminal.err(`LOG: ${id === undefined ? '' : `${id} `}${text}\n`)
   return {
-    selects: (selector) => log.selects(selector),
+    selects: (selector, port) => log.selects(selector, port),
     main: (id, text) => show(id, text),
     reject: (id, text) => show(id, text),
     panic: (id, text) => show(id, text),

@@ -28,6 +28,7 @@ export const modes: Readonly<Record<ModeName, ModeRow>> = {
   'host-check': { needs: 'server', as: 'delivering', load: () => import('./host-check.ts') },
   information: { needs: 'nothing', load: () => import('./information.ts') },
   'log-line': { needs: 'server', as: 'itself', load: () => import('./log-line.ts') },
+  'malware-scan': { needs: 'server', as: 'run-time user', load: () => import('./malware-scan.ts') },
   'message-action': { needs: 'server', as: 'delivering', load: () => import('./message-action.ts') },
   'message-show': { needs: 'server', as: 'run-time user', load: () => import('./message-show.ts') },
   newaliases: { needs: 'server', as: 'itself', load: () => import('./newaliases.ts') },

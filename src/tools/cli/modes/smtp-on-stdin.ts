@@ -6,8 +6,14 @@ import { converseOnStdin, describedConnection } from '../stdin-session.ts'
 import { inetdPeer } from '../inetd-peer.ts'
 
 export async function run(call: ServerCall): Promise<number> {
-  const { invocation } = call
+  const { invocation, server, terminal } = call
   const peer = valueOf(invocation, '-oMa') === undefined ? inetdPeer() : undefined
+  if (peer !== undefined && server.settings.mua_wrapper) {
+    const wrong = 'Input from inetd is not supported when mua_wrapper is set'
+    server.log.panic(undefined, wrong)
+    terminal.err(`${wrong}\n`)
+    return 1
+  }
   const connection =
     peer === undefined
       ? describedConnection(call, { kind: 'bs' })
@@ -19,6 +25,6 @@ export async function run(call: ServerCall): Promise<number> {
     new AbortController(),
     has(invocation, '-tls-on-connect'),
   )
-  await queueing.finish()
-  return exitCode
+  const delivered = await queueing.finish()
+  return exitCode === 0 ? delivered : exitCode
 }

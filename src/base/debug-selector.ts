@@ -55,11 +55,14 @@ export type DebugSelection =
   | { readonly is: 'selection'; readonly on: ReadonlySet<string> }
   | { readonly is: 'wrong'; readonly message: string }
 
-/** @param text what follows `-d`: empty, or `+name` and `-name` one after the other; `all` is every name */
-export function readDebugSelector(text: string): DebugSelection {
-  const on = new Set<string>(categories.filter((name) => !notByDefault.has(name)))
+/**
+ * @param text what follows `-d`: empty, or `+name` and `-name` one after the other; `all` is every name
+ * @param begin what is on before the first name: what `-d` alone shows, or nothing
+ */
+export function readDebugSelector(text: string, begin: 'default' | 'none' = 'default'): DebugSelection {
+  const on = new Set<string>(begin === 'none' ? [] : categories.filter((name) => !notByDefault.has(name)))
   // -d implies -v, and so does `all`.
-  on.add('v')
+  if (begin === 'default') on.add('v')
   for (let at = 0; at < text.length; ) {
     const sign = text[at]
     if (sign !== '+' && sign !== '-') {
@@ -75,6 +78,12 @@ export function readDebugSelector(text: string): DebugSelection {
     at += name.length + 1
   }
   return { is: 'selection', on }
+}
+
+/** @param categories `acl`; `deliver|v`: either; `any`: whatever is on */
+export function isDebugged(categories: string, on: ReadonlySet<string>): boolean {
+  if (!categories.includes('|')) return on.has(categories) || (categories === 'any' && on.size > 0)
+  return categories.split('|').some((one) => on.has(one) || (one === 'any' && on.size > 0))
 }
 
 function wrong(message: string): DebugSelection {

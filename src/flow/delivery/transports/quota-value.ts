@@ -1,0 +1,31 @@
+/** The values of `quota` and `quota_filecount`: `10M`, `1.5G`, `10M/no_check`. Source: Exim manual, appendfile option "quota". */
+import { Failure } from '../../../base/outcome.ts'
+import type { Expandable } from '../../../base/expandable.ts'
+import type { Context } from '../../../ports.ts'
+import { expandedBytes } from '../expanding.ts'
+
+export interface QuotaValue {
+  /** 0: none. */
+  readonly most: number
+  /** `no_check`: what is full is delivered to all the same. */
+  readonly unchecked: boolean
+}
+
+export async function expandedQuota(
+  option: Expandable | undefined,
+  context: Context,
+): Promise<QuotaValue | Failure> {
+  const text = await expandedBytes(option, context)
+  if (text instanceof Failure) return text
+  if (text === undefined) return { most: 0, unchecked: false }
+  return readQuota(text) ?? new Failure('failure', `"${text}" is no size`)
+}
+
+export function readQuota(text: string): QuotaValue | undefined {
+  const [size = '', ...modifiers] = text.split('/').map((part) => part.trim())
+  const [, number, unit = ''] = /^(\d+(?:\.\d*)?|\.\d+)([kmg]?)$/i.exec(size) ?? []
+  if (number === undefined) return undefined
+  if (modifiers.some((modifier) => modifier !== 'no_check')) return undefined
+  const scale = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[unit.toLowerCase()] ?? 1
+  return { most: Math.trunc(Number(number) * scale), unchecked: modifiers.length > 0 }
+}
