@@ -1,23 +1,28 @@
 /** `metrics_listen`: what `/metrics` tells of real sessions, deliveries and a queue; the dashboard and the alerts beside it. */
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { spawnSync } from 'node:child_process'
+import { createServer } from 'node:net'
 import { after, test } from 'node:test'
+import { connect as connectTls } from 'node:tls'
 import { metricNames, metrics } from '../src/mail/metrics.ts'
 import { Counters, isMetricValues, sum } from '../src/server/metrics/counters.ts'
 import { exposition } from '../src/server/metrics/exposition.ts'
 import { listenPlace, metricsProblem } from '../src/server/metrics/place.ts'
 import { fetchDebian } from './support/debian.ts'
+import { rsaKey, signOddly } from './support/dkim-world.ts'
+import { startDnsServer } from './support/dns-server.ts'
 import {
   freePort,
+  postern,
   repository,
   type StartedServer,
   startServer,
   temporaryFolder,
   until,
 } from './support/server.ts'
-import { connectSmtp } from './support/smtp-client.ts'
+import { connectSmtp, type SmtpClient } from './support/smtp-client.ts'
 
 const running: { stop(): Promise<void>; remove(): void }[] = []
 after(async () => {
@@ -76,7 +81,10 @@ interface Started extends StartedServer {
   metrics(path?: string): Promise<string>
 }
 
-async function start(more = ''): Promise<Started> {
+async function start(
+  more = '',
+  other: { readonly configuration?: string; readonly dns?: string } = {},
+): Promise<Started> {
   const folder = temporaryFolder('metrics')
   chmodSync(folder.path, 0o777)
   writeFileSync(join(folder.path, 'users'), 'a: 1\n')
@@ -84,10 +92,10 @@ async function start(more = ''): Promise<Started> {
   const closed = await freePort()
   const server = await startServer({
     folder: folder.path,
-    environment: { POSTERN_DNS: '127.0.0.1:9' },
+    environment: { POSTERN_DNS: other.dns ?? '127.0.0.1:9' },
     configuration:
       `metrics_listen = 127.0.0.1:${port}\n${more}\n` +
-      configuration
+      (other.configuration ?? configuration)
         .replaceAll('FOLDER', folder.path)
         .replace('CLOSED', String(closed))
         .replace('OWN', process.getuid?.() === 0 ? 'nobody' : String(process.getuid?.() ?? 0)),
@@ -249,6 +257,183 @@ test('names from outside cannot make rows without end, nor break the text', () =
   )
   const text = exposition([{ worker: undefined, values: sum([values, values]) }])
   assert.match(text, /^postern_deliveries_total\{transport="a\\"b\\\\c\?d",result="delivered"\} 4$/m)
+})
+
+const judging = `
+primary_hostname = mx.example
+tls_advertise_hosts = *
+dns_retrans = 1s
+dns_retry = 1
+acl_smtp_rcpt = rcpt
+acl_smtp_data = data
+begin acl
+rcpt:
+  accept
+    local_parts = look
+    condition = \${lookup redis,servers=127.0.0.1::CLOSED/0/ {GET x}}
+  deny
+    spf = fail : softfail
+    local_parts = never
+  accept
+data:
+  warn
+    dmarc_status = accept
+  accept
+begin routers
+secure:
+  driver = manualroute
+  domains = secure.test
+  route_list = * 127.0.0.1::SECURE
+  self = send
+  transport = out
+broken:
+  driver = manualroute
+  domains = broken.test
+  route_list = * 127.0.0.1::BROKEN
+  self = send
+  transport = out
+hole:
+  driver = redirect
+  data = :blackhole:
+begin transports
+out:
+  driver = smtp
+  hosts_try_fastopen =
+begin retry
+* * F,1h,15m
+`
+
+/** The client's side of STARTTLS, then EHLO and QUIT. */
+async function throughTls(client: SmtpClient): Promise<void> {
+  client.socket.removeAllListeners('data')
+  const socket = connectTls({ socket: client.socket, rejectUnauthorized: false })
+  await new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject))
+  for (const line of ['EHLO client.example', 'QUIT']) {
+    socket.write(`${line}\r\n`)
+    await new Promise((resolve) => socket.once('data', resolve))
+  }
+  socket.destroy()
+}
+
+test('SPF, DKIM, DMARC, TLS in both directions and lookups that are not made are counted', async () => {
+  const key = rsaKey()
+  const txt = (text: string) => [{ type: 'TXT', data: text.match(/.{1,255}/g) ?? [] }]
+  const dns = await startDnsServer({
+    'good.test TXT': txt('v=spf1 ip4:127.0.0.1 -all'),
+    'bad.test TXT': txt('v=spf1 -all'),
+    '_dmarc.good.test TXT': txt('v=DMARC1; p=reject'),
+    '_dmarc.bad.test TXT': txt('v=DMARC1; p=none'),
+    'sel._domainkey.good.test TXT': txt(`v=DKIM1; k=rsa; p=${key.data}`),
+  })
+  // Offers TLS and then talks no TLS.
+  const broken = createServer((socket) => {
+    socket.on('error', () => socket.destroy())
+    socket.write('220 broken.test ESMTP\r\n')
+    socket.on('data', (bytes) => {
+      const text = bytes.toString('latin1')
+      if (/^EHLO/i.test(text)) socket.write('250-broken.test\r\n250 STARTTLS\r\n')
+      else if (/^STARTTLS/i.test(text)) socket.write('220 go on\r\n')
+      else socket.end('this is no TLS\r\n')
+    })
+  })
+  const brokenPort = await freePort()
+  await new Promise<void>((resolve) => broken.listen(brokenPort, '127.0.0.1', resolve))
+  running.push({
+    async stop() {
+      await dns.close()
+      broken.close()
+    },
+    remove: () => undefined,
+  })
+  const secure = await start('tls_advertise_hosts = *\n')
+  const server = await start('', {
+    dns: `127.0.0.1:${dns.port}`,
+    configuration: judging
+      .replace('SECURE', String(secure.port))
+      .replace('BROKEN', String(brokenPort))
+      .replace('CLOSED', String(await freePort())),
+  })
+  const client = await connectSmtp(server.port)
+  await client.say('EHLO client.example')
+  const text = (domain: string): string =>
+    `From: a@${domain}\r\nTo: b@here.test\r\nSubject: x\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n\r\nhello\r\n`
+  const signed = signOddly(text('good.test'), key, { d: 'good.test', s: 'sel' })
+  assert.equal((await client.deliver('a@good.test', ['never@here.test'], signed)).code, 250)
+  const spoilt = signed.replace('hello', 'changed')
+  assert.equal((await client.deliver('a@good.test', ['b@secure.test'], spoilt)).code, 250)
+  assert.equal((await client.deliver('a@bad.test', ['b@broken.test'], text('bad.test'))).code, 250)
+  await client.say('MAIL FROM:<a@bad.test>')
+  assert.equal((await client.say('RCPT TO:<never@here.test>')).code, 550)
+  for (let i = 0; i < 5; i++) assert.equal((await client.say('RCPT TO:<look@here.test>')).code, 451)
+  await client.say('STARTTLS')
+  await throughTls(client)
+  const other = await connectSmtp(server.port)
+  await other.say('EHLO client.example')
+  await other.say('STARTTLS')
+  other.send('this is no TLS either\r\n')
+  await other.closed()
+  await server.logged(/=> b@secure\.test.* X=TLS/, 30_000)
+  await server.logged(/b@broken\.test/, 30_000)
+  const version = /X=(TLS[\d.]+):/.exec(server.log())?.[1] ?? ''
+  const expected: readonly (readonly [string, Readonly<Record<string, string>>, number])[] = [
+    ['spf_results_total', { result: 'pass' }, 2],
+    ['spf_results_total', { result: 'fail' }, 2],
+    ['dkim_results_total', { result: 'pass' }, 1],
+    ['dkim_results_total', { result: 'fail' }, 1],
+    ['dmarc_results_total', { result: 'pass' }, 2],
+    ['dmarc_results_total', { result: 'fail' }, 1],
+    ['tls_failures_total', { direction: 'in' }, 1],
+    ['tls_failures_total', { direction: 'out' }, 1],
+    ['tls_sessions_total', { direction: 'out', version }, 1],
+    ['tls_sessions_total', { direction: 'in' }, 1],
+    ['lookups_refused_total', { type: 'redis' }, 2],
+    ['lookups_total', { type: 'redis', result: 'deferred' }, 5],
+  ]
+  const seen = await until(async () => {
+    const page = await server.metrics()
+    return expected.every(([name, labels, count]) => value(page, name, labels) === count) ? page : undefined
+  }, 30_000)
+  const page = seen ?? (await server.metrics())
+  for (const [name, labels, count] of expected)
+    assert.equal(
+      value(page, name, labels),
+      count,
+      `${name} ${JSON.stringify(labels)}\n${page}\n${server.log()}`,
+    )
+})
+
+test('what sendmail, -q and -M do beside the daemon is counted, once, by one of its workers', async () => {
+  for (const more of ['', 'daemon_workers = 2\n']) {
+    const server = await start(`${more}queue_only\n`)
+    const own = (...words: string[]) =>
+      spawnSync(postern, ['-C', server.configurationFile, ...words], {
+        encoding: 'utf8',
+        input: 'Subject: x\n\nhello\n',
+        timeout: 60_000,
+      })
+    for (const to of ['a@box.test', 'c@slow.test'])
+      assert.equal(own('-odq', '-f', 's@from.example', to).status, 0)
+    assert.equal(own('-q').status, 0)
+    const id = /(\S+) == c@slow\.test/.exec(server.log())?.[1] ?? ''
+    assert.notEqual(id, '', server.log())
+    assert.equal(own('-M', id).status, 0)
+    const expected: readonly (readonly [string, Readonly<Record<string, string>>, number])[] = [
+      ['messages_received_total', { protocol: 'local' }, 2],
+      ['deliveries_total', { transport: 'box', result: 'delivered' }, 1],
+      ['deliveries_total', { transport: 'out', result: 'deferred' }, 2],
+      ['host_deferrals_total', { host: '127.0.0.1', reason: 'refused' }, 2],
+    ]
+    for (let again = 0; again < 2; again++) {
+      const page = await server.metrics()
+      for (const [name, labels, count] of expected)
+        assert.equal(
+          value(page, name, labels),
+          count,
+          `${name} ${JSON.stringify(labels)}\n${page}\n${server.log()}`,
+        )
+    }
+    assert.deepEqual(readdirSync(join(server.folder, 'spool/metrics')), [])
+  }
 })
 
 /** Metrics that a file of docs/monitoring names. */

@@ -100,6 +100,8 @@ test('a queue of an earlier Postern is listed as it was, and delivered byte for 
     )
     assert.match(box, /^From MAILER-DAEMON /m)
     assert.equal(server.log('panic'), '')
+    // The version of before wrote none; a later one will know of this one.
+    assert.match(readFileSync(join(folder, 'spool/postern-versions'), 'utf8'), /^0\.1\.0 \d{4}-\S+Z\n$/)
   } finally {
     await server.stop()
   }
@@ -206,6 +208,54 @@ test('postern version tells what a configuration would mean otherwise', () => {
     other.out,
     /^smtp_banner: had no effect, has one now\n2 differences between 0\.0\.9 and 0\.1\.0$/m,
   )
-  assert.match(version('--check', file).out, /--check needs --against RECORD/)
   assert.match(version('--check', file, '--against', file).out, /was not printed by postern version --record/)
+})
+
+test('postern version --check tells of changes since the version that ran last, or since --from', async () => {
+  const folder = temporaryFolder('changes')
+  folders.push(folder)
+  const text =
+    'hold_domains = slow.example\ntls_certificate = /etc/passwd\ncheck_log_space = 0\nprimary_hostname = a.example\n'
+  const version = (...words: string[]): { status: number | null; out: string } => {
+    const done = spawnSync(postern, ['version', ...words], { encoding: 'utf8' })
+    return { status: done.status, out: done.stdout + done.stderr }
+  }
+  const file = join(folder.path, 'conf')
+  writeFileSync(
+    file,
+    `spool_directory = ${folder.path}/spool\nlog_file_path = ${folder.path}/log/%slog\n${text}`,
+  )
+  const unknown = version('--check', file)
+  assert.equal(unknown.status, 2)
+  assert.match(unknown.out, /no version is written down in \S+spool: say --from VERSION/)
+  const since = version('--check', file, '--from', '0.0.9')
+  assert.equal(since.status, 1)
+  assert.equal(
+    since.out,
+    `${file}:4: hold_domains: since 0.1.0 had no effect; now addresses in these domains wait until the option is changed\n1 change between 0.0.9 and 0.1.0\n`,
+  )
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/tls_certificate.*\n/, ''))
+  assert.match(
+    version('--check', file, '--from', '0.0.9').out,
+    /^\(not set\) tls_certificate: since 0\.1\.0 without it STARTTLS/m,
+  )
+  assert.deepEqual(version('--check', file, '--from', '0.1.0'), {
+    status: 0,
+    out: `${file} means the same to 0.1.0 and 0.1.0\n`,
+  })
+  assert.match(
+    version('--check', file, '--from', 'yesterday').out,
+    /--from yesterday: a version, such as 0\.1\.0/,
+  )
+  const server = await startServer({ folder: folder.path, configuration: configuration(folder.path) })
+  await server.stop()
+  assert.equal(version('--check', file).status, 0)
+  // As if an older one had been here before.
+  const record = join(folder.path, 'spool/postern-versions')
+  writeFileSync(record, '0.0.7 2026-01-01T00:00:00.000Z\n')
+  assert.match(version('--check', file).out, /changes between 0\.0\.7 and 0\.1\.0\n$/)
+  const again = await startServer({ folder: folder.path, configuration: configuration(folder.path) })
+  await again.logged(/Postern 0\.1\.0 takes the spool over from Postern 0\.0\.7/, 30_000)
+  await again.stop()
+  assert.match(readFileSync(record, 'utf8'), /^0\.0\.7 .*\n0\.1\.0 .*\n$/)
 })

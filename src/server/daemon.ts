@@ -19,7 +19,8 @@ import type { ProcessState } from './process-state.ts'
 import type { RunRequest } from './queue.ts'
 import type { Server } from './server.ts'
 import { servicePort } from './service-ports.ts'
-import { eximVersion } from './version.ts'
+import { recordVersion } from '../store/spool/versions.ts'
+import { eximVersion, posternVersion } from './version.ts'
 
 export interface DaemonOptions {
   readonly listen: boolean
@@ -102,6 +103,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   const wanted = await wantedAddresses(server, options)
   if (wanted.is === 'wrong') return { is: 'failed', message: wanted.message }
   await server.spool('write')
+  noteVersion(server)
   // Events that an earlier process left are handed on although no mail comes.
   if (server.settings.event_stream !== undefined) await server.queue()
   const service = new MailService(server, {
@@ -245,6 +247,18 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
     await metrics?.close()
     metrics = await openMetrics()
     announce()
+  }
+}
+
+/** So that a later version knows what ran before it. */
+function noteVersion({ facts, log, user }: Server): void {
+  try {
+    const before = recordVersion(facts.spoolDirectory, posternVersion, Date.now(), user)
+    if (before !== undefined)
+      log.main(undefined, `Postern ${posternVersion} takes the spool over from Postern ${before}`)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    log.main(undefined, `the version cannot be written into the spool: ${why}`)
   }
 }
 

@@ -46,6 +46,8 @@ export interface OpenOptions {
   readonly pretend?: boolean
   /** A short call beside a daemon, not a daemon. */
   readonly brief: boolean
+  /** A short call whose messages and deliveries count for `/metrics`. */
+  readonly counts?: boolean
 }
 
 export type OpenResult =
@@ -163,7 +165,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
       : metricsProblem(settings.metrics_listen, settings.metrics_hosts !== undefined)
   if (badMetrics !== undefined) return { is: 'wrong', message: badMetrics }
   let counted: Ports = made
-  if (settings.metrics_listen !== undefined && !options.brief) {
+  if (settings.metrics_listen !== undefined && (!options.brief || options.counts === true)) {
     const { Counters } = await import('./metrics/counters.ts')
     const { countPorts } = await import('./metrics/count-ports.ts')
     counted = countPorts(made, (store.counters ??= new Counters()))
@@ -263,6 +265,16 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     if (parsed.is === 'error') return address
     return parsed.domain === '' ? `${parsed.address}@${domain}` : parsed.address
   }
+  /** For the daemon, which answers for `/metrics`. */
+  async function leaveCounts(): Promise<void> {
+    if (store.counters === undefined) return
+    const [beside, { tellLookups }] = await Promise.all([
+      import('./metrics/beside.ts'),
+      import('./metrics/gauges.ts'),
+    ])
+    if (lookups !== undefined) tellLookups(store.counters, lookups.counters.byType)
+    beside.leaveCounts(facts.spoolDirectory, store.counters, user)
+  }
   const server: Server = {
     configuration,
     settings,
@@ -311,6 +323,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
       const opened = await flow?.catch(() => undefined)
       await opened?.close()
       await made.eventsSettled()
+      if (options.brief) await leaveCounts()
       closeLookups()
       await store.close()
       log.close()

@@ -40,6 +40,8 @@ export class StoreRoom {
   #localhostNumber: number | undefined
   /** Numbers for `/metrics`, from the first configuration that wants them. */
   counters: Counters | undefined
+  /** What processes beside the daemon counted. */
+  beside: Counters | undefined
   #whenFailed: ((why: string) => void) | undefined
   #reading: Promise<Spool> | undefined
   #writing: Promise<Spool> | undefined

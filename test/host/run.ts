@@ -175,11 +175,18 @@ async function life(folder: string, from: string): Promise<void> {
     '',
   )
   fact('root: mailq', machine.run(['mailq']).status === 0, machine.run(['mailq']).err)
-  await stop()
   hopAgain.kill()
 
+  const running = readIfThere(join(root, 'run/postern/postern.pid')).trim()
   const uninstalled = machine.run(['postern', 'uninstall', '--purge'])
   fact('postern uninstall --purge', uninstalled.status === 0, uninstalled.err)
+  fact(
+    'it stops the daemon that systemd did not start, and says so',
+    running !== '' &&
+      uninstalled.out.includes(`stop the daemon, process ${running}, which systemd did not start: done`) &&
+      machine.run(['test', '-e', `/proc/${running}`]).status !== 0,
+    uninstalled.out + log(),
+  )
   console.log(uninstalled.out.trimEnd().replace(/^/gm, '    '))
   await machine.end()
   say('npm uninstall -g postern')

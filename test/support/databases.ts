@@ -178,7 +178,7 @@ export async function startMariadb(what: Program): Promise<Database> {
       'create database mysql;\nuse mysql;\n',
       sql,
       '\nflush privileges;\ncreate database mail character set utf8mb4;\n',
-      "create user mail@'%' identified by 'secret';\ngrant all privileges on *.* to mail@'%';\n",
+      "create user mail@'%' identified by 'secret';\ngrant all privileges on *.* to mail@'%' with grant option;\n",
     ].join(''),
     encoding: 'utf8',
     maxBuffer: 1 << 26,

@@ -87,11 +87,14 @@ export class Counters {
 
 /** Sums of several processes; of those rows that are told of each by itself none. */
 export function sum(processes: readonly (readonly MetricValues[])[]): MetricValues[] {
+  return merged(processes.map((values) => values.filter(({ name }) => metrics[name].perWorker !== true)))
+}
+
+/** One set of rows of several. */
+export function merged(parts: readonly (readonly MetricValues[])[]): MetricValues[] {
   const total = new Counters()
-  for (const values of processes)
-    for (const { name, rows } of values)
-      if (metrics[name].perWorker !== true)
-        for (const [labels, value] of rows) total.add(name, value, ...labels)
+  for (const values of parts)
+    for (const { name, rows } of values) for (const [labels, value] of rows) total.add(name, value, ...labels)
   return total.values()
 }
 

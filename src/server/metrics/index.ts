@@ -4,7 +4,8 @@ import { metricNames, metrics } from '../../mail/metrics.ts'
 import type { Bind } from '../../wire/listener.ts'
 import type { Channel } from '../privileged/messages.ts'
 import type { Server } from '../server.ts'
-import { type Counters, type MetricValues, sum } from './counters.ts'
+import { takeCounts } from './beside.ts'
+import { Counters, merged, type MetricValues, sum } from './counters.ts'
 import { exposition, type Told } from './exposition.ts'
 import { isLoopback, listenPlace } from './place.ts'
 import { LoopWatch, QueueCount, tellLookups, tellProcess } from './gauges.ts'
@@ -27,8 +28,12 @@ export interface Metrics {
   close(): Promise<void>
 }
 
+/** What processes beside the daemon left is taken so often, or when somebody asks. */
+const takeEveryMs = 15_000
+
 export async function startMetrics(options: MetricsOptions): Promise<Metrics> {
   const { counters } = options
+  const beside = (options.server().store.beside ??= new Counters())
   const loop = new LoopWatch()
   const queue = new QueueCount()
 
@@ -38,8 +43,20 @@ export async function startMetrics(options: MetricsOptions): Promise<Metrics> {
     loop.tell(counters)
     tellProcess(counters)
     tellLookups(counters, options.server().lookupCounts())
-    return counters.values().filter(({ name }) => !name.startsWith('queue_'))
+    const values = counters.values().filter(({ name }) => !name.startsWith('queue_'))
+    return merged([values, beside.values()])
   }
+  const takeOthers = (): void => {
+    try {
+      takeCounts(options.server().facts.spoolDirectory, beside)
+    } catch (error) {
+      options
+        .server()
+        .log.main(undefined, `metrics: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  const taking = setInterval(takeOthers, takeEveryMs)
+  taking.unref()
   const ofQueue = async (): Promise<readonly MetricValues[]> => {
     const server = options.server()
     await queue.tell(counters, await server.spool('write'), server.ports.now())
@@ -56,6 +73,7 @@ export async function startMetrics(options: MetricsOptions): Promise<Metrics> {
 
   const page = async (path: string): Promise<string | undefined> => {
     if (path !== '/metrics' && path !== '/metrics/workers') return undefined
+    takeOthers()
     const told = await all.ask()
     const workers = told.filter(({ worker }) => worker !== undefined)
     if (path === '/metrics/workers') return exposition(workers)
@@ -91,6 +109,7 @@ export async function startMetrics(options: MetricsOptions): Promise<Metrics> {
     log.panic(undefined, `metrics_listen = ${settings.metrics_listen ?? ''}: ${served.wrong}`)
   let listening = 'close' in served
   const retire = (): void => {
+    clearInterval(taking)
     if (listening && 'close' in served) served.close()
     listening = false
   }

@@ -32,13 +32,17 @@ export interface TransferResult {
 const pieceBytes = 64 * 1024
 const headerFileLimit = 256 << 20
 
+/** Called with the number of messages that have been dealt with. */
+export type Tell = (done: number) => void
+
 /** Writes every message of the spool as -H and -D files below `directory`/input. The spool is not changed. */
-export async function exportSpool(spool: Spool, directory: string): Promise<TransferResult> {
+export async function exportSpool(spool: Spool, directory: string, tell?: Tell): Promise<TransferResult> {
   const input = `${directory}/input`
   for (const folder of [directory, input, `${directory}/msglog`]) makeFolder(folder, undefined)
   const problems: { what: string; why: string }[] = []
   let messages = 0
   for (const id of Array.from(spool.list(), (entry) => entry.id)) {
+    tell?.(messages + problems.length)
     try {
       if (await exportMessage(spool, id, directory)) messages++
     } catch (error) {
@@ -89,7 +93,7 @@ async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
 export async function importSpool(
   spool: Spool,
   directory: string,
-  options: { readonly remove?: boolean } = {},
+  options: { readonly remove?: boolean; readonly tell?: Tell } = {},
 ): Promise<TransferResult> {
   const problems: { what: string; why: string }[] = []
   let messages = 0
@@ -97,6 +101,7 @@ export async function importSpool(
     for (const name of listFolder(folder).sort()) {
       const id = name.endsWith('-H') ? name.slice(0, -2) : ''
       if (!isMessageId(id)) continue
+      options.tell?.(messages + problems.length)
       try {
         const why = await importMessage(spool, folder, id)
         if (why === undefined) messages++
@@ -110,6 +115,14 @@ export async function importSpool(
     }
   }
   return { messages, problems }
+}
+
+/** How many messages an Exim spool seems to hold. */
+export function countEximMessages(directory: string): number {
+  let found = 0
+  for (const folder of inputFolders(directory))
+    for (const name of listFolder(folder)) if (name.endsWith('-H')) found++
+  return found
 }
 
 /** The folder itself, its `input`, and the folders of one character of a split spool. */

@@ -24,6 +24,15 @@ export type Prepared =
   | { readonly is: 'ready'; readonly call: Omit<ServerCall, 'invocation' | 'terminal'> }
   | { readonly is: 'ended'; readonly exitCode: number }
 
+/** Modes whose messages and deliveries `/metrics` of the daemon counts. */
+const countedModes: ReadonlySet<ModeName> = new Set([
+  'accept-message',
+  'batch-smtp',
+  'message-action',
+  'queue-run',
+  'smtp-on-stdin',
+])
+
 /** Modes that use no driver and no ACL: they start faster without them. */
 const settingsOnly: ReadonlySet<ModeName> = new Set(['count-queue', 'expand', 'queue-list'])
 
@@ -97,6 +106,7 @@ export async function prepareServer(
     ...watching,
     syslogName: valueOf(invocation, '-L'),
     brief: invocation.mode !== 'daemon',
+    counts: countedModes.has(invocation.mode),
   })
   if (opened.is === 'wrong') {
     terminal.err(`${stamp()} ${opened.message}\n`)

@@ -6,9 +6,31 @@ const everyMs = 250
 
 export interface Progress {
   /** So many are done. */
-  at(done: number): void
+  readonly at: (done: number) => void
   /** Wipes the line. */
-  end(): void
+  readonly end: () => void
+}
+
+/** For what cannot be counted: how long it is waited for. */
+export function waiting(terminal: Terminal, what: string): { end(): void } {
+  if (terminal.watched !== true) return { end: () => undefined }
+  const began = Date.now()
+  let shown = 0
+  const timer = setInterval(() => {
+    const ms = Date.now() - began
+    if (ms < firstAfterMs) return
+    const text = `${what}: ${Math.floor(ms / 1000)} s`
+    terminal.err(`\r${text}`)
+    shown = text.length
+  }, everyMs)
+  timer.unref()
+  return {
+    end() {
+      clearInterval(timer)
+      if (shown > 0) terminal.err(`\r${' '.repeat(shown)}\r`)
+      shown = 0
+    },
+  }
 }
 
 /** @param total undefined: not known */

@@ -16,6 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { readPidFile } from '../../server/pid-file.ts'
 import { inRoot } from './layout.ts'
 
 export interface Owner {
@@ -107,6 +108,42 @@ export class HostDoor {
     if (done.status === 0) return undefined
     const said = done.error?.message ?? done.stderr.trim().split('\n').at(-1) ?? ''
     return `${program} ${words.join(' ')}: ${said === '' ? `exit code ${done.status ?? done.signal}` : said}`
+  }
+
+  /** The process that a pid file names, when it is there and runs a program of this name. */
+  process(
+    pidFile: string,
+    program: string,
+  ): { readonly pid: number; readonly underSystemd: boolean } | undefined {
+    const pid = readPidFile(this.at(pidFile))
+    if (pid === undefined) return undefined
+    const told = (file: string): string => {
+      try {
+        return readFileSync(`/proc/${pid}/${file}`, 'latin1')
+      } catch {
+        return ''
+      }
+    }
+    const runs = told('cmdline')
+      .split('\0')
+      .some((word) => word.split('/').at(-1) === program)
+    return runs ? { pid, underSystemd: told('cgroup').includes('.service') } : undefined
+  }
+
+  /** Asks a process to end and waits for it; the sentence why it is still there, else undefined. */
+  endProcess(pid: number, patienceMs: number): string | undefined {
+    const there = (signal: 'SIGTERM' | 0): boolean => {
+      try {
+        return process.kill(pid, signal)
+      } catch {
+        return false
+      }
+    }
+    const turn = new Int32Array(new SharedArrayBuffer(4))
+    const end = Date.now() + patienceMs
+    for (there('SIGTERM'); there(0); Atomics.wait(turn, 0, 0, 100))
+      if (Date.now() > end) return `process ${pid} has not ended within ${patienceMs / 1000} seconds`
+    return undefined
   }
 
   /** `name:x:uid:gid:` of a file such as /etc/passwd in the root that is installed into. */

@@ -14,6 +14,7 @@ export const installed = {
   state: '/var/lib/postern',
   /** The daemon's, or systemd's: pid file and sockets. */
   running: '/run/postern',
+  pidFile: '/run/postern/postern.pid',
   manifest: '/var/lib/postern/installed.json',
   unit: '/etc/systemd/system/postern.service',
   unitName: 'postern.service',

@@ -19,7 +19,28 @@ export function planUninstall(host: HostDoor, made: readonly Made[], purge: bool
   const kept = purge ? [] : made.filter((each) => stays(host, each) || (some && isState(each)))
   const going = made.filter((each) => !kept.includes(each))
   const steps = [...going].reverse().flatMap((each) => takeBack(host, each))
-  return { steps: [...steps, ...runningFolder(host)], kept }
+  return { steps: [...runningDaemon(host), ...steps, ...runningFolder(host)], kept }
+}
+
+/** Sessions in the middle of a message finish it. */
+const patienceMs = 60_000
+
+/** One that systemd runs is stopped with its unit. */
+function runningDaemon(host: HostDoor): Step[] {
+  if (!host.live) return []
+  const named = /^\s*pid_file_path\s*=\s*(\/\S+)/m.exec(host.read(installed.configuration) ?? '')?.[1]
+  for (const file of [installed.pidFile, ...(named === undefined ? [] : [named])]) {
+    const running = host.process(file, 'postern')
+    if (running === undefined || running.underSystemd) continue
+    const { pid } = running
+    return [
+      {
+        what: `stop the daemon, process ${pid}, which systemd did not start`,
+        run: () => host.endProcess(pid, patienceMs),
+      },
+    ]
+  }
+  return []
 }
 
 /** A daemon that systemd did not start made it itself; no installation has written it down. */

@@ -7,7 +7,7 @@ import { type ConfigurationRequest, loadConfiguration } from '../../server/confi
 import { runTimeUser } from '../../server/run-time-user.ts'
 import { inspectConfiguration } from './check/index.ts'
 import { inOrder } from './findings.ts'
-import { hostView, type Viewer } from './host-view.ts'
+import { groupsOf, hostView, type Viewer } from './host-view.ts'
 
 export type Checked =
   | { readonly is: 'checked'; readonly configuration: Configuration; readonly found: readonly Diagnostic[] }
@@ -31,5 +31,7 @@ export async function checkAll(request: ConfigurationRequest): Promise<Checked> 
 /** The user that will read the files, where that shows without expanding anything. */
 function viewerOf({ main }: Configuration): Viewer | undefined {
   const found = runTimeUser(main.exim_user?.text, main.exim_group?.text, createAccounts())
-  return found.is === 'user' ? { uid: found.user.uid, gids: [found.user.gid] } : undefined
+  if (found.is !== 'user') return undefined
+  const { name, uid, gid } = found.user
+  return { uid, gids: [gid, ...groupsOf(name)] }
 }

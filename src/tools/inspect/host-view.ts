@@ -2,7 +2,7 @@
  * Files of the host as the run-time user sees them, worked out from owners and modes: the one who asks is often root.
  * A door: it looks at files.
  */
-import { realpathSync, statSync, type Stats } from 'node:fs'
+import { readFileSync, realpathSync, statSync, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import type { HostView } from './check/subject.ts'
 
@@ -29,6 +29,20 @@ export function hostView(viewer: Viewer | undefined): HostView {
       return stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'other'
     },
   }
+}
+
+/** Groups that /etc/group gives to a user beside their own. */
+export function groupsOf(user: string): number[] {
+  let text = ''
+  try {
+    text = readFileSync('/etc/group', 'latin1')
+  } catch {
+    // Then nobody has any.
+  }
+  return text.split('\n').flatMap((line) => {
+    const [, , gid, members = ''] = line.split(':')
+    return members.split(',').includes(user) ? [Number(gid)] : []
+  })
 }
 
 function missing(error: unknown): boolean {

@@ -101,8 +101,9 @@ async function tellOfTls(
 ): Promise<void> {
   if (wish === undefined) return
   const { end, failure } = wish.seen
-  if (end === 'failed') run.context.ports.count?.('tls_failures_total', 'out')
-  if (end === 'clear' && failure !== undefined && failure.result !== 'starttls-not-supported') {
+  const inClear = end === 'clear' && failure !== undefined && failure.result !== 'starttls-not-supported'
+  if (end === 'failed' || inClear) run.context.ports.count?.('tls_failures_total', 'out')
+  if (inClear) {
     run.context.ports.log.main(
       run.environment.claim.id,
       `TLS session failure: delivering unencrypted to H=${place.name} [${place.address}] (not in hosts_require_tls): ${failure.why}`,

@@ -6,6 +6,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { fromBytes } from '../../../base/text.ts'
 import { buildCdb } from '../../../language/lookups/cdb-write.ts'
 import { eachEntry, type Entry } from '../../../language/lookups/lines.ts'
+import { progress } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 
 const usage = `usage: postern dbmbuild [-nolc] [-nozero] [-noduperr] [-lastdup] [-nowarn] SOURCE FILE
@@ -58,15 +59,22 @@ async function collect(
 ): Promise<{ readonly entries: Entry[]; readonly duplicates: number }> {
   const kept = new Map<string, Entry>()
   let duplicates = 0
+  let read = 0
+  const shown = progress(terminal, 'entries read')
   await eachEntry(text, ({ key, data }) => {
+    shown.at(++read)
     const name = given.has('-nolc') ? key : key.toLowerCase()
     if (kept.has(name)) {
       duplicates++
-      if (!given.has('-nowarn')) terminal.err(`** Duplicate key "${name}"\n`)
+      if (!given.has('-nowarn')) {
+        shown.end()
+        terminal.err(`** Duplicate key "${name}"\n`)
+      }
       if (!given.has('-lastdup')) return
     }
     kept.set(name, { key: name, data })
   })
+  shown.end()
   return { entries: [...kept.values()], duplicates }
 }
 

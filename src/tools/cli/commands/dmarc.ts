@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Server } from '../../../server/server.ts'
+import { progress, waiting } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
@@ -38,15 +39,18 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
 async function report(server: Server, { today, dryRun }: Options, terminal: Terminal): Promise<number> {
   const { sendAggregateReports } = await import('../../../server/dmarc-reports.ts')
   const now = server.ports.now()
+  let shown = waiting(terminal, 'asking and sending')
   const result = await sendAggregateReports(server, {
     // Reports of a day that goes on are for trying things out.
     before: new Date(today ? now + 86_400_000 : now).toISOString().slice(0, 10),
     dryRun,
     tell(line) {
+      shown.end()
       terminal.out(`${line}\n`)
+      shown = waiting(terminal, 'asking and sending')
       if (!dryRun) server.log.main(undefined, line, { event: 'dmarc:report' })
     },
-  })
+  }).finally(() => shown.end())
   if (!dryRun)
     terminal.out(`${result.sent} sent, ${result.refused} refused, ${result.later} to be tried again\n`)
   return 0
@@ -72,13 +76,18 @@ function readFile(name: string): Read {
 async function importFiles(server: Server, files: readonly Read[], terminal: Terminal): Promise<number> {
   const { importFile } = await import('../../../server/dmarc-records.ts')
   let wrong = 0
+  let read = 0
+  const shown = progress(terminal, 'files read', files.length)
   for (const file of files) {
     const done = 'problem' in file ? file : await importFile(server.ports.hints, file.bytes)
+    shown.end()
     if ('problem' in done) {
       wrong++
       terminal.err(`${file.name}: ${done.problem}\n`)
     } else terminal.out(`${file.name}: ${done.said}\n`)
+    shown.at(++read)
   }
+  shown.end()
   return wrong === 0 ? 0 : 1
 }
 

@@ -8,6 +8,7 @@ import { dryRun, type Question } from '../../inspect/explain/dry-run.ts'
 import { findRecorded, nothingFound, type Recorded, type Wanted } from '../../inspect/explain/recorded.ts'
 import { type PageEntry, renderPage } from '../../inspect/explain/render-html.ts'
 import { renderExplanation, type Source } from '../../inspect/explain/render-text.ts'
+import { waiting } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
@@ -55,7 +56,8 @@ async function played(
   options: Output,
   terminal: Terminal,
 ): Promise<number> {
-  const { root, replies } = await dryRun(server, question)
+  const shown = waiting(terminal, 'playing the session')
+  const { root, replies } = await dryRun(server, question).finally(() => shown.end())
   if (options.json) terminal.out(encodeUtf8(`${JSON.stringify({ replies, root }, null, 1)}\n`))
   else if (options.html !== undefined) {
     const title = `A message from ${question.from} to ${server.facts.primaryHostname}`

@@ -6,6 +6,7 @@ import { wantedAddresses } from '../../../server/daemon.ts'
 import { ProcessState } from '../../../server/process-state.ts'
 import { connectTo } from '../../../wire/outbound.ts'
 import { parseCommandLine } from '../parse.ts'
+import { waiting } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 
 const usage = `usage: postern health [-C FILE] [--address IP:PORT] [--timeout SECONDS]
@@ -33,7 +34,8 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   let line = ''
   for (const place of places) {
     const began = performance.now()
-    const answer = await ask(place, options.timeoutMs)
+    const shown = waiting(terminal, 'waiting for an answer')
+    const answer = await ask(place, options.timeoutMs).finally(() => shown.end())
     const where = `${isIPv6(place.address) ? `[${place.address}]` : place.address}:${place.port}`
     const tookMs = Math.round(performance.now() - began)
     line = `${answer.healthy ? 'healthy' : 'unhealthy'}: ${where} ${answer.said} (${tookMs} ms)`

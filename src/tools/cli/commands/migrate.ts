@@ -10,6 +10,7 @@ import { findTree } from '../../migrate/find-tree.ts'
 import { type OwnPaths, withOwnPaths } from '../../migrate/own-paths.ts'
 import { parseRetryDump } from '../../migrate/retry-data.ts'
 import { migrationReport, renderReport } from '../../migrate/report.ts'
+import { progress } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
@@ -86,15 +87,23 @@ async function takeOver({ to, queue, retry, dumper }: Options, terminal: Termina
   return withServer({ config: to, reads: queue }, 'postern migrate', terminal, async (server) => {
     let problems = 0
     if (queue !== undefined) {
-      const { importSpool } = await import('../../../store/spool/exim-format.ts')
-      const result = await importSpool(await server.spool('write'), queue, { remove: false })
+      const { countEximMessages, importSpool } = await import('../../../store/spool/exim-format.ts')
+      const shown = progress(terminal, 'messages taken over', countEximMessages(queue))
+      const result = await importSpool(await server.spool('write'), queue, { remove: false, tell: shown.at })
+      shown.end()
       for (const { what, why } of result.problems) terminal.err(encodeUtf8(`${what}: ${why}\n`))
       problems += result.problems.length
       terminal.out(`${result.messages} message${result.messages === 1 ? '' : 's'} taken over\n`)
     }
     if (dump !== undefined) {
       const entries = parseRetryDump(dump.text)
-      for (const { key, record } of entries) server.ports.hints.put('retry', key, record)
+      const shown = progress(terminal, 'retry records', entries.length)
+      let put = 0
+      for (const { key, record } of entries) {
+        server.ports.hints.put('retry', key, record)
+        shown.at(++put)
+      }
+      shown.end()
       terminal.out(`${entries.length} retry record${entries.length === 1 ? '' : 's'} taken over\n`)
     }
     return problems === 0 ? 0 : 1

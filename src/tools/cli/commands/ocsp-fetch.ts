@@ -10,6 +10,7 @@ import { issuerAmong, readFile } from '../../../wire/tls/certificate-files.ts'
 import { fetchProof, responderUrl } from '../../../wire/tls/ocsp/fetch.ts'
 import { dueAt, nextFetch, writeProof } from '../../../wire/tls/ocsp/proof-file.ts'
 import { pemBlocks } from '../../../wire/tls/ocsp/staple-file.ts'
+import { waiting } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 
 const usage = `usage: postern ocsp-fetch -c CERT -o FILE [-i ISSUER] [-a CHAIN] [-u URL] [-m PERCENT] [-v] [-f] [--watch]
@@ -47,7 +48,8 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     return 2
   }
   if (options.watch) return watch(options, terminal)
-  const outcome = await once(options, terminal, options.force)
+  const shown = waiting(terminal, 'asking the responder')
+  const outcome = await once(options, terminal, options.force).finally(() => shown.end())
   if (outcome.is !== 'failed') return 0
   terminal.err(encodeUtf8(`postern ocsp-fetch: ${outcome.why}\n`))
   return 1

@@ -6,6 +6,7 @@ import { followLog } from '../../../server/follow-log.ts'
 import type { ProcessState } from '../../../server/process-state.ts'
 import { posternVersion } from '../../../server/version.ts'
 import { parseCommandLine } from '../parse.ts'
+import { waiting } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 
 const usage = `usage: postern reload [-C FILE] [--pid-file FILE] [--binary] [--timeout SECONDS]
@@ -62,10 +63,10 @@ export async function run(
       )
       return 0
     }
-    const line = await log.until(
-      (text) => kept.exec(text)?.[1] ?? (pidOf(text) === pid ? '' : undefined),
-      options.timeoutMs,
-    )
+    const shown = waiting(terminal, `waiting for ${what}`)
+    const line = await log
+      .until((text) => kept.exec(text)?.[1] ?? (pidOf(text) === pid ? '' : undefined), options.timeoutMs)
+      .finally(() => shown.end())
     if (line === undefined)
       return complain(`process ${pid} has not answered within ${options.timeoutMs / 1000} seconds`)
     if (line !== '') return complain(`the old workers go on: ${line}`)

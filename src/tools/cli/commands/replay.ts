@@ -9,6 +9,7 @@ import { findFiles } from '../../inspect/test/find-files.ts'
 import { colours } from '../../inspect/test/report.ts'
 import type { ConfigurationName } from '../../inspect/test/test-case.ts'
 import { giveUpBorrowedPrivilege } from '../privilege.ts'
+import { progress } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 
 const usage = `usage: postern replay FILE | FOLDER... --config NEW [--against OLD] [-D NAME=VALUE]... [--texts] [--all] [--json]
@@ -33,7 +34,9 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     terminal.err(encodeUtf8(`postern replay: ${why}\n`))
     return 2
   }
-  const result = await replay({ ...options, files })
+  const shown = progress(terminal, 'sessions played')
+  const result = await replay({ ...options, files, tell: shown.at })
+  shown.end()
   if ('sessions' in result) {
     const { unanswered, ...rest } = result
     terminal.out(

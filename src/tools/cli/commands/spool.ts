@@ -1,5 +1,6 @@
 /** `postern spool export|import DIR`: between our spool and Exim's files. */
 import { parseArgs } from 'node:util'
+import { progress } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
@@ -18,14 +19,22 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     'postern spool',
     terminal,
     async (server) => {
-      const { exportSpool, importSpool } = await import('../../../store/spool/exim-format.ts')
+      const { countEximMessages, exportSpool, importSpool } = await import(
+        '../../../store/spool/exim-format.ts'
+      )
       const spool = await server.spool('write')
-      const result =
-        options.action === 'export'
-          ? await exportSpool(spool, options.directory)
-          : await importSpool(spool, options.directory, { remove: options.remove })
+      const exporting = options.action === 'export'
+      const shown = progress(
+        terminal,
+        exporting ? 'messages written' : 'messages taken over',
+        exporting ? spool.count() : countEximMessages(options.directory),
+      )
+      const result = exporting
+        ? await exportSpool(spool, options.directory, shown.at)
+        : await importSpool(spool, options.directory, { remove: options.remove, tell: shown.at })
+      shown.end()
       for (const { what, why } of result.problems) terminal.err(`${what}: ${why}\n`)
-      const done = options.action === 'export' ? 'written' : 'taken over'
+      const done = exporting ? 'written' : 'taken over'
       terminal.out(`${result.messages} message${result.messages === 1 ? '' : 's'} ${done}\n`)
       return result.problems.length === 0 ? 0 : 1
     },

@@ -6,6 +6,7 @@ import { junitXml } from '../../inspect/test/junit.ts'
 import { colours, countsOf, renderCoverage, renderFile, renderSummary } from '../../inspect/test/report.ts'
 import { cpuMilliseconds, passed, runFiles, type RunResult } from '../../inspect/test/run-files.ts'
 import { giveUpBorrowedPrivilege } from '../privilege.ts'
+import { progress } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 
 const usage = `usage: postern test [FILE | FOLDER]... [-C FILE] [-D NAME=VALUE]... [--filter WORD] [--coverage] [--watch]
@@ -58,7 +59,9 @@ async function once(
     return { exitCode: 2, run: undefined }
   }
   const c = colours(options.colour)
-  const finished = await runFiles({ ...options, files }, (file) => {
+  const shown = progress(terminal, 'tests run')
+  const finished = await runFiles({ ...options, files, tell: shown.at }, (file) => {
+    shown.end()
     if (
       !options.json &&
       (options.filter === undefined || file.results.length > 0 || file.problems.length > 0)

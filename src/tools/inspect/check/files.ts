@@ -24,6 +24,7 @@ export const missingFiles: Check = {
   doc: 'Files that are named and cannot be read.',
   run(subject, report) {
     const told = new Set<string>()
+    const expected = askedFor(subject)
     const judge = (path: string, at: Span, wanted: 'file' | 'folder'): void => {
       if (!path.startsWith('/') || told.has(path)) return
       const there = subject.host.look(path)
@@ -36,6 +37,9 @@ export const missingFiles: Check = {
           at,
           help: 'give its group the right to read it, and to enter the folders above it',
         })
+      } else if (there === undefined && expected.has(path)) {
+        // Another place of the configuration asks whether it exists.
+        told.add(path)
       } else if (there === undefined || (wanted === 'folder') !== (there === 'folder')) {
         told.add(path)
         report({
@@ -65,6 +69,20 @@ function mainFile({ owner, text, tree }: OwnedText, { configuration }: Subject, 
     const path = textOf(each).trim()
     if (!notPaths.has(path)) judge(path, text.span(), 'file')
   }
+}
+
+/** Files that the configuration asks for with `exists`: they may be missing. */
+function askedFor({ texts }: Subject): ReadonlySet<string> {
+  const paths = new Set<string>()
+  for (const { tree } of texts)
+    if (tree !== undefined)
+      walk(tree, {
+        condition({ name, parts }) {
+          const path = name === 'exists' ? constantText(parts.arguments[0]) : undefined
+          if (path !== undefined) paths.add(path.trim())
+        },
+      })
+  return paths
 }
 
 /** Whoever asks whether a file exists knows that it may not. */

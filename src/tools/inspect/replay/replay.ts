@@ -20,6 +20,8 @@ export interface ReplayOptions {
   readonly macros: ReadonlyMap<string, ByteString>
   /** Replies of one kind that say something else differ too. */
   readonly texts: boolean
+  /** Told after each session how many have been played. */
+  readonly tell?: (sessions: number) => void
 }
 
 export interface Changed {
@@ -77,6 +79,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed | { reado
   const unanswered = new Map<string, { sessions: number; readonly yaml: string; readonly first: string }>()
   const wrong: string[] = []
   let sessions = 0
+  let played = 0
   for (const name of options.files) {
     const text = readText(name)
     if ('error' in text) {
@@ -110,7 +113,10 @@ export async function replay(options: ReplayOptions): Promise<Replayed | { reado
     }
     let next = 0
     const work = async (): Promise<void> => {
-      while (next < wanted.length) await one(next++)
+      while (next < wanted.length) {
+        await one(next++)
+        options.tell?.(++played)
+      }
     }
     await Promise.all(Array.from({ length: Math.min(atOnce, wanted.length) }, work))
     sessions += wanted.length

@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly macros: ReadonlyMap<string, ByteString>
   /** Only tests whose name, or whose file's, holds this word. */
   readonly filter: string | undefined
+  /** Told after each test how many have been run. */
+  readonly tell?: (tests: number) => void
 }
 
 export interface FileResult {
@@ -51,8 +53,10 @@ export async function runFiles(
   const began = performance.now()
   const engines = new Engines()
   const files: FileResult[] = []
+  let run = 0
+  const ran = (): void => options.tell?.(++run)
   for (const file of options.files) {
-    const result = await runFile(file, options, engines)
+    const result = await runFile(file, options, engines, ran)
     files.push(result)
     done(result)
   }
@@ -73,7 +77,12 @@ function filesOf({ files }: Configuration): string[] {
   return files.filter((file) => file.startsWith('/'))
 }
 
-async function runFile(name: string, options: RunOptions, engines: Engines): Promise<FileResult> {
+async function runFile(
+  name: string,
+  options: RunOptions,
+  engines: Engines,
+  ran: () => void,
+): Promise<FileResult> {
   const nothing = { file: name, results: [], problems: [], wrong: undefined }
   const text = readText(name)
   if ('error' in text) return { ...nothing, wrong: text.error }
@@ -101,6 +110,7 @@ async function runFile(name: string, options: RunOptions, engines: Engines): Pro
       const test = wanted[index]
       if (test === undefined) return
       results[index] = await runTest(test, loaded)
+      ran()
     }
   }
   await Promise.all(Array.from({ length: Math.min(atOnce, wanted.length) }, work))

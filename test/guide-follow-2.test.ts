@@ -1,0 +1,5 @@
+/** The pages of the guide, followed to the letter: the second half of them. */
+import { followPages } from './guide/outer.ts'
+import { half } from './guide/walks/index.ts'
+
+followPages(half(1))
