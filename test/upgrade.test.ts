@@ -215,7 +215,7 @@ test('postern version --check tells of changes since the version that ran last, 
   const folder = temporaryFolder('changes')
   folders.push(folder)
   const text =
-    'hold_domains = slow.example\ntls_certificate = /etc/passwd\ncheck_log_space = 0\nprimary_hostname = a.example\n'
+    'acl_smtp_rcpt = accept\nhold_domains = slow.example\ntls_certificate = /etc/passwd\ncheck_log_space = 0\nprimary_hostname = a.example\n'
   const version = (...words: string[]): { status: number | null; out: string } => {
     const done = spawnSync(postern, ['version', ...words], { encoding: 'utf8' })
     return { status: done.status, out: done.stdout + done.stderr }

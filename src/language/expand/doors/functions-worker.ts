@@ -25,7 +25,6 @@ interface Declared {
 
 const longestMs = 60_000
 const usualMs = 1_000
-const mostArguments = 100
 const port = parentPort
 // Only `functions.ts` starts this file.
 const { url } = workerData as FunctionsStart
@@ -56,10 +55,10 @@ async function answer(question: FunctionQuestion): Promise<void> {
   }
   port?.postMessage({ id: question.id, is: 'started', limitMs: declared.limitMs })
   try {
-    const texts = values.map(({ text }) => Buffer.from(text, 'latin1').toString('utf8'))
-    // Arguments that are left out are undefined, so that what comes last has its place, and defaults hold.
-    const left = Array.from({ length: Math.min(most, mostArguments) - texts.length }, () => undefined)
-    const result = await declared.call(...texts, ...left, { values })
+    const result = await declared.call(
+      ...values.map(({ text }) => Buffer.from(text, 'latin1').toString('utf8')),
+      { values },
+    )
     reply(resultOf(result, declared.trusted))
   } catch (error) {
     reply({ is: 'failed', message: messageOf(error) })
