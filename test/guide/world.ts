@@ -262,8 +262,8 @@ export async function hostAt(address: string, script: SinkScript = {}): Promise<
 
 /** Passes a port on to another one of this host. */
 export async function forward(port: number, to: number): Promise<void> {
-  const server = createServer((socket) => {
-    const other = connect(to, '127.0.0.1')
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const other = connect({ port: to, host: '127.0.0.1', allowHalfOpen: true })
     for (const each of [socket, other]) each.on('error', () => undefined)
     socket.pipe(other).pipe(socket)
   })
