@@ -65,8 +65,16 @@ rfc1413_query_timeout = 5s
 rfc1413_port = ${typeof address === 'object' && address !== null ? address.port : 0}
 acl_smtp_connect = acl_connect
 acl_smtp_helo = acl_helo
-acl_smtp_rcpt = accept
+acl_smtp_rcpt = acl_rcpt
 begin acl
+acl_rcpt:
+  warn local_parts = panic
+    logwrite = :panic: something is wrong
+  warn local_parts = now
+    control = debug/trigger=now
+  warn local_parts = stop
+    control = debug/stop
+  accept condition = \${if eq{$local_part}{xyzzy}{yes}{yes}}
 acl_connect:
   deny hosts = 192.0.2.66
     message = not you
@@ -77,6 +85,18 @@ acl_helo:
   warn condition = \${if eq{$sender_helo_name}{wiped}}
     control = debug/tag=.wiped
     control = debug/kill
+  warn condition = \${if eq{$sender_helo_name}{waits}}
+    control = debug/tag=.waits/opts=+all/pretrigger=20000/trigger=paniclog
+  warn condition = \${if eq{$sender_helo_name}{quiet}}
+    control = debug/tag=.quiet/opts=+acl+expand/pretrigger=20000/trigger=paniclog
+  warn condition = \${if eq{$sender_helo_name}{later}}
+    control = debug/tag=.later/opts=+acl/pretrigger=20000
+  warn condition = \${if eq{$sender_helo_name}{expands}}
+    control = debug/tag=.expands/opts=+expand
+  warn condition = \${if eq{$sender_helo_name}{goes}}
+    control = debug/tag=.goes
+  warn condition = \${if eq{$sender_helo_name}{stops}}
+    control = debug/tag=.stops/opts=+acl
   accept condition = \${if match{$sender_helo_name}{\\N\\.example$\\N}{no}{yes}}
   warn !verify = csa
     logwrite = csa refuses $sender_helo_name
@@ -252,4 +272,77 @@ test('control = debug/kill leaves no file', async () => {
   client.end()
   await server.logged(/SMTP connection from \(wiped\)[^\n]* closed by QUIT/)
   assert.equal(existsSync(join(folder.path, 'log', 'debuglog.wiped')), false)
+})
+
+async function traced(
+  helo: string,
+  ...recipients: string[]
+): Promise<(has: string) => Promise<string | undefined>> {
+  const client = await connectSmtp(server.port)
+  await client.say(`EHLO ${helo}`)
+  await client.say('MAIL FROM:<a@b.example>')
+  for (const recipient of recipients) await client.say(`RCPT TO:<${recipient}@test.example>`)
+  await client.say('QUIT')
+  client.end()
+  await server.logged(new RegExp(`SMTP connection from \\(${helo}\\)[^\\n]* closed by QUIT`))
+  const path = join(folder.path, 'log', `debuglog.${helo}`)
+  return (has) =>
+    until(() => {
+      const read = existsSync(path) ? readFileSync(path, 'latin1') : ''
+      return read.includes(has) ? read : undefined
+    }, 10_000)
+}
+
+test('control = debug/pretrigger/trigger=paniclog writes what was before, once the session writes to the panic log', async () => {
+  const read = await traced('waits', 'before', 'panic', 'after')
+  const text = await read('SMTP<< RCPT TO:<after@')
+  assert.ok(text?.includes('SMTP<< RCPT TO:<before@'), text)
+  assert.match(text ?? '', /LOG: MAIN PANIC\n {2}.*something is wrong/)
+})
+
+test('control = debug/trigger=paniclog: the panic log of another session releases nothing', async () => {
+  const client = await connectSmtp(server.port)
+  await client.say('EHLO quiet')
+  await traced('plain', 'panic')
+  await client.say('QUIT')
+  client.end()
+  await server.logged(/SMTP connection from \(quiet\)[^\n]* closed by QUIT/)
+  assert.equal(existsSync(join(folder.path, 'log', 'debuglog.quiet')), false)
+})
+
+test('control = debug/trigger=now releases what was held back', async () => {
+  const read = await traced('later', 'before', 'now', 'after')
+  const text = await read('after@test.example')
+  // The ACL of a recipient that came before the trigger.
+  assert.ok((text?.split('processing "accept"').length ?? 0) > 3, text)
+})
+
+test('control = debug/opts=+expand shows expansions, and nothing else', async () => {
+  const read = await traced('expands', 'u')
+  const text = await read('xyzzy')
+  assert.ok(text !== undefined)
+  assert.ok(!text.includes('SMTP<<'), text)
+})
+
+test('control = debug/stop ends it, and the file stays', async () => {
+  const read = await traced('stops', 'before', 'stop', 'after')
+  const text = await read('debug/stop')
+  assert.ok(text !== undefined && !text.includes('after@'), text)
+})
+
+test('control = debug goes with a message to its delivery', async () => {
+  const client = await connectSmtp(server.port)
+  await client.say('EHLO goes')
+  const reply = await client.deliver('a@b.example', ['u@test.example'], 'Subject: x\n\nx\n')
+  client.end()
+  const id = /id=(\S+)/.exec(reply.raw)?.[1] ?? ''
+  assert.notEqual(id, '')
+  assert.equal(server.command('-M', id).status, 0)
+  await server.logged(new RegExp(`${id} Completed`))
+  const path = join(folder.path, 'log', 'debuglog.goes')
+  const text = await until(() => {
+    const read = readFileSync(path, 'latin1')
+    return read.includes(`end delivery of ${id}`) ? read : undefined
+  }, 10_000)
+  assert.ok(text?.includes('SMTP<< RCPT TO:<u@test.example>'), text)
 })

@@ -31,11 +31,12 @@ export function poolKeyOf(
   session: {
     readonly localAddress: string | undefined
     readonly helo: ByteString
+    readonly trafficOctet?: number | undefined
     readonly tls?: { readonly policyKey: string } | undefined
   },
 ): string {
-  const { localAddress = '', helo, tls } = session
-  return `${transportName} ${place.name} ${place.address} ${place.port} ${localAddress} ${helo} ${tls?.policyKey ?? ''}`
+  const { localAddress = '', helo, tls, trafficOctet = '' } = session
+  return `${transportName} ${place.name} ${place.address} ${place.port} ${localAddress} ${helo} ${trafficOctet} ${tls?.policyKey ?? ''}`
 }
 
 interface Place {

@@ -82,7 +82,8 @@ async function describeBody(
   message.bodyLines = receiver.bodyLines
   message.bodyZeros = receiver.bodyZeros
   message.maxReceivedLineLength = receiver.maxLineLength
-  message.size = totalSize(message.headers, receiver.bodySize)
+  // As it came, without what is added here: observed of Exim 4.96.
+  message.size = receiver.sizeBytes
   const visible = session.settings.message_body_visible
   const { acl_smtp_data, acl_smtp_mime, acl_not_smtp, acl_not_smtp_mime } = session.settings
   const needed = [acl_smtp_data, acl_smtp_mime, acl_not_smtp, acl_not_smtp_mime].some(
@@ -93,7 +94,7 @@ async function describeBody(
   message.bodyEnd = Buffer.from(await receiver.incoming.peekEnd(visible)).toString('latin1')
 }
 
-/** Headers that are kept, the blank line, the body: what `S=` and `$message_size` say. */
+/** Headers that are kept, the blank line, the body: what `S=` and, once the message is accepted, `$message_size` say. */
 export function totalSize(headers: readonly Header[], bodySize: number): number {
   let size = bodySize + 1
   for (const header of headers) if (header.type !== '*') size += header.text.length

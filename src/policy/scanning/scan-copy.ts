@@ -163,7 +163,12 @@ export async function* readStretch(path: string, start: number, end: number): As
 
 /** A file that is there already. Rejects when it is not. */
 export async function fileAt(path: string): Promise<ScanFile> {
-  return { path, size: (await stat(path)).size }
+  try {
+    return { path, size: (await stat(path)).size }
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    throw new Error(`cannot read ${path} (${code})`, { cause: error })
+  }
 }
 
 /** At most so many first bytes of a file. */

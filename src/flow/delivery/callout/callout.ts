@@ -61,16 +61,17 @@ function contextOf(target: CalloutTarget, context: Context): Context {
   return { ...context, address: target.facts }
 }
 
-function incomplete(kind: Kind, options: CalloutOptions, why: ByteString): VerifyResult {
+/** @param told the answer that put it off, when there was one */
+function incomplete(kind: Kind, options: CalloutOptions, why: ByteString, told?: CalloutTold): VerifyResult {
   if (options.deferOk) return { is: 'ok' }
   const text = `Could not complete ${kind} verify callout`
-  return { is: 'defer', userMessage: text, logMessage: `${text}: ${why}`, callout: { told: undefined } }
+  return { is: 'defer', userMessage: text, logMessage: `${text}: ${why}`, callout: { told } }
 }
 
 /** What one host made of the question; `next`: another host may know. */
 type HostAnswer =
   | { readonly is: 'verified'; readonly result: VerifyResult }
-  | { readonly is: 'next'; readonly why: ByteString }
+  | { readonly is: 'next'; readonly why: ByteString; readonly told?: CalloutTold }
 
 /** One address, asked at its hosts until one of them knows. */
 class Question {
@@ -125,6 +126,7 @@ class Question {
     flushReplies(this.#context, 'noCalloutFlush')
     const startedAt = ports.now()
     let why: ByteString = 'no host could be asked'
+    let told: CalloutTold | undefined
     for (const host of hosts) {
       const places = await placesOf(host, port, this.#context, this.#settings)
       if (typeof places === 'string') {
@@ -137,7 +139,7 @@ class Question {
       for (const place of places) {
         if (ports.now() - startedAt >= this.#options.maxwaitSeconds * 1000) {
           this.#context.debug?.('verify', 'callout: the overall time limit is over')
-          return incomplete(this.#kind, this.#options, why)
+          return incomplete(this.#kind, this.#options, why, told)
         }
         if (this.#isOurselves(place)) {
           why = `${place.name} [${place.address}] : is this host`
@@ -146,9 +148,10 @@ class Question {
         const answer = await this.#askAt(place)
         if (answer.is === 'verified') return answer.result
         why = `${place.name} [${place.address}] : ${answer.why}`
+        told = answer.told
       }
     }
-    return incomplete(this.#kind, this.#options, why)
+    return incomplete(this.#kind, this.#options, why, told)
   }
 
   /** Hosts that the router gave have been looked at there. */
@@ -315,8 +318,8 @@ class Question {
     this.#write({ random, refuses: ofNull })
     if (asked.is === 'lost') return { is: 'next', why: asked.message }
     const why = toldReply(asked)
-    if (asked.is === 'deferred') return { is: 'next', why }
     const told = { called: place.address, sent: asked.sent, response: asked.reply.text }
+    if (asked.is === 'deferred') return { is: 'next', why, told }
     if (asked.at === 'mail') return { is: 'verified', result: refused('mail', place, why, told) }
     this.#writeAddress('rejects')
     return { is: 'verified', result: refused('recipient', place, why, told) }

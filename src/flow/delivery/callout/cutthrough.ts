@@ -76,7 +76,7 @@ async function addRecipient(
   if (before?.usable === true && before.targets.at(-1)?.address === target.address) return { is: 'ready' }
   if (before === undefined && message.recipients.length > 0)
     return give('an earlier recipient has no connection')
-  const result = await deps.callout(target, 'recipient', asRecipient, context)
+  const result = await deps.callout(target, 'recipient', asRecipient, { ...context, verifyMode: 'R' })
   const now = heldOf(message)
   if (result.is === 'ok') {
     const joined = now !== undefined && (before === undefined || before === now)

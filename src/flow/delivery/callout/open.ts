@@ -42,6 +42,7 @@ export async function openForCallout(
   if (list instanceof Failure) return failedSession(list.message)
   const localAddress = firstInterface(list)
   const tls = await tlsWish(place, settings, context, work.tls, 'verify')
+  const trafficOctet = await trafficOctetOf(settings, context)
   const unwanted = await raise('tcp:connect', '', place, context)
   if (unwanted !== undefined) return refusedByEvent(unwanted)
   const opened = await openSession(place, {
@@ -52,7 +53,7 @@ export async function openForCallout(
     connectMs: options.connectSeconds * 1000,
     commandMs: options.timeoutSeconds * 1000,
     keepalive: settings.keepalive,
-    trafficOctet: await trafficOctetOf(settings, context),
+    trafficOctet,
     signal: context.signal,
     tls,
   })
@@ -70,7 +71,10 @@ export async function openForCallout(
   await raise('smtp:ehlo', opened.ehlo, place, context)
   const connection = await authenticated({ ...opened.connection, closed }, work, place)
   if ('is' in connection) return connection
-  return { connection, poolKey: poolKeyOf(target.transport?.name ?? '', place, { helo, localAddress, tls }) }
+  return {
+    connection,
+    poolKey: poolKeyOf(target.transport?.name ?? '', place, { helo, localAddress, trafficOctet, tls }),
+  }
 }
 
 /** Ends a connection of ours, and says so. */

@@ -133,11 +133,23 @@ function readNumber(text: string): number | undefined {
   return Number(found[1]) * 1024 ** power
 }
 
-/** Recipients can be counted only where there are some. Observed of Exim 4.96. */
+/** Where a message is on its way. */
+const withMessage: readonly AclPlace[] = [
+  'mail',
+  'rcpt',
+  'predata',
+  'mime',
+  'dkim',
+  'data',
+  'prdr',
+  'notsmtp',
+]
+
+/** Recipients and messages can be counted only where there are some. Observed of Exim 4.96. */
 function mayCount(per: Per, place: AclPlace): boolean {
   if (per === 'per_addr') return place === 'rcpt'
   if (per === 'per_rcpt') return ['rcpt', 'predata', 'mime', 'data', 'prdr'].includes(place)
-  return true
+  return per === 'per_cmd' || per === 'per_conn' || withMessage.includes(place)
 }
 
 function usualCount(per: Per, place: AclPlace, facts: RateFacts): number {
