@@ -1,7 +1,7 @@
 /** Callouts and cut-through delivery of a started server, against a second server that answers as it is told. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type StartedServer, startServer, temporaryFolder } from './support/server.ts'
+import { type StartedServer, startServer, temporaryFolder, until } from './support/server.ts'
 import { connectSmtp, type SmtpClient } from './support/smtp-client.ts'
 import { type Sink, startSink } from './support/smtp-sink.ts'
 
@@ -44,6 +44,8 @@ begin acl
 ${texts.join('')}
 acl_told:
   accept logwrite = told $event_name of $local_part@$domain at $transport_name: $event_data
+acl_event:
+  accept logwrite = EV $event_name <\${sg{$event_data}{\\\\n.*}{}}> $transport_name \${if eq{$host_address}{}{}{$host_address}} $local_part $verify_mode
 acl_data:
   accept condition = \${if def:h_from:{no}{yes}}
   require verify = header_sender/callout=10s,mailfrom=check@test.example
@@ -55,6 +57,12 @@ far:
   route_list = * 127.0.0.1
   self = send
   transport = out
+events:
+  driver = manualroute
+  domains = *.events.example
+  route_list = * 127.0.0.1
+  self = send
+  transport = events
 gone:
   driver = manualroute
   domains = gone.example
@@ -71,6 +79,12 @@ out:
   port = ${port}
   allow_localhost
   event_action = \${if eq{$event_name}{msg:delivery}{\${acl{acl_told}}}}
+events:
+  driver = smtp
+  port = ${port}
+  interface = \${if match{$local_part}{here}{127.0.0.9}}
+  allow_localhost
+  event_action = \${acl{acl_event}}\${if and{{eq{$event_name}{tcp:connect}}{eq{$local_part}{good-notcp}}}{no tcp}}\${if and{{eq{$event_name}{smtp:connect}}{eq{$local_part}{good-nosmtp}}}{go away}}
 nowhere:
   driver = smtp
   port = 1
@@ -444,5 +458,65 @@ void test('callout: header_sender asks in the name that mailfrom gives', async (
   const reply = await client.say('From: bad@y.far.example\r\n\r\nx\r\n.')
   assert.match(reply.raw, /^550/)
   assert.deepEqual(heardSince(from), [one('bad@y.far.example', 'check@test.example')])
+  client.end()
+})
+
+/** Observed of Exim 4.96, but for the router's name. */
+for (const [says, acl, recipients, events] of [
+  [
+    'an accepted address',
+    'nocache',
+    ['good'],
+    ['tcp:connect <>', 'smtp:connect <220', 'smtp:ehlo <250-sink>', 'tcp:close <>'],
+  ],
+  [
+    'a refused one',
+    'nocache',
+    ['bad'],
+    ['tcp:connect <>', 'smtp:connect <220', 'smtp:ehlo <250-sink>', 'tcp:close <>'],
+  ],
+  [
+    'one that is dropped',
+    'nocache',
+    ['drop'],
+    ['tcp:connect <>', 'smtp:connect <220', 'smtp:ehlo <250-sink>', 'tcp:close <>'],
+  ],
+  ['the connection is not wanted', 'nocache', ['good-notcp'], ['tcp:connect <>']],
+  [
+    'the greeting is not wanted',
+    'nocache',
+    ['good-nosmtp'],
+    ['tcp:connect <>', 'smtp:connect <220', 'tcp:close <>'],
+  ],
+  [
+    'a connection that is held',
+    'hold',
+    ['good', 'good-b'],
+    ['tcp:connect <>', 'smtp:connect <220', 'smtp:ehlo <250-sink>'],
+  ],
+] as const) {
+  void test(`events of callouts: ${says}`, async () => {
+    const before = server.log().length
+    const client = await begin(acl, 'a@b.example')
+    for (const recipient of recipients) await client.say(`RCPT TO:<${recipient}@x.events.example>`)
+    const raised = await until(() => {
+      const added = server.log().slice(before)
+      const lines = added.match(/EV \S+ <\S*/g) ?? []
+      return lines.length >= events.length ? lines : undefined
+    }, 30_000)
+    assert.deepEqual(
+      raised?.map((line) => line.slice(3)),
+      events,
+    )
+    client.end()
+    if (acl === 'hold') await server.logged(/EV tcp:close <> events 127\.0\.0\.1 good R/)
+  })
+}
+
+void test('callouts leave by the interface of the transport', async () => {
+  const client = await begin('nocache', 'a@b.example')
+  const from = sink.connections
+  assert.match((await client.say('RCPT TO:<good-here@x.events.example>')).raw, /^250/)
+  assert.equal(sink.addresses[from], '127.0.0.9')
   client.end()
 })

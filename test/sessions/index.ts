@@ -9,7 +9,7 @@ import { earlySynchronisation, limits, limitsForGood, synchronisation } from './
 import { mail } from './mail.ts'
 import { malformed } from './malformed.ts'
 import { messageChecks } from './message-checks.ts'
-import { rates } from './rates.ts'
+import { ratePlaces, rates, ratesMisplaced } from './rates.ts'
 import { noRcptAcl, refused, refusedEarly, turnedAway } from './refused.ts'
 
 export const tables: readonly Table[] = [
@@ -33,6 +33,8 @@ export const tables: readonly Table[] = [
   encryption,
   messageChecks,
   rates,
+  ratePlaces,
+  ratesMisplaced,
   stripping,
   notStripping,
   percentHack,

@@ -76,3 +76,64 @@ export const rates: Table = {
   configuration: configuration(`acl_smtp_rcpt = acl_rates\n${generous}`, `acl_rates:\n${acl}`),
   dialogues: Object.keys(statements).map(twice),
 }
+
+const places = ['connect', 'helo', 'mail', 'rcpt', 'predata', 'data', 'vrfy', 'expn', 'quit'] as const
+const measures = ['per_mail', 'per_byte', 'per_rcpt', 'per_addr', 'per_conn', 'per_cmd'] as const
+
+/** What is counted in which ACL; `strict` where it cannot be is an error, told in `errors`. */
+export const ratePlaces: Table = {
+  name: 'ratelimit in each ACL, and $message_size',
+  configuration: configuration(
+    `${places.map((place) => `acl_smtp_${place} = rates_${place}\n`).join('')}${generous}`,
+    places
+      .map(
+        (place) =>
+          `rates_${place}:\n${measures
+            .map(
+              (measure) =>
+                `  warn ratelimit = 0 / 1h / ${measure} / ${place}${measure}\n    logwrite = ${place} ${measure} $sender_rate${place === 'connect' ? '' : ' size=$message_size'}\n`,
+            )
+            .join('')}  accept\n`,
+      )
+      .join(''),
+  ),
+  dialogues: [
+    {
+      says: 'each measure in each ACL',
+      steps: [
+        'EHLO x',
+        'VRFY a@b',
+        'EXPN a@b',
+        'MAIL FROM:<a@b.example> SIZE=100',
+        'RCPT TO:<u@test.example>',
+        'RCPT TO:<v@test.example>',
+        'DATA',
+        'S: x\r\n\r\nb\r\n.',
+        'QUIT',
+      ],
+    },
+  ],
+}
+
+/** Where there is no message, none can be counted. */
+export const ratesMisplaced: Table = {
+  name: 'ratelimit with strict in a wrong ACL',
+  configuration: configuration(
+    `acl_smtp_helo = rates_helo\nacl_smtp_vrfy = rates_vrfy\nacl_smtp_mail = rates_mail\n${generous}`,
+    ['helo', 'vrfy', 'mail']
+      .map(
+        (place) =>
+          `rates_${place}:\n${measures
+            .map(
+              (measure) =>
+                `  warn condition = \${if eq{$sender_helo_name}{${measure.replace('_', '-')}}}\n    ratelimit = 0 / 1h / ${measure} / strict / s${place}${measure}\n    logwrite = ${place} $sender_rate\n`,
+            )
+            .join('')}  accept\n`,
+      )
+      .join(''),
+  ),
+  dialogues: measures.map((measure) => ({
+    says: `${measure}/strict`,
+    steps: [`EHLO ${measure.replace('_', '-')}`, 'HELO x', 'VRFY a@b', 'MAIL FROM:<a@b.example>', 'QUIT'],
+  })),
+}

@@ -29,6 +29,8 @@ export interface Sink {
   /** All commands, in order, with the number of the connection. */
   readonly commands: { readonly connection: number; readonly line: string }[]
   connections: number
+  /** Of the clients, one a connection. */
+  readonly addresses: (string | undefined)[]
   close(): Promise<void>
 }
 
@@ -39,6 +41,7 @@ export async function startSink(script: SinkScript = {}, host = '127.0.0.1', por
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => {})
     sink.connections++
+    sink.addresses.push(socket.remoteAddress)
     new SinkSession(socket, script, sink, sink.connections)
   })
   await new Promise<void>((resolve, reject) => {
@@ -51,6 +54,7 @@ export async function startSink(script: SinkScript = {}, host = '127.0.0.1', por
     messages: [],
     commands: [],
     connections: 0,
+    addresses: [],
     close: () =>
       new Promise((resolve) => {
         for (const socket of sockets) socket.destroy()

@@ -61,13 +61,13 @@ export function parseRateLimit(
   if ('error' in options) return options
   const per = options.per ?? 'per_mail'
   const counts = mayCount(per, place)
+  const counted = per === 'per_byte' ? 'per_mail' : per === 'per_addr' ? 'per_rcpt' : per
   if (!counts && (options.mode === 'strict' || options.mode === 'leaky')) {
     return {
-      error: `"${per}" must not have /leaky or /strict option, or cannot be used in ${placeName} ACL`,
+      error: `"${counted}" must not have /leaky or /strict option, or cannot be used in ${placeName} ACL`,
     }
   }
   const unique = per === 'per_addr' ? (options.unique ?? facts.recipient) : options.unique
-  const counted = per === 'per_byte' ? 'per_mail' : per === 'per_addr' ? 'per_rcpt' : per
   const uniqueMark = unique === undefined ? '' : 'unique/'
   return {
     most,
