@@ -9,7 +9,7 @@
  * (`language/expand/variables`); fields of type `Text` carry their own taint.
  */
 import type { Expandable } from './base/expandable.ts'
-import type { Span } from './base/diagnostic.ts'
+import type { Noted, NotedPlace } from './base/noted.ts'
 import type { Awaitable, Outcome } from './base/outcome.ts'
 import type { ByteString, Text } from './base/text.ts'
 import type { Configuration, ListKind } from './language/config/configuration.ts'
@@ -332,15 +332,18 @@ export type TraceKind =
   | 'routing'
   | 'transport'
   | 'host'
+  | 'tls'
+  | 'sent'
+  | 'file'
+  | 'user'
+  | 'group'
 
 /** One step of an explanation, and the steps within it. Who takes part writes; nobody reads here. */
 export interface Trace {
-  /** Begins a step within the one that is under way. `at`: its place in the configuration. */
-  begin(
-    kind: TraceKind,
-    what: ByteString,
-    at?: Span | { readonly file: string; readonly line: number; readonly column?: number },
-  ): Trace
+  /** Begins a step within the one that is under way. `at`: its place in the configuration, and words that follow `what`. */
+  begin(kind: TraceKind, what: ByteString, at?: Noted | NotedPlace): Trace
+  /** A step that is over at once. */
+  note(kind: TraceKind, what: ByteString, result: ByteString, at?: Noted | NotedPlace): void
   /** What came of it, when it is over. */
   end(result: ByteString): void
   /** The context for work of this step that goes on beside other work. */
@@ -566,6 +569,8 @@ export type HostAddresses =
 export interface Log {
   /** True when this `log_selector` is on; with the port that would be shown: and `log_ports` shows it. */
   selects(selector: string, port?: number): boolean
+  /** False or absent: nobody reads `facts`. */
+  readonly takesFacts?: boolean
   main(id: string | undefined, text: ByteString, facts?: LogFacts): void
   /** Main and reject log; `headers` follow in the reject log only, as Exim's do. */
   reject(id: string | undefined, text: ByteString, options?: RejectOptions): void

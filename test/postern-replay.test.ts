@@ -5,8 +5,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type DnsServer, startDnsServer } from './support/dns-server.ts'
-import { postern, startServer, temporaryFolder } from './support/server.ts'
+import { freePort, postern, startServer, temporaryFolder } from './support/server.ts'
 import { connectSmtp } from './support/smtp-client.ts'
+import { startSink } from './support/smtp-sink.ts'
 
 const folder = temporaryFolder('replay')
 let dns: DnsServer | undefined
@@ -283,5 +284,130 @@ test('a session that the daemon has kept becomes a test, by its trace', async ()
   } finally {
     await server.stop()
     kept.remove()
+  }
+})
+
+test('a message that the daemon has kept becomes a test, by its id: its text, users and files', async () => {
+  const kept = temporaryFolder('replay-message')
+  const port = await freePort()
+  const server = await startServer({
+    configuration: `explain_store = 100
+primary_hostname = mail.example.net
+acl_smtp_rcpt = check_rcpt
+acl_smtp_data = check_data
+begin acl
+check_rcpt:
+  deny  condition = \${lookup{$sender_address}lsearch{${folder.path}/bad}{yes}{no}}
+        message = bad sender
+  accept verify = recipient
+check_data:
+  deny  condition = \${if match{$h_subject:}{spam}}
+        message = spam
+  warn  add_header = X-Seen: yes
+  accept
+begin routers
+users:
+  driver = accept
+  check_local_user
+  local_parts = root
+  transport = smtp
+begin transports
+smtp:
+  driver = smtp
+  hosts = 127.0.0.1
+  port = ${port}
+  allow_localhost
+begin retry
+* * F,2h,15m
+`,
+    folder: kept.path,
+  })
+  try {
+    write('bad', 'evil@example.org: yes\n')
+    const client = await connectSmtp(server.port)
+    await client.say('EHLO client.example')
+    await client.say('MAIL FROM:<a@example.org>')
+    await client.say('RCPT TO:<root@mail.example.net>')
+    await client.say('DATA')
+    const id = /id=(\S+)/.exec((await client.say('Subject: a word\r\n\r\nand its text\r\n.')).raw)?.[1] ?? ''
+    await client.say('QUIT')
+    await server.logged(new RegExp(`${id} == root@`))
+    const words = ['test', '--record', id, '-C', server.configurationFile]
+    let recorded = await run(words)
+    for (const limit = Date.now() + 60_000; recorded.code !== 0 && Date.now() < limit; )
+      recorded = await run(words)
+    assert.equal(recorded.code, 0, recorded.err)
+    assert.match(recorded.out, /Subject: a word\n(?: +\S.*)?\n\n +and its text/)
+    assert.doesNotMatch(recorded.out, /Received: /)
+    assert.match(recorded.out, /^# Note: the text of the message is that in the queue/m)
+    assert.match(recorded.out, /users:\n +root:\n +uid: 0/)
+    assert.match(recorded.out, /\/bad: \|\n +evil@example\.org: yes\n/)
+    assert.match(
+      recorded.out,
+      /^# Note: files stand here as they are now, which may not be as they were: \S+\/bad$/m,
+    )
+    const ran = await run(['test', write('kept.postern-test.yaml', recorded.out)])
+    assert.equal(ran.code, 0, `${ran.out}\n${recorded.out}`)
+    // Another text in place of the one in the queue.
+    const other = write('other.eml', 'Subject: spam\n\nx\n')
+    const spam = await run([...words, '--message', other])
+    assert.match(spam.out, /Subject: spam/)
+    const refused = await run(['test', write('spam.postern-test.yaml', spam.out)])
+    assert.match(refused.out, /550 spam/)
+    // Once it has left the queue nobody knows its text.
+    await run(['-C', server.configurationFile, '-Mrm', id])
+    const gone = await run(words)
+    assert.equal(gone.code, 0, gone.err)
+    assert.match(gone.out, /^# Note: the text of the message is not kept: .* --message FILE gives it\.$/m)
+  } finally {
+    await server.stop()
+    kept.remove()
+  }
+})
+
+test('--callouts asks the hosts, and what they say is part of the test', async () => {
+  const sink = await startSink({
+    rcpt: (line) => (line.includes('nobody') ? '550 5.1.1 nobody here' : '250 ok'),
+  })
+  try {
+    const file = write(
+      'callout.conf',
+      `spool_directory = ${folder.path}/spool
+log_file_path = ${folder.path}/logs/%slog
+primary_hostname = mail.example.net
+acl_smtp_rcpt = check_rcpt
+begin acl
+check_rcpt:
+  require verify = recipient/callout=10s,no_cache
+  accept
+begin routers
+all:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  self = send
+  transport = smtp
+begin transports
+smtp:
+  driver = smtp
+  port = ${sink.port}
+  allow_localhost
+`,
+    )
+    const words = ['test', '--record', '-C', file, '--from', '192.0.2.1', '--mail', 'a@example.org']
+    const recipients = ['--rcpt', 'ann@example.org', '--rcpt', 'nobody@example.org']
+    const without = await run([...words, ...recipients])
+    assert.equal(without.code, 0, without.err)
+    assert.doesNotMatch(without.out, /550/)
+    assert.equal(sink.connections, 0)
+    const asked = await run([...words, ...recipients, '--callouts'])
+    assert.equal(asked.code, 0, asked.err)
+    assert.ok(sink.connections > 0)
+    assert.match(asked.out, /callouts:[^]* nobody@example\.org: 550 5\.1\.1 nobody here\n/)
+    assert.match(asked.out, /550-?Callout verification failed|550 5\.1\.1|Callout verification failed/)
+    await sink.close()
+    const ran = await run(['test', write('callout.postern-test.yaml', asked.out)])
+    assert.equal(ran.code, 0, `${ran.out}\n${asked.out}`)
+  } finally {
+    await sink.close().catch(() => undefined)
   }
 })

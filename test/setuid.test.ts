@@ -66,6 +66,7 @@ test('tests, sessions and what they name are read with the caller’s own rights
     ['test', '--record', '-C', open, '--from', '192.0.2.1', '--rcpt', 'a@b.example', '--message', secret],
     ['test', '--record', '-C', secret, '--from', '192.0.2.1', '--rcpt', 'a@b.example'],
     ['test', '--record', '-C', open, '--trace', 'x'],
+    ['test', '--record', '-C', open, 'x', '--message', secret],
     ['check', secret],
   ]) {
     const done = borrowed(words)

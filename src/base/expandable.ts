@@ -11,6 +11,8 @@ export class Expandable {
   /** Slots for what the expansion engine and the list engine compile from it; no one else touches them. */
   compiled: unknown = undefined
   compiledList: unknown = undefined
+  /** Another one, for what explanations say of it. */
+  explained: unknown = undefined
   constructor(text: ByteString, origin: TextOrigin = builtin, name: string = '') {
     this.text = text
     this.origin = origin

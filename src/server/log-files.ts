@@ -169,6 +169,7 @@ export function createLog(options: LogOptions): LogFiles {
   return {
     debugFile,
     selects,
+    takesFacts: options.jsonPath !== undefined,
     main(id, text, facts) {
       write('main', line(id, text), false)
       json(['main'], id, text, facts)

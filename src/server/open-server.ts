@@ -46,7 +46,7 @@ export interface OpenOptions {
   readonly pretend?: boolean
   /** A short call beside a daemon, not a daemon. */
   readonly brief: boolean
-  /** A short call whose messages and deliveries count for `/metrics`. */
+  /** A short call whose messages and deliveries count for `/metrics` and `explain_store`. */
   readonly counts?: boolean
 }
 
@@ -256,7 +256,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   for (const line of early) line()
 
   const recorder =
-    options.brief || settings.explain_store <= 0
+    (options.brief && options.counts !== true) || settings.explain_store <= 0
       ? undefined
       : await store.recorder(settings.explain_store, user)
 

@@ -1,20 +1,32 @@
-/** `explain_store`: the daemon keeps explanations of the latest sessions and deliveries, for `postern explain`. */
-import { randomBytes } from 'node:crypto'
+/** `explain_store`: explanations of the latest sessions, local messages and deliveries are kept, for `postern explain`. */
 import type { ByteString } from '../base/text.ts'
 import type { Watched } from '../flow/delivery/index.ts'
+import type { ReceiveServices } from '../flow/receive/services.ts'
 import type { ConnectionFacts, Ports } from '../ports.ts'
 import type { ExplanationWriter } from '../store/explanations.ts'
-import { recordingPorts, type SessionPart, type SessionTrace, traceSession } from './session-trace.ts'
-import { createTrace, type TraceLimits } from './trace.ts'
-import { packTrace } from './trace-pack.ts'
+import { RandomIds } from './random-ids.ts'
+import { recordingPorts } from './recording-ports.ts'
+import { type SessionPart, SessionTrace, theMessage } from './session-trace.ts'
+import { startTrace, type TraceLimits } from './trace.ts'
+import { TraceTable } from './trace-table.ts'
 
 export interface Recorder {
   session(connection: ConnectionFacts): RecordedSession
+  /** Messages of a local program that come without a dialogue. */
+  local(connection: ConnectionFacts): RecordedSession
   delivery(messageId: string, ports: Ports): RecordedDelivery
 }
 
-export interface RecordedSession extends Pick<SessionTrace, 'watched'> {
-  finish(): void
+export interface RecordedSession {
+  /** The services with everything written down. */
+  watched(services: ReceiveServices): ReceiveServices
+  /** @param outcome what a local message came to; of a dialogue the answers tell */
+  finish(outcome?: LocalEnd): void
+}
+
+export interface LocalEnd {
+  readonly refused: boolean
+  readonly text: ByteString
 }
 
 export interface RecordedDelivery {
@@ -23,58 +35,76 @@ export interface RecordedDelivery {
 }
 
 /** Less than a dry run has: thousands of these are kept. */
-const limits: TraceLimits = { nodes: 1200, text: 500, terse: true }
+const limits: TraceLimits = { nodes: 1200, text: 500, bytes: 64 * 1024, terse: true }
+const now = (): number => performance.now()
 
 export function createRecorder(writer: ExplanationWriter): Recorder {
+  const table = new TraceTable()
+  const ids = new RandomIds()
+
+  function session(connection: ConnectionFacts, what: ByteString, first?: ByteString): RecordedSession {
+    const at = Date.now()
+    const keep = ({ explanation, what: name, id, messageIds, refused }: SessionPart): void =>
+      explanation.close((steps, length) =>
+        writer.add(
+          { trace: id, kind: 'session', at, what: name, ids: [...messageIds], refused },
+          steps,
+          length,
+          table,
+        ),
+      )
+    const trace = new SessionTrace({
+      what,
+      now,
+      limits,
+      table,
+      id: connection.connectionId,
+      onPart: keep,
+      first,
+    })
+    return {
+      watched: (services) => trace.watched(services),
+      finish(outcome) {
+        if (outcome !== undefined) trace.conclude(outcome)
+        // A balancer that only looks whether somebody is there says nothing.
+        if (connection.proxy?.healthCheck !== true) keep(trace.part)
+      },
+    }
+  }
+
   return {
-    session(connection) {
-      const at = Date.now()
-      const what = sessionName(connection)
-      const keep = (part: SessionPart): void => {
-        const { explanation, id, messageIds, refused } = part
-        const head = {
-          trace: id,
-          kind: 'session',
-          at,
-          what: explanation.root.what,
-          ids: [...messageIds],
-          refused,
-        } as const
-        writer.add(head, packTrace(explanation.root))
-      }
-      const trace = traceSession({
-        what,
-        now: () => performance.now(),
-        limits,
-        id: connection.connectionId,
-        onPart: keep,
-      })
-      return {
-        watched: (services) => trace.watched(services),
-        finish() {
-          // A balancer that only looks whether somebody is there says nothing.
-          if (connection.proxy?.healthCheck !== true) keep(trace.part)
-        },
-      }
-    },
+    session: (connection) => session(connection, sessionName(connection)),
+    local: (connection) => session(connection, `a message from ${whose(connection)}`, theMessage),
     delivery(messageId, ports) {
       const at = Date.now()
-      const id = randomBytes(6).toString('hex')
+      const id = ids.next()
       const what: ByteString = `delivery of ${messageId}`
-      const explanation = createTrace(what, () => performance.now(), limits)
+      const explanation = startTrace(what, now, limits, table)
       const recording = { silent: false, traceId: () => id, onId: () => undefined }
       return {
         watched: { trace: explanation, ports: recordingPorts(ports, explanation.here, recording) },
         finish: () =>
-          writer.add(
-            { trace: id, kind: 'delivery', at, what, ids: [messageId], refused: false },
-            packTrace(explanation.root),
+          explanation.close((steps, length) =>
+            writer.add(
+              { trace: id, kind: 'delivery', at, what, ids: [messageId], refused: false },
+              steps,
+              length,
+              table,
+            ),
           ),
       }
     },
   }
 }
 
-function sessionName({ hostAddress, hostPort }: ConnectionFacts): ByteString {
-  return hostAddress === undefined ? 'a local session' : `a session from [${hostAddress}]:${hostPort}`
+function sessionName(connection: ConnectionFacts): ByteString {
+  const { hostAddress, hostPort } = connection
+  return hostAddress === undefined
+    ? `a session of ${whose(connection)}`
+    : `a session from [${hostAddress}]:${hostPort}`
+}
+
+function whose({ caller, hostAddress }: ConnectionFacts): ByteString {
+  const login = caller?.login ?? 'a local program'
+  return hostAddress === undefined ? login : `${login} as if from [${hostAddress}]`
 }

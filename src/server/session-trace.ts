@@ -1,11 +1,15 @@
 /** The explanation of one session: its commands and answers, and under each what was asked to decide it. */
+import type { Noted, NotedPlace } from '../base/noted.ts'
 import type { ByteString } from '../base/text.ts'
 import type { ReceiveServices, SessionWatch } from '../flow/receive/services.ts'
-import type { Log, LogFacts, Ports, RejectOptions, Trace } from '../ports.ts'
-import { createTrace, type Explanation, traced, tracedDns, type TraceLimits } from './trace.ts'
+import type { Trace, TraceKind } from '../ports.ts'
+import { type Recording, recordingPorts } from './recording-ports.ts'
+import { type Explanation, startTrace, type TraceLimits } from './trace.ts'
+import type { TraceTable } from './trace-table.ts'
 
 /** A session, or a part of a long one. */
 export interface SessionPart {
+  readonly what: ByteString
   readonly explanation: Explanation
   readonly id: string
   /** Messages that log lines named. */
@@ -15,23 +19,20 @@ export interface SessionPart {
   commands: number
 }
 
-export interface SessionTrace {
-  /** The part that is under way. */
-  readonly part: SessionPart
-  /** The services with everything written down. */
-  watched(services: ReceiveServices): ReceiveServices
-}
-
 export interface SessionTraceOptions {
   readonly what: ByteString
   readonly now: () => number
   readonly limits?: TraceLimits
+  /** Shared with other sessions of the configuration. */
+  readonly table?: TraceTable
   /** Named in the JSON log. */
   readonly id?: string
   /** Log lines stand in the explanation alone. */
   readonly silent?: boolean
   /** Told of each answer to a command. */
   readonly onReply?: (command: ByteString, text: ByteString) => void
+  /** What stands in place of the first command; left out: `connecting`. */
+  readonly first?: ByteString | undefined
   /** Told of a part that is full, before the next message begins another. Left out: there is but one. */
   readonly onPart?: (part: SessionPart) => void
 }
@@ -40,116 +41,121 @@ export interface SessionTraceOptions {
 export const connecting = '(connects)'
 export const theMessage = '(the message)'
 
-export function traceSession(options: SessionTraceOptions): SessionTrace {
-  let parts = 0
-  const begin = (): SessionPart => {
-    const suffix = ++parts === 1 ? '' : `-${parts}`
-    const what = parts === 1 ? options.what : `${options.what}, part ${parts}`
-    const explanation = createTrace(what, options.now, options.limits)
+export class SessionTrace implements SessionWatch, Trace, Recording {
+  readonly #options: SessionTraceOptions
+  readonly silent: boolean
+  #parts = 0
+  #part: SessionPart
+  #name: ByteString
+  #command: Trace | undefined
+
+  constructor(options: SessionTraceOptions) {
+    this.#options = options
+    this.silent = options.silent === true
+    this.#part = this.#nextPart()
+    this.#name = options.first ?? connecting
+    this.#command = this.#part.explanation.begin('command', this.#name)
+  }
+
+  /** The part that is under way. */
+  get part(): SessionPart {
+    return this.#part
+  }
+
+  /** The services with everything written down. */
+  watched(services: ReceiveServices): ReceiveServices {
+    const { context } = services
+    const ports = recordingPorts(context.ports, new Here(this), this)
+    return { ...services, watch: this, context: { ...context, trace: this, ports } }
+  }
+
+  /** What came of a message without a dialogue. */
+  conclude({ refused, text }: { readonly refused: boolean; readonly text: ByteString }): void {
+    this.#command?.end(text)
+    this.#command = undefined
+    if (refused) this.#part.refused = true
+  }
+
+  command(text: ByteString): void {
+    this.#command?.end('')
+    const { onPart } = this.#options
+    if (onPart !== undefined && this.#part.explanation.fill > 0.5 && /^MAIL/i.test(text)) {
+      onPart(this.#part)
+      this.#part = this.#nextPart()
+    }
+    this.#name = text
+    this.#part.commands++
+    this.#command = this.#part.explanation.begin('command', text)
+  }
+
+  reply(text: ByteString): void {
+    const answer = plainReply(text)
+    // A challenge of AUTH: the command goes on.
+    if (answer.startsWith('334')) return
+    const part = this.#part
+    if (this.#command === undefined) part.explanation.note('reply', answer, '')
+    else this.#command.end(answer)
+    this.#command = undefined
+    const [first] = answer
+    if (first === '4' || first === '5') part.refused = true
+    this.#options.onReply?.(this.#name, answer)
+    if (answer.startsWith('354')) this.command(theMessage)
+  }
+
+  secret(text: ByteString): void {
+    this.#part.explanation.conceal(text)
+  }
+
+  begin(kind: TraceKind, what: ByteString, at?: Noted | NotedPlace): Trace {
+    return (this.#command ?? this.#part.explanation).begin(kind, what, at)
+  }
+
+  note(kind: TraceKind, what: ByteString, result: ByteString, at?: Noted | NotedPlace): void {
+    ;(this.#command ?? this.#part.explanation).note(kind, what, result, at)
+  }
+
+  end(): void {}
+
+  traceId(): string | undefined {
+    return this.#options.id === undefined ? undefined : this.#part.id
+  }
+
+  onId(id: string): void {
+    this.#part.messageIds.add(id)
+  }
+
+  #nextPart(): SessionPart {
+    const { what, now, limits, table, id } = this.#options
+    const first = ++this.#parts === 1
+    const name = first ? what : `${what}, part ${this.#parts}`
     return {
-      explanation,
-      id: `${options.id ?? ''}${suffix}`,
+      what: name,
+      explanation: startTrace(name, now, limits, table),
+      id: first ? (id ?? '') : `${id ?? ''}-${this.#parts}`,
       messageIds: new Set(),
       refused: false,
       commands: 0,
     }
   }
-  let part = begin()
-  let name: ByteString = connecting
-  let command: Trace | undefined = part.explanation.begin('command', name)
-  const next = (text: ByteString): void => {
-    command?.end('')
-    if (options.onPart !== undefined && part.explanation.fill > 0.5 && /^MAIL/i.test(text)) {
-      options.onPart(part)
-      part = begin()
-    }
-    name = text
-    part.commands++
-    command = part.explanation.begin('command', text)
-  }
-  const watch: SessionWatch = {
-    command: next,
-    reply(text) {
-      const answer = text.replaceAll('\r', '').trimEnd()
-      // A challenge of AUTH: the command goes on.
-      if (answer.startsWith('334')) return
-      if (command === undefined) part.explanation.begin('reply', answer).end('')
-      else command.end(answer)
-      command = undefined
-      if (/^[45]/.test(answer)) part.refused = true
-      options.onReply?.(name, answer)
-      if (answer.startsWith('354')) next(theMessage)
-    },
-    secret: (text) => part.explanation.conceal(text),
-  }
-  const top: Trace = {
-    begin: (kind, what, at) => (command ?? part.explanation).begin(kind, what, at),
-    end: () => undefined,
-  }
-  const here: Trace = {
-    begin: (kind, what, at) => part.explanation.here.begin(kind, what, at),
-    end: () => undefined,
-  }
-  return {
-    get part() {
-      return part
-    },
-    watched(services) {
-      const { context } = services
-      const ports = recordingPorts(context.ports, here, {
-        silent: options.silent === true,
-        traceId: () => (options.id === undefined ? undefined : part.id),
-        onId: (id) => part.messageIds.add(id),
-      })
-      return { ...services, watch, context: { ...context, trace: top, ports } }
-    },
-  }
 }
 
-interface Recording {
-  /** Log lines go no further. */
-  readonly silent: boolean
-  /** Named in the JSON log. */
-  traceId(): string | undefined
-  /** Told of each message that a log line is about. */
-  onId(id: string): void
+/** Lines with LF between them. Most replies are one line. */
+function plainReply(text: ByteString): ByteString {
+  const end = text.indexOf('\r\n')
+  return end === text.length - 2 ? text.slice(0, end) : text.replaceAll('\r', '').trimEnd()
 }
 
-/** Ports that write down what they are asked and what is logged. */
-export function recordingPorts(ports: Ports, here: Trace, recording: Recording): Ports {
-  const made = tracedDns(traced(ports), here)
-  Object.defineProperty(made, 'log', { value: recordingLog(ports, here, recording) })
-  return made
+/** Within whatever step of the part at hand is under way. */
+class Here implements Trace {
+  readonly #session: SessionTrace
+  constructor(session: SessionTrace) {
+    this.#session = session
+  }
+  begin(kind: TraceKind, what: ByteString, at?: Noted | NotedPlace): Trace {
+    return this.#session.part.explanation.here.begin(kind, what, at)
+  }
+  note(kind: TraceKind, what: ByteString, result: ByteString, at?: Noted | NotedPlace): void {
+    this.#session.part.explanation.here.note(kind, what, result, at)
+  }
+  end(): void {}
 }
-
-/** A log whose lines stand in the explanation too; the JSON log names the explanation. */
-function recordingLog(ports: Ports, here: Trace, recording: Recording): Log {
-  const { silent } = recording
-  const note = (id: string | undefined, text: ByteString, which: string): void => {
-    if (id !== undefined && id !== '') recording.onId(id)
-    here.begin('log', text.includes('AUTH') ? text.replace(secretOfAuth, '$1 ****') : text).end(which)
-  }
-  const named = (facts: LogFacts | undefined): LogFacts | undefined => {
-    const trace = recording.traceId()
-    return trace === undefined ? facts : { ...facts, trace }
-  }
-  return {
-    selects: (selector, port) => ports.log.selects(selector, port),
-    main(id, text, facts) {
-      note(id, text, 'main log')
-      if (!silent) ports.log.main(id, text, named(facts))
-    },
-    reject(id, text, how: RejectOptions = {}) {
-      note(id, text, 'reject log')
-      if (silent) return
-      const facts = named(how.facts)
-      ports.log.reject(id, text, facts === undefined ? how : { ...how, facts })
-    },
-    panic(id, text, facts) {
-      note(id, text, 'panic log')
-      if (!silent) ports.log.panic(id, text, named(facts))
-    },
-  }
-}
-
-const secretOfAuth = /(AUTH\s+\S+)\s[^\s":]+/gi

@@ -5,6 +5,7 @@ export function shownLog(log: LogFiles, show: (text: string) => void): LogFiles 
   const tell = (names: string, text: string): void => show(`LOG: ${names}\n  ${text}\n`)
   return {
     selects: (selector, port) => log.selects(selector, port),
+    takesFacts: log.takesFacts === true,
     main(id, text, facts) {
       tell('MAIN', text)
       log.main(id, text, facts)

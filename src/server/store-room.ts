@@ -125,12 +125,14 @@ export class StoreRoom {
     return undefined
   }
 
-  /** Explanations of the latest sessions: `explain_store`. */
-  async recorder(most: number, owner: FileOwner): Promise<Recorder> {
+  /** Explanations of the latest sessions: `explain_store`. Undefined: this process may not write there. */
+  async recorder(most: number, owner: FileOwner): Promise<Recorder | undefined> {
+    if (this.#options.brief && !mayWriteFolder(explanationsOf(this.#directory))) return undefined
     const { openExplanations } = await import('../store/explanations.ts')
     const { createRecorder } = await import('./recorder.ts')
     this.#explanations ??= openExplanations({
       directory: explanationsOf(this.#directory),
+      shared: this.#options.brief,
       most,
       owner,
       log: (line) => this.#options.log(line),

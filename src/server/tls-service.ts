@@ -25,8 +25,7 @@ const handshakeMs = 60_000
 export function startTlsService(room: TlsRoom, plain: (io: StreamIo) => Duplex | undefined): StartTlsService {
   return {
     async offered(context) {
-      const { settings } = context
-      if (!(await listed(settings.tls_advertise_hosts, context))) return false
+      if (!(await advertisesTls(context))) return false
       return !('problem' in (await certificateFiles(context)))
     },
     async problem(context) {
@@ -220,6 +219,11 @@ function logFailure(context: Context, connection: ConnectionFacts, why: string):
 }
 
 /** `strict`: a list that cannot be read for now counts as a match, since what it asks for makes things safer. */
+/** Whether the client's address is one to which TLS is offered, where there is a certificate. */
+export function advertisesTls(context: Context): Promise<boolean> {
+  return listed(context.settings.tls_advertise_hosts, context)
+}
+
 async function listed(list: Expandable | undefined, context: Context, strict = false): Promise<boolean> {
   const address = context.connection?.hostAddress
   if (list === undefined) return false

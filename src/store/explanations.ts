@@ -1,11 +1,27 @@
 /**
- * Explanations of the latest sessions and deliveries, in files of this process's own below the spool. They may be lost:
+ * Explanations of the latest sessions and deliveries, in files below the spool: a daemon's processes have files of their own,
+ * short calls share one, to which each adds what it has in one write. They may be lost:
  * nothing is synced, and what cannot be written is dropped. Space is bounded by number and by bytes: a file that is full is
  * closed, and the oldest goes when the others hold enough. A door: it reads and writes files.
  *
- * One line an explanation: a head in JSON, a tab, the steps in JSON.
+ * A file is a row of records: a letter, the length of what follows (four bytes, the least significant first), and
+ *
+ *   F   the words `postern explanations 1`: a file begins, or what another process has added to it
+ *   D   words and places that explanations name by number, in JSON: the number of their table, and those that are new
+ *   E   an explanation: the number of its table and the length of its head (four bytes each), the head in JSON, the steps
+ *
+ * Of a damaged file all is found up to the damage, and from the next F on.
  */
-import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  chownSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -21,13 +37,22 @@ export interface ExplanationHead {
   readonly refused: boolean
 }
 
-export interface StoredExplanation extends ExplanationHead {
+export interface StoredExplanation<D> extends ExplanationHead {
   /** The steps, as they were given. */
-  readonly body: string
+  readonly steps: Uint8Array
+  /** What they name by number. */
+  readonly definitions: readonly D[]
+}
+
+/** Words that steps name by number; it only grows. */
+export interface Definitions {
+  readonly size: number
+  from(number: number): readonly unknown[]
 }
 
 export interface ExplanationWriter {
-  add(head: ExplanationHead, body: string): void
+  /** The steps are copied: the first so many bytes. */
+  add(head: ExplanationHead, steps: Buffer, length: number, definitions: Definitions): void
   /** How many are to be kept; from another configuration. */
   keep(most: number): void
   close(): Promise<void>
@@ -37,6 +62,8 @@ export interface WriterOptions {
   readonly directory: string
   readonly most: number
   readonly log: (line: string) => void
+  /** Short calls put theirs into one file: each would leave one of its own. */
+  readonly shared?: boolean
   /** Whose new files are to be, when this process is root. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined
 }
@@ -44,35 +71,56 @@ export interface WriterOptions {
 /** What all explanations together may take, each on average. */
 const bytesEach = 16 * 1024
 const leastBytes = 4 * 2 ** 20
+/** A shared file is full when each took so much: how many are in it would have to be counted. */
+const sharedBytesEach = 4 * 1024
 /** A file holds this part of what is kept. */
 const filesKept = 8
 const flushMs = 200
 /** So much is written at once. */
-const writeAt = 64 * 1024
+const writeAt = 256 * 1024
 /** More than this does not wait for a slow disk. */
 const mostWaiting = 8 * 2 ** 20
 const complainMs = 60_000
+
+const format = Buffer.from('postern explanations 1')
+const headBytes = 5
+const ownEnd = '.explanations'
+const sharedEnd = '.shared.explanations'
+const letters = { format: 0x46, definitions: 0x44, explanation: 0x45 } as const
 
 export function openExplanations(options: WriterOptions): ExplanationWriter {
   return new Writer(options)
 }
 
+/** What goes into one file at once. */
+interface Batch {
+  readonly buffer: Buffer
+  length: number
+  readonly file: number
+  /** Nothing more goes into this file. */
+  last: boolean
+}
+
 interface OpenFile {
   readonly handle: FileHandle
-  entries: number
-  bytes: number
+  readonly number: number
 }
 
 class Writer implements ExplanationWriter {
   readonly #options: WriterOptions
   #most: number
-  #waiting: string[] = []
-  #waitingBytes = 0
+  #batch: Batch | undefined
+  #spare: Buffer | undefined
   #timer: NodeJS.Timeout | undefined
+  #waitingBytes = 0
   #writing: Promise<void> = Promise.resolve()
-  #file: OpenFile | undefined
+  #open: OpenFile | undefined
   #complainedAt = 0
-  #files = 0
+  /** Of the file that is being filled: its number, and what has been put into it. */
+  #file = 0
+  #entries = 0
+  #bytes = 0
+  readonly #tables = new Map<Definitions, { readonly number: number; written: number }>()
 
   constructor(options: WriterOptions) {
     this.#options = options
@@ -83,68 +131,151 @@ class Writer implements ExplanationWriter {
     this.#most = most
   }
 
-  add(head: ExplanationHead, body: string): void {
-    const line = `${JSON.stringify(head)}\t${body}\n`
-    if (this.#waitingBytes + line.length > mostWaiting) return
-    this.#waiting.push(line)
-    this.#waitingBytes += line.length
-    if (this.#waitingBytes > writeAt) this.#flush()
-    else this.#timer ??= setTimeout(() => this.#flush(), flushMs)
+  add(head: ExplanationHead, steps: Buffer, length: number, definitions: Definitions): void {
+    const full = Math.max(1, Math.ceil(this.#most / filesKept))
+    if (this.#entries >= full || this.#bytes >= full * bytesEach) this.#endFile()
+    if (this.#waitingBytes > mostWaiting) return
+    if (this.#bytes === 0) this.#put(letters.format, format)
+    let table = this.#tables.get(definitions)
+    if (table === undefined)
+      this.#tables.set(definitions, (table = { number: this.#tables.size, written: 0 }))
+    if (table.written < definitions.size) {
+      const added = definitions.from(table.written)
+      this.#put(letters.definitions, Buffer.from(JSON.stringify([table.number, added])))
+      table.written = definitions.size
+    }
+    this.#putExplanation(table.number, JSON.stringify(head), steps, length)
+    this.#entries++
+    // A short call ends soon, and writes then.
+    if (this.#options.shared !== true) this.#timer ??= setTimeout(() => this.#flush(), flushMs)
   }
 
   async close(): Promise<void> {
     this.#flush()
     await this.#writing
-    await this.#file?.handle.close().catch(() => undefined)
-    this.#file = undefined
+    await this.#open?.handle.close().catch(() => undefined)
+    this.#open = undefined
+  }
+
+  #put(letter: number, content: Buffer): void {
+    const batch = this.#roomFor(headBytes + content.length)
+    const { buffer, length: at } = batch
+    content.copy(buffer, at + headBytes)
+    this.#close(batch, letter, content.length)
+  }
+
+  #putExplanation(table: number, head: string, steps: Buffer, length: number): void {
+    // A character takes at most three bytes.
+    const batch = this.#roomFor(headBytes + 8 + head.length * 3 + length)
+    const { buffer } = batch
+    const at = batch.length + headBytes
+    const headLength = buffer.write(head, at + 8)
+    buffer.writeUInt32LE(table, at)
+    buffer.writeUInt32LE(headLength, at + 4)
+    steps.copy(buffer, at + 8 + headLength, 0, length)
+    this.#close(batch, letters.explanation, 8 + headLength + length)
+  }
+
+  /** The content of a record stands there; now its beginning. */
+  #close(batch: Batch, letter: number, length: number): void {
+    batch.buffer[batch.length] = letter
+    batch.buffer.writeUInt32LE(length, batch.length + 1)
+    batch.length += headBytes + length
+    this.#bytes += headBytes + length
+  }
+
+  #roomFor(bytes: number): Batch {
+    if (this.#batch !== undefined && this.#batch.length + bytes > this.#batch.buffer.length) {
+      // What is added to a shared file is whole in itself.
+      if (this.#options.shared === true) this.#endFile()
+      else this.#flush()
+    }
+    if (this.#batch !== undefined) return this.#batch
+    const spare = bytes <= writeAt ? this.#spare : undefined
+    if (spare !== undefined) this.#spare = undefined
+    const buffer = spare ?? Buffer.allocUnsafeSlow(Math.max(bytes, writeAt))
+    return (this.#batch = { buffer, length: 0, file: this.#file, last: false })
   }
 
   #flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const lines = this.#waiting
-    this.#waiting = []
-    this.#waitingBytes = 0
-    if (lines.length > 0) this.#writing = this.#writing.then(() => this.#write(lines))
+    const batch = this.#batch
+    this.#batch = undefined
+    if (batch === undefined) return
+    this.#waitingBytes += batch.length
+    this.#writing = this.#writing.then(() => this.#write(batch))
   }
 
-  async #write(lines: readonly string[]): Promise<void> {
-    const full = Math.max(1, Math.ceil(this.#most / filesKept))
+  /** What comes next goes into another file. */
+  #endFile(): void {
+    const batch = (this.#batch ??= { buffer: Buffer.alloc(0), length: 0, file: this.#file, last: true })
+    batch.last = true
+    this.#flush()
+    this.#file++
+    this.#entries = 0
+    this.#bytes = 0
+    this.#tables.clear()
+  }
+
+  async #write(batch: Batch): Promise<void> {
     try {
-      for (let done = 0; done < lines.length; ) {
-        const file = (this.#file ??= await this.#begin())
-        const piece = lines.slice(done, done + Math.max(1, full - file.entries))
-        const bytes = Buffer.from(piece.join(''))
-        await file.handle.write(bytes)
-        file.entries += piece.length
-        file.bytes += bytes.length
-        done += piece.length
-        if (file.entries >= full || file.bytes >= full * bytesEach) await this.#end()
-      }
+      if (batch.length > 0) await this.#writeInto(await this.#fileFor(batch), batch)
+      if (batch.last) await this.#closeFile()
     } catch (error) {
-      // What is half written is no line and is passed over.
-      await this.#end().catch(() => undefined)
+      // What is half written is passed over; what follows would name words that this file does not have.
+      if (batch.file === this.#file) this.#endFile()
+      await this.#closeFile().catch(() => undefined)
       this.#complain(error)
+    } finally {
+      this.#waitingBytes -= batch.length
+      if (batch.buffer.length === writeAt) this.#spare = batch.buffer
     }
   }
 
-  async #begin(): Promise<OpenFile> {
+  async #writeInto(file: OpenFile | undefined, { buffer, length }: Batch): Promise<void> {
+    for (let done = 0; file !== undefined && done < length; ) {
+      const { bytesWritten } = await file.handle.write(buffer, done, length - done)
+      done += bytesWritten
+    }
+  }
+
+  /** Undefined: its file could not be written to before. */
+  async #fileFor(batch: Batch): Promise<OpenFile | undefined> {
+    if (this.#open?.number === batch.file) return this.#open
+    const begins = batch.buffer[0] === letters.format
+    return begins ? (this.#open = { handle: await this.#begin(), number: batch.file }) : undefined
+  }
+
+  async #begin(): Promise<FileHandle> {
     const { directory, owner } = this.#options
     mkdirSync(directory, { recursive: true, mode: 0o750 })
+    const shared = this.#options.shared === true ? await this.#openShared() : undefined
+    if (shared !== undefined) return shared
     // Several in one millisecond are told apart by their number.
-    const name = `${Date.now().toString(36).padStart(9, '0')}.${String(this.#files++ % 1000).padStart(3, '0')}.${process.pid}.explanations`
-    const path = join(directory, name)
-    const handle = await open(path, 'ax', 0o640)
+    const name = `${Date.now().toString(36).padStart(9, '0')}.${String(this.#file % 1000).padStart(3, '0')}.${process.pid}${this.#options.shared === true ? sharedEnd : ownEnd}`
+    const handle = await open(join(directory, name), 'ax', 0o640)
     if (owner !== undefined && process.geteuid?.() === 0) {
       chownSync(directory, owner.uid, owner.gid)
       await handle.chown(owner.uid, owner.gid)
     }
-    return { handle, entries: 0, bytes: 0 }
+    if (this.#options.shared === true) removeOld(directory, this.#most)
+    return handle
   }
 
-  async #end(): Promise<void> {
-    const file = this.#file
-    this.#file = undefined
+  /** The file to which calls before this one have added; undefined: there is none, or it is full. */
+  async #openShared(): Promise<FileHandle | undefined> {
+    const { directory } = this.#options
+    const path = filesOf(directory).findLast((each) => each.endsWith(sharedEnd))
+    const full = Math.ceil(this.#most / filesKept) * sharedBytesEach
+    const stat = path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false })
+    if (path === undefined || stat?.isFile() !== true || stat.size >= full) return undefined
+    return open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW)
+  }
+
+  async #closeFile(): Promise<void> {
+    const file = this.#open
+    this.#open = undefined
     await file?.handle.close()
     removeOld(this.#options.directory, this.#most)
   }
@@ -166,12 +297,13 @@ function removeOld(directory: string, most: number): void {
   for (const file of files) {
     if (entries - file.entries < most && bytes <= room) break
     rmSync(file.path, { force: true })
+    counted.delete(file.path)
     entries -= file.entries
     bytes -= file.bytes
   }
 }
 
-/** Lines are counted once; a file that another process still writes is counted anew. */
+/** Explanations are counted once; a file that another process still writes is counted anew. */
 const counted = new Map<string, { readonly entries: number; readonly bytes: number }>()
 
 function measure(path: string): { readonly entries: number; readonly bytes: number } {
@@ -180,7 +312,7 @@ function measure(path: string): { readonly entries: number; readonly bytes: numb
   if (known?.bytes === size) return known
   const bytes = read(path)
   let entries = 0
-  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) entries++
+  for (const { letter } of recordsOf(bytes)) if (letter === letters.explanation) entries++
   const measured = { entries, bytes: bytes.length }
   if (counted.size > 1000) counted.clear()
   counted.set(path, measured)
@@ -191,7 +323,7 @@ function measure(path: string): { readonly entries: number; readonly bytes: numb
 function filesOf(directory: string): string[] {
   try {
     return readdirSync(directory)
-      .filter((name) => name.endsWith('.explanations'))
+      .filter((name) => name.endsWith(ownEnd))
       .sort()
       .map((name) => join(directory, name))
   } catch {
@@ -208,43 +340,101 @@ function read(path: string): Buffer {
   }
 }
 
-/** The newest explanations that are wanted, the newest first. */
-export function findExplanations(
+interface Found {
+  readonly head: ExplanationHead
+  readonly steps: Buffer
+  readonly table: unknown[]
+}
+
+/**
+ * The newest explanations that are wanted, the newest first.
+ * @param isDefinition whether something is what `Definitions` gave; what is not is damaged
+ */
+export function findExplanations<D>(
   directory: string,
   wanted: (head: ExplanationHead) => boolean,
   most: number,
-): StoredExplanation[] {
-  const found: StoredExplanation[] = []
+  isDefinition: (value: unknown) => value is D,
+): StoredExplanation<D>[] {
+  const found: Found[] = []
   for (const path of filesOf(directory).reverse()) {
-    for (const line of linesOf(read(path))) {
-      const tab = line.indexOf(9)
-      const head = tab < 0 ? undefined : readHead(line.toString('utf8', 0, tab))
-      if (head === undefined || !wanted(head)) continue
-      found.push({ ...head, body: line.toString('utf8', tab + 1) })
+    for (const each of explanationsOf(read(path), wanted)) {
+      // The file's own bytes would be kept for the sake of a few.
+      found.push({ ...each, steps: Buffer.from(each.steps) })
       if (found.length < most * 2 + 1000) continue
-      found.sort((a, b) => b.at - a.at).length = most
+      found.sort((a, b) => b.head.at - a.head.at).length = most
     }
   }
-  return found.sort((a, b) => b.at - a.at).slice(0, most)
+  return found
+    .sort((a, b) => b.head.at - a.head.at)
+    .slice(0, most)
+    .flatMap(({ head, steps, table }) =>
+      table.every(isDefinition) ? [{ ...head, steps, definitions: table }] : [],
+    )
 }
 
 export function explanationsKept(directory: string): boolean {
   return filesOf(directory).length > 0
 }
 
-/** Whole lines only. */
-function* linesOf(bytes: Buffer): Iterable<Buffer> {
-  let start = 0
-  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, start)) {
-    yield bytes.subarray(start, at)
-    start = at + 1
+function* explanationsOf(bytes: Buffer, wanted: (head: ExplanationHead) => boolean): Iterable<Found> {
+  let tables = new Map<number, unknown[]>()
+  for (const { letter, content } of recordsOf(bytes)) {
+    if (letter === letters.format) tables = new Map()
+    else if (letter === letters.definitions) define(content, tables)
+    else if (content.length >= 8) {
+      const start = 8 + content.readUInt32LE(4)
+      const head = readHead(content.toString('utf8', 8, start))
+      const table = tables.get(content.readUInt32LE(0)) ?? []
+      if (head !== undefined && wanted(head)) yield { head, steps: content.subarray(start), table }
+    }
   }
 }
 
+function define(content: Buffer, tables: Map<number, unknown[]>): void {
+  const parsed = json(content.toString('utf8'))
+  if (!Array.isArray(parsed)) return
+  const [number, added]: unknown[] = parsed
+  if (typeof number !== 'number' || !Array.isArray(added)) return
+  const table = tables.get(number) ?? []
+  tables.set(number, table)
+  for (const each of added) table.push(each)
+}
+
+/** Whole records only; after damage from the next beginning on. */
+function* recordsOf(bytes: Buffer): Iterable<{ readonly letter: number; readonly content: Buffer }> {
+  const letterSet: ReadonlySet<number> = new Set(Object.values(letters))
+  for (let at = beginningFrom(bytes, 0); at + headBytes <= bytes.length; ) {
+    const letter = bytes[at] ?? 0
+    const start = at + headBytes
+    const end = start + bytes.readUInt32LE(at + 1)
+    if (!letterSet.has(letter) || end > bytes.length) {
+      at = beginningFrom(bytes, at + 1)
+      continue
+    }
+    yield { letter, content: bytes.subarray(start, end) }
+    at = end
+  }
+}
+
+function beginningFrom(bytes: Buffer, at: number): number {
+  const found = bytes.indexOf(beginning, at)
+  return found < 0 ? bytes.length : found
+}
+
+const beginning = Buffer.concat([Buffer.from([letters.format, format.length, 0, 0, 0]), format])
+
 function readHead(text: string): ExplanationHead | undefined {
+  const head = json(text)
+  const whole =
+    typeof head === 'object' && head !== null && 'ids' in head && Array.isArray(head.ids) && 'at' in head
+  // Written by this file: what has these has the others.
+  return whole ? (head as unknown as ExplanationHead) : undefined
+}
+
+function json(text: string): unknown {
   try {
-    // Written by this file; a damaged line is no JSON.
-    return JSON.parse(text) as ExplanationHead
+    return JSON.parse(text)
   } catch {
     return undefined
   }

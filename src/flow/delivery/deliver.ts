@@ -400,20 +400,14 @@ async function tryBatch(
   return local ? withShadow(tried, batch, transportDrivers, context, environment) : tried
 }
 
-/** For an explanation: the hosts that were tried, and what became of each address. */
-function tellTried({ hosts, addresses }: TransportResult, step: Trace): void {
-  for (const { hostName, place, error } of hosts) {
-    const where = place === undefined ? hostName : `${place.name} [${place.address}]:${place.port}`
-    step
-      .begin('host', where)
-      .end(error === undefined ? 'took it' : (error.message ?? error.errorText ?? 'failed'))
-  }
+/** For an explanation: what became of each address. The hosts that were tried stand there already. */
+function tellTried({ addresses }: TransportResult, step: Trace): void {
   for (const { routed, outcome } of addresses) {
     const told =
       outcome.is === 'delivered'
         ? `delivered${outcome.confirmation === undefined ? '' : `: ${outcome.confirmation}`}`
         : `${outcome.is}: ${outcome.error.message ?? outcome.error.errorText ?? ''}`
-    step.begin('reply', routed.address).end(told)
+    step.note('reply', routed.address, told)
   }
   step.end(addresses.map(({ outcome }) => outcome.is).join(', '))
 }

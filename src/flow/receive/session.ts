@@ -66,6 +66,10 @@ async function obey(session: Session, input: LineResult): Promise<Next> {
 
 /** A secret is not for everybody who reads what -d shows. */
 function shownCommand(line: ByteString): ByteString {
+  return line[0] !== 'A' && line[0] !== 'a' ? line : withoutSecret(line)
+}
+
+function withoutSecret(line: ByteString): ByteString {
   return line.replace(/^(AUTH\s+\S+)\s.*/i, '$1 ****')
 }
 

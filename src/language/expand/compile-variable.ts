@@ -41,6 +41,6 @@ export function tell(origin: string, outcome: Outcome, trace: Trace): Outcome {
     : outcome instanceof Failure
       ? outcome.message
       : textOf(outcome)
-  trace.begin('variable', origin).end(shown)
+  trace.note('variable', origin, shown)
   return outcome
 }

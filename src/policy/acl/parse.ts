@@ -36,6 +36,7 @@ interface OpenStatement {
   readonly file: string
   readonly line: number
   readonly lastLine: number
+  noted: Statement['noted']
 }
 
 /** Reads logical lines; mistakes are collected, so that one run tells all. */
@@ -77,6 +78,7 @@ function readLine(line: Expandable, statements: OpenStatement[], mistakes: Mista
       file,
       line: number,
       lastLine: lastLineOf(line, file, number),
+      noted: undefined,
     })
     start = found[0].length
     if (line.text.slice(start).trim() === '') return
@@ -149,6 +151,7 @@ function readClause(line: Expandable, from: number, shown: string, verb: Verb): 
     ...(dollar ? { dollar } : {}),
     shown: `${sign}${what}`,
     at,
+    noted: undefined,
   }
 }
 

@@ -1,4 +1,5 @@
 /** Walks over the statements of an ACL and decides. Source: Exim manual, "ACL verbs", "Condition and modifier processing". */
+import { Noted } from '../../base/noted.ts'
 import { after, type Awaitable } from '../../base/outcome.ts'
 import type { ByteString } from '../../base/text.ts'
 import type { AclResult } from '../../ports.ts'
@@ -58,7 +59,7 @@ function implicitDeny(acl: Acl, call: AclCall, last: Progress | undefined): AclR
   call.context.debug?.('acl', `end of ${nameOf(acl)}: implicit DENY`)
   const end = acl.statements.at(-1)
   const at = end === undefined ? undefined : { file: end.file, line: end.line }
-  call.context.trace?.begin('statement', 'the end of the ACL: nothing accepted', at).end('deny')
+  call.context.trace?.note('statement', 'the end of the ACL: nothing accepted', 'deny', at)
   return {
     verdict: 'deny',
     userMessage: forClient(last?.user, call),
@@ -79,7 +80,8 @@ function runStatement(
   call.context.debug?.('acl', `processing "${statement.verb}" (${statement.file} ${statement.lastLine})`)
   const { trace } = call.context
   if (trace === undefined) return decideStatement(acl, statement, call, progress)
-  const step = trace.begin('statement', statement.verb, { file: statement.file, line: statement.line })
+  statement.noted ??= new Noted(statement.verb, { file: statement.file, line: statement.line })
+  const step = trace.begin('statement', '', statement.noted)
   return after(decideStatement(acl, statement, call, progress), (result) => {
     step.end(result === undefined ? 'goes on' : result.verdict)
     return result
@@ -129,7 +131,8 @@ function testFrom(
 function tracedClause(clause: Clause, call: AclCall, progress: Progress): Awaitable<Tested> {
   const { trace } = call.context
   if (trace === undefined) return testClause(clause, call, progress)
-  const step = trace.begin('condition', `${clause.shown} = ${clause.argument.text}`, clause.at)
+  clause.noted ??= new Noted(`${clause.shown} = ${clause.argument.text}`, clause.at)
+  const step = trace.begin('condition', '', clause.noted)
   return after(testClause(clause, call, progress), (tested) => {
     const is =
       clause.negated && tested.is === 'true'

@@ -1,6 +1,7 @@
 /** An ACL taken apart: statements, each a verb with its conditions and modifiers. */
 import type { Span } from '../../base/diagnostic.ts'
 import type { Expandable } from '../../base/expandable.ts'
+import type { Noted } from '../../base/noted.ts'
 import type { ByteString } from '../../base/text.ts'
 import type { Row, Verb } from './row.ts'
 
@@ -17,6 +18,8 @@ export interface Clause {
   /** `check !verify = recipient`, ready for debugging. */
   readonly shown: ByteString
   readonly at: Span
+  /** For explanations; made when the first one wants it. */
+  noted: Noted | undefined
 }
 
 export interface Statement {
@@ -29,6 +32,8 @@ export interface Statement {
   readonly line: number
   /** Where its first logical line ends: the number that Exim shows in debugging. */
   readonly lastLine: number
+  /** For explanations; made when the first one wants it. */
+  noted: Noted | undefined
 }
 
 export interface Acl {

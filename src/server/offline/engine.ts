@@ -20,7 +20,7 @@ import { createAuthService } from '../auth-service.ts'
 import { buildValues } from '../build-table.ts'
 import { serverFacts } from '../facts.ts'
 import { createRewriting } from '../rewriting.ts'
-import { traced, tracedDns } from '../trace.ts'
+import { traced, tracedDns } from '../traced-ports.ts'
 import { createPorts, type PluggedPorts } from '../wire.ts'
 import { fileLookups, type World } from './world.ts'
 

@@ -1,7 +1,7 @@
 /** The world of a played session as a file states it: values only. What it does not state nobody answers. */
 import type { ByteString } from '../../base/text.ts'
 import type { Account, DnsRecord } from '../../ports.ts'
-import type { ClientFacts } from './world.ts'
+import type { ClientFacts } from '../client-facts.ts'
 
 /** What a name of the DNS is said to have. */
 export interface StatedName {

@@ -1,5 +1,6 @@
 /** Every statement and router of a configuration with its place and text, and which of them sessions have reached. */
 import { locate } from '../../base/diagnostic.ts'
+import { Noted } from '../../base/noted.ts'
 import { decodeUtf8 } from '../../base/text.ts'
 import type { Configuration } from '../../language/config/configuration.ts'
 import { parseAcl } from '../../policy/acl/parse.ts'
@@ -62,16 +63,24 @@ export class Watch implements Trace {
       this.reached.add(`router ${what}`)
       return this
     }
-    if (kind !== 'statement' || at === undefined || !('file' in at)) return this
-    const { line } = at
-    const file = decodeUtf8(at.file)
+    const place = at instanceof Noted ? at.at : at
+    if (kind !== 'statement' || place === undefined || !('file' in place)) return this
+    const { line } = place
+    const file = decodeUtf8(place.file)
+    const verb = at instanceof Noted ? at.text : what
     this.reached.add(`${file}:${line}`)
     return {
       begin: (...inner) => this.begin(...inner),
+      note: () => undefined,
       end: (result) => {
-        if (result !== 'goes on') this.ended.push({ file, line, verb: what, result })
+        if (result !== 'goes on') this.ended.push({ file, line, verb, result })
       },
     }
+  }
+
+  /** The end of an ACL that nothing accepted stands at its last statement. */
+  note(...[kind, what, result, at]: Parameters<Trace['note']>): void {
+    this.begin(kind, what, at).end(result)
   }
 
   end(): void {}

@@ -5,7 +5,7 @@
 import { textOf, type ByteString } from '../../base/text.ts'
 import type { Doors } from '../../language/expand/doors/doors.ts'
 import type { Callout } from '../../flow/callout-types.ts'
-import type { Accounts, Files, LookupRequest, Ports, ProxyFacts, TlsFacts } from '../../ports.ts'
+import type { Accounts, Files, LookupRequest, Ports } from '../../ports.ts'
 
 export interface World {
   readonly dns: Ports['dns']
@@ -22,21 +22,6 @@ export interface World {
   readonly interfaces: readonly string[]
   now(): number
   random(limit: number): number
-}
-
-/** The client's end of a connection, and what is known of it before it says a word. */
-export interface ClientFacts {
-  readonly address: string
-  readonly port: number
-  readonly interfaceAddress: string
-  readonly interfacePort: number
-  /** Undefined: found out when the configuration asks; null: there is none. */
-  readonly name: string | null | undefined
-  readonly tls: TlsFacts | undefined
-  readonly proxy: ProxyFacts | undefined
-  readonly authenticated:
-    | { readonly id: string; readonly by: string; readonly sender: string | undefined }
-    | undefined
 }
 
 /** Lookup types whose answers come from files, DNS, users or the program itself: the engine itself looks there. */

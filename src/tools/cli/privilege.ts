@@ -42,6 +42,26 @@ export function giveUpBorrowedPrivilege(): void {
     giveUpPrivilege()
 }
 
+/** Does something with the caller's own rights and takes the borrowed ones back. */
+export function asCaller<T>(work: () => T): T {
+  const [uid, gid, euid, egid] = [
+    process.getuid?.(),
+    process.getgid?.(),
+    process.geteuid?.(),
+    process.getegid?.(),
+  ]
+  if (uid === undefined || gid === undefined || euid === undefined || egid === undefined) return work()
+  if (uid === euid && gid === egid) return work()
+  process.setegid?.(gid)
+  process.seteuid?.(uid)
+  try {
+    return work()
+  } finally {
+    process.seteuid?.(euid)
+    process.setegid?.(egid)
+  }
+}
+
 /** With borrowed power, Node must not take orders from the caller's environment. */
 export function refuseWhenPrivileged(): string | undefined {
   if (process.getuid?.() === process.geteuid?.()) return undefined

@@ -2,7 +2,6 @@
  * A message from the drop folder: its owner's command line is read again, as that of an untrusted caller.
  * Source: SECURITY.md, promise 13; Exim manual, "Trusted and admin users".
  */
-import { receiveLocal } from '../../flow/receive/local.ts'
 import { ProcessState } from '../../server/process-state.ts'
 import type { Server } from '../../server/server.ts'
 import type { DroppedMessage, DropVerdict } from '../../store/drop.ts'
@@ -10,6 +9,7 @@ import type { ByteSource } from '../../wire/line-reader.ts'
 import type { ServerCall } from './call.ts'
 import { localSubmission } from './local-submission.ts'
 import { parseCommandLine } from './parse.ts'
+import { receiveRecorded } from './receive-recorded.ts'
 import { quietTerminal } from './terminal.ts'
 
 export async function takeDropped(dropped: DroppedMessage, server: Server): Promise<DropVerdict> {
@@ -37,7 +37,7 @@ export async function takeDropped(dropped: DroppedMessage, server: Server): Prom
   const submission = localSubmission(call, sourceOf(dropped.message()), 0)
   const services = await server.receiving()
   // Nobody reads what would be printed: errors go by mail.
-  const outcome = await receiveLocal({ ...submission, errors: 'mail' }, services)
+  const outcome = await receiveRecorded({ ...submission, errors: 'mail' }, services, server)
   if (outcome.problem !== undefined)
     server.log.main(undefined, `dropped message of ${call.caller.login}: ${outcome.problem}`)
   // A spool that refuses now may take it later; everything else has been answered by mail.

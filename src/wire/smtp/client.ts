@@ -13,6 +13,17 @@ export type Broken =
   | { readonly is: 'error'; readonly error: Error }
   | { readonly is: 'malformed'; readonly text: ByteString }
 
+/** Somebody who wants to see the dialogue. */
+export interface DialogueWatch {
+  /** Commands that leave together; secrets as stars. */
+  sent(lines: readonly ByteString[]): void
+  /** A message, or a piece of one. */
+  message(): void
+  received(reply: ByteString): void
+  /** No more answers come to what was said. */
+  broken(why: Broken): void
+}
+
 /** Replies that came, in order; `broken` when fewer came than were asked for. */
 export interface Exchange {
   readonly replies: readonly SmtpReply[]
@@ -91,6 +102,8 @@ export class SmtpClient {
   #timer: NodeJS.Timeout | undefined
   #tracedBody = false
   readonly #trace: ((line: ByteString) => void) | undefined
+  /** Sees the dialogue from now on. */
+  watch: DialogueWatch | undefined
   readonly #onData = (chunk: Buffer): void => {
     const before = this.#reader.replies.length
     this.#reader.push(chunk.toString('latin1'))
@@ -235,14 +248,18 @@ export class SmtpClient {
   /** Commands that leave together are marked `|` but for the last, as Exim does. */
   #traceSent(bytes: ByteString | Uint8Array): void {
     const trace = this.#trace
-    if (trace === undefined) return
+    const { watch } = this
+    if (trace === undefined && watch === undefined) return
     if (typeof bytes !== 'string') {
-      if (!this.#tracedBody) trace('  SMTP>> (writing message)')
+      if (!this.#tracedBody) trace?.('  SMTP>> (writing message)')
       this.#tracedBody = true
+      watch?.message()
       return
     }
     this.#tracedBody = false
     const lines = bytes.split('\r\n').filter((line) => line !== '')
+    watch?.sent(lines)
+    if (trace === undefined) return
     for (const [i, line] of lines.entries()) trace(`  SMTP${i === lines.length - 1 ? '>>' : '|>'} ${line}`)
   }
 
@@ -270,14 +287,21 @@ export class SmtpClient {
 
   #take(count: number): Exchange {
     const replies = this.#reader.replies.splice(0, count)
-    for (const { text } of replies) this.#trace?.(`  SMTP<< ${text.replaceAll('\n', '\n         ')}`)
+    for (const { text } of replies) {
+      this.#trace?.(`  SMTP<< ${text.replaceAll('\n', '\n         ')}`)
+      this.watch?.received(text)
+    }
     if (this.#reader.malformed) {
       const bad = replies.findIndex((reply) => reply.code === 0)
       const text = bad < 0 ? this.#reader.partial : (replies[bad]?.text ?? '')
       this.#broken = { is: 'malformed', text }
+      this.watch?.broken(this.#broken)
       return { replies: bad < 0 ? replies : replies.slice(0, bad), broken: this.#broken }
     }
-    return { replies, broken: replies.length < count ? (this.#broken ?? { is: 'closed' }) : undefined }
+    if (replies.length >= count) return { replies, broken: undefined }
+    const broken = this.#broken ?? { is: 'closed' }
+    this.watch?.broken(broken)
+    return { replies, broken }
   }
 }
 

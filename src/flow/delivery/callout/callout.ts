@@ -9,6 +9,7 @@ import type { Callout, CalloutTarget } from '../../callout-types.ts'
 import type { RouteHost } from '../../routed.ts'
 import type { PooledConnection } from '../pool.ts'
 import { addressContext } from '../raise.ts'
+import { DialogueSteps } from '../transports/smtp-dialogue.ts'
 import { type Place, placesOf } from '../transports/smtp-hosts.ts'
 import type { SessionFailure } from '../transports/smtp-session.ts'
 import type { TlsClientRoom } from '../transports/smtp-tls.ts'
@@ -201,11 +202,23 @@ class Question {
   }
 
   async #askAt(place: Place): Promise<HostAnswer> {
+    const step = this.#context.trace?.begin('host', `${place.name} [${place.address}]:${place.port}`)
+    if (step === undefined) return this.#askWatched(place, undefined)
+    const dialogue = new DialogueSteps(step)
+    const answer = await this.#askWatched(place, dialogue)
+    dialogue.over()
+    step.end(answer.is === 'next' ? answer.why : (answer.result.logMessage ?? answer.result.is))
+    return answer
+  }
+
+  async #askWatched(place: Place, dialogue: DialogueSteps | undefined): Promise<HostAnswer> {
     const held = heldOf(this.#context.message)
     const name = this.#target.transport?.name ?? ''
-    if (this.#holds && held?.fits(place, name, this.#from) === true)
+    if (this.#holds && held?.fits(place, name, this.#from) === true) {
+      held.connection.client.watch = dialogue
       return this.#converse(held.connection, place, held)
-    const opened = await openForCallout(this.#work, place)
+    }
+    const opened = await openForCallout(this.#work, place, dialogue)
     if ('is' in opened) return this.#unopened(opened, place)
     this.#poolKey = opened.poolKey
     return this.#converse(opened.connection, place, undefined)

@@ -9,6 +9,7 @@ import { expandedBytes } from '../expanding.ts'
 import { type PooledConnection, poolKeyOf } from '../pool.ts'
 import { errorNumbers } from '../results.ts'
 import { authenticate } from '../transports/smtp-auth.ts'
+import type { DialogueSteps } from '../transports/smtp-dialogue.ts'
 import type { Place } from '../transports/smtp-hosts.ts'
 import { firstInterface, trafficOctetOf } from '../transports/smtp-prepare.ts'
 import { openSession, type SessionFailure } from '../transports/smtp-session.ts'
@@ -34,6 +35,7 @@ export interface OpenedCallout {
 export async function openForCallout(
   work: CalloutWork,
   place: Place,
+  dialogue?: DialogueSteps,
 ): Promise<OpenedCallout | SessionFailure> {
   const { target, settings, context, options } = work
   const helo = await calloutHelo(target.transport, settings, context)
@@ -55,6 +57,7 @@ export async function openForCallout(
     keepalive: settings.keepalive,
     trafficOctet,
     signal: context.signal,
+    dialogue,
     tls,
   })
   const closed = (): void => void raise('tcp:close', '', place, context)

@@ -148,6 +148,23 @@ export class SmtpLedger {
     return { is: 'deferred', ...told, retryKey: this.recipientKey(routed, verdict.error) }
   }
 
+  /**
+   * For an explanation: what came of a host.
+   * @param before how many hosts there were before it was tried
+   */
+  cameOf(place: Place, before: number): ByteString {
+    const outcome = this.hosts.slice(before).findLast((host) => host.place === place)
+    if (outcome?.error !== undefined) return outcome.error.message ?? outcome.error.errorText ?? 'failed'
+    const took = [...this.settled.values()].some(
+      (each) => each.is === 'delivered' && each.host?.address === place.address,
+    )
+    if (outcome !== undefined) return took ? 'took it' : 'took none of the addresses'
+    const deferrals = [...this.lastDeferral.values()].flatMap((each) =>
+      each.is === 'deferred' ? [each.error.message ?? ''] : [],
+    )
+    return deferrals.at(-1) ?? 'not tried'
+  }
+
   recipientKey(routed: RoutedAddress, error: DeliveryError): string {
     const withSender = this.#run.settings.address_retry_include_sender && error.errno === errorNumbers.rcpt4xx
     return recipientRetryKey(

@@ -8,6 +8,7 @@ import { type DeliveryError, errorNumbers } from '../results.ts'
 import { connectTimeout } from '../retry/rules.ts'
 import type { PooledConnection } from '../pool.ts'
 import type { TlsFacts } from '../../../ports.ts'
+import type { DialogueSteps } from './smtp-dialogue.ts'
 import type { EarlyWish } from './smtp-early.ts'
 import type { Place } from './smtp-hosts.ts'
 import type { TlsResultType } from '../../../wire/tls/handshake.ts'
@@ -31,6 +32,8 @@ export interface SessionOptions {
   readonly early?: EarlyWish | undefined
   /** Takes the lines of the dialogue. */
   readonly trace?: ((line: ByteString) => void) | undefined
+  /** Sees the dialogue, for an explanation. */
+  readonly dialogue?: DialogueSteps | undefined
   /** Undefined: TLS plays no part (LMTP over a Unix socket). */
   readonly tls?: TlsWish | undefined
 }
@@ -62,7 +65,9 @@ export async function openSession(place: Place, options: SessionOptions): Promis
   const mark = place.mx ? 77 : 65
   const shown = place.name === undefined ? place.address : `${place.name} [${place.address}]:${place.port}`
   const unusable = options.tls?.unusable
+  if (unusable !== undefined) options.dialogue?.unencrypted(unusable.problem)
   if (unusable !== undefined) return note(options.tls, tlsFailure(unusable.problem, mark, unusable.result))
+  options.dialogue?.connecting()
   const connected =
     options.proxies === undefined
       ? await connectTo({
@@ -79,6 +84,7 @@ export async function openSession(place: Place, options: SessionOptions): Promis
     `Connecting to ${shown} ... ${connected.is === 'failed' ? `failed: ${connected.message}` : 'connected'}`,
   )
   if (connected.is === 'failed') {
+    options.dialogue?.gaveUp(connected.message)
     return {
       is: 'failed',
       error: {
@@ -92,6 +98,7 @@ export async function openSession(place: Place, options: SessionOptions): Promis
     }
   }
   const client = new SmtpClient(connected.socket, options.trace)
+  client.watch = options.dialogue
   const ready = await introduce(client, options, mark)
   if (!('is' in ready)) {
     const { banner, ehlo } = ready
@@ -138,7 +145,7 @@ async function introduce(
   const wish = options.tls
   if (wish?.onConnect === true) {
     const step = await encrypt(client, wish, true, options.commandMs)
-    noteStep(wish, step)
+    noteStep(wish, step, options.dialogue)
     if (step.is !== 'encrypted') return note(wish, tlsFailed(step, mark))
     const greeted = await greet(client, options, mark)
     return 'is' in greeted ? greeted : { ...greeted, tls: step.facts }
@@ -161,7 +168,7 @@ async function introduce(
     return { ...greeted, tls: undefined }
   }
   const step = await startTls(client, wish, options.commandMs, greeted.ehlo)
-  noteStep(wish, step)
+  noteStep(wish, step, options.dialogue)
   if (step.is === 'clear') return { ...greeted, tls: undefined }
   if (step.is !== 'encrypted') {
     const failed = note(wish, tlsFailed(step, mark))
@@ -177,8 +184,10 @@ async function introduce(
 }
 
 /** Keeps what became of TLS. */
-function noteStep({ seen }: TlsWish, step: TlsStep): void {
+function noteStep({ seen }: TlsWish, step: TlsStep, dialogue: DialogueSteps | undefined): void {
+  if (step.is === 'broken') dialogue?.unencrypted(step.why)
   if (step.is === 'encrypted') {
+    dialogue?.encrypted(step.facts)
     seen.end = 'encrypted'
     seen.failure = step.unverified
   } else if (step.is === 'clear') {

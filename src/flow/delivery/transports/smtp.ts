@@ -12,6 +12,7 @@ import { type AddressOutcome, errorNumbers, type TransportResult } from '../resu
 import { hostRetryKey } from '../retry/record.ts'
 import { hostStanding } from '../retry/standing.ts'
 import type { TransportDriver } from './driver.ts'
+import { DialogueSteps } from './smtp-dialogue.ts'
 import { earlyWish } from './smtp-early.ts'
 import { hostsOfOption, type Place, placesOf } from './smtp-hosts.ts'
 import { smtpOptions, type SmtpSettings } from './smtp.options.ts'
@@ -247,7 +248,23 @@ class SmtpDelivery {
       : deferredBy(`invalid port in ${this.#run.batch.transport.name} transport: ${text}`)
   }
 
+  /** With an explanation: the host, the dialogue with it, and what came of it. */
   async #tryPlace(place: Place, request: Prepared): Promise<Attempt> {
+    const step = this.#run.context.trace?.begin('host', `${place.name} [${place.address}]:${place.port}`)
+    if (step === undefined) return this.#tryPlaceWatched(place, request, undefined)
+    const before = this.#ledger.hosts.length
+    const dialogue = new DialogueSteps(step)
+    const attempt = await this.#tryPlaceWatched(place, request, dialogue)
+    dialogue.over()
+    step.end(dialogue.why ?? this.#ledger.cameOf(place, before))
+    return attempt
+  }
+
+  async #tryPlaceWatched(
+    place: Place,
+    request: Prepared,
+    dialogue: DialogueSteps | undefined,
+  ): Promise<Attempt> {
     const key = hostRetryKey(
       place.name,
       request.retryByAddress ? place.address : undefined,
@@ -262,6 +279,7 @@ class SmtpDelivery {
       tryAfterCutoff: !this.#run.settings.delay_after_cutoff,
     })
     if (standing.is !== 'usable') {
+      dialogue?.notTried(standing)
       if (standing.is === 'expired') this.#ledger.expired++
       else {
         this.#ledger.waiting++
@@ -280,6 +298,7 @@ class SmtpDelivery {
       ...(this.#run.context.debug === undefined
         ? {}
         : { trace: (line) => this.#run.context.debug?.('transport|acl|v', line) }),
+      dialogue,
       tls: request.lmtp
         ? undefined
         : await tlsWish(
@@ -314,6 +333,10 @@ class SmtpDelivery {
       }
       if (kept === undefined && opened.tls !== undefined)
         this.#run.context.ports.count?.('tls_sessions_total', 'out', opened.tls.version)
+      if (kept !== undefined) {
+        kept.client.watch = dialogue
+        dialogue?.goesOn(kept.messages)
+      }
       const sent = this.#ledger.pending
       const result = await this.#message.send(opened, place, signed, this.#ledger.pending)
       // The server closed a kept connection just as we began: nothing was said, so begin again on a new one.
@@ -329,6 +352,8 @@ class SmtpDelivery {
       if (reusable) reusable = await this.#sendSurplus(result, sent, opened, place, signed, key)
       if (reusable && opened.tls !== undefined) reusable = !(await this.#endsWithTls(host))
       if (result.is === 'host') this.#run.environment.pool.failed(poolKey)
+      // The next message has an explanation of its own.
+      opened.client.watch = undefined
       if (reusable) this.#passOn(poolKey, opened, place)
       else this.#run.environment.pool.drop(poolKey, opened)
       return { tried: true }

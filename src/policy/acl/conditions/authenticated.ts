@@ -13,7 +13,7 @@ export const authenticated: ListCondition = {
   run({ context }, list) {
     const by = context.connection?.authenticatedBy
     if (by === undefined) {
-      context.trace?.begin('variable', 'the client').end('has not authenticated')
+      context.trace?.note('variable', 'the client', 'has not authenticated')
       return FALSE
     }
     return asTested(context.ports.matchList('string', list, by, context))

@@ -13,7 +13,7 @@ export const encrypted: ListCondition = {
   run({ context }, list) {
     const cipher = context.connection?.tls?.cipher
     if (cipher === undefined) {
-      context.trace?.begin('variable', 'the connection').end('has no TLS')
+      context.trace?.note('variable', 'the connection', 'has no TLS')
       return FALSE
     }
     return asTested(context.ports.matchList('string', list, cipher, context))

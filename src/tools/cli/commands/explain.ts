@@ -1,6 +1,5 @@
 /** `postern explain`: why a session would be, or was, answered as it was. */
 import { openSync, readFileSync, writeFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
 import { encodeUtf8, fromBytes } from '../../../base/text.ts'
 import type { Server } from '../../../server/server.ts'
@@ -9,10 +8,13 @@ import { findRecorded, nothingFound, type Recorded, type Wanted } from '../../in
 import { type PageEntry, renderPage } from '../../inspect/explain/render-html.ts'
 import { renderExplanation, type Source } from '../../inspect/explain/render-text.ts'
 import { waiting } from '../progress.ts'
+import { clientOptions, statedClient } from '../stated-client.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
 const usage = `usage: postern explain --from IP --mail ADDRESS --rcpt ADDRESS... [--helo NAME] [--message FILE]
+           [--interface IP] [--tls | --tls-on-connect] [--tls-cipher NAME] [--tls-certificate DN] [--tls-sni NAME]
+           [--authenticated-id ID] [--authenticated-by NAME] [--proxy IP] [--proxy-external IP]
            plays a session as if from IP and tells why each command is answered as it is; nothing is kept
        postern explain MESSAGE-ID | --trace TRACE-ID | [--rejected] --last N
            tells the same of sessions and deliveries that the daemon has kept (main option explain_store)
@@ -57,10 +59,11 @@ async function played(
   terminal: Terminal,
 ): Promise<number> {
   const shown = waiting(terminal, 'playing the session')
-  const { root, replies } = await dryRun(server, question).finally(() => shown.end())
+  const { root, replies, inClear } = await dryRun(server, question).finally(() => shown.end())
+  if (inClear) terminal.err('postern explain: STARTTLS is not offered to this client: played in clear\n')
   if (options.json) terminal.out(encodeUtf8(`${JSON.stringify({ replies, root }, null, 1)}\n`))
   else if (options.html !== undefined) {
-    const title = `A message from ${question.from} to ${server.facts.primaryHostname}`
+    const title = `A message from ${question.client.address} to ${server.facts.primaryHostname}`
     return writePage(options, options.html, title, [{ title, root }], terminal)
   } else terminal.out(encodeUtf8(renderExplanation(root, sourceReader(), !options.brief)))
   return 0
@@ -173,7 +176,7 @@ function parse(words: readonly string[]) {
     allowPositionals: true,
     options: {
       config: { type: 'string', short: 'C' },
-      from: { type: 'string' },
+      ...clientOptions,
       helo: { type: 'string', default: 'client.example' },
       mail: { type: 'string', default: '' },
       rcpt: { type: 'string', multiple: true, default: [] },
@@ -198,13 +201,14 @@ function askOf(values: ReturnType<typeof parse>['values'], positionals: readonly
     if (!Number.isInteger(most) || most < 1 || most > mostLatest) return `--last N: 1 to ${mostLatest}`
     return { is: 'latest', refused: values.rejected, most }
   }
-  const { from, helo, mail, rcpt, message } = values
-  if (from === undefined || isIP(from) === 0) return '--from IP: the address of the client'
+  const { helo, mail, rcpt, message } = values
+  const client = statedClient(values)
+  if (typeof client === 'string') return client
   if ([helo, mail, ...rcpt].some((each) => /[\r\n\0]/.test(each))) return 'names and addresses have one line'
   const text = message === undefined ? undefined : fromBytes(readFileSync(message))
   if (text !== undefined && text.length > mostMessageBytes) return `${message ?? ''}: too large`
   const question: Question = {
-    from,
+    client,
     helo: encodeUtf8(helo),
     mail: encodeUtf8(mail),
     rcpt: rcpt.map(encodeUtf8),

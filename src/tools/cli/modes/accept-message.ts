@@ -3,7 +3,6 @@
  * over through the drop folder. Source: Exim manual, "-bm".
  */
 import { parseInterval } from '../../../base/interval.ts'
-import { receiveLocal } from '../../../flow/receive/local.ts'
 import { dropFolderOf, mayUseSpool } from '../../../server/drop-folder.ts'
 import { IdleWatch } from '../../../wire/idle-watch.ts'
 import { StreamIo } from '../../../wire/stream-io.ts'
@@ -12,6 +11,7 @@ import { localSubmission } from '../local-submission.ts'
 import { dropMessage } from '../drop-message.ts'
 import { valueOf } from '../parse.ts'
 import { queueingOf } from '../queueing.ts'
+import { receiveRecorded } from '../receive-recorded.ts'
 
 export async function run(call: ServerCall): Promise<number> {
   const { invocation, server, terminal } = call
@@ -33,7 +33,8 @@ export async function run(call: ServerCall): Promise<number> {
   const queueing = await queueingOf(call)
   // Reading bytes is all that is wanted of it: nothing is written.
   const source = new StreamIo({ input: process.stdin, output: process.stderr, watch: new IdleWatch() })
-  const outcome = await receiveLocal(localSubmission(call, source, limitSeconds * 1000), queueing.services)
+  const submission = localSubmission(call, source, limitSeconds * 1000)
+  const outcome = await receiveRecorded(submission, queueing.services, server)
   if (outcome.problem !== undefined) terminal.err(`${outcome.problem}\n`)
   source.release()
   process.stdin.destroy()

@@ -10,7 +10,12 @@ export async function run(call: ServerCall): Promise<number> {
   const queueing = await queueingOf(call)
   // Reading bytes is all that is wanted of it: nothing is written.
   const source = new StreamIo({ input: process.stdin, output: process.stderr, watch: new IdleWatch() })
-  const outcome = await receiveBatch(source, describedConnection(call, { kind: 'local' }), queueing.services)
+  const connection = describedConnection(call, { kind: 'local' })
+  const recorded = call.server.recorder?.local(connection)
+  const services = recorded?.watched(queueing.services) ?? queueing.services
+  const outcome = await receiveBatch(source, connection, services)
+  const refused = outcome.exitCode !== 0
+  recorded?.finish({ refused, text: refused ? `refused: ${outcome.stderr.trim()}` : 'accepted' })
   call.terminal.out(outcome.stdout)
   call.terminal.err(outcome.stderr)
   source.release()

@@ -19,12 +19,14 @@ export async function run(call: ServerCall): Promise<number> {
       ? describedConnection(call, { kind: 'bs' })
       : describedConnection(call, { kind: 'smtp', host: `[${peer.address}]:${peer.port}` })
   const queueing = await queueingOf(call)
+  const recorded = call.server.recorder?.session(connection)
   const exitCode = await converseOnStdin(
     connection,
-    queueing.services,
+    recorded?.watched(queueing.services) ?? queueing.services,
     new AbortController(),
     has(invocation, '-tls-on-connect'),
   )
+  recorded?.finish()
   const delivered = await queueing.finish()
   return exitCode === 0 ? delivered : exitCode
 }

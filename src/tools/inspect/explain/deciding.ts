@@ -34,7 +34,8 @@ export function refusals(root: TraceNode): Decision[] {
 }
 
 function decisionOf(command: TraceNode): Decision[] {
-  const refused = /^[45]/.test(command.result ?? '')
+  // A local message has no reply but words.
+  const refused = /^(?:[45]|refused)/.test(command.result ?? '')
   const acls = (command.children ?? []).filter(({ kind }) => kind === 'acl')
   const acl = acls.findLast(({ result }) => !(result ?? '').startsWith('accept')) ?? acls.at(-1)
   const discards = acl !== undefined && (acl.result ?? '').startsWith('discard')
@@ -95,7 +96,10 @@ function sawOf(condition: TraceNode): string[] {
         return [...valuesIn(child), ...(child.result === undefined ? [] : [`expands to "${child.result}"`])]
       case 'verify':
       case 'lookup':
-        return [told(child), ...new Set(all(child, 'dns').map(told))].slice(0, mostValues)
+        return [
+          told(child),
+          ...new Set([...all(child, 'dns'), ...all(child, 'host'), ...all(child, 'sent')].map(told)),
+        ].slice(0, mostValues)
       case 'dns':
         return [told(child)]
       case 'variable':

@@ -2,27 +2,23 @@
  * Plays one session with the real engine, as `-bh` does, and writes down why everything was decided: nothing is kept, no
  * message goes anywhere. The client sends a command only when the last one is answered.
  */
-import { PassThrough } from 'node:stream'
-import { fromBytes, toBytes, type ByteString } from '../../../base/text.ts'
+import type { ByteString } from '../../../base/text.ts'
 import { newMessage } from '../../../flow/receive/message-facts.ts'
-import { newConnection } from '../../../flow/receive/services.ts'
-import { runSession } from '../../../flow/receive/session.ts'
+import type { ClientFacts } from '../../../server/client-facts.ts'
+import { type Exchange, play, type Said } from '../../../server/play.ts'
 import type { Server } from '../../../server/server.ts'
-import { traceSession } from '../../../server/session-trace.ts'
-import { type Explanation, traced, tracedDns, type TraceNode } from '../../../server/trace.ts'
-import { IdleWatch } from '../../../wire/idle-watch.ts'
-import { StreamIo } from '../../../wire/stream-io.ts'
+import { SessionTrace } from '../../../server/session-trace.ts'
+import { advertisesTls } from '../../../server/tls-service.ts'
+import type { Explanation, TraceNode } from '../../../server/trace.ts'
+import { traced, tracedDns } from '../../../server/traced-ports.ts'
 
 export interface Question {
-  /** The client's address and, after a dot or in brackets, its port. */
-  readonly from: string
+  readonly client: ClientFacts
   readonly helo: ByteString
   readonly mail: ByteString
   readonly rcpt: readonly ByteString[]
   /** Undefined: the session ends before DATA. */
   readonly message: ByteString | undefined
-  readonly interfaceAddress?: string | undefined
-  readonly interfacePort?: number | undefined
 }
 
 export interface Reply {
@@ -33,15 +29,14 @@ export interface Reply {
 export interface DryRun {
   readonly root: TraceNode
   readonly replies: readonly Reply[]
+  /** STARTTLS was wanted and not offered: the session went on in clear. */
+  readonly inClear: boolean
 }
-
-/** A reply that does not come within this is none. */
-const replyLimitMs = 60_000
 
 export async function dryRun(server: Server, question: Question): Promise<DryRun> {
   const replies: Reply[] = []
-  const session = traceSession({
-    what: `a session as if from ${question.from}`,
+  const session = new SessionTrace({
+    what: `a session as if from ${question.client.address}`,
     now: () => performance.now(),
     silent: true,
     onReply: (command, text) => replies.push({ command, text }),
@@ -55,50 +50,63 @@ export async function dryRun(server: Server, question: Question): Promise<DryRun
       settings: { ...server.settings, smtp_enforce_sync: false },
     },
   })
-  const input = new PassThrough()
-  const output = new PassThrough()
-  const io = new StreamIo({ input, output, watch: new IdleWatch() })
-  const connection = newConnection({
-    kind: 'smtp',
-    hostAddress: question.from,
-    hostPort: 40_000,
-    interfaceAddress: question.interfaceAddress,
-    interfacePort: question.interfacePort,
-    activeHostname: server.facts.primaryHostname,
-    connectionId: 'explained',
-    startedAt: Date.now(),
-    countAtStart: 1,
-    hostChecking: true,
+  const exchanges = await play(services, {
+    client: question.client,
+    script: (before) => next(before, question),
+    offersTls: advertisesTls,
+    now: () => server.ports.now(),
   })
-  const client = new Client(input, output)
-  const running = runSession(io, connection, services)
-  const accepted = await converse(client, question)
-  input.end()
-  await running
   const { explanation } = session.part
-  for (const address of accepted) await routeAsDelivery(server, address, question, explanation)
-  return { root: explanation.root, replies }
+  for (const address of acceptedOf(exchanges)) await routeAsDelivery(server, address, question, explanation)
+  const { tls } = question.client
+  const starts = exchanges.some(({ command }) => command === 'STARTTLS')
+  return { root: explanation.root, replies, inClear: tls !== undefined && !tls.onConnect && !starts }
 }
 
-/** The client's side; gives the recipients that were accepted. */
-async function converse(client: Client, question: Question): Promise<ByteString[]> {
-  const accepted: ByteString[] = []
-  let last = await client.reply()
-  if (!last.startsWith('2')) return accepted
-  for (const command of commandsOf(question)) {
-    if (!/^[23]/.test(last) && !/^(?:RCPT|DATA)/.test(command)) break
-    if (command === 'DATA' && accepted.length === 0) break
-    client.send(command)
-    last = await client.reply()
-    if (command.startsWith('RCPT') && last.startsWith('2')) accepted.push(command.slice(9, -1))
-    if (last.startsWith('421') || last === '') return accepted
-    if (command !== 'DATA' || !last.startsWith('354')) continue
-    client.sendMessage(question.message ?? '')
-    last = await client.reply()
-    if (!last.startsWith('2')) accepted.length = 0
-  }
-  if (last !== '' && !last.startsWith('421')) client.send('QUIT')
-  return accepted
+/** What the client says after the exchanges so far; undefined: it goes away. */
+function next(exchanges: readonly Exchange[], question: Question): Said | undefined {
+  const last = exchanges.at(-1)
+  if (last === undefined || last.reply === '' || last.reply.startsWith('421')) return undefined
+  if (last.command === 'QUIT') return undefined
+  if (last.command === 'DATA' && last.reply.startsWith('354'))
+    return { is: 'message', text: question.message ?? '' }
+  const commands = commandsOf(question, exchanges)
+  const said = exchanges.filter(({ command }) => !command.startsWith('(')).length
+  const command = commands[said]
+  if (command === undefined) return { is: 'command', text: 'QUIT' }
+  // A refused RCPT leaves the others, and STARTTLS the session, as they were.
+  const goesOn = /^[23]/.test(last.reply) || /^(?:RCPT|STARTTLS)/.test(last.command)
+  const pointless = command === 'DATA' && recipientsTaken(exchanges).length === 0
+  return { is: 'command', text: goesOn && !pointless ? command : 'QUIT' }
+}
+
+function commandsOf(
+  { client, helo, mail, rcpt, message }: Question,
+  exchanges: readonly Exchange[],
+): ByteString[] {
+  const ehlo = `EHLO ${helo}`
+  const [, greeting] = exchanges
+  const offered = /^250[ -]STARTTLS\b/m.test(greeting?.reply ?? '')
+  const starts = client.tls !== undefined && !client.tls.onConnect && offered
+  return [
+    ehlo,
+    ...(starts ? ['STARTTLS', ehlo] : []),
+    `MAIL FROM:<${mail}>`,
+    ...rcpt.map((address) => `RCPT TO:<${address}>`),
+    ...(message === undefined ? [] : ['DATA']),
+  ]
+}
+
+function recipientsTaken(exchanges: readonly Exchange[]): ByteString[] {
+  return exchanges.flatMap(({ command, reply }) =>
+    command.startsWith('RCPT TO:') && reply.startsWith('2') ? [command.slice(9, -1)] : [],
+  )
+}
+
+/** Recipients that a delivery would follow for. */
+function acceptedOf(exchanges: readonly Exchange[]): ByteString[] {
+  const data = exchanges.filter(({ command }) => command === 'DATA' || command === '(the message)')
+  return data.every(({ reply }) => /^(?:2|354)/.test(reply)) ? recipientsTaken(exchanges) : []
 }
 
 /** What would become of an accepted recipient, as `-bt` tells it. */
@@ -120,65 +128,4 @@ async function routeAsDelivery(
   const ports = tracedDns(traced(context.ports), explanation.here)
   const tested = await routing.test(address, 'bt', { ...context, ports, trace: step })
   step.end(tested.lines.join('\n'))
-}
-
-function commandsOf({ helo, mail, rcpt, message }: Question): ByteString[] {
-  return [
-    `EHLO ${helo}`,
-    `MAIL FROM:<${mail}>`,
-    ...rcpt.map((address) => `RCPT TO:<${address}>`),
-    ...(message === undefined ? [] : ['DATA']),
-  ]
-}
-
-/** The other end of the dialogue. */
-class Client {
-  readonly #input: PassThrough
-  #received = ''
-  #wake: (() => void) | undefined
-  #over = false
-
-  constructor(input: PassThrough, output: PassThrough) {
-    this.#input = input
-    output.on('data', (bytes: Buffer) => {
-      this.#received += fromBytes(bytes)
-      this.#wake?.()
-    })
-    output.on('end', () => {
-      this.#over = true
-      this.#wake?.()
-    })
-  }
-
-  send(command: ByteString): void {
-    this.#input.write(toBytes(`${command}\r\n`))
-  }
-
-  sendMessage(message: ByteString): void {
-    const lines = message.replace(/\r?\n$/, '').split(/\r?\n/)
-    this.#input.write(
-      toBytes(`${lines.map((line) => (line.startsWith('.') ? `.${line}` : line)).join('\r\n')}\r\n.\r\n`),
-    )
-  }
-
-  /** The next whole reply, its lines joined by LF; empty when the other end is gone. */
-  async reply(): Promise<ByteString> {
-    const end = Date.now() + replyLimitMs
-    for (;;) {
-      const whole = /^(?:\d{3}-[^\n]*\n)*\d{3}(?: [^\n]*)?\r?\n/.exec(this.#received)
-      if (whole !== null) {
-        this.#received = this.#received.slice(whole[0].length)
-        return whole[0].replaceAll('\r', '').trimEnd()
-      }
-      if (this.#over || Date.now() > end) return ''
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, 1000)
-        this.#wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-      this.#wake = undefined
-    }
-  }
 }

@@ -1,7 +1,7 @@
 /** Explanations that the daemon has kept (`explain_store`), found by message, by trace or because something was refused. */
 import { explanationsOf } from '../../../server/store-room.ts'
-import { type TraceNode } from '../../../server/trace.ts'
-import { unpackTrace } from '../../../server/trace-pack.ts'
+import { readTrace, type TraceNode } from '../../../server/trace-read.ts'
+import { isDefinition } from '../../../server/trace-table.ts'
 import { type ExplanationHead, explanationsKept, findExplanations } from '../../../store/explanations.ts'
 
 export interface Recorded extends ExplanationHead {
@@ -19,9 +19,10 @@ const mostOfMessage = 50
 /** The newest last. */
 export function findRecorded(spoolDirectory: string, wanted: Wanted): Recorded[] {
   const most = wanted.is === 'latest' ? wanted.most : mostOfMessage
-  const found = findExplanations(explanationsOf(spoolDirectory), (head) => isWanted(head, wanted), most)
-  return found.reverse().flatMap(({ body, ...head }) => {
-    const root = unpackTrace(body)
+  const directory = explanationsOf(spoolDirectory)
+  const found = findExplanations(directory, (head) => isWanted(head, wanted), most, isDefinition)
+  return found.reverse().flatMap(({ steps, definitions, ...head }) => {
+    const root = readTrace(steps, definitions)
     return root === undefined ? [] : [{ ...head, root }]
   })
 }

@@ -141,7 +141,8 @@ function placeTag(node: TraceNode): string {
 
 /** Colours for what refuses and what accepts; the words say it too. */
 function tone({ kind, result = '' }: TraceNode): string {
-  if (kind === 'command') return /^[45]/.test(result) ? 'bad' : result.startsWith('2') ? 'good' : ''
+  if (kind === 'command' || kind === 'sent')
+    return /^(?:[45]|refused)/.test(result) ? 'bad' : /^(?:2|accepted)/.test(result) ? 'good' : ''
   if (kind === 'statement' || kind === 'acl') {
     if (/^(?:deny|drop|defer|error)/.test(result)) return 'bad'
     return /^(?:accept|discard)/.test(result) ? 'good' : ''

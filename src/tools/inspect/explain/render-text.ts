@@ -43,10 +43,31 @@ export function outcomes(root: TraceNode): TraceNode[] {
     .map((node) => (node.kind === 'transport' ? { ...node, result: tried(node) } : node))
 }
 
-/** The hosts that a transport tried, and what became of each address. */
+/** The hosts that a transport tried, the dialogue with those that did not take it, and what became of each address. */
 function tried({ children = [], result = '' }: TraceNode): string {
-  const told = children.filter(({ kind }) => kind === 'host' || kind === 'reply')
-  return told.length === 0 ? result : told.map(({ what, result: end = '' }) => `${what}: ${end}`).join('\n')
+  const lines = children.flatMap((child) => {
+    if (child.kind === 'host') return [told(child), ...dialogueOf(child)]
+    return child.kind === 'reply' ? [told(child)] : []
+  })
+  return lines.length === 0 ? result : lines.join('\n')
+}
+
+function told({ what, result = '' }: TraceNode): string {
+  return `${what}: ${result}`
+}
+
+const mostOfDialogue = 20
+
+function dialogueOf({ children = [], result }: TraceNode): string[] {
+  if (result === 'took it') return []
+  const said = children.filter(({ kind }) => kind === 'sent' || kind === 'tls')
+  const more = said.length - mostOfDialogue
+  return [
+    ...(more > 0 ? [`    ... ${more} before`] : []),
+    ...said
+      .slice(-mostOfDialogue)
+      .map(({ what, result: answer = '' }) => `    ${what}${answer === '' ? '' : ` -> ${oneLine(answer)}`}`),
+  ]
 }
 
 export function renderDecision(decision: Decision, source: Source): string {

@@ -1,6 +1,6 @@
 /** Plays recorded sessions with another configuration and gathers the decisions that differ. */
 import { decodeUtf8, encodeUtf8, type ByteString } from '../../../base/text.ts'
-import { type Exchange, play } from '../../../server/offline/play.ts'
+import { type Exchange, play } from '../../../server/play.ts'
 import { createStatedWorld, type Unanswered } from '../../../server/offline/stated-world.ts'
 import { Watch } from '../../../server/offline/statements.ts'
 import { Engines, isWrong, type Loaded, withEngine } from '../test/engines.ts'
@@ -206,7 +206,8 @@ async function playOne(session: TestCase, before: Before, loaded: Loaded): Promi
       }
     }
     const steps = new Steps(deed.steps, deed.stopsWhenRefused, (milliseconds) => world.pass(milliseconds))
-    const exchanges = await play(offline, {
+    const exchanges = await play(offline.services(), {
+      left: offline.left,
       client: session.stated.client,
       script: steps.script,
       now: () => world.now(),

@@ -9,6 +9,7 @@ import type {
   StatedName,
   TextPattern,
 } from '../../../server/offline/stated.ts'
+import { usualProxy, usualTls } from '../../../server/client-facts.ts'
 import { dnsName } from '../../../server/offline/stated-world.ts'
 import { entriesOf, Fields, type Problems, textsOf } from './fields.ts'
 import type { Entry, Value } from './value.ts'
@@ -379,17 +380,19 @@ function readTls(value: Value | undefined, problems: Problems): TlsFacts | undef
     problems,
   )
   const certificate = fields.text('certificate')
+  const usual = usualTls({})
+  const cipher = fields.text('cipher')
   return {
-    onConnect: fields.yes('on_connect') ?? false,
-    version: fields.text('version') ?? 'TLS1.3',
-    cipher: encodeUtf8(fields.text('cipher') ?? 'TLS1.3:TLS_AES_256_GCM_SHA384:256'),
-    cipherStd: fields.text('cipher_std') ?? 'TLS_AES_256_GCM_SHA384',
-    bits: fields.number('bits') ?? 256,
-    certificateVerified: fields.yes('verified') ?? false,
+    onConnect: fields.yes('on_connect') ?? usual.onConnect,
+    version: fields.text('version') ?? usual.version,
+    cipher: cipher === undefined ? usual.cipher : encodeUtf8(cipher),
+    cipherStd: fields.text('cipher_std') ?? usual.cipherStd,
+    bits: fields.number('bits') ?? usual.bits,
+    certificateVerified: fields.yes('verified') ?? usual.certificateVerified,
     peerDn: encodeUtf8(fields.text('peerdn') ?? ''),
     sni: encodeUtf8(fields.text('sni') ?? ''),
-    ocsp: fields.number('ocsp') ?? 0,
-    resumed: fields.yes('resumed') ?? false,
+    ocsp: fields.number('ocsp') ?? usual.ocsp,
+    resumed: fields.yes('resumed') ?? usual.resumed,
     ...(certificate === undefined ? {} : { peerCertificate: derOf(certificate) }),
   }
 }
@@ -411,8 +414,7 @@ const proxyNames = [
 function readProxy(value: Value | undefined, problems: Problems): ProxyFacts | undefined {
   if (value === undefined || value.is === 'nothing') return undefined
   const fields = new Fields(value, '"proxy"', proxyNames, problems)
-  return {
-    session: true,
+  return usualProxy({
     failed: fields.yes('failed') ?? false,
     healthCheck: fields.yes('health_check') ?? false,
     localAddress: fields.text('local_address') ?? '',
@@ -424,7 +426,7 @@ function readProxy(value: Value | undefined, problems: Problems): ProxyFacts | u
         .entries('tlvs')
         .map(({ key, value: tlv }) => [Number(key), encodeUtf8(tlv.is === 'text' ? tlv.text : '')]),
     ),
-  }
+  })
 }
 
 function readAuthenticated(value: Value | undefined, problems: Problems): Stated['client']['authenticated'] {

@@ -1,7 +1,7 @@
 /** Plays a session in the real world and writes it down as a test that passes without it. */
 import { decodeUtf8, encodeUtf8, type ByteString } from '../../../base/text.ts'
 import { createOfflineEngine } from '../../../server/offline/engine.ts'
-import { play } from '../../../server/offline/play.ts'
+import { play } from '../../../server/play.ts'
 import { contentOf, type RecordedWorld } from '../../../server/offline/recorded-world.ts'
 import { piecesOf, Watch } from '../../../server/offline/statements.ts'
 import type { Configuration } from '../../../language/config/configuration.ts'
@@ -28,7 +28,8 @@ export async function recordSession(
   const watch = new Watch()
   const offline = engine.begin(world, watch)
   const steps = new Steps(stepsOf(session), true, () => undefined)
-  const exchanges = await play(offline, {
+  const exchanges = await play(offline.services(), {
+    left: offline.left,
     client: {
       address: session.address,
       port: session.port,

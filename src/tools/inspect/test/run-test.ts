@@ -5,7 +5,7 @@ import { splitHeaders } from '../../../mail/header.ts'
 import type { Context } from '../../../ports.ts'
 import { newMessage } from '../../../flow/receive/message-facts.ts'
 import type { Left, Offline, OfflineEngine } from '../../../server/offline/engine.ts'
-import { type Exchange, play } from '../../../server/offline/play.ts'
+import { type Exchange, play } from '../../../server/play.ts'
 import { createStatedWorld, type StatedWorld, type Unanswered } from '../../../server/offline/stated-world.ts'
 import { Watch, type Ended } from '../../../server/offline/statements.ts'
 import { compareRoute, listed, sameSet, shownRoute } from './compare-route.ts'
@@ -139,7 +139,8 @@ async function performSession(
     world.pass(milliseconds),
   )
   const ended: Ended[][] = []
-  const exchanges = await play(offline, {
+  const exchanges = await play(offline.services(), {
+    left: offline.left,
     client,
     script: steps.script,
     begins: () => void (watch.ended = []),

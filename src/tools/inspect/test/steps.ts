@@ -1,5 +1,5 @@
 /** The client of a test: says its steps, and knows which reply belongs to which. */
-import type { Exchange, Said, Script } from '../../../server/offline/play.ts'
+import type { Exchange, Said, Script } from '../../../server/play.ts'
 import type { Step } from './test-case.ts'
 
 /** Says the steps of a test one after the other. */

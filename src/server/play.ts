@@ -2,14 +2,15 @@
  * One SMTP session with the real engine and no connection: whenever the engine waits for the client, the script says
  * what the client does next. No stream, no timer: a session takes no longer than the engine's work.
  */
-import { toBytes, type ByteString } from '../../base/text.ts'
-import { newConnection, type ReceiveServices, type SessionIo } from '../../flow/receive/services.ts'
-import { runSession } from '../../flow/receive/session.ts'
-import { packetKey } from '../../policy/acl/udp.ts'
-import type { ConnectionFacts, TlsFacts } from '../../ports.ts'
-import { type ByteSource, type InputEnd, LineReader } from '../../wire/line-reader.ts'
-import type { Decided, Offline } from './engine.ts'
-import type { ClientFacts } from './world.ts'
+import type { Awaitable } from '../base/outcome.ts'
+import { toBytes, type ByteString } from '../base/text.ts'
+import { newConnection, type ReceiveServices, type SessionIo } from '../flow/receive/services.ts'
+import { runSession } from '../flow/receive/session.ts'
+import { packetKey } from '../policy/acl/udp.ts'
+import type { ConnectionFacts, Context, TlsFacts } from '../ports.ts'
+import { type ByteSource, type InputEnd, LineReader } from '../wire/line-reader.ts'
+import type { ClientFacts } from './client-facts.ts'
+import type { Decided } from './offline/engine.ts'
 
 /** What the client does. Text of a message comes without dot-stuffing, with LF or CRLF. */
 export type Said =
@@ -35,13 +36,16 @@ export interface PlayOptions {
   readonly begins?: ((command: ByteString) => void) | undefined
   readonly ends?: ((reply: ByteString) => void) | undefined
   readonly takePacket?: ((packet: string) => void) | undefined
+  /** Where the engine puts what decided last. */
+  readonly left?: { decided: Decided | undefined }
+  /** Whether STARTTLS is offered to a client that has TLS; left out: it is. */
+  readonly offersTls?: (context: Context) => Awaitable<boolean>
   /** Milliseconds since 1970. */
   now(): number
 }
 
-export async function play(offline: Offline, options: PlayOptions): Promise<readonly Exchange[]> {
+export async function play(services: ReceiveServices, options: PlayOptions): Promise<readonly Exchange[]> {
   const { client } = options
-  const services = offline.services()
   const { server } = services.context
   const connection = newConnection({
     kind: 'smtp',
@@ -65,18 +69,24 @@ export async function play(offline: Offline, options: PlayOptions): Promise<read
     connection.authenticatedBy = client.authenticated.by
     connection.authenticatedSender = client.authenticated.sender
   }
-  const io = new PlayedIo(offline, options)
+  const io = new PlayedIo(options)
   await runSession(io, connection, {
     ...services,
-    ...(client.tls === undefined || client.tls.onConnect ? {} : { startTls: stated(client.tls, connection) }),
+    ...(client.tls === undefined || client.tls.onConnect
+      ? {}
+      : { startTls: stated(client.tls, connection, options) }),
   })
   return io.exchanges
 }
 
 /** STARTTLS as the facts of the connection say it would go. */
-function stated(tls: TlsFacts, connection: ConnectionFacts): NonNullable<ReceiveServices['startTls']> {
+function stated(
+  tls: TlsFacts,
+  connection: ConnectionFacts,
+  { offersTls }: PlayOptions,
+): NonNullable<ReceiveServices['startTls']> {
   return {
-    offered: () => connection.tls === undefined,
+    offered: (context) => connection.tls === undefined && (offersTls?.(context) ?? true),
     start() {
       connection.tls = tls
       return Promise.resolve({ is: 'started' })
@@ -87,14 +97,12 @@ function stated(tls: TlsFacts, connection: ConnectionFacts): NonNullable<Receive
 class PlayedIo implements SessionIo, ByteSource {
   readonly reader = new LineReader(this)
   readonly exchanges: Exchange[] = []
-  readonly #offline: Offline
   readonly #options: PlayOptions
   #command: ByteString = '(connects)'
   #out = ''
   #over = false
 
-  constructor(offline: Offline, options: PlayOptions) {
-    this.#offline = offline
+  constructor(options: PlayOptions) {
     this.#options = options
     options.begins?.(this.#command)
   }
@@ -118,7 +126,7 @@ class PlayedIo implements SessionIo, ByteSource {
       return Promise.resolve('closed')
     }
     this.#command = said.is === 'message' ? '(the message)' : said.text
-    this.#offline.left.decided = undefined
+    if (this.#options.left !== undefined) this.#options.left.decided = undefined
     this.#options.begins?.(this.#command)
     return Promise.resolve(toBytes(said.is === 'message' ? dotted(said.text) : `${said.text}\r\n`))
   }
@@ -137,7 +145,7 @@ class PlayedIo implements SessionIo, ByteSource {
     const reply = this.#out.replaceAll('\r', '').trimEnd()
     this.#out = ''
     this.#options.ends?.(reply)
-    this.exchanges.push({ command: this.#command, reply, decided: this.#offline.left.decided })
+    this.exchanges.push({ command: this.#command, reply, decided: this.#options.left?.decided })
   }
 }
 
