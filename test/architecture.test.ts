@@ -86,7 +86,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'store/spool/disk.ts': ['node:fs'],
   'store/spool/queue-index.ts': ['lmdb'],
   'tools/cli/commands/dmarc.ts': ['node:fs'],
-  'tools/cli/commands/explain.ts': ['node:fs', 'node:net'],
+  'tools/cli/commands/explain.ts': ['node:fs'],
   'tools/cli/commands/dbmbuild.ts': ['node:fs'],
   'tools/cli/commands/health.ts': ['node:net'],
   'tools/cli/commands/install.ts': ['node:fs'],
