@@ -54,6 +54,9 @@ host_lookup =
 message_body_visible = 100000
 message_body_newlines
 smtp_accept_max_nonmail = 1000
+message_size_limit = 300K
+header_maxsize = 200K
+header_line_maxsize = 100K
 acl_smtp_rcpt = accept
 acl_smtp_data = acl_data
 begin acl
@@ -111,6 +114,31 @@ for (const way of ['DATA', 'BDAT'] as const) {
       // NUL is shown as a space in $message_body.
       assert.equal(body.replaceAll('\r\n', '\n').replaceAll('\0', ' '), accepted)
       assert.ok(accepted.includes('forged@b.example'), 'the whole text is the body')
+    })
+  }
+}
+
+// CVE-2026-94057 of Exim: what comes after a refusal that is already certain was read as commands.
+const refused: readonly (readonly [string, string, number])[] = [
+  ['the message is too large', 'Subject: large\r\n\r\n'.padEnd(600_000, 'y\r\n'), 552],
+  ['the header is too large', `X-Long: ${' a\r\n'.repeat(80_000)}`, 552],
+  ['a header line is too long', `X-Long: ${'a'.repeat(150_000)}\r\n`, 552],
+]
+for (const way of ['DATA', 'BDAT'] as const) {
+  for (const [what, text, code] of refused) {
+    test(`${way}: ${what}, and what follows in it is not obeyed`, async () => {
+      const client = await connectSmtp(server.port)
+      await client.say('EHLO x')
+      await client.say('MAIL FROM:<a@b.example>')
+      await client.say('RCPT TO:<u@far.example>')
+      const whole = `${text}\n.\n${forged}\r\n.\n${forged}\r.\r\n${forged}`
+      const reply =
+        way === 'DATA'
+          ? (await client.say('DATA'), await client.say(`${whole}\r\n.`))
+          : await (client.send(`BDAT ${whole.length} LAST\r\n${whole}`), client.reply())
+      assert.equal(reply.code, code, reply.raw)
+      assert.equal((await client.say('NOOP')).code, 250, 'nothing after it was taken for a command')
+      client.end()
     })
   }
 }

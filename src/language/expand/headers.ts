@@ -39,11 +39,9 @@ export function headerValue(form: HeaderForm, name: ByteString, context: Context
   return taint(decoded(raw, form === 'h', context), origin)
 }
 
-/** Encoded words replaced; where a character set is not known, its bytes are given as they are. */
+/** Encoded words replaced; where one has a character set that is not known, all stays as it is, as with Exim since November 2026. */
 export function decoded(text: ByteString, convert: boolean, context: Context): ByteString {
   const { headers_charset: charset, check_rfc2047_length: checkLength } = context.settings
   const found = decodeWords(text, { charset: convert ? charset : undefined, checkLength })
-  if (!('error' in found)) return found.text
-  const bytes = decodeWords(text, { charset: undefined, checkLength })
-  return 'error' in bytes ? text : bytes.text
+  return 'error' in found ? text : found.text
 }
