@@ -20,11 +20,31 @@ export function parseIp(text: string): IpAddress | undefined {
   return bytes && { version: 4, bytes }
 }
 
+/** Read digit by digit: it is asked several times a connection. */
 function parseIpv4(text: string): Uint8Array | undefined {
-  const match = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/.exec(text)
-  if (match === null) return undefined
-  const bytes = Uint8Array.from(match.slice(1), Number)
-  return match.slice(1).every((part) => Number(part) <= 255) ? bytes : undefined
+  if (text.length < 7 || text.length > 15) return undefined
+  const bytes = new Uint8Array(4)
+  let part = 0
+  let digits = 0
+  let value = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === 46) {
+      if (digits === 0 || part === 3) return undefined
+      bytes[part++] = value
+      digits = value = 0
+      continue
+    }
+    const digit = code - 48
+    // A leading zero would be octal to some.
+    if (digit < 0 || digit > 9 || (digits > 0 && value === 0)) return undefined
+    value = value * 10 + digit
+    digits++
+    if (value > 255) return undefined
+  }
+  if (part !== 3 || digits === 0) return undefined
+  bytes[3] = value
+  return bytes
 }
 
 function parseIpv6(text: string): IpAddress | undefined {

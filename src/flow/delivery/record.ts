@@ -134,9 +134,7 @@ function recordDelivered(
     attempt.log(
       deliveredLine(
         {
-          ...addressLine(attempt, routed, local && routed.logAsLocal),
-          ...(outcome.shownAs === undefined ? {} : { shown: outcome.shownAs }),
-          ...(outcome.bypassed === true ? { transport: '**bypassed**', returnPath: undefined } : {}),
+          ...deliveredTo(addressLine(attempt, routed, local && routed.logAsLocal), outcome),
           flag,
           sizeBytes: outcome.sizeBytes,
           host: outcome.host,
@@ -162,6 +160,12 @@ function recordDelivered(
       remote: outcome.host && { host: outcome.host.name, reply: outcome.confirmation },
     })
   }
+}
+
+function deliveredTo(line: AddressLine, outcome: AddressOutcome & { readonly is: 'delivered' }): AddressLine {
+  const { shownAs, bypassed } = outcome
+  const told = shownAs === undefined ? line : { ...line, shown: shownAs }
+  return bypassed === true ? { ...told, transport: '**bypassed**', returnPath: undefined } : told
 }
 
 /** A success clears what was held against the address. */

@@ -1,6 +1,6 @@
 /** Asks lists about the client of a session. */
 import type { Expandable } from '../../base/expandable.ts'
-import { isFailure } from '../../base/outcome.ts'
+import { after, type Awaitable, isFailure } from '../../base/outcome.ts'
 import { textOf } from '../../base/text.ts'
 import type { Context } from '../../ports.ts'
 
@@ -8,68 +8,97 @@ import type { Context } from '../../ports.ts'
  * True when the client matches a host list. A list that cannot be evaluated counts as `whenUnknown`, and the panic
  * log says why.
  */
-export async function clientMatches(
+export function clientMatches(
   list: Expandable | undefined,
   context: Context,
   whenUnknown: boolean = false,
-): Promise<boolean> {
+): Awaitable<boolean> {
   if (list === undefined || list.text === '') return false
   if (list.text === '*') return true
   const address = context.connection?.hostAddress
-  const result = await context.ports.matchList('host', list, { address }, context)
-  if (result.is === 'match') return true
-  if (result.is === 'no') return false
-  context.ports.log.panic(undefined, `${list.name}: ${result.message}`)
-  return whenUnknown
+  return after(context.ports.matchList('host', list, { address }, context), (result) => {
+    if (result.is === 'match') return true
+    if (result.is === 'no') return false
+    context.ports.log.panic(undefined, `${list.name}: ${result.message}`)
+    return whenUnknown
+  })
 }
 
+/** What options that are plain numbers or times come to; they are read with each message. */
+const plainNumbers = new WeakMap<Expandable, number>()
+
 /** An option that expands to a whole number; its failure is logged and gives undefined. */
-export async function expandInteger(
+export function expandInteger(
   option: Expandable | undefined,
   context: Context,
-): Promise<number | undefined> {
+): Awaitable<number | undefined> {
   if (option === undefined) return undefined
-  const plain = /^\s*(\d+)([KMG]?)\s*$/i.exec(option.text) ?? undefined
-  const text = plain === undefined ? await context.ports.expand(option, context) : option.text
-  if (isFailure(text)) {
-    if (text.kind !== 'forced')
-      context.ports.log.panic(undefined, `failed to expand ${option.name}: ${text.message}`)
-    return undefined
+  const known = plainNumbers.get(option)
+  if (known !== undefined) return known
+  if (/^\s*\d+[KMG]?\s*$/i.test(option.text)) {
+    const number = readInteger(option.text) ?? 0
+    plainNumbers.set(option, number)
+    return number
   }
-  const match = /^\s*(-?\d+)([KMG]?)\s*$/i.exec(textOf(text))
-  if (match === null) {
-    context.ports.log.panic(undefined, `failed to interpret "${textOf(text)}" as a number for ${option.name}`)
-    return undefined
-  }
+  return after(context.ports.expand(option, context), (text) => {
+    if (isFailure(text)) {
+      if (text.kind !== 'forced')
+        context.ports.log.panic(undefined, `failed to expand ${option.name}: ${text.message}`)
+      return undefined
+    }
+    const number = readInteger(textOf(text))
+    if (number === undefined) {
+      context.ports.log.panic(
+        undefined,
+        `failed to interpret "${textOf(text)}" as a number for ${option.name}`,
+      )
+    }
+    return number
+  })
+}
+
+function readInteger(text: string): number | undefined {
+  const match = /^\s*(-?\d+)([KMG]?)\s*$/i.exec(text)
+  if (match === null) return undefined
   const scale = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }[(match[2] ?? '').toUpperCase()] ?? 1
   return Number(match[1]) * scale
 }
 
 /** An option that expands to a time (`5m`, `1h30m`), in milliseconds. */
-export async function expandTimeMs(option: Expandable, context: Context): Promise<number | undefined> {
-  const text = /^[\dwdhms]+$/.test(option.text) ? option.text : await context.ports.expand(option, context)
-  if (isFailure(text)) {
+export function expandTimeMs(option: Expandable, context: Context): Awaitable<number | undefined> {
+  const known = plainNumbers.get(option)
+  if (known !== undefined) return known
+  if (/^[\dwdhms]+$/.test(option.text)) {
+    const time = readTimeMs(option.text)
+    if (time !== undefined) plainNumbers.set(option, time)
+    return time
+  }
+  return after(context.ports.expand(option, context), (text) => {
+    if (!isFailure(text)) return readTimeMs(textOf(text))
     context.ports.log.panic(undefined, `failed to expand ${option.name}: ${text.message}`)
     return undefined
-  }
-  const match = /^(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?$/.exec(textOf(text).trim())
+  })
+}
+
+function readTimeMs(text: string): number | undefined {
+  const match = /^(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?$/.exec(text.trim())
   if (match === null || match[0] === '') return undefined
-  const [weeks, days, hours, minutes, seconds] = match.slice(1).map((part) => Number(part ?? 0))
-  const total =
-    (((((weeks ?? 0) * 7 + (days ?? 0)) * 24 + (hours ?? 0)) * 60 + (minutes ?? 0)) * 60 + (seconds ?? 0)) *
-    1000
-  return total
+  const [weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = match
+    .slice(1)
+    .map((part) => Number(part ?? 0))
+  return ((((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000
 }
 
 /** An expanded option, without taint; undefined when unset or forced to fail; failures go to the panic log. */
-export async function expandOption(
+export function expandOption(
   option: Expandable | undefined,
   context: Context,
-): Promise<string | undefined> {
+): Awaitable<string | undefined> {
   if (option === undefined) return undefined
-  const text = await context.ports.expand(option, context)
-  if (!isFailure(text)) return textOf(text)
-  if (text.kind !== 'forced')
-    context.ports.log.panic(undefined, `failed to expand ${option.name}: ${text.message}`)
-  return undefined
+  return after(context.ports.expand(option, context), (text) => {
+    if (!isFailure(text)) return textOf(text)
+    if (text.kind !== 'forced')
+      context.ports.log.panic(undefined, `failed to expand ${option.name}: ${text.message}`)
+    return undefined
+  })
 }

@@ -121,9 +121,13 @@ export function mergeAclHeaders(
 
 /** What ACLs added and removed so far is done, so that the next one sees it. Source: Exim manual, "Adding header lines in ACLs". */
 export function applyAclHeaders(message: MessageFacts): void {
-  const { headers, headersRemoved, headersAdded } = message
-  const kept = headersRemoved === undefined ? headers : removeNamed(headers, headersRemoved)
-  message.headers = mergeAddedHeaders(kept, headersAdded)
-  headersAdded.length = 0
-  message.headersRemoved = []
+  const { headersRemoved = [], headersAdded } = message
+  if (headersRemoved.length > 0) {
+    message.headers = removeNamed(message.headers, headersRemoved)
+    message.headersRemoved = []
+  }
+  if (headersAdded.length > 0) {
+    message.headers = mergeAddedHeaders(message.headers, headersAdded)
+    headersAdded.length = 0
+  }
 }

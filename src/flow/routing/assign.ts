@@ -3,7 +3,7 @@
  * then the user and group. Source: Exim manual, "Generic options for routers".
  */
 import type { Expandable } from '../../base/expandable.ts'
-import { isFailure } from '../../base/outcome.ts'
+import { type Awaitable, isFailure } from '../../base/outcome.ts'
 import { type ByteString, type Text, textOf, unquotedTaint } from '../../base/text.ts'
 import type { TransportInstance } from '../../language/config/configuration.ts'
 import type { RouterWork } from './types.ts'
@@ -18,7 +18,16 @@ export interface Envelope {
 }
 
 /** errors_to and the header changes; nothing of it counts while verifying but what a redirection hands on. */
-export async function settleEnvelope(work: RouterWork): Promise<Envelope | ExpansionTrouble> {
+export function settleEnvelope(work: RouterWork): Awaitable<Envelope | ExpansionTrouble> {
+  const { errors_to, headers_add, headers_remove } = work.router.settings
+  if (errors_to !== undefined || headers_add !== undefined || headers_remove !== undefined) {
+    return settleNewEnvelope(work)
+  }
+  const { errorsTo, headersAdd, headersRemove } = work.candidate
+  return { is: 'settled', errorsTo, headersAdd, headersRemove }
+}
+
+async function settleNewEnvelope(work: RouterWork): Promise<Envelope | ExpansionTrouble> {
   const errorsTo = await settleErrorsTo(work)
   if (isTrouble(errorsTo)) return errorsTo
   const { settings } = work.router
@@ -113,7 +122,13 @@ export interface Ids {
 }
 
 /** `user` and `group`; without them what check_local_user found. */
-export async function settleIds(work: RouterWork): Promise<Ids | ExpansionTrouble> {
+export function settleIds(work: RouterWork): Awaitable<Ids | ExpansionTrouble> {
+  const { user, group } = work.router.settings
+  if (user !== undefined || group !== undefined) return settleNewIds(work)
+  return { is: 'ids', uid: work.ugid.uid, gid: work.ugid.gid }
+}
+
+async function settleNewIds(work: RouterWork): Promise<Ids | ExpansionTrouble> {
   const { settings } = work.router
   const user = await findUser(settings.user, work)
   if (isTrouble(user)) return user

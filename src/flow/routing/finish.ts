@@ -80,19 +80,23 @@ async function assign(
   const hosts = verdict.hosts
   const details = await settleDetails(work)
   if (isTrouble(details)) return deferred(details)
-  const address: TakenAddress = {
+  const taken: TakenAddress = {
     ...details,
-    ...envelopeOf(envelope),
+    errorsTo: envelope.errorsTo,
+    headersAdd: envelope.headersAdd,
+    headersRemove: envelope.headersRemove,
     address: work.candidate.address,
     uniqueKey: work.candidate.uniqueKey,
     transport,
     hosts,
     fallbackHosts: fallbackHosts(work),
-    ...(verdict.shown && { shown: verdict.shown }),
   }
+  const address = verdict.shown === undefined ? taken : { ...taken, shown: verdict.shown }
   // Header changes may differ from address to address: Exim manual, "same_domain_copy_routing".
   const plain = address.headersAdd.length === 0 && address.headersRemove.length === 0
-  return { is: 'taken', address, ...(verdict.forDomain === true && plain && { forDomain: true }) }
+  return verdict.forDomain === true && plain
+    ? { is: 'taken', address, forDomain: true }
+    : { is: 'taken', address }
 }
 
 function fallbackHosts(work: RouterWork): readonly RouteHost[] {

@@ -43,23 +43,40 @@ export async function checkPreconditions(
   }
   const flag = purposeExcludes(router, purpose)
   if (flag !== undefined) return skip(flag)
-  for (const test of tests) {
+  for (const test of testsOf(router)) {
     const stop = await test(found)
     if (stop !== undefined) return stop
   }
   return { is: 'met', facts: found.facts, ugid: found.ugid }
 }
 
-const tests: readonly ((found: Found) => Stop | undefined | Promise<Stop | undefined>)[] = [
-  domains,
-  localParts,
-  checkLocalUser,
-  routerHomeDirectory,
-  debugPrint,
-  senders,
-  (found) => requireFiles(found.router, contextOf(found)),
-  conditions,
+type Test = (found: Found) => Stop | undefined | Promise<Stop | undefined>
+
+/** In Exim's order, each with the option it tests. */
+const tests: readonly (readonly [keyof RouterInstance['settings'], Test])[] = [
+  ['domains', domains],
+  ['local_parts', localParts],
+  ['check_local_user', checkLocalUser],
+  ['router_home_directory', routerHomeDirectory],
+  ['debug_print', debugPrint],
+  ['senders', senders],
+  ['require_files', (found) => requireFiles(found.router, contextOf(found))],
+  ['condition', conditions],
 ]
+
+/** Those whose options are set; found once for each router. */
+const testsSet = new WeakMap<RouterInstance, readonly Test[]>()
+
+function testsOf(router: RouterInstance): readonly Test[] {
+  const known = testsSet.get(router)
+  if (known !== undefined) return known
+  const set = tests.flatMap(([option, test]) => {
+    const value = router.settings[option]
+    return value === undefined || value === false ? [] : [test]
+  })
+  testsSet.set(router, set)
+  return set
+}
 
 function skip(why: string): Stop {
   return { is: 'skip', why }
@@ -114,20 +131,28 @@ function factsOf(
 ): AddressFacts {
   const { addressData, selfHostname, parentFacts, originalFacts } = candidate
   const cased = router.settings.caseful_local_part ? localPart : localPart.toLowerCase()
-  return {
+  const facts: AddressFacts = {
     localPart: cased,
     domain: candidate.domain,
     originalLocalPart: originalFacts?.localPart ?? cased,
     originalDomain: originalFacts?.domain ?? candidate.domain,
-    ...(parentFacts && { parentLocalPart: parentFacts.localPart, parentDomain: parentFacts.domain }),
-    ...(prefix && { prefix: prefix.text }),
-    ...(prefix?.variable !== undefined && { prefixV: prefix.variable }),
-    ...(suffix && { suffix: suffix.text }),
-    ...(suffix?.variable !== undefined && { suffixV: suffix.variable }),
-    ...(addressData !== undefined && { addressData }),
-    ...(selfHostname !== undefined && { selfHostname }),
     routerVariables: candidate.routerVariables,
   }
+  if (parentFacts !== undefined) {
+    facts.parentLocalPart = parentFacts.localPart
+    facts.parentDomain = parentFacts.domain
+  }
+  if (prefix !== undefined) {
+    facts.prefix = prefix.text
+    if (prefix.variable !== undefined) facts.prefixV = prefix.variable
+  }
+  if (suffix !== undefined) {
+    facts.suffix = suffix.text
+    if (suffix.variable !== undefined) facts.suffixV = suffix.variable
+  }
+  if (addressData !== undefined) facts.addressData = addressData
+  if (selfHostname !== undefined) facts.selfHostname = selfHostname
+  return facts
 }
 
 function purposeExcludes(router: RouterInstance, purpose: RoutingPurpose): string | undefined {

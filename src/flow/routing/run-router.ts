@@ -1,4 +1,5 @@
 /** One router at work on one address: preconditions, variables, address data, the driver, what becomes of it. */
+import type { Expandable } from '../../base/expandable.ts'
 import { isFailure } from '../../base/outcome.ts'
 import { type Text, textOf } from '../../base/text.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
@@ -34,14 +35,22 @@ export async function runRouter(
 ): Promise<RouterRun> {
   const looped = alreadyUsed(router, candidate)
   if (looped !== undefined) return { is: 'skipped', why: looped }
-  const base = { ...setup.context, captures: [] }
+  const base: Context = { ...setup.context, captures: [] }
   const met = await checkPreconditions(router, candidate, setup.purpose, base)
   if (met.is === 'skip') return { is: 'skipped', why: met.why }
   if (met.is === 'defer') return { is: 'deferred', message: met.message, work: undefined }
-  const variables = await setVariables(router, candidate, contextOf(base, router, met.facts))
-  if (isTrouble(variables)) return { is: 'deferred', message: variables.message, work: undefined }
-  candidate.routerVariables = variables
-  let facts: AddressFacts = { ...met.facts, routerVariables: variables }
+  let { facts } = met
+  if (router.settings.set !== undefined) {
+    const variables = await setVariables(
+      router.settings.set,
+      router,
+      candidate,
+      contextOf(base, router, facts),
+    )
+    if (isTrouble(variables)) return { is: 'deferred', message: variables.message, work: undefined }
+    candidate.routerVariables = variables
+    facts = { ...facts, routerVariables: variables }
+  }
   let work: RouterWork = {
     router,
     candidate,
@@ -120,12 +129,11 @@ function sameCandidate(a: Candidate, b: Candidate): boolean {
 
 /** `set = r_name = value`, several a value, separated by semicolons. Source: Exim manual, router option "set". */
 async function setVariables(
+  settings: readonly Expandable[],
   router: RouterInstance,
   candidate: Candidate,
   context: Context,
 ): Promise<ReadonlyMap<string, Text> | ExpansionTrouble> {
-  const settings = router.settings.set
-  if (settings === undefined) return candidate.routerVariables
   const variables = new Map(candidate.routerVariables)
   const here: Context = {
     ...context,

@@ -1,6 +1,6 @@
 /** Expands options of a router and says what their failures mean. */
 import type { Expandable } from '../../base/expandable.ts'
-import { Failure, isFailure } from '../../base/outcome.ts'
+import { after, type Awaitable, Failure, isFailure } from '../../base/outcome.ts'
 import { type Text, textOf } from '../../base/text.ts'
 import type { Context } from '../../ports.ts'
 import type { RouterWork } from './types.ts'
@@ -14,15 +14,16 @@ export interface ExpansionTrouble {
 }
 
 /** An option's text; undefined: unset or forced to fail; or trouble. */
-export async function expandOption(
+export function expandOption(
   option: Expandable | undefined,
   work: { readonly context: Context },
   sentence: (text: string) => string = standardSentence,
-): Promise<Text | undefined | ExpansionTrouble> {
+): Awaitable<Text | undefined | ExpansionTrouble> {
   if (option === undefined) return undefined
-  const value = await work.context.ports.expand(option, work.context)
-  if (!isFailure(value)) return value
-  return value.kind === 'forced' ? undefined : trouble(option, value, sentence)
+  return after(work.context.ports.expand(option, work.context), (value) => {
+    if (!isFailure(value)) return value
+    return value.kind === 'forced' ? undefined : trouble(option, value, sentence)
+  })
 }
 
 function standardSentence(text: string): string {

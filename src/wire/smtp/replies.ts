@@ -6,6 +6,7 @@ import type { ByteString } from '../../base/text.ts'
  * repeated on each.
  */
 export function formatReply(code: number, text: ByteString): ByteString {
+  if (!text.includes('\n')) return `${code} ${cleaned(text)}\r\n`
   const lines = text.split(/\r?\n/)
   // A trailing line end is no line of its own.
   if (lines.length > 1 && lines.at(-1) === '') lines.pop()
@@ -51,9 +52,12 @@ function cutOf(line: ByteString): number {
 
 /** Nothing from outside may end a line or hide in it. */
 function cleaned(line: ByteString): ByteString {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
-  return line.replace(/[\x00-\x08\x0a-\x1f\x7f]/g, '?')
+  return control.test(line) ? line.replace(controls, '?') : line
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+const control = /[\x00-\x08\x0a-\x1f\x7f]/
+const controls = new RegExp(control, 'g')
 
 /** A reply that an ACL chose: `message = 550 5.7.1 No` carries its own code when the class fits. */
 export interface ChosenReply {

@@ -4,7 +4,7 @@
  */
 import { noTlsFacts } from '../../../wire/tls/facts.ts'
 import { createHash } from 'node:crypto'
-import { Failure } from '../../../base/outcome.ts'
+import { after, type Awaitable, Failure } from '../../../base/outcome.ts'
 import { type ByteString, isTainted, taint, textOf } from '../../../base/text.ts'
 import type { Context, DeliveryFacts, TlsFacts } from '../../../ports.ts'
 import type { SmtpClient } from '../../../wire/smtp/client.ts'
@@ -207,7 +207,7 @@ async function upgradeFor(
   } as const
   const resumes = dane.is === 'none' && (await hostListed(settings.tls_resumption_hosts, host, context))
   const policy = JSON.stringify({ ...wanted, dane: dane.is, contextSettings })
-  const key = createHash('sha256').update(policy).digest('base64')
+  const key = policyHash(policy)
   const where = `${place.name} ${place.address} ${place.port} ${key}`
   return {
     key,
@@ -218,6 +218,20 @@ async function upgradeFor(
       now: () => context.ports.now(),
     },
   }
+}
+
+/** Few policies come again and again: one for each way the options turn out. */
+const policyHashes = new Map<string, string>()
+const mostPolicyHashes = 1000
+
+function policyHash(policy: string): string {
+  let hash = policyHashes.get(policy)
+  if (hash === undefined) {
+    hash = createHash('sha256').update(policy).digest('base64')
+    if (policyHashes.size >= mostPolicyHashes) policyHashes.clear()
+    policyHashes.set(policy, hash)
+  }
+  return hash
 }
 
 /** Source: Exim manual, smtp options `tls_verify_hosts`, `tls_try_verify_hosts`. */
@@ -247,20 +261,17 @@ async function readOptions(
   context: Context,
   use: { readonly dane: boolean; readonly verify: boolean },
 ): Promise<ReadTls | TlsProblem> {
-  const text = async (
-    option: SmtpSettings['tls_certificate'],
-    isFile: boolean,
-  ): Promise<string | TlsProblem> => {
-    const value = await expanded(option, { ...context, captures: [] })
-    if (value === undefined) return ''
-    if (value instanceof Failure) {
-      return value.kind === 'forced'
-        ? ''
-        : { problem: `failed to expand ${option?.name ?? ''}: ${value.message}` }
-    }
-    return isFile && isTainted(value)
-      ? { problem: `Tainted name '${value.text}' for file read not permitted (${option?.name ?? ''})` }
-      : textOf(value)
+  const text = (option: SmtpSettings['tls_certificate'], isFile: boolean): Awaitable<string | TlsProblem> => {
+    if (option === undefined) return ''
+    return after(expanded(option, { ...context, captures: [] }), (value) => {
+      if (value === undefined) return ''
+      if (value instanceof Failure) {
+        return value.kind === 'forced' ? '' : { problem: `failed to expand ${option.name}: ${value.message}` }
+      }
+      return isFile && isTainted(value)
+        ? { problem: `Tainted name '${value.text}' for file read not permitted (${option.name})` }
+        : textOf(value)
+    })
   }
   const forDane = use.dane ? await text(settings.dane_require_tls_ciphers, false) : ''
   const found = {
