@@ -261,18 +261,18 @@ export interface AddressFacts {
 export interface DeliveryFacts {
   routerName: string
   transportName: string
-  host?: ByteString
-  hostAddress?: string
-  hostPort?: number
-  sendingAddress?: string
-  sendingPort?: number
-  tls?: TlsFacts
+  host?: ByteString | undefined
+  hostAddress?: string | undefined
+  hostPort?: number | undefined
+  sendingAddress?: string | undefined
+  sendingPort?: number | undefined
+  tls?: TlsFacts | undefined
   /** `$return_path`. */
-  returnPath?: ByteString
+  returnPath?: ByteString | undefined
   /** `$pipe_addresses` and `$address_pipe`: all addresses of a batch. */
-  addresses?: readonly ByteString[]
+  addresses?: readonly ByteString[] | undefined
   /** `$recipients` where it is allowed. */
-  inode?: number
+  inode?: number | undefined
 }
 
 /** Everything code in the configuration language may see. Made anew cheaply: `{ ...context, address }`. */

@@ -14,6 +14,7 @@ import { markKey } from './marks.ts'
 import { deliveryContext } from './message-facts.ts'
 import { deliverWrapped } from './mua-wrapper.ts'
 import { addressContext } from './raise.ts'
+import { deliveryFacts } from '../delivery-facts.ts'
 import { leaveForLater, recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
 import { type DeliverySummary, errorNumbers, type TransportResult } from './results.ts'
 import { changeDomains } from './change-domains.ts'
@@ -373,19 +374,14 @@ async function tryBatch(
   const driver = driverOf(first)
   const base = addressContext(attempt.context, first)
   const batch = await makeBatch(attempt, addresses, base)
-  const context: Context = {
-    ...base,
-    captures: [],
-    delivery: {
-      routerName: first.router.name,
-      transportName: first.transport.name,
-      returnPath: batch.returnPath,
-      addresses: addresses.map((one) => one.address),
-    },
-  }
+  const delivery = deliveryFacts(first.router.name, first.transport.name)
+  delivery.returnPath = batch.returnPath
+  delivery.addresses = addresses.map((one) => one.address)
+  const context: Context = { ...base, captures: [], delivery }
   const early = await beforeBatch(attempt, batch, local)
   const { handed } = attempt.options
-  const environment = { deps: attempt.deps, claim: attempt.claim, handed, ...attempt.shared }
+  const { pool, clock, tls } = attempt.shared
+  const environment = { deps: attempt.deps, claim: attempt.claim, pool, clock, tls, handed }
   const names = addresses.map((one) => one.address).join(' ')
   context.debug?.('transport', `${local ? 'local delivery' : 'remote delivery'} to ${names}`)
   context.debug?.('transport', `${first.transport.name} transport entered (driver ${first.transport.driver})`)

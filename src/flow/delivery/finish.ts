@@ -35,7 +35,8 @@ export async function complete(attempt: Attempt): Promise<DeliverySummary> {
   const raised = raiseForMessage(attempt, 'msg:complete', completed)
   await completed()
   await raised
-  return { is: 'completed', ...counts(attempt) }
+  const { delivered, failed, deferred } = counts(attempt)
+  return { is: 'completed', delivered, failed, deferred }
 }
 
 async function removed(attempt: Attempt): Promise<void> {

@@ -23,8 +23,15 @@ export async function deliveryContext(deps: DeliveryDeps, message: SpooledMessag
       const piece = end ? bytes.subarray(Math.max(0, bytes.length - visible)) : bytes.subarray(0, visible)
       return Buffer.from(piece).toString('latin1')
     }),
+    address: undefined,
+    delivery: undefined,
     captures: [],
     variables: new Map(),
+    bound: undefined,
+    listDepth: undefined,
+    listCache: undefined,
+    aclDepth: undefined,
+    aclArguments: undefined,
     debug: deps.debug,
     trace: deps.trace,
   }
@@ -60,6 +67,8 @@ function messageFacts(
     headersBytes += header.text.length
     if (header.type === 'P') receivedCount++
   }
+  const controls = newControls()
+  controls.queueName = envelope.queueName
   return {
     id: envelope.id,
     sender: envelope.sender,
@@ -87,7 +96,7 @@ function messageFacts(
     prdrRequested: false,
     body8bit: envelope.body8bit ?? false,
     aclM: aclVariables(envelope, 'm'),
-    controls: { ...newControls(), queueName: envelope.queueName },
+    controls,
     receivedFor: undefined,
     firstDelivery: envelope.firstDelivery,
     manuallyThawed: envelope.manuallyThawed ?? false,

@@ -2,6 +2,7 @@
 import { taint, type ByteString } from '../../base/text.ts'
 import { splitAddress, unquotedLocalPart } from '../../mail/address.ts'
 import type { Context } from '../../ports.ts'
+import { deliveryFacts } from '../delivery-facts.ts'
 import type { RoutedAddress } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
 import { type DeliveryError, errorNumbers } from './results.ts'
@@ -12,16 +13,14 @@ export function addressContext(
   routed: RoutedAddress,
   host?: { readonly name: ByteString; readonly address: string; readonly port: number },
 ): Context {
-  return {
-    ...context,
-    address: routed.facts,
-    delivery: {
-      routerName: routed.router.name,
-      transportName: routed.transport.name,
-      returnPath: routed.errorsTo ?? context.message?.sender ?? '',
-      ...(host === undefined ? {} : { host: host.name, hostAddress: host.address, hostPort: host.port }),
-    },
+  const delivery = deliveryFacts(routed.router.name, routed.transport.name)
+  delivery.returnPath = routed.errorsTo ?? context.message?.sender ?? ''
+  if (host !== undefined) {
+    delivery.host = host.name
+    delivery.hostAddress = host.address
+    delivery.hostPort = host.port
   }
+  return { ...context, address: routed.facts, delivery }
 }
 
 /** An event of one address, or of the host it was tried at. */

@@ -130,11 +130,19 @@ function recordDelivered(
   attempt.marks.settle(routed.recipient, markKey(routed))
   forgetAddress(attempt, routed, local)
   if (!routed.disableLogging && !routed.transport.settings.disable_logging) {
+    const line = addressLine(attempt, routed, local && routed.logAsLocal)
+    const bypassed = outcome.bypassed === true
     const flag = attempt.options.pretend === true ? '*>' : first ? '=>' : '->'
     attempt.log(
       deliveredLine(
         {
-          ...deliveredTo(addressLine(attempt, routed, local && routed.logAsLocal), outcome),
+          shown: outcome.shownAs ?? line.shown,
+          original: line.original,
+          parents: line.parents,
+          sender: line.sender,
+          returnPath: bypassed ? undefined : line.returnPath,
+          router: line.router,
+          transport: bypassed ? '**bypassed**' : line.transport,
           flag,
           sizeBytes: outcome.sizeBytes,
           host: outcome.host,
@@ -160,12 +168,6 @@ function recordDelivered(
       remote: outcome.host && { host: outcome.host.name, reply: outcome.confirmation },
     })
   }
-}
-
-function deliveredTo(line: AddressLine, outcome: AddressOutcome & { readonly is: 'delivered' }): AddressLine {
-  const { shownAs, bypassed } = outcome
-  const told = shownAs === undefined ? line : { ...line, shown: shownAs }
-  return bypassed === true ? { ...told, transport: '**bypassed**', returnPath: undefined } : told
 }
 
 /** A success clears what was held against the address. */

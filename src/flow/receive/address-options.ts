@@ -4,6 +4,7 @@ import type { Context } from '../../ports.ts'
 
 export function addressOptions(settings: Context['settings'], utf8: boolean): ParseAddressOptions {
   return {
+    allowNull: false,
     allowDomainLiterals: settings.allow_domain_literals,
     allowUtf8Domains: settings.allow_utf8_domains || utf8,
     stripTrailingDot: settings.strip_trailing_dot,

@@ -20,7 +20,7 @@ export function makeEnvelope(
   const now = session.context.ports.now()
   const host = originHost(connection)
   const variables = aclVariables(connection, message.aclM)
-  return {
+  const envelope: Making<Envelope> = {
     id: message.id,
     receivedAt: message.receivedAt,
     receiveMs: Math.max(0, now - message.receivedAt),
@@ -29,10 +29,6 @@ export function makeEnvelope(
     recipients: transaction.recipients.map(keptRecipient),
     headers,
     protocol: connection.protocol,
-    ...(host === undefined ? {} : { host }),
-    ...(connection.ident === undefined ? {} : { ident: connection.ident }),
-    ...identity(connection, message.local),
-    ...(message.allowUnqualified === undefined ? {} : { allowUnqualified: message.allowUnqualified }),
     local: message.local,
     bodyLines: receiver.bodyLines,
     bodyZeros: receiver.bodyZeros,
@@ -40,61 +36,65 @@ export function makeEnvelope(
     maxReceivedLineLength: receiver.maxLineLength,
     body8bit: message.body8bit,
     smtputf8: message.smtputf8,
-    ...(controls.utf8Downconvert === undefined || controls.utf8Downconvert === 0
-      ? {}
-      : { utf8Downconvert: controls.utf8Downconvert }),
-    ...(transaction.dsnRet === undefined ? {} : { dsnRet: transaction.dsnRet }),
-    ...(transaction.dsnEnvid === undefined ? {} : { dsnEnvid: transaction.dsnEnvid }),
-    ...(variables === undefined ? {} : { aclVariables: variables }),
-    ...(controls.queueName === undefined ? {} : { queueName: controls.queueName }),
-    ...(controls.queueOnly && !controls.queueFirstPassRoute ? { queueOnly: true } : {}),
-    ...(controls.freeze && !session.settings.mua_wrapper ? { frozenAt: now } : {}),
-    ...keptExtra(message, connection),
     firstDelivery: true,
     done: [],
   }
+  // What is not there is left out: the spool keeps an envelope as JSON.
+  const { utf8Downconvert = 0 } = controls
+  if (host !== undefined) envelope.host = host
+  if (connection.ident !== undefined) envelope.ident = connection.ident
+  identify(envelope, connection, message.local)
+  if (message.allowUnqualified !== undefined) envelope.allowUnqualified = message.allowUnqualified
+  if (utf8Downconvert !== 0) envelope.utf8Downconvert = utf8Downconvert
+  if (transaction.dsnRet !== undefined) envelope.dsnRet = transaction.dsnRet
+  if (transaction.dsnEnvid !== undefined) envelope.dsnEnvid = transaction.dsnEnvid
+  if (variables !== undefined) envelope.aclVariables = variables
+  if (controls.queueName !== undefined) envelope.queueName = controls.queueName
+  if (controls.queueOnly && !controls.queueFirstPassRoute) envelope.queueOnly = true
+  if (controls.freeze && !session.settings.mua_wrapper) envelope.frozenAt = now
+  const extra = keptExtra(message, connection)
+  if (extra !== undefined) envelope.extra = extra
+  return envelope
 }
 
+type Making<T> = { -readonly [K in keyof T]: T[K] }
+
 /** A caller who chose a sender in a dialogue does not count as authenticated under the own name. */
-function identity(
+function identify(
+  envelope: Making<Envelope>,
   { caller, authenticatedBy, authenticatedId: id, authenticatedSender: sender }: ConnectionFacts,
   local: boolean,
-): Pick<Envelope, 'authenticatedId' | 'authenticatedSender'> {
-  if (!local && caller !== undefined && authenticatedBy === undefined && id === caller.login) return {}
-  return {
-    ...(id === undefined ? {} : { authenticatedId: id }),
-    ...(sender === undefined ? {} : { authenticatedSender: sender }),
-  }
+): void {
+  if (!local && caller !== undefined && authenticatedBy === undefined && id === caller.login) return
+  if (id !== undefined) envelope.authenticatedId = id
+  if (sender !== undefined) envelope.authenticatedSender = sender
 }
 
 function keptRecipient(one: Transaction['recipients'][number]): Recipient {
-  return { address: one.address, ...(one.dsn === undefined ? {} : { dsn: one.dsn }) }
+  return one.dsn === undefined ? { address: one.address } : { address: one.address, dsn: one.dsn }
 }
 
 /** The sending host as delivery will want to know it; undefined for local input. */
 export function originHost(connection: ConnectionFacts): OriginHost | undefined {
   const { hostAddress, tls } = connection
   if (hostAddress === undefined) return undefined
-  return {
-    address: hostAddress,
-    port: connection.hostPort,
-    ...(connection.hostName === undefined ? {} : { name: connection.hostName }),
-    ...(connection.helo === undefined ? {} : { helo: connection.helo }),
-    ...(connection.ident === undefined ? {} : { ident: connection.ident }),
-    ...(connection.authenticatedBy === undefined ? {} : { authenticated: connection.authenticatedBy }),
-    ...(connection.interfaceAddress === undefined
-      ? {}
-      : { interfaceAddress: connection.interfaceAddress, interfacePort: connection.interfacePort }),
-    ...(tls === undefined
-      ? {}
-      : {
-          tlsCipher: tls.cipher,
-          tlsPeerDn: tls.peerDn,
-          tlsSni: tls.sni,
-          tlsCertificateVerified: tls.certificateVerified,
-          tlsVersion: tls.version,
-        }),
+  const host: Making<OriginHost> = { address: hostAddress, port: connection.hostPort }
+  if (connection.hostName !== undefined) host.name = connection.hostName
+  if (connection.helo !== undefined) host.helo = connection.helo
+  if (connection.ident !== undefined) host.ident = connection.ident
+  if (connection.authenticatedBy !== undefined) host.authenticated = connection.authenticatedBy
+  if (connection.interfaceAddress !== undefined) {
+    host.interfaceAddress = connection.interfaceAddress
+    host.interfacePort = connection.interfacePort
   }
+  if (tls !== undefined) {
+    host.tlsCipher = tls.cipher
+    host.tlsPeerDn = tls.peerDn
+    host.tlsSni = tls.sni
+    host.tlsCertificateVerified = tls.certificateVerified
+    host.tlsVersion = tls.version
+  }
+  return host
 }
 
 function aclVariables(
@@ -113,18 +113,16 @@ function aclVariables(
 }
 
 /** What later deliveries want to know of the checks. */
-function keptExtra(message: MessageFacts, connection: ConnectionFacts): Pick<Envelope, 'extra'> {
+function keptExtra(message: MessageFacts, connection: ConnectionFacts): Envelope['extra'] {
   const arc = arcOf(message)?.state
   const spam = spamOf(message)
   const debugLog = debugLoggingOf(connection.extra)
-  if (arc === undefined && spam === undefined && debugLog === undefined) return {}
+  if (arc === undefined && spam === undefined && debugLog === undefined) return undefined
   // "Except for $spam_report, these variables are saved with the received message": Exim manual.
   const { report: _, ...saved } = spam ?? { report: '' }
   return {
-    extra: {
-      ...(arc === undefined ? {} : { arc }),
-      ...(spam === undefined ? {} : { spam: saved }),
-      ...(debugLog === undefined ? {} : { debugLog }),
-    },
+    ...(arc === undefined ? {} : { arc }),
+    ...(spam === undefined ? {} : { spam: saved }),
+    ...(debugLog === undefined ? {} : { debugLog }),
   }
 }

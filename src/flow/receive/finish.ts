@@ -69,7 +69,8 @@ async function decide(
     }
     const headers = mergeAclHeaders(session, transaction, prepared)
     return accept(session, transaction, receiver, {
-      ...options,
+      chunking: options.chunking,
+      before: options.before,
       headers,
       prepared,
       verdict: dkim,
@@ -89,7 +90,8 @@ async function decide(
       return answerRefusal(session, refusal)
     }
     return accept(session, transaction, receiver, {
-      ...options,
+      chunking: options.chunking,
+      before: options.before,
       headers: mergeAclHeaders(session, transaction, prepared),
       prepared,
       verdict: mime,
@@ -126,7 +128,8 @@ async function decide(
   )
   const headers = mergeAclHeaders(session, transaction, prepared)
   return accept(session, transaction, receiver, {
-    ...options,
+    chunking: options.chunking,
+    before: options.before,
     headers,
     prepared,
     verdict,

@@ -81,6 +81,16 @@ class SessionContext implements Context {
   readonly forbidden: Context['forbidden']
   readonly debug: Context['debug']
   readonly signal: Context['signal']
+  // What narrower contexts set: see docs/decisions/building.md, "Copies of objects get no new properties".
+  readonly message: Context['message'] = undefined
+  readonly address: Context['address'] = undefined
+  readonly delivery: Context['delivery'] = undefined
+  readonly verifyMode: Context['verifyMode'] = undefined
+  readonly aclArguments: Context['aclArguments'] = undefined
+  readonly aclDepth: Context['aclDepth'] = undefined
+  readonly listDepth: Context['listDepth'] = undefined
+  readonly listCache: Context['listCache'] = undefined
+  readonly bound: Context['bound'] = undefined
   captures: Context['captures'] = []
   readonly variables: Context['variables'] = new LateMap()
 

@@ -2,6 +2,7 @@
  * One SMTP session, from the greeting to the last line of the log: for each command, check, then proceed.
  * The same over a socket, standard input, `-bh` and in tests.
  */
+import { after, type Awaitable } from '../../base/outcome.ts'
 import type { ByteString } from '../../base/text.ts'
 import { duration } from '../../mail/log-lines.ts'
 import type { ConnectionFacts } from '../../ports.ts'
@@ -40,7 +41,10 @@ export async function runSession(
     while (next === 'continue') {
       const input = io.reader.lineHere(commandLimitBytes)
       if (input === undefined) io.reader.came(await io.reader.more(session.commandTimeoutMs))
-      else next = await obey(session, input)
+      else {
+        const soon = obey(session, input)
+        next = soon instanceof Promise ? await soon : soon
+      }
     }
     session.send()
   } catch (error) {
@@ -52,16 +56,20 @@ export async function runSession(
 }
 
 /** One line of the client, or the end of them. */
-async function obey(session: Session, input: LineResult): Promise<Next> {
+function obey(session: Session, input: LineResult): Awaitable<Next> {
   if (input.is === 'end') {
     inputEnded(session, input)
     return 'close'
   }
   session.context.debug?.('receive', `SMTP<< ${shownCommand(input.text.trimEnd())}`)
   session.services.watch?.command(shownCommand(input.text.trimEnd()))
-  const next = await perform(session, input)
-  session.send()
-  return next
+  return after(
+    input.is === 'part' ? performPart(session, input.text) : perform(session, input.text),
+    (next) => {
+      session.send()
+      return next
+    },
+  )
 }
 
 /** A secret is not for everybody who reads what -d shows. */
@@ -73,33 +81,40 @@ function withoutSecret(line: ByteString): ByteString {
   return line.replace(/^(AUTH\s+\S+)\s.*/i, '$1 ****')
 }
 
+/** A line longer than commands may be: the rest of it is thrown away. */
+async function performPart(session: Session, text: ByteString): Promise<Next> {
+  await skipLine(session)
+  return perform(session, text, true)
+}
+
 /** One command: recognised, checked, done. */
-async function perform(session: Session, input: Extract<LineResult, { is: 'line' | 'part' }>): Promise<Next> {
-  const line = input.text.trimEnd()
+function perform(session: Session, text: ByteString, isPart: boolean = false): Awaitable<Next> {
+  const line = text.trimEnd()
   const { connection } = session
   connection.smtpCommand = line
   connection.smtpCommandArgument = ''
-  if (input.is === 'part') await skipLine(session)
   if (connection.proxy?.failed === true && !/^quit$/i.test(line)) return withoutProxy(session)
   if (session.securityFailure && !/^quit$/i.test(line)) return afterSecurityFailure(session)
-  if (input.is === 'part') return unrecognised(session)
+  if (isPart) return unrecognised(session)
   if (line.includes('\0')) return withNul(session, line)
   const found = recognise(line, commands)
   if (outOfStep(session, found?.form)) return tooSoon(session)
   return step(session, found?.form, found?.argument ?? '')
 }
 
-async function step(session: Session, command: Command | undefined, argument: ByteString): Promise<Next> {
+function step(session: Session, command: Command | undefined, argument: ByteString): Awaitable<Next> {
   const between = betweenChunks(session, command)
   if (between !== undefined) return between
   session.context.ports.count?.('commands_total', command?.name ?? 'unknown')
   if (command === undefined) return unrecognised(session)
   if (command.bare === true && argument !== '')
     return clientError(session, 'syntax', 501, 'unexpected argument data')
-  if (await tooManyNonmail(session, command)) return 'close'
-  session.connection.smtpCommandArgument = argument
-  remember(session.connection, command.name)
-  return command.proceed(session, argument)
+  return after(tooManyNonmail(session, command), (tooMany) => {
+    if (tooMany) return 'close'
+    session.connection.smtpCommandArgument = argument
+    remember(session.connection, command.name)
+    return command.proceed(session, argument)
+  })
 }
 
 /** A proxy that sent no valid header is served nothing but QUIT. Source: Exim manual, "Inbound proxies". */
@@ -184,7 +199,7 @@ async function skipLine(session: Session): Promise<void> {
 }
 
 /** Source: Exim manual, "Use of non-mail SMTP commands". */
-async function tooManyNonmail(session: Session, command: Command): Promise<boolean> {
+function tooManyNonmail(session: Session, command: Command): Awaitable<boolean> {
   if (command.nonmail === false) return false
   const free = command.nonmail === 'onceFree' && session.transaction === undefined
   const kind = command.name === 'EHLO' ? 'HELO' : command.name
@@ -192,16 +207,18 @@ async function tooManyNonmail(session: Session, command: Command): Promise<boole
   session.nonmailCommands++
   const { settings, context } = session
   if (session.nonmailCommands <= settings.smtp_accept_max_nonmail) return false
-  if (!(await clientMatches(settings.smtp_accept_max_nonmail_hosts, context, true))) return false
-  session.reset('too many non-mail commands')
-  session.ended = true
-  session.connection.notQuitReason = 'bad-commands'
-  session.rejectLog(
-    `SMTP call from ${session.who(false)} dropped: too many nonmail commands (last was "${command.name}")`,
-    { event: 'smtp:dropped', why: 'nonmail' },
-  )
-  session.reply(554, 'Too many nonmail commands')
-  return true
+  return after(clientMatches(settings.smtp_accept_max_nonmail_hosts, context, true), (counts) => {
+    if (!counts) return false
+    session.reset('too many non-mail commands')
+    session.ended = true
+    session.connection.notQuitReason = 'bad-commands'
+    session.rejectLog(
+      `SMTP call from ${session.who(false)} dropped: too many nonmail commands (last was "${command.name}")`,
+      { event: 'smtp:dropped', why: 'nonmail' },
+    )
+    session.reply(554, 'Too many nonmail commands')
+    return true
+  })
 }
 
 /** No more commands come: the client went, was silent too long, or we stop. */

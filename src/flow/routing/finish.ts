@@ -85,8 +85,6 @@ async function assign(
     errorsTo: envelope.errorsTo,
     headersAdd: envelope.headersAdd,
     headersRemove: envelope.headersRemove,
-    address: work.candidate.address,
-    uniqueKey: work.candidate.uniqueKey,
     transport,
     hosts,
     fallbackHosts: fallbackHosts(work),
@@ -108,27 +106,8 @@ function envelopeOf({ errorsTo, headersAdd, headersRemove }: Envelope): Omit<Env
   return { errorsTo, headersAdd, headersRemove }
 }
 
-type Details = Pick<
-  TakenAddress,
-  | 'candidate'
-  | 'facts'
-  | 'recipient'
-  | 'ancestors'
-  | 'router'
-  | 'uid'
-  | 'gid'
-  | 'initgroups'
-  | 'homeDirectory'
-  | 'currentDirectory'
-  | 'disableLogging'
-  | 'hiddenInReports'
-  | 'ignoreErrors'
-  | 'logAsLocal'
-  | 'retryUseLocalPart'
->
-
-/** User, group, directories and logging: alike for addresses and for pipes and files. */
-async function settleDetails(work: RouterWork): Promise<Details | ExpansionTrouble> {
+/** User, group, directories and logging: alike for addresses and for pipes and files. Where it goes is for the caller. */
+async function settleDetails(work: RouterWork): Promise<TakenAddress | ExpansionTrouble> {
   const { router, candidate } = work
   const { settings } = router
   const ids = await settleIds(work)
@@ -139,6 +118,14 @@ async function settleDetails(work: RouterWork): Promise<Details | ExpansionTroub
   if (isTrouble(current)) return current
   return {
     candidate,
+    address: candidate.address,
+    uniqueKey: candidate.uniqueKey,
+    transport: undefined,
+    hosts: [],
+    fallbackHosts: [],
+    errorsTo: undefined,
+    headersAdd: [],
+    headersRemove: [],
     facts: work.facts,
     recipient: candidate.recipient,
     ancestors: ancestorsOf(candidate),

@@ -6,6 +6,7 @@ import { isFailure } from '../../base/outcome.ts'
 import { type ByteString, type Text, textOf } from '../../base/text.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
 import type { AddressFacts, Context, ListResult } from '../../ports.ts'
+import { atRouter } from '../delivery-facts.ts'
 import { findPrefix, findSuffix, type Affix } from './affixes.ts'
 import { requireFiles } from './require-files.ts'
 import type { AccountIds, Candidate, RoutingPurpose } from './types.ts'
@@ -87,7 +88,7 @@ function contextOf({ base, facts, router }: Found): Context {
   return {
     ...base,
     address: facts,
-    delivery: { ...base.delivery, routerName: router.name, transportName: '' },
+    delivery: atRouter(base.delivery, router.name),
     captures: [],
   }
 }

@@ -76,7 +76,8 @@ export async function routeAll(
 ): Promise<RoutingResult> {
   const domainChanges: DomainChange[] = []
   const walk = await walkRounds(recipients.map(topCandidate), context, options, engine, domainChanges)
-  return { ...sortOut(walk), oneTime: oneTimeOf(walk, recipients), domainChanges }
+  const { routed, unrouted, discarded } = sortOut(walk)
+  return { routed, unrouted, discarded, oneTime: oneTimeOf(walk, recipients), domainChanges }
 }
 
 /** For delivery: all addresses at hand, from the last to the first, then all that came of them. */
@@ -177,7 +178,12 @@ async function stepOf(
       : undefined
   if (known !== undefined) return { events: [{ is: 'taken', address: copyFor(candidate, known) }], next: [] }
   if (++state.routed % addressesInOneGo === 0) await new Promise((resolve) => setImmediate(resolve))
-  const run = await routeAddress(candidate, { ...engine, purpose, context })
+  const run = await routeAddress(candidate, {
+    drivers: engine.drivers,
+    services: engine.services,
+    purpose,
+    context,
+  })
   // The copy that `unseen` sends on comes before the children.
   const clone: readonly Child[] = run.clone === undefined ? [] : [{ is: 'candidate', candidate: run.clone }]
   const { result } = run
@@ -274,24 +280,15 @@ function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'oneTime'> {
       discarded.push({ address, recipient, ancestors: ancestorsOf(candidate), routerName, loggedAs })
       continue
     }
-    const {
-      candidate: _,
-      shown: _s,
-      problem: _p,
-      forbidden,
-      taint,
-      badReply,
-      transport,
-      ...rest
-    } = event.address
+    const { forbidden, taint, badReply, transport, uniqueKey } = event.address
     const refused = forbidden === true || taint !== undefined || badReply !== undefined
     if (refused || transport === undefined) {
       unrouted.push(refusedSpecial(event.address))
-    } else if (seen.has(rest.uniqueKey)) {
+    } else if (seen.has(uniqueKey)) {
       discarded.push(discardedBy(event.address))
     } else {
-      seen.add(rest.uniqueKey)
-      routed.push({ ...rest, transport })
+      seen.add(uniqueKey)
+      routed.push({ ...event.address, transport })
     }
   }
   return { routed, unrouted, discarded }

@@ -4,6 +4,7 @@ import { isFailure } from '../../base/outcome.ts'
 import { type Text, textOf } from '../../base/text.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
 import type { AddressFacts, Context } from '../../ports.ts'
+import { atRouter } from '../delivery-facts.ts'
 import { checkPreconditions } from './preconditions.ts'
 import type {
   Candidate,
@@ -104,7 +105,7 @@ function contextOf(base: Context, router: RouterInstance, facts: AddressFacts): 
   return {
     ...base,
     address: facts,
-    delivery: { ...base.delivery, routerName: router.name, transportName: '' },
+    delivery: atRouter(base.delivery, router.name),
   }
 }
 

@@ -121,9 +121,8 @@ export class Engine implements ListEngine {
     const known = cache?.get(named, subject.cacheKey)
     if (known !== undefined) {
       if (known.is === 'no') return undefined
-      const { captures, ...match } = known
-      if (captures !== undefined) setCaptures(context, captures)
-      return { ...match, how: '- cached' }
+      if (known.captures !== undefined) setCaptures(context, known.captures)
+      return { is: 'match', data: known.data, how: '- cached' }
     }
     const before = cache === undefined ? [] : [...context.captures]
     return after(

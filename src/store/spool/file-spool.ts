@@ -13,7 +13,7 @@ import {
   type SpooledMessage,
 } from './api.ts'
 import { freeSpace, readSmallFile, removeLater, spoolError, syncFolder } from './disk.ts'
-import { freshHeld, type Held, HeldMessages, messageJson, messageSegments } from './held.ts'
+import { newHeld, type Held, HeldMessages, messageJson, messageSegments } from './held.ts'
 import { type CommittedBody, Incoming, type IncomingHost } from './incoming.ts'
 import type { Journal } from './journal.ts'
 import type { OpenSpool } from './opening.ts'
@@ -90,7 +90,7 @@ export class FileSpool implements Spool {
     if (held !== undefined || !(message instanceof StoredMessage)) return undefined
     const found = this.#claimInIndex(message.id)
     if (found === undefined || 'deadOwner' in found) return undefined
-    if (found.sequence === 1) return this.#hold(message.id, found, message)
+    if (found.sequence === 1) return this.#hold(found, message)
     this.#held.inIndex(() => this.#giveBack(message.id))
     return undefined
   }
@@ -258,18 +258,7 @@ export class FileSpool implements Spool {
   async #commit(incoming: CommittedBody, envelope: Envelope): Promise<SpooledMessage> {
     const { place } = incoming
     const message = new StoredMessage(incoming.id, envelope, place)
-    const held: Held = {
-      id: incoming.id,
-      message,
-      parts: [],
-      origins: [],
-      sequence: 1,
-      bodyFile: incoming.bodyFile,
-      since: performance.now(),
-      nextAttemptAt: envelope.receivedAt,
-      reason: '',
-      ...freshHeld,
-    }
+    const held = newHeld(message, incoming.bodyFile)
     const location = await this.#journal().append({
       type: 'message',
       id: held.id,
@@ -318,25 +307,11 @@ export class FileSpool implements Spool {
       }
       return undefined
     }
-    return this.#hold(id, entry, message)
+    return this.#hold(entry, message)
   }
 
-  #hold(id: string, entry: IndexEntry, message: StoredMessage): Claim {
-    const held: Held = {
-      id,
-      message,
-      parts: entry.parts,
-      origins: entry.origins,
-      sequence: entry.sequence,
-      bodyFile: entry.bodyFile,
-      since: 0,
-      nextAttemptAt: entry.nextAttemptAt,
-      reason: entry.reason,
-      ...freshHeld,
-      mayHaveLog: true,
-      claimed: true,
-      indexed: true,
-    }
+  #hold(entry: IndexEntry, message: StoredMessage): Claim {
+    const held = newHeld(message, entry.bodyFile, entry)
     this.#held.add(held)
     return this.#claimOf(held)
   }

@@ -45,16 +45,27 @@ export interface Held {
   keepLog: boolean
 }
 
-/** What is true of every message when it is first held. */
-export const freshHeld = {
-  claimed: false,
-  indexed: false,
-  logLines: '',
-  logWrites: 0,
-  mayHaveLog: false,
-  complete: false,
-  keepLog: false,
-} as const
+/** A message when it is first held. */
+export function newHeld(message: StoredMessage, bodyFile: string, entry?: IndexEntry): Held {
+  return {
+    id: message.id,
+    message,
+    parts: entry?.parts ?? [],
+    origins: entry?.origins ?? [],
+    sequence: entry?.sequence ?? 1,
+    bodyFile,
+    claimed: entry !== undefined,
+    indexed: entry !== undefined,
+    since: entry === undefined ? performance.now() : 0,
+    nextAttemptAt: entry?.nextAttemptAt ?? message.envelope.receivedAt,
+    reason: entry?.reason ?? '',
+    logLines: '',
+    logWrites: 0,
+    mayHaveLog: entry !== undefined,
+    complete: false,
+    keepLog: false,
+  }
+}
 
 export interface HeldHost {
   readonly directory: string

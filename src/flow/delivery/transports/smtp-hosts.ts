@@ -91,8 +91,9 @@ export async function placesOf(
     mx: host.mx !== undefined && host.mx >= 0,
     dnssec: host.dnssec,
   }
-  if (host.address !== undefined) return [{ ...own, address: host.address }]
-  if (isAddress(host.name)) return [{ ...own, address: host.name }]
+  const known = host.address ?? (isAddress(host.name) ? host.name : undefined)
+  if (known !== undefined)
+    return [{ name: own.name, port: own.port, mx: own.mx, dnssec: own.dnssec, address: known }]
   const required = await domainListed(settings.dnssec_require_domains, host.name, context)
   const requested = required || (await domainListed(settings.dnssec_request_domains, host.name, context))
   const found = await context.ports.hostAddresses(host.name, {

@@ -14,6 +14,7 @@ import { deferredBy } from './smtp-words.ts'
 import { forServer } from './smtp-utf8.ts'
 import { transaction, type TransactionRequest, type TransactionResult } from './smtp-transaction.ts'
 import { messageOf } from '../local/content.ts'
+import { deliveryFacts } from '../../delivery-facts.ts'
 import { filteredLimitBytes, filteredWhole, TransportFilterError } from '../local/transport-filter.ts'
 import { transportFilterOf } from './transport-filter.ts'
 import type { SmtpRun } from './smtp-ledger.ts'
@@ -31,17 +32,10 @@ export class SmtpMessage {
 
   /** What options that are expanded for one host see: Exim manual, "Use of the $host and $host_address variables". */
   #contextAt(place: Place): Context {
-    return {
-      ...this.#run.context,
-      delivery: {
-        routerName: '',
-        transportName: this.#run.batch.transport.name,
-        ...this.#run.context.delivery,
-        host: place.name,
-        hostAddress: place.address,
-        hostPort: place.port,
-      },
-    }
+    const { context, batch } = this.#run
+    const known = context.delivery ?? deliveryFacts('', batch.transport.name)
+    const delivery = { ...known, host: place.name, hostAddress: place.address, hostPort: place.port }
+    return { ...context, delivery }
   }
 
   /** The message as `transport_filter` makes it, which may know the host. */

@@ -13,6 +13,7 @@ import { type ClientUpgrade, connectTls } from '../../../wire/tls/connect.ts'
 import type { ContextSettings, TlsContexts } from '../../../wire/tls/contexts.ts'
 import type { TlsResultType } from '../../../wire/tls/handshake.ts'
 import type { TlsSessions } from '../../../wire/tls/sessions.ts'
+import { deliveryFacts } from '../../delivery-facts.ts'
 import { expanded, hostListed, hostListedStrictly } from '../expanding.ts'
 import { type DaneState, daneFor } from './smtp-dane.ts'
 import type { Place } from './smtp-hosts.ts'
@@ -123,13 +124,11 @@ export async function tlsWish(
 function withHost(context: Context, place: Place, dane: DaneState): Context {
   const tlsaUsage = dane.is === 'records' ? dane.usage : 0
   const delivery: DeliveryFacts = {
-    routerName: '',
-    transportName: '',
-    ...context.delivery,
+    ...(context.delivery ?? deliveryFacts('', '')),
     host: place.name,
     hostAddress: place.address,
     hostPort: place.port,
-    tls: { ...noTlsFacts, tlsaUsage },
+    tls: tlsaUsage === 0 ? noTlsFacts : { ...noTlsFacts, tlsaUsage },
   }
   return { ...context, delivery }
 }
@@ -203,16 +202,22 @@ async function upgradeFor(
     requireAlpn: await hostListedStrictly(settings.hosts_require_alpn, host, context),
     minDhBits: settings.tls_dh_min_bits,
     ocsp,
-    dane: records,
   } as const
   const resumes = dane.is === 'none' && (await hostListed(settings.tls_resumption_hosts, host, context))
-  const policy = JSON.stringify({ ...wanted, dane: dane.is, contextSettings })
+  const policy = JSON.stringify([wanted, dane.is, contextSettings])
   const key = policyHash(policy)
   const where = `${place.name} ${place.address} ${place.port} ${key}`
   return {
     key,
     result: {
-      ...wanted,
+      sni: wanted.sni,
+      verify: wanted.verify,
+      names: wanted.names,
+      alpn: wanted.alpn,
+      requireAlpn: wanted.requireAlpn,
+      minDhBits: wanted.minDhBits,
+      ocsp: wanted.ocsp,
+      dane: records,
       context: made.context,
       resume: resumes ? { sessions: room.sessions, key: where } : undefined,
       now: () => context.ports.now(),

@@ -295,9 +295,6 @@ class SmtpDelivery {
     const host = { address: place.address, name: place.name }
     const session: SessionOptions = {
       ...request.session,
-      ...(this.#run.context.debug === undefined
-        ? {}
-        : { trace: (line) => this.#run.context.debug?.('transport|acl|v', line) }),
       dialogue,
       tls: request.lmtp
         ? undefined

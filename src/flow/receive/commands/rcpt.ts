@@ -92,7 +92,7 @@ async function decide(
     const handed =
       'context' in about ? await handOn(session, transaction, address, shown, about.context) : undefined
     if (handed !== undefined) return handed
-    transaction.recipients.push({ address, raw, ...(dsn === undefined ? {} : { dsn }) })
+    transaction.recipients.push(dsn === undefined ? { address, raw } : { address, raw, dsn })
     message.recipients = transaction.recipients
     transaction.acceptedBy = result?.decidedBy
   }

@@ -75,7 +75,7 @@ async function findRule(
     const data = await expandOption(settings.route_data, work)
     if (isTrouble(data)) return data
     if (data === undefined || textOf(data).trim() === '') return { is: 'decline' }
-    return { ...parseRule(data, false), context: work.context, expanded: true }
+    return matched(parseRule(data, false), work.context, true)
   }
   for (const text of splitRules(settings.route_list ?? '', work.context)) {
     const rule = parseRule(text, true)
@@ -91,11 +91,19 @@ async function findRule(
     if (result.is === 'defer' || result.is === 'failure') return { is: 'defer', message: result.message }
     if (result.is === 'no') continue
     context.captures[0] ??= work.facts.domain
-    const bound = new Map(context.bound)
-    if (result.data !== undefined) bound.set('value', result.data)
-    return { ...rule, context: { ...context, bound }, expanded: false }
+    if (result.data === undefined) return matched(rule, context, false)
+    const bound = new Map(context.bound).set('value', result.data)
+    return matched(rule, { ...context, bound }, false)
   }
   return { is: 'decline' }
+}
+
+function matched(
+  { pattern, hosts, options }: RoutingRule,
+  context: Context,
+  isExpanded: boolean,
+): MatchedRule {
+  return { pattern, hosts, options, context, expanded: isExpanded }
 }
 
 interface RuleOptions {
@@ -205,7 +213,8 @@ async function findHosts(
   let selfSends = false
   const assigned = transport === undefined ? {} : { transport }
   for (const item of items) {
-    const question = { name: item.name, port: item.port, mx: undefined, ...options }
+    const { method, ipv4Only, ipv4Prefer } = options
+    const question = { name: item.name, port: item.port, mx: undefined, method, ipv4Only, ipv4Prefer }
     const found = item.viaMx ? await hostsOfMx(question, work) : await findHost(question, work)
     switch (found.is) {
       case 'again':
