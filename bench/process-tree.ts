@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { StartedServer } from '../test/support/server.ts'
 
 /** The server and all below it. */
-export function processes(server: StartedServer): number[] {
+export function processes(server: Pick<StartedServer, 'process'>): number[] {
   const parents = new Map<number, number>()
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue
@@ -15,7 +15,7 @@ export function processes(server: StartedServer): number[] {
   return found
 }
 
-export function memoryKiB(server: StartedServer): number {
+export function memoryKiB(server: Pick<StartedServer, 'process'>): number {
   return processes(server).reduce(
     (sum, pid) => sum + Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0),
     0,

@@ -54,41 +54,18 @@ export async function run(): Promise<Figure[]> {
   try {
     for (const sessions of [1, 10, 50]) {
       const messages = sessions === 1 ? 500 : 4000
-      const cpuBefore = cpuSeconds(server)
-      const completedBefore = completed(server)
-      const started = performance.now()
-      const source = spawn(
-        wrapper(postfix.root, 'usr/sbin/smtp-source'),
-        [
-          '-s',
-          String(sessions),
-          '-m',
-          String(messages),
-          '-l',
-          '4096',
-          '-f',
-          'a@b.example',
-          '-t',
-          'c@d.example',
-          `127.0.0.1:${server.port}`,
-        ],
-        { stdio: ['ignore', 'ignore', 'inherit'] },
-      )
-      await new Promise((resolve) => source.once('close', resolve))
-      const accepted = performance.now()
-      await until(() => (completed(server) - completedBefore >= messages ? true : undefined), 120_000)
-      const done = performance.now()
+      const { acceptedMs, doneMs, cpuSeconds } = await pour(server, postfix.root, sessions, messages)
       const name = `${sessions} session${sessions === 1 ? '' : 's'}, 4 KB`
       figures.push(
         {
           name: `${name}: accepted and safe on disk`,
-          value: (messages * 1000) / (accepted - started),
+          value: (messages * 1000) / acceptedMs,
           unit: 'messages/s',
         },
-        { name: `${name}: relayed`, value: (messages * 1000) / (done - started), unit: 'messages/s' },
+        { name: `${name}: relayed`, value: (messages * 1000) / doneMs, unit: 'messages/s' },
         {
           name: `${name}: CPU of all processes`,
-          value: ((cpuSeconds(server) - cpuBefore) * 1000) / messages,
+          value: (cpuSeconds * 1000) / messages,
           unit: 'ms/message',
         },
       )
@@ -101,12 +78,37 @@ export async function run(): Promise<Figure[]> {
   return figures
 }
 
-function completed(server: StartedServer): number {
+/** A daemon that messages are poured into. */
+export type Poured = Pick<StartedServer, 'port' | 'process' | 'log'>
+
+/** Messages of 4 KB from Postfix's smtp-source, one a connection, until all are accepted, and until all are delivered. */
+export async function pour(
+  server: Poured,
+  postfixRoot: string,
+  sessions: number,
+  messages: number,
+): Promise<{ readonly acceptedMs: number; readonly doneMs: number; readonly cpuSeconds: number }> {
+  const cpuBefore = cpuSeconds(server)
+  const completedBefore = completed(server)
+  const started = performance.now()
+  const load = ['-s', String(sessions), '-m', String(messages), '-l', '4096']
+  const source = spawn(
+    wrapper(postfixRoot, 'usr/sbin/smtp-source'),
+    [...load, '-f', 'a@b.example', '-t', 'c@d.example', `127.0.0.1:${server.port}`],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  await new Promise((resolve) => source.once('close', resolve))
+  const acceptedMs = performance.now() - started
+  await until(() => (completed(server) - completedBefore >= messages ? true : undefined), 120_000)
+  return { acceptedMs, doneMs: performance.now() - started, cpuSeconds: cpuSeconds(server) - cpuBefore }
+}
+
+function completed(server: Poured): number {
   return server.log().split(' Completed\n').length - 1
 }
 
 /** User and system time of the process tree, dead children that were waited for included. */
-function cpuSeconds(server: StartedServer): number {
+export function cpuSeconds(server: Pick<StartedServer, 'process'>): number {
   let ticks = 0
   for (const pid of processes(server)) {
     const fields = read(`/proc/${pid}/stat`)

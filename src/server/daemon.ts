@@ -4,6 +4,7 @@
  */
 import { formatInterval } from '../base/interval.ts'
 import type { Queueing } from '../flow/receive/services.ts'
+import type { LeftBehind } from '../store/spool/api.ts'
 import { type DroppedMessage, type DropVerdict, makeDropFolder, watchDrop } from '../store/drop.ts'
 import { startDailyReports } from './daily-reports.ts'
 import { dropFolderOf } from './drop-folder.ts'
@@ -19,6 +20,7 @@ import type { ProcessState } from './process-state.ts'
 import type { RunRequest } from './queue.ts'
 import type { Server } from './server.ts'
 import { servicePort } from './service-ports.ts'
+import { certificateWarning, startedLine } from './start-lines.ts'
 import { recordVersion } from '../store/spool/versions.ts'
 import { eximVersion, posternVersion } from './version.ts'
 
@@ -123,6 +125,7 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
     if (problem !== undefined) server.log.panic(undefined, problem)
   }
   announce()
+  server.store.whenTakenOver((left) => void takeOver(left))
   service.startQueueRuns()
   const endReports = startDailyReports(() => server)
   service.keepProofs()
@@ -176,6 +179,17 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   if (pidFile !== undefined) removePidFile(pidFile, process.pid)
   await server.close()
   return failure === undefined ? { is: 'ended' } : { is: 'failed', message: failure }
+
+  /** What waits for a queue run by the administrator's wish goes on waiting. */
+  async function takeOver({ held, untried }: LeftBehind): Promise<void> {
+    const waits = server.settings.queue_only || options.queueing !== undefined
+    try {
+      const queue = await server.queue()
+      queue.takeOver(waits ? held : [...held, ...untried])
+    } catch (error) {
+      server.fault('taking over from a process that died', error)
+    }
+  }
 
   function watchDropFolder(): { close(): Promise<void> } | undefined {
     const { takeDropped } = options
@@ -285,18 +299,6 @@ async function listenAtLast(
     )
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
   }
-}
-
-/** What Exim says at the start of a daemon that has to make its own certificate. */
-export function certificateWarning({ settings }: Pick<Server, 'settings'>): string | undefined {
-  if (settings.tls_certificate !== undefined || settings.tls_advertise_hosts === undefined) return undefined
-  if (settings.tls_advertise_hosts.text === '') return undefined
-  return 'Warning: No server certificate defined; will use a selfsigned one. Suggested action: either install a certificate or change tls_advertise_hosts option'
-}
-
-/** Log tools know the daemon's first line by these words. */
-export function startedLine(line: string): string {
-  return `exim ${eximVersion} daemon started: pid=${process.pid}, ${line}`
 }
 
 /** Why an address cannot be had, and what to do. */

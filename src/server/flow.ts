@@ -9,6 +9,7 @@ import {
   type DeliveryDeps,
   type DeliverySummary,
   type Following,
+  frozenFate,
   type GeneratedMessage,
   type Submitted,
   type Watched,
@@ -135,6 +136,10 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       pid: process.pid,
       parallel: parallelDeliveries,
       parallelInRun: server.settings.queue_run_in_order ? 1 : parallelInRun,
+      inOrder: server.settings.queue_run_in_order,
+      staysFrozen: ({ frozenAt, receivedAt, sender }) =>
+        frozenAt !== undefined &&
+        frozenFate({ frozenAt, receivedAt, sender }, server.settings, server.ports.now()) === 'stays',
       debug: (line) => server.context().debug?.('queue_run', line),
       mostLoad: server.settings.deliver_queue_load_max,
       load: () => loadavg()[0] ?? 0,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { spoolEnvelope } from '../../test/support/spool-world.ts'
-import type { Claim, Spool, SpooledMessage } from '../store/spool/api.ts'
+import type { Claim, QueueEntry, Spool, SpooledMessage } from '../store/spool/api.ts'
 import { DeliveryQueue } from './queue.ts'
 
 function message(id: string, bodySize: number): SpooledMessage {
@@ -24,7 +24,14 @@ interface World {
   finished(count: number): Promise<void>
 }
 
-function world(committed: (id: string) => boolean = () => true): World {
+interface Content {
+  readonly listed?: readonly QueueEntry[]
+  /** Messages that an ACL has left to queue runs. */
+  readonly queueOnly?: readonly string[]
+  readonly lines?: string[]
+}
+
+function world(committed: (id: string) => boolean = () => true, content: Content = {}): World {
   const delivered: string[] = []
   const read: string[] = []
   let open = (): void => {}
@@ -40,21 +47,30 @@ function world(committed: (id: string) => boolean = () => true): World {
   const spool = {
     claim: async (id: string) => {
       read.push(id)
-      return claim(message(id, 0))
+      const found = message(id, 0)
+      if (content.queueOnly?.includes(id) !== true) return claim(found)
+      return claim({ ...found, envelope: { ...found.envelope, queueOnly: true } })
     },
+    list: () => content.listed ?? [],
     claimCommitted: (of: SpooledMessage) => (committed(of.id) ? claim(of) : undefined),
   }
-  const silent = { selects: () => false, main: () => {}, reject: () => {}, panic: () => {} }
+  const log = {
+    selects: (selector: string) => selector === 'skip_delivery',
+    main: (id: string | undefined, text: string) => void content.lines?.push(`${id} ${text}`),
+    reject: () => {},
+    panic: () => {},
+  }
   const queue = new DeliveryQueue({
-    // Only these two are asked for here.
+    // Only these are asked for here.
     spool: spool as unknown as Spool,
-    log: silent,
+    log,
     deliver: async ({ id }) => {
       await gate
       delivered.push(id)
     },
     now: Date.now,
     pid: 1,
+    staysFrozen: ({ frozenAt }) => frozenAt === 2,
     parallel: 1,
     parallelInRun: 1,
     onFault: (id, error) => assert.fail(`${id}: ${String(error)}`),
@@ -101,4 +117,44 @@ test('a queue that drains waits for claims under way', async () => {
   open()
   await drained
   assert.deepEqual(delivered, ['a'])
+})
+
+function entry(id: string, fields: Partial<QueueEntry> = {}): QueueEntry {
+  const plain = {
+    receivedAt: 0,
+    size: 1,
+    sender: '',
+    frozen: false,
+    local: false,
+    recipients: [],
+    generated: [],
+  }
+  return { id, ...plain, queueName: '', nextAttemptAt: 0, firstDelivery: true, ...fields }
+}
+const run = { force: false, thaw: false, firstOnly: false, localOnly: false, twoStage: false }
+
+test('a queue run reads no frozen message that stays frozen, and says so in the log', async () => {
+  const lines: string[] = []
+  const listed = [
+    entry('stays', { frozen: true, frozenAt: 2 }),
+    entry('thaws', { frozen: true, frozenAt: 1 }),
+    entry('worked-on', { frozen: true, frozenAt: 2, claimedBy: 7 }),
+    entry('plain'),
+  ]
+  const { queue, delivered, open } = world(() => true, { listed, lines })
+  open()
+  await queue.run(run)
+  assert.deepEqual(delivered, ['thaws', 'worked-on', 'plain'])
+  assert.deepEqual(lines, ['stays Message is frozen'])
+  await queue.run({ ...run, force: true, thaw: true })
+  assert.deepEqual(delivered.slice(3), ['stays', 'thaws', 'worked-on', 'plain'])
+})
+
+test('what a process that died has left is delivered, but for what waits for queue runs', async () => {
+  const { queue, delivered, open, finished } = world(() => true, { queueOnly: ['b'] })
+  open()
+  queue.takeOver(['a', 'b', 'c'])
+  await finished(2)
+  await queue.idle()
+  assert.deepEqual(delivered, ['a', 'c'])
 })

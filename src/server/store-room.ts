@@ -10,7 +10,7 @@ import type { EventStream } from './event-stream.ts'
 import type { Counters } from './metrics/counters.ts'
 import type { Recorder } from './recorder.ts'
 import type { ExplanationWriter } from '../store/explanations.ts'
-import type { Spool } from '../store/spool/api.ts'
+import type { LeftBehind, Spool } from '../store/spool/api.ts'
 import { createMemoryHints } from '../store/hints/memory.ts'
 
 export interface StoreRoomOptions {
@@ -43,6 +43,8 @@ export class StoreRoom {
   /** What processes beside the daemon counted. */
   beside: Counters | undefined
   #whenFailed: ((why: string) => void) | undefined
+  #takesOver: ((left: LeftBehind) => void) | undefined
+  readonly #left: LeftBehind[] = []
   #reading: Promise<Spool> | undefined
   #writing: Promise<Spool> | undefined
   #written: Spool | undefined
@@ -73,6 +75,17 @@ export class StoreRoom {
   /** Called once when the disk has failed a sync: this process can do nothing more with its spool. */
   whenFailed(then: (why: string) => void): void {
     this.#whenFailed = then
+  }
+
+  /** Called with what another process left when it died; what was found before is told now. */
+  whenTakenOver(then: (left: LeftBehind) => void): void {
+    this.#takesOver = then
+    for (const left of this.#left.splice(0)) then(left)
+  }
+
+  /** Another process of the daemon has just died. */
+  async takeOver(): Promise<void> {
+    await this.#written?.takeOver()
   }
 
   /** `localhost_number`; once ids have been given it stays. */
@@ -165,6 +178,10 @@ export class StoreRoom {
       directory: this.#directory,
       readOnly,
       onFailure: (why) => this.#whenFailed?.(why.message),
+      onTakenOver: (left) => {
+        if (this.#takesOver === undefined) this.#left.push(left)
+        else this.#takesOver(left)
+      },
     })
     if (!readOnly) this.#written = spool
     return spool

@@ -4,7 +4,8 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { createAccounts } from '../../src/base/accounts.ts'
 import { runTimeUser } from '../../src/server/run-time-user.ts'
-import { openSpool } from '../../src/store/spool/index.ts'
+import type { Envelope } from '../../src/mail/envelope.ts'
+import { openSpool, type SpooledMessage } from '../../src/store/spool/index.ts'
 import { postern, type StartedServer, startServer, temporaryFolder } from './server.ts'
 import { spoolEnvelope } from './spool-world.ts'
 
@@ -23,7 +24,7 @@ export async function longQueue(messages: number): Promise<LongQueueTimes> {
   try {
     const directory = join(folder.path, 'spool')
     mkdirSync(directory)
-    await fill(directory, messages)
+    await fillQueue({ directory, messages })
     give(directory)
     const file = join(folder.path, 'listing.conf')
     writeFileSync(
@@ -77,7 +78,7 @@ export async function crashedQueue(messages: number): Promise<CrashedQueueTimes>
   }
   try {
     mkdirSync(directory)
-    await fill(directory, messages)
+    await fillQueue({ directory, messages })
     give(directory)
     await (await begin('an orderly end')).kill('SIGKILL')
     await (await begin('SIGKILL of all processes')).kill('SIGKILL')
@@ -93,22 +94,51 @@ export async function crashedQueue(messages: number): Promise<CrashedQueueTimes>
   }
 }
 
-async function fill(directory: string, messages: number): Promise<void> {
-  const spool = await openSpool({ directory, now: Date.now, log: () => undefined })
+export interface QueueFilling {
+  readonly directory: string
+  readonly messages: number
+  /** When the queue runner looks at them next; left out: at once. */
+  readonly nextAttemptAt?: number
+  readonly body?: Uint8Array
+  readonly fields?: Partial<Envelope>
+  /** As Exim's of before 4.97. */
+  readonly shortIds?: boolean
+  onMessage?(message: SpooledMessage): void
+}
+
+/** Puts messages into a spool as a process of Postern does. */
+export async function fillQueue(filling: QueueFilling): Promise<void> {
+  const { directory, messages, nextAttemptAt, body = Buffer.from('hello\n'), fields = {}, shortIds } = filling
+  const spool = await openSpool({
+    directory,
+    now: Date.now,
+    log: () => undefined,
+    messageIdForm: shortIds === true ? 'short' : 'long',
+  })
   let begun = 0
   const writer = async (): Promise<void> => {
     while (begun++ < messages) {
       const incoming = spool.begin()
-      await incoming.write(Buffer.from('hello\n'))
-      await incoming.commit(spoolEnvelope(incoming.id, { receivedAt: Date.now() }))
+      await incoming.write(body)
+      const envelope = spoolEnvelope(incoming.id, {
+        receivedAt: Date.now(),
+        bodySize: body.length,
+        ...fields,
+      })
+      const stored = await incoming.commit(envelope)
+      filling.onMessage?.(stored)
+      if (nextAttemptAt === undefined) continue
+      const claim = spool.claimCommitted(stored) ?? (await spool.claim(stored.id))
+      await claim?.record({ nextAttemptAt })
+      claim?.release()
     }
   }
-  await Promise.all(Array.from({ length: 200 }, writer))
+  await Promise.all(Array.from({ length: 500 }, writer))
   await spool.close()
 }
 
 /** Started by root, the daemon changes to a user of its own. */
-function give(directory: string): void {
+export function give(directory: string): void {
   if (process.getuid?.() !== 0) return
   const found = runTimeUser(undefined, undefined, createAccounts())
   if (found.is === 'wrong') throw new Error(found.message)

@@ -20,6 +20,8 @@ export interface SinkScript {
   readonly rcpt?: (line: string) => SinkAnswer
   readonly data?: SinkAnswer
   readonly end?: (message: SinkMessage) => SinkAnswer
+  /** How long it keeps a message before it says what has become of it. */
+  readonly endDelayMs?: number
   readonly lmtp?: (rcpt: string) => string
 }
 
@@ -194,6 +196,9 @@ class SinkSession {
       return message.rcpts.every((rcpt) => this.#say(lmtp(rcpt)))
     }
     if (answer.startsWith('2')) this.#sink.messages.push(message)
-    return this.#say(answer)
+    const { endDelayMs = 0 } = this.#script
+    if (endDelayMs === 0) return this.#say(answer)
+    setTimeout(() => this.#say(answer), endDelayMs)
+    return false
   }
 }

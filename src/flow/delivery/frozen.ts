@@ -1,6 +1,30 @@
 /** Frozen messages: what is done with them when they come up. Source: Exim manual, "Main configuration" (auto_thaw ...). */
+import type { ByteString } from '../../base/text.ts'
+import type { MainSettings } from '../../language/config/options/main.ts'
 import type { Attempt } from './attempt.ts'
 import type { DeliverySummary } from './results.ts'
+
+/** Of the log selector `skip_delivery`. */
+export const frozenLine = 'Message is frozen'
+
+/** What is known of a frozen message without reading it. */
+export interface Frozen {
+  readonly frozenAt: number
+  readonly receivedAt: number
+  readonly sender: ByteString
+}
+
+/** `thaws` by itself, `ends` by its age, or `stays` as it is. */
+export function frozenFate(
+  { frozenAt, receivedAt, sender }: Frozen,
+  settings: Pick<MainSettings, 'auto_thaw' | 'ignore_bounce_errors_after' | 'timeout_frozen_after'>,
+  now: number,
+): 'thaws' | 'ends' | 'stays' {
+  const agedOut = settings.timeout_frozen_after > 0 && now - frozenAt >= settings.timeout_frozen_after * 1000
+  const bounceAgedOut = sender === '' && now - receivedAt >= settings.ignore_bounce_errors_after * 1000
+  if (agedOut || bounceAgedOut) return 'ends'
+  return settings.auto_thaw > 0 && now >= frozenAt + settings.auto_thaw * 1000 ? 'thaws' : 'stays'
+}
 
 /** What ends the attempt at once; undefined: go on delivering. */
 export async function frozenVerdict(attempt: Attempt): Promise<DeliverySummary | undefined> {
@@ -15,22 +39,19 @@ export async function frozenVerdict(attempt: Attempt): Promise<DeliverySummary |
     attempt.log('Unfrozen by forced delivery')
     return undefined
   }
-  const agedOut = settings.timeout_frozen_after > 0 && now - frozenAt >= settings.timeout_frozen_after * 1000
-  const bounceAgedOut =
-    envelope.sender === '' && now - envelope.receivedAt >= settings.ignore_bounce_errors_after * 1000
-  if (agedOut || bounceAgedOut) {
+  const fate = frozenFate({ ...envelope, frozenAt }, settings, now)
+  if (fate === 'ends') {
     attempt.log('cancelled by timeout_frozen_after')
     await claim.complete()
     attempt.log('Completed')
     return { is: 'completed', delivered: 0, failed: 0, deferred: 0 }
   }
-  const thawed = settings.auto_thaw > 0 && now >= frozenAt + settings.auto_thaw * 1000
-  if (thawed) {
+  if (fate === 'thaws') {
     await claim.record({ frozenAt: null })
     attempt.log('Unfrozen by auto-thaw')
     return undefined
   }
-  if (attempt.selects('skip_delivery')) attempt.log('Message is frozen')
+  if (attempt.selects('skip_delivery')) attempt.log(frozenLine)
   claim.release()
   return { is: 'skipped', delivered: 0, failed: 0, deferred: 0 }
 }

@@ -16,6 +16,7 @@ export type { DeliverySummary } from './results.ts'
 export { createCallout } from './callout/callout.ts'
 export { createCutthrough } from './callout/cutthrough.ts'
 export { createQuotaCheck } from './quota-check.ts'
+export { frozenFate, frozenLine } from './frozen.ts'
 export { transportDrivers } from './transports/index.ts'
 
 export interface Delivery {

@@ -100,7 +100,8 @@ async function openPool(
       try {
         return await connect()
       } catch (error) {
-        if (!encrypted || !(error instanceof Error && /does not support SSL/.test(error.message))) throw error
+        // Of several opened at once each is told; only one with TLS can be.
+        if (!(error instanceof Error && /does not support SSL/.test(error.message))) throw error
         encrypted = false
         return connect()
       }

@@ -1,10 +1,10 @@
 /**
  * The parent of a daemon: hands listening handles to its workers, counts their connections, replaces a worker that
  * dies, and obeys signals. When root started it, it keeps root's power and starts local deliveries under other uids
- * for them. It reads nothing from the network. A door: it starts processes.
+ * for them. It reads nothing from the network.
  * Source: Exim manual, "Security considerations"; SECURITY.md, promise 13.
  */
-import { type ChildProcess, fork, type SendHandle } from 'node:child_process'
+import type { ChildProcess, SendHandle } from 'node:child_process'
 import type { ListenAddress } from '../listen-addresses.ts'
 import { removePidFile, writePidFile } from '../pid-file.ts'
 import type { ProcessState } from '../process-state.ts'
@@ -12,9 +12,10 @@ import type { Server } from '../server.ts'
 import { eximVersion } from '../version.ts'
 import { MetricsKeeper } from '../metrics/keeper.ts'
 import { CountKeeper } from '../shared-counts.ts'
+import { type EarlyWorker, forkWorker } from './fork-worker.ts'
 import { JobRunner } from './job-runner.ts'
 import type { Channel } from './messages.ts'
-import { newTicketSecret, ticketSecretVariable } from '../ticket-keys.ts'
+import { newTicketSecret } from '../ticket-keys.ts'
 import { neverUids } from './never-users.ts'
 import { prepareFolders } from './prepare-folders.ts'
 import { SocketKeeper } from './sockets.ts'
@@ -27,6 +28,8 @@ export type FromWorker =
 export interface ParentOptions {
   readonly workers: number
   readonly pidFile: string | undefined
+  /** The first worker, when it runs already; it waits for a word. */
+  readonly early?: EarlyWorker | undefined
   readonly state: ProcessState
   /** First line of the log, without what the workers tell. */
   startedLine(line: string): string
@@ -49,14 +52,6 @@ const youngMs = 10_000
 /** New workers that do not serve within this time are given up. */
 const startLimitMs = 60_000
 
-/**
- * V8's young generation. Its default of 16 MiB grows under load, which is most of what idle connections cost; with 2 MiB
- * collecting it was a sixth of the processor time of relaying. Measured of 2 / 4 / 8 MiB, relaying 4 KB in 50 sessions on
- * a busy machine: 1.44 / 1.34 / 1.06 ms a message; an idle connection, of 5,000: 10.4 / 11.9 / 13 KiB at once and
- * 9.7 / 8.2 / 12 KiB after some quiet seconds.
- */
-const workerFlags = ['--max-semi-space-size=4', '--expose-gc']
-
 export async function runParent(server: Server, options: ParentOptions): Promise<ParentResult> {
   const { log, user, facts, accounts } = server
   let runner: JobRunner | undefined
@@ -70,7 +65,7 @@ export async function runParent(server: Server, options: ParentOptions): Promise
   const metrics = new MetricsKeeper()
   const sockets = new SocketKeeper()
 
-  const ticketSecret = newTicketSecret()
+  const ticketSecret = options.early?.ticketSecret ?? newTicketSecret()
 
   return new Promise((resolve) => {
     let ending = false
@@ -81,12 +76,8 @@ export async function runParent(server: Server, options: ParentOptions): Promise
     let lastFailure = ''
     let reloading: 'no' | 'once' | 'once more' = 'no'
 
-    const start = (number: number): Worker => {
-      const child = fork(process.argv[1] ?? '', process.argv.slice(2), {
-        env: { ...process.env, POSTERN_WORKER: String(number), [ticketSecretVariable]: ticketSecret },
-        execArgv: [...process.execArgv, ...workerFlags],
-        serialization: 'advanced',
-      })
+    const start = (number: number, waiting?: ChildProcess): Worker => {
+      const child = waiting ?? forkWorker(number, ticketSecret)
       const since = Date.now()
       const channel: Channel = {
         send: (message, socket) => child.connected && child.send(message as object, socket as SendHandle),
@@ -105,9 +96,11 @@ export async function runParent(server: Server, options: ParentOptions): Promise
       child.on('exit', (code, signal) =>
         gone(worker, number, Date.now() - since, signal ?? `exit code ${code}`),
       )
+      if (waiting !== undefined) channel.send({ type: 'go' })
       return worker
     }
-    const startAll = (): Worker[] => Array.from({ length: options.workers }, (_, number) => start(number))
+    const startAll = (early?: ChildProcess): Worker[] =>
+      Array.from({ length: options.workers }, (_, number) => start(number, number === 0 ? early : undefined))
 
     function heard(worker: Worker, raw: unknown): void {
       // Jobs are the runner's business; it looks at them itself.
@@ -144,6 +137,8 @@ export async function runParent(server: Server, options: ParentOptions): Promise
         return finish({ is: 'failed', message: lastFailure === '' ? `worker ended: ${how}` : lastFailure })
       if (!ours) return
       log.panic(undefined, `worker ${worker.child.pid} ended: ${how}; another one takes its place`)
+      // What it was delivering the others take up at once.
+      for (const { channel } of generation) channel.send({ type: 'died' })
       restartMs = lived < youngMs ? Math.min(restartMs * 2, longestRestartMs) : firstRestartMs
       setTimeout(() => {
         if (!ending) generation.push(start(number))
@@ -224,6 +219,7 @@ export async function runParent(server: Server, options: ParentOptions): Promise
     process.on('SIGTERM', end)
     process.on('SIGINT', end)
     process.on('SIGHUP', reload)
-    generation = startAll()
+    // One that has ended already tells nothing more: another one says why.
+    generation = startAll(options.early?.child.exitCode === null ? options.early.child : undefined)
   })
 }

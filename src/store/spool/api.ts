@@ -97,6 +97,14 @@ export interface QueueEntry {
   readonly login?: ByteString
 }
 
+/** What a process that died was to deliver: ids of messages that are due. */
+export interface LeftBehind {
+  /** It was working on them. */
+  readonly held: readonly string[]
+  /** They have not been tried yet. */
+  readonly untried: readonly string[]
+}
+
 export interface QueueQuery {
   /** `arrival` oldest first; `none` in the order that costs least. */
   readonly order?: 'arrival' | 'none'
@@ -125,6 +133,8 @@ export interface Spool {
   readonly damaged: readonly { readonly what: string; readonly why: string }[]
   /** Free bytes and inodes of the file system, for `check_spool_space`. */
   space(): { readonly freeBytes: number; readonly freeInodes: number }
+  /** Takes over from processes that have died now; else it happens within seconds. */
+  takeOver(): Promise<void>
   /** Waits for what is under way, syncs, marks the index clean, gives the segments up. */
   close(): Promise<void>
 }

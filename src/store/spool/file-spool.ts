@@ -169,7 +169,9 @@ export class FileSpool implements Spool {
       (query.from === undefined || id >= query.from) &&
       (query.to === undefined || id <= query.to)
     if (query.dueAt === undefined) {
-      for (const { id, entry } of merged(index.range(query.from, query.to), this.#unindexed())) {
+      const rows = index.range(query.from, query.to)
+      const added = this.#unindexed()
+      for (const { id, entry } of added.length === 0 ? rows : merged(rows, added)) {
         if (wanted(id, entry)) yield queueEntry(id, entry, alive)
       }
       return
@@ -199,6 +201,10 @@ export class FileSpool implements Spool {
       return this.#open.index.countQueue(queueName)
     }
     return this.#open.index.count() + this.#held.uncounted
+  }
+
+  takeOver(): Promise<void> {
+    return this.#closing || this.#open.readOnly ? Promise.resolve() : this.#open.adoptDead()
   }
 
   space(): { readonly freeBytes: number; readonly freeInodes: number } {

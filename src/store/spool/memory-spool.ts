@@ -24,6 +24,7 @@ export function createMemorySpool({ form, now }: MemorySpoolOptions): Spool {
     count: () => 0,
     damaged: [],
     space: () => ({ freeBytes: 2 ** 40, freeInodes: 2 ** 20 }),
+    takeOver: () => Promise.resolve(),
     close: () => Promise.resolve(),
   }
 }

@@ -1,5 +1,5 @@
 /** Opens a spool: folders, the lock, the index or its rebuilding, and taking over from dead processes. */
-import type { Spool, SpoolError } from './api.ts'
+import type { LeftBehind, Spool, SpoolError } from './api.ts'
 import { Care } from './care.ts'
 import {
   errorCode,
@@ -54,6 +54,8 @@ export interface SpoolOptions {
   readonly segmentBytes?: number
   /** How often dead processes are looked for and segments tidied: every 2 seconds. */
   readonly careMs?: number
+  /** Told after taking over from a process that was killed. */
+  readonly onTakenOver?: ((left: LeftBehind) => void) | undefined
   /** Called once when a sync has failed: this process acknowledges and claims nothing more and should end. */
   readonly onFailure?: ((why: SpoolError) => void) | undefined
   /** Called by name at each point where a crash has its own meaning; see docs/spool-format.md. For tests. */
@@ -265,6 +267,7 @@ export class OpenSpool {
       if (clean === undefined) {
         const done = await recover(this.#recoveryHost(), [folder], false)
         this.#takeSegments(done.segments)
+        this.#tellLeft(name, done.living)
         this.log(
           `spool: took over ${done.segments.length} segments of process ${pidOf(name)}, which ended without closing`,
         )
@@ -272,6 +275,21 @@ export class OpenSpool {
       removeQuietly(folder)
       this.#removeOrphans([name], false)
     }
+  }
+
+  /** Messages that wait for a time to come, or for somebody, are left to queue runs. */
+  #tellLeft(dead: ProcessKey, living: readonly string[]): void {
+    const { onTakenOver, now } = this.options
+    if (onTakenOver === undefined) return
+    const held: string[] = []
+    const untried: string[] = []
+    for (const id of living) {
+      const entry = this.index.get(id)
+      if (entry === undefined || entry.frozenAt !== undefined || entry.nextAttemptAt > now()) continue
+      if (entry.claimedBy === dead) held.push(id)
+      else if (entry.claimedBy === '' && entry.firstDelivery && entry.queueName === '') untried.push(id)
+    }
+    if (held.length + untried.length > 0) onTakenOver({ held, untried })
   }
 
   /** Moves segments into this process's folder. */

@@ -45,6 +45,8 @@ export interface RecoveryHost {
 export interface Recovered {
   readonly segments: readonly Segment[]
   readonly messages: number
+  /** Ids of all that are not complete. */
+  readonly living: readonly string[]
 }
 
 const chunkMessages = 500
@@ -74,7 +76,8 @@ export async function recover(
   const bodies = new Set(listFolder(`${host.directory}/bodies`))
   const messages = await mergeMessages(host, segments, found, bodies, fresh)
   mergeTombstones(host, segments, found)
-  return { segments, messages }
+  const living = [...found].flatMap(([id, { tombstone }]) => (tombstone === undefined ? [id] : []))
+  return { segments, messages, living }
 }
 
 async function scanSegment(

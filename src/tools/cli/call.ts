@@ -1,4 +1,5 @@
 /** What a mode is handed. */
+import type { EarlyWorker } from '../../server/privileged/fork-worker.ts'
 import type { ProcessState } from '../../server/process-state.ts'
 import type { Server } from '../../server/server.ts'
 import type { Caller, CallerRights } from './caller.ts'
@@ -13,6 +14,8 @@ export interface ServerCall {
   readonly rights: CallerRights
   /** What SIGUSR1 tells. */
   readonly state: ProcessState
+  /** Of a daemon: its first worker, started at once. */
+  readonly early?: EarlyWorker | undefined
 }
 
 /** A mode that needs no configuration. Resolves to the exit code. */

@@ -6,8 +6,9 @@
 import { basename } from 'node:path'
 import { commands, namedPrograms } from './commands/index.ts'
 import { modes } from './modes/index.ts'
-import { parseCommandLine } from './parse.ts'
+import { has, type Invocation, parseCommandLine } from './parse.ts'
 import { SpoolError } from '../../store/spool/api.ts'
+import type { EarlyWorker } from '../../server/privileged/fork-worker.ts'
 import type { Lowered } from '../../server/privileged/helper.ts'
 import type { Server } from '../../server/server.ts'
 import { refuseWhenPrivileged } from './privilege.ts'
@@ -81,9 +82,13 @@ async function run({ path: programPath, words, calledAs, terminal, state }: Run)
     const chosen = await mode.load()
     return chosen.run(invocation, terminal)
   }
+  const early = await startEarly(invocation)
   const { prepareServer } = await import('./prepare-server.ts')
   const prepared = await prepareServer(invocation, terminal, programPath, state)
-  if (prepared.is === 'ended') return prepared.exitCode
+  if (prepared.is === 'ended') {
+    early?.child.kill('SIGKILL')
+    return prepared.exitCode
+  }
   const { server } = prepared.call
   const lowered = mode.as === 'itself' ? undefined : await lower(server, mode.as)
   if (lowered !== undefined && 'wrong' in lowered) {
@@ -92,10 +97,23 @@ async function run({ path: programPath, words, calledAs, terminal, state }: Run)
   }
   const chosen = await mode.load()
   try {
-    return await chosen.run({ invocation, terminal, ...prepared.call })
+    return await chosen.run({ invocation, terminal, early, ...prepared.call })
   } finally {
+    // A daemon has used it, and it has ended; nothing else waits for it.
+    early?.child.kill('SIGKILL')
     await closeAll(server, lowered)
   }
+}
+
+/** The first worker of a daemon in the foreground, which reads the configuration while this process does. */
+async function startEarly(invocation: Invocation): Promise<EarlyWorker | undefined> {
+  if (invocation.mode !== 'daemon' || process.env['POSTERN_WORKER'] !== undefined) return undefined
+  const foreground = has(invocation, '-bdf') || process.env['POSTERN_IN_BACKGROUND'] === '1'
+  // What is shown of the start is to be in order; and a borrowed right may have to be given up first.
+  if (!foreground || has(invocation, '-d', '-dd', '-v', '-ov')) return undefined
+  if (process.getuid?.() !== process.geteuid?.()) return undefined
+  const { forkEarly } = await import('../../server/privileged/fork-worker.ts')
+  return forkEarly()
 }
 
 /** Deliveries that are under way still need the helper. */

@@ -45,11 +45,13 @@ export async function prepareServer(
   state: ProcessState,
 ): Promise<Prepared> {
   const complain = (message: string): Prepared => {
+    if (tellParent(message)) return ended
     terminal.err(`${invocation.calledAs}: ${message}\n`)
     return ended
   }
   const malformed = malformedValue(invocation)
   if (malformed !== undefined) {
+    if (tellParent(malformed)) return ended
     terminal.err(`${malformed}\n`)
     return ended
   }
@@ -87,6 +89,7 @@ export async function prepareServer(
     settingsOnly: settingsOnly.has(invocation.mode),
   })
   if (loaded.is === 'none') {
+    if (tellParent(loaded.message)) return ended
     terminal.err(`${stamp()} ${loaded.message}\n`)
     return ended
   }
@@ -109,6 +112,7 @@ export async function prepareServer(
     counts: countedModes.has(invocation.mode),
   })
   if (opened.is === 'wrong') {
+    if (tellParent(opened.message)) return ended
     terminal.err(`${stamp()} ${opened.message}\n`)
     return ended
   }
@@ -199,11 +203,11 @@ interface Watched {
   readonly debug?: Debug
 }
 
-/** In a worker: the parent hears why it cannot begin. False anywhere else. */
+/** In a worker: the parent hears why it cannot begin, or has found out itself. False anywhere else. */
 function tellParent(message: string): boolean {
   if (process.env['POSTERN_WORKER'] === undefined) return false
   const told: FromWorker = { type: 'failed', message }
-  return process.send?.(told) === true
+  return process.connected && process.send?.(told) === true
 }
 
 /** Macros of -D; undefined when one is malformed. */

@@ -1,5 +1,4 @@
 /** `-bp` and its kin. Source: Exim manual, "-bp". */
-import type { QueueEntry } from '../../../store/spool/api.ts'
 import type { ServerCall } from '../call.ts'
 import type { FlagName } from '../flag-table.ts'
 import { type ListingStyle, listingOf } from '../queue-listing.ts'
@@ -20,9 +19,7 @@ export async function run({ invocation, server, terminal }: ServerCall): Promise
   const unsorted = given('-bpr', '-bpra', '-bpri', '-bpru')
   const now = Date.now()
   let piece = ''
-  const put = async (entry: QueueEntry): Promise<void> => {
-    piece += listingOf(entry, style, now)
-    if (piece.length < pieceBytes) return
+  const flush = async (): Promise<void> => {
     terminal.out(piece)
     piece = ''
     // A reader that has gone, as `| head` does, is noticed between two turns of the event loop.
@@ -31,10 +28,17 @@ export async function run({ invocation, server, terminal }: ServerCall): Promise
   if (invocation.args.length > 0) {
     for (const id of invocation.args) {
       const entry = spool.entry(id)
-      if (entry !== undefined) await put(entry)
-      else piece += `      ${id}\n    *** spool read error: No such file or directory ***\n\n`
+      piece +=
+        entry === undefined
+          ? `      ${id}\n    *** spool read error: No such file or directory ***\n\n`
+          : listingOf(entry, style, now)
+      if (piece.length >= pieceBytes) await flush()
     }
-  } else for (const entry of spool.list({ order: unsorted ? 'none' : 'arrival', queueName })) await put(entry)
+  } else
+    for (const entry of spool.list({ order: unsorted ? 'none' : 'arrival', queueName })) {
+      piece += listingOf(entry, style, now)
+      if (piece.length >= pieceBytes) await flush()
+    }
   terminal.out(piece)
   return 0
 }

@@ -1,0 +1,52 @@
+/** How long programs take: a call, and a daemon until it greets. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { connect } from 'node:net'
+
+/** A call whose output nobody keeps; its time, and the output where it is wanted. */
+export function timed(program: string, args: readonly string[], keep = false): { ms: number; text: string } {
+  const from = performance.now()
+  const done = spawnSync(program, args, {
+    stdio: ['ignore', keep ? 'pipe' : 'ignore', 'ignore'],
+    encoding: 'latin1',
+    maxBuffer: 1 << 30,
+  })
+  return { ms: performance.now() - from, text: keep ? done.stdout : '' }
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+/** Starts a daemon in the foreground; from the call until it greets on this port of 127.0.0.1. */
+export async function greeting(
+  program: string,
+  args: readonly string[],
+  port: number,
+): Promise<{ readonly ms: number; readonly process: ChildProcess; end(): Promise<void> }> {
+  const from = performance.now()
+  const child = spawn(program, args, { stdio: 'ignore', detached: true })
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  while (child.exitCode === null && !(await greets(port)))
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  if (child.exitCode !== null) throw new Error(`${program} ${args.join(' ')} ended`)
+  return {
+    ms: performance.now() - from,
+    process: child,
+    async end() {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
+
+function greets(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('data', (bytes) => {
+      socket.end('QUIT\r\n')
+      resolve(bytes.toString('latin1').startsWith('220'))
+    })
+    socket.once('error', () => resolve(false))
+    socket.once('close', () => resolve(false))
+  })
+}
