@@ -132,7 +132,6 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
   const endLooking = giveBackWhenQuiet()
   const drop = watchDropFolder()
   let metrics = await openMetrics()
-  options.onStarted?.(service.addresses, startLine(service.addresses.map(withTls), options))
 
   let failure: string | undefined
   await new Promise<void>((resolve) => {
@@ -171,6 +170,8 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
         if (!ending) end()
       })
     })
+    // Who hears of the start may send a signal at once.
+    options.onStarted?.(service.addresses, startLine(service.addresses.map(withTls), options))
   })
   endLooking()
   endReports()
