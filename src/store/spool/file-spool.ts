@@ -21,7 +21,7 @@ import { isAlive } from './process-key.ts'
 import { type IndexEntry, queueEntry } from './queue-index.ts'
 import { loadMessage } from './load.ts'
 import { mustBeKept, StoredMessage, updateEnvelope } from './stored-message.ts'
-import { SyncGroup } from './sync-group.ts'
+import { SyncGroup } from '../../base/sync-group.ts'
 import { merged, type Unindexed } from './unindexed.ts'
 
 const messageLogLimit = 4 << 20

@@ -5,6 +5,7 @@
 import { mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { compileRegex } from '../../../base/regex.ts'
+import { SyncGroup } from '../../../base/sync-group.ts'
 import type { ByteString } from '../../../base/text.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
 import { inBlocks, localContent } from './content.ts'
@@ -112,6 +113,8 @@ interface QuotaPlace {
 
 /** A folder of a maildir++ counts with the maildir above it. Source: Exim manual, "maildirfolder_create_regex". */
 async function quotaPlace(job: MaildirJob): Promise<QuotaPlace> {
+  // Nobody asks for the size.
+  if (!job.measure && !job.sizeFile) return { directory: job.directory, excluded: false }
   if (job.quotaDirectory !== undefined) return { directory: job.quotaDirectory, excluded: false }
   const isFolder = await stat(join(job.directory, 'maildirfolder')).then(
     () => true,
@@ -197,8 +200,24 @@ async function makeFolders(path: string, mode: number): Promise<void> {
   await mkdir(path, { recursive: true, mode })
 }
 
+/** Folders that are being synced: deliveries into one of them at the same time share it. */
+const syncing = new Map<string, SyncGroup>()
+
 /** Makes a new name in a folder survive a power cut. */
 export async function syncFolder(path: string): Promise<void> {
+  let group = syncing.get(path)
+  if (group === undefined) {
+    group = new SyncGroup(() => syncNow(path))
+    syncing.set(path, group)
+  }
+  try {
+    await group.sync()
+  } finally {
+    if (group.idle) syncing.delete(path)
+  }
+}
+
+async function syncNow(path: string): Promise<void> {
   const handle = await open(path, 'r')
   try {
     await handle.sync()

@@ -175,7 +175,8 @@ async function quotaOf(
     quotaInclusive: settings.quota_is_inclusive,
     quotaSizeRegex: settings.quota_size_regex,
     messageSize: Math.max(0, context.message?.size ?? 0),
-    ...known,
+    knownBytes: known.knownBytes,
+    knownFiles: known.knownFiles,
   }
 }
 
@@ -229,9 +230,17 @@ async function maildirJob(
   const sizeFile = await expandedBoolean(settings.maildir_use_size_file, context, false)
   if (isFailure(sizeFile)) return refuse(`Expansion of maildir_use_size_file failed: ${sizeFile.message}`)
   const path = directory.replace(/\/+$/, '')
+  // Written out, as each message passes here: docs/decisions/building.md.
   return {
     job: {
-      ...common,
+      lead: common.lead ?? '',
+      head: common.head,
+      tail: common.tail,
+      escape: common.escape,
+      useCrlf: common.useCrlf,
+      currentDirectory: common.currentDirectory,
+      umask: common.umask,
+      initgroups: common.initgroups,
       kind: 'maildir',
       directory: path,
       createDirectory: settings.create_directory,
@@ -240,7 +249,16 @@ async function maildirJob(
       name: maildirName(clock.next(context.ports.now()), process.pid, context.server.primaryHostname),
       tag: tag === undefined || tag === '' ? '' : /^[A-Za-z0-9]/.test(tag) ? `:${tag}` : tag,
       measure: quota.quota > 0 || quota.quotaFileCount > 0 || (await thresholdOf(settings, context)) > 0,
-      ...quota,
+      quota: quota.quota,
+      quotaFileCount: quota.quotaFileCount,
+      quotaUnchecked: quota.quotaUnchecked,
+      quotaFileCountUnchecked: quota.quotaFileCountUnchecked,
+      quotaDirectory: quota.quotaDirectory,
+      quotaInclusive: quota.quotaInclusive,
+      quotaSizeRegex: quota.quotaSizeRegex,
+      messageSize: quota.messageSize,
+      knownBytes: quota.knownBytes,
+      knownFiles: quota.knownFiles,
       sizeFile,
       countedFolders: settings.maildir_quota_directory_regex ?? '^(?:cur|new|\\..*)$',
       markFolder: matchesPath(settings.maildirfolder_create_regex, path),
@@ -434,7 +452,9 @@ async function commonOf(
         escape: check === '' ? undefined : { check, put: settings.escape_string ?? '>From ' },
       }
   return {
-    ...around,
+    lead: around.lead ?? '',
+    tail: around.tail,
+    escape: around.escape,
     head: frame.head,
     useCrlf: settings.use_crlf,
     currentDirectory: frame.identity.currentDirectory,

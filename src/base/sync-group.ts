@@ -8,6 +8,11 @@ export class SyncGroup {
     this.#sync = sync
   }
 
+  /** Nobody waits. */
+  get idle(): boolean {
+    return this.#running === undefined
+  }
+
   /** Resolves after a sync that began after this call. */
   sync(): Promise<void> {
     if (this.#running === undefined) return this.#start()
