@@ -14,6 +14,8 @@ console.log(`Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model ?? '
 for (const file of globSync('bench', '.js')) {
   const name = basename(file, '.js')
   if (name === 'run' || (words.length > 0 && !words.some((word) => name.includes(word)))) continue
+  // The floor is a server of its own.
+  if (name === 'floor') continue
   const bench: { run?: () => Promise<Figure[]> } = await import(file)
   if (bench.run === undefined) continue
   console.log(`\n${name}`)
