@@ -125,6 +125,7 @@ export class MailService {
       await listener.close()
     }
     for (const [key, listener] of added) this.#listeners.set(key, listener)
+    this.#server.prepareLists()
     return undefined
   }
 
@@ -140,6 +141,7 @@ export class MailService {
   /** New sessions and deliveries go by another configuration from now on; those under way end with the old one. */
   replace(server: Server): void {
     this.#server = server
+    server.prepareLists()
     this.keepProofs()
   }
 

@@ -289,6 +289,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     recorder,
     accounts,
     store,
+    prepareLists: () => made.prepareLists(configuration),
     context,
     text,
     list,

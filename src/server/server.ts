@@ -37,6 +37,8 @@ export interface Server {
   readonly user: RunTimeUser
   readonly accounts: Accounts
   readonly store: StoreRoom
+  /** Compiles long named lists before somebody asks. */
+  prepareLists(): void
   /** A context of its own, with nothing but what is given. */
   context(parts?: ContextParts): Context
   /** `read` for looking only. The first use decides how it is opened; `write` after `read` opens it anew. */

@@ -8,6 +8,7 @@ import type { Text } from '../base/text.ts'
 import type { Doors } from '../language/expand/doors/doors.ts'
 import { createExpander } from '../language/expand/index.ts'
 import { createListMatcher } from '../language/lists/index.ts'
+import type { Configuration } from '../language/config/configuration.ts'
 import { createEvents, type EventSink } from './events.ts'
 import type {
   Accounts,
@@ -52,6 +53,8 @@ export interface LazyParts {
 export interface PluggedPorts extends Ports {
   /** Resolves when the actions of events that were raised are over. */
   eventsSettled(): Promise<void>
+  /** Compiles long named lists before somebody asks, in turns with other work. */
+  prepareLists(configuration: Configuration): void
 }
 
 export function createPorts(resources: Resources, parts: LazyParts): PluggedPorts {
@@ -96,6 +99,7 @@ export function createPorts(resources: Resources, parts: LazyParts): PluggedPort
     },
     raise: (event, data, context, details) => events.raise(event, data, context, details),
     eventsSettled: () => events.settled(),
+    prepareLists: lists.prepare,
     dns: resources.dns,
     hostAddresses: resources.hostAddresses,
     lookUpHostName: resources.lookUpHostName,

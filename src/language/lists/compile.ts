@@ -1,4 +1,5 @@
 /** From the text of a list to its compiled form. */
+import type { Awaitable } from '../../base/outcome.ts'
 import { slice, textOf, type Text } from '../../base/text.ts'
 import type { ListKind } from '../config/configuration.ts'
 import { AddressIndex, addressData, addressItem } from './address.ts'
@@ -32,9 +33,9 @@ export type AnyKind = ListKind | 'string'
 
 export function compileTexts(
   kind: 'domain' | 'localpart' | 'string',
-  items: readonly Text[],
+  items: Iterable<Text>,
   options: CompileOptions,
-): CompiledList<TextSubject> {
+): Awaitable<CompiledList<TextSubject>> {
   const index = new PlainIndex()
   const special = kind === 'domain' ? domainItem : kind === 'localpart' ? localPartItem : stringItem
   return compileItems(items, options, {
@@ -51,9 +52,9 @@ export function compileTexts(
 }
 
 export function compileAddresses(
-  items: readonly Text[],
+  items: Iterable<Text>,
   options: CompileOptions,
-): CompiledList<AddressSubject> {
+): Awaitable<CompiledList<AddressSubject>> {
   const index = new AddressIndex()
   return compileItems(items, options, {
     index,
@@ -69,7 +70,10 @@ export function compileAddresses(
   })
 }
 
-export function compileHosts(items: readonly Text[], options: CompileOptions): CompiledList<HostListSubject> {
+export function compileHosts(
+  items: Iterable<Text>,
+  options: CompileOptions,
+): Awaitable<CompiledList<HostListSubject>> {
   const index = new HostIndex()
   return compileItems(items, options, {
     index,
@@ -83,11 +87,32 @@ export function compileHosts(items: readonly Text[], options: CompileOptions): C
   })
 }
 
+/** So many items are compiled in one go; of a longer list, others have their turn in between. */
+const sliceItems = 10_000
+
 function compileItems<S>(
-  texts: readonly Text[],
+  texts: Iterable<Text>,
   given: CompileOptions,
   compiler: Compiler<S>,
-): CompiledList<S> {
+): Awaitable<CompiledList<S>> {
+  const steps = compileSteps(texts, given, compiler)
+  const first = steps.next()
+  return first.done === true ? first.value : inTurns(steps)
+}
+
+async function inTurns<T>(steps: Generator<undefined, T>): Promise<T> {
+  for (;;) {
+    await new Promise((resolve) => setImmediate(resolve))
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+function* compileSteps<S>(
+  texts: Iterable<Text>,
+  given: CompileOptions,
+  compiler: Compiler<S>,
+): Generator<undefined, CompiledList<S>> {
   const items: ListItem<S>[] = []
   const others: number[] = []
   let options = given
@@ -121,6 +146,7 @@ function compileItems<S>(
       whenUnknown,
       whenDeferred,
     })
+    if (items.length % sliceItems === 0) yield undefined
   }
   return { items, index: compiler.index, others }
 }

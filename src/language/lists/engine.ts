@@ -4,7 +4,7 @@ import { after, type Awaitable, Failure } from '../../base/outcome.ts'
 import { Recent } from '../../base/recent.ts'
 import { Tainted, type Text, textOf } from '../../base/text.ts'
 import type { Context, HostSubject, ListResult } from '../../ports.ts'
-import type { ListKind } from '../config/configuration.ts'
+import type { Configuration, ListKind } from '../config/configuration.ts'
 import { addressSubject, traceDomains } from './address.ts'
 import { type AnyKind, compileAddresses, compileHosts, compileTexts } from './compile.ts'
 import { textSubject } from './domain.ts'
@@ -52,16 +52,28 @@ type Ready =
 class Slot {
   readonly constant: boolean
   text: Text | undefined
-  readonly ready = new Map<string, Ready>()
+  /** A promise while a long list is compiled. */
+  readonly ready = new Map<string, Awaitable<Ready>>()
   constructor(list: Expandable) {
     this.constant = !list.text.includes('$')
   }
 }
 
 export class Engine implements ListEngine {
-  readonly #texts = new Recent<string, Ready>(MOST_KEPT)
+  readonly #texts = new Recent<string, Awaitable<Ready>>(MOST_KEPT)
   readonly #files = new FileCache<Ready>()
   readonly #cache = new NamedCache()
+
+  /** Compiles the long lists that are written in the configuration, before somebody asks. */
+  prepare(configuration: Configuration): void {
+    for (const kind of ['host', 'domain', 'address', 'localpart'] as const) {
+      for (const { value } of configuration.namedLists[kind].values()) {
+        // What an expansion would change is compiled when it is known.
+        if (value.text.length < longText || /[$\\]/.test(value.text)) continue
+        void readyOf(slotOf(value), value.text, kind, plainOptions)
+      }
+    }
+  }
 
   matchList(
     kind: AnyKind,
@@ -155,7 +167,8 @@ export class Engine implements ListEngine {
       run.context.ports.log.panic(undefined, message)
       return { is: 'failure', message }
     }
-    return after(walkReady(ready, subject, deeper(run)), (verdict): ItemResult => {
+    const walked = after(ready, (made) => walkReady(made, subject, deeper(run)))
+    return after(walked, (verdict): ItemResult => {
       if (verdict.atEnd) return { is: 'passed', endsNegated: verdict.endsNegated }
       if (verdict.result.is === 'match') {
         return { is: 'match', data: verdict.result.data, how: inWords(verdict, path) }
@@ -191,9 +204,10 @@ export class Engine implements ListEngine {
     })
   }
 
-  #walk(ready: Ready, list: Text, subject: Subject, run: Run, name?: string): Awaitable<Verdict> {
+  #walk(ready: Awaitable<Ready>, list: Text, subject: Subject, run: Run, name?: string): Awaitable<Verdict> {
     const { debug } = run.context
     if (run.depth > DEEPEST) return refused(`lists refer to each other more than ${DEEPEST} deep`)
+    if (ready instanceof Promise) return ready.then((made) => this.#walk(made, list, subject, run, name))
     return after(walkReady(ready, subject, run), (done) => {
       if (debug !== undefined) tell(ready, list, subject, done, debug, name)
       if (done.log !== undefined) run.context.ports.log.main(undefined, done.log)
@@ -202,7 +216,7 @@ export class Engine implements ListEngine {
   }
 
   /** Compiles a text that is expanded already; the recent ones are kept. */
-  #compileText(kind: AnyKind, list: Text, options: CompileOptions): Ready {
+  #compileText(kind: AnyKind, list: Text, options: CompileOptions): Awaitable<Ready> {
     if (list instanceof Tainted || list.length > LONGEST_KEPT) return compile(kind, splitList(list), options)
     const key = `${variantOf(kind, options)} ${list}`
     let ready = this.#texts.get(key)
@@ -256,7 +270,7 @@ function variantOf(kind: string, options: CompileOptions): string {
   return `${kind}${options.caseful ? ' caseful' : ''}${options.addressesOnly ? ' addresses' : ''}`
 }
 
-function readyOf(slot: Slot, text: Text, kind: AnyKind, options: CompileOptions): Ready {
+function readyOf(slot: Slot, text: Text, kind: AnyKind, options: CompileOptions): Awaitable<Ready> {
   // Tainted texts are compared by identity: the same words may carry other taint.
   if (slot.text !== text) {
     slot.text = text
@@ -265,22 +279,33 @@ function readyOf(slot: Slot, text: Text, kind: AnyKind, options: CompileOptions)
   const variant = variantOf(kind, options)
   let ready = slot.ready.get(variant)
   if (ready === undefined) {
-    ready = compile(kind, splitList(text), options)
-    slot.ready.set(variant, ready)
+    const made = compile(kind, splitList(text), options)
+    slot.ready.set(variant, made)
+    if (made instanceof Promise) {
+      const settle = (done: Ready): void => {
+        if (slot.ready.get(variant) === made) slot.ready.set(variant, done)
+      }
+      // Who asks hears of a fault.
+      made.then(settle, () => undefined)
+    }
+    return made
   }
   return ready
 }
 
-function compile(kind: AnyKind, items: readonly Text[], options: CompileOptions): Ready {
+function compile(kind: AnyKind, items: Iterable<Text>, options: CompileOptions): Awaitable<Ready> {
   switch (kind) {
     case 'host':
-      return { kind: 'host', list: compileHosts(items, options) }
+      return after(compileHosts(items, options), (list) => ({ kind: 'host', list }))
     case 'address':
-      return { kind: 'address', list: compileAddresses(items, options) }
+      return after(compileAddresses(items, options), (list) => ({ kind: 'address', list }))
     default:
-      return { kind: 'text', list: compileTexts(kind, items, options) }
+      return after(compileTexts(kind, items, options), (list) => ({ kind: 'text', list }))
   }
 }
+
+/** Lists shorter than this are compiled when they are first asked. */
+const longText = 20_000
 
 function makeSubject(kind: AnyKind, subject: Text | HostSubject, options: MatchOptions): Subject {
   if (typeof subject === 'object' && !(subject instanceof Tainted)) {

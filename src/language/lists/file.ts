@@ -1,4 +1,5 @@
 /** Lists in files: an item that is an absolute path. */
+import type { Awaitable } from '../../base/outcome.ts'
 import { Recent } from '../../base/recent.ts'
 import type { Files } from '../../ports.ts'
 import type { ListKind } from '../config/configuration.ts'
@@ -9,7 +10,8 @@ const MOST_FILES = 50
 
 interface Kept<T> {
   readonly stamp: string
-  readonly value: T
+  /** A promise while a long file is compiled. */
+  value: Awaitable<T>
 }
 
 /** Compiled files, kept until the file on disk changes. */
@@ -22,8 +24,8 @@ export class FileCache<T> {
     kind: ListKind,
     variant: string,
     files: Files,
-    make: (lines: readonly string[]) => T,
-  ): T | { readonly error: string } {
+    make: (lines: Iterable<string>) => Awaitable<T>,
+  ): Awaitable<T> | { readonly error: string } {
     const stat = files.stat(path)
     if ('error' in stat) return { error: stat.error }
     const key = `${kind} ${variant} ${path}`
@@ -33,7 +35,15 @@ export class FileCache<T> {
     const read = files.read(path, LARGEST_FILE)
     if ('error' in read) return { error: read.error }
     const value = make(linesOf(read.bytes, kind))
-    this.#kept.set(key, { stamp, value })
+    const fresh: Kept<T> = { stamp, value }
+    this.#kept.set(key, fresh)
+    if (value instanceof Promise) {
+      const settle = (ready: T): void => {
+        fresh.value = ready
+      }
+      // Who asks hears of a fault.
+      value.then(settle, () => undefined)
+    }
     return value
   }
 }
@@ -43,12 +53,13 @@ export class FileCache<T> {
  * at the start or after white space.
  * Source: Exim manual, "File names in lists".
  */
-export function linesOf(bytes: string, kind: ListKind): string[] {
+export function* linesOf(bytes: string, kind: ListKind): Generator<string> {
   const comment = kind === 'address' || kind === 'localpart' ? /(?:^|[ \t])#.*$/ : /#.*$/
-  const lines: string[] = []
-  for (const line of bytes.split('\n')) {
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf('\n', at)
+    const line = bytes.slice(at, end < 0 ? bytes.length : end)
+    at += line.length + 1
     const item = (line.includes('#') ? line.replace(comment, '') : line).trim()
-    if (item !== '') lines.push(item)
+    if (item !== '') yield item
   }
-  return lines
 }

@@ -16,6 +16,8 @@ import { splitList } from './split.ts'
 export interface ListMatcher extends Pick<Ports, 'matchList' | 'matchListText' | 'splitList'> {
   /** Mistakes in named lists that show without running anything. */
   check(configuration: Configuration, report: Report): void
+  /** Compiles the long named lists, in turns with whatever else there is to do. */
+  prepare(configuration: Configuration): void
 }
 
 /** Makes the list matcher of one process. It keeps compiled lists and files, all bounded. */
@@ -42,6 +44,7 @@ export function createListMatcher(): ListMatcher {
     },
     splitList,
     check: checkLists,
+    prepare: (configuration) => engine.prepare(configuration),
   }
 }
 

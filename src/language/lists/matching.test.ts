@@ -304,3 +304,28 @@ test('random text is never more than a failure', async () => {
     { numRuns: 400 },
   )
 })
+
+test('a list of many items is compiled in turns with other work, once, and asked meanwhile', async () => {
+  const { context } = policyBench()
+  const items = Array.from({ length: 60_000 }, (_, i) => `d${i}.example`)
+  const list = new Expandable(items.join(' : '))
+  let turns = 0
+  let counting = true
+  const count = (): void => {
+    turns++
+    if (counting) setImmediate(count)
+  }
+  setImmediate(count)
+  const answers = await Promise.all([
+    context.ports.matchList('domain', list, 'd59999.example', context),
+    context.ports.matchList('domain', list, 'other.example', context),
+  ])
+  counting = false
+  assert.deepEqual(
+    answers.map(({ is }) => is),
+    ['match', 'no'],
+  )
+  assert.ok(turns >= 5, `${turns} turns`)
+  const again = context.ports.matchList('domain', list, 'd5.example', context)
+  assert.ok(!(again instanceof Promise), 'once it is compiled nobody waits')
+})
