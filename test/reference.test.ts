@@ -91,6 +91,10 @@ test('each code of a finding has a page in the reference', () => {
     // Findings carry a message, other things with a code do not.
     for (const [, code = ''] of text.matchAll(/\bcode: '([a-z]+(?:-[a-z]+)*)',\s*(?:severity|message)/g))
       used.add(code)
+    for (const [, code = ''] of text.matchAll(
+      /(?:\b(?:this\.#?)?report,|\b#?fault\()\s*'([a-z]+(?:-[a-z]+)+)',/g,
+    ))
+      used.add(code)
   }
   assert.deepEqual(
     [...used].filter((code) => !Object.hasOwn(codes, code)),

@@ -4,9 +4,10 @@ import { taint, textOf } from '../../base/text.ts'
 import type { Trace } from '../../ports.ts'
 import type { Run, VariableRow, VariableValue } from './rows.ts'
 
-/** Fails at each use: the name is known, but does not work yet. */
-export function notWorking(written: string, doc: string): Run {
-  const fault = new Failure('failure', `${written} does not work in this version: ${doc}`)
+/** Fails at each use: the name is known, but does not work. */
+export function notWorking(written: string, doc: string, refused: boolean = false): Run {
+  const why = refused ? 'is refused' : 'does not work in this version'
+  const fault = new Failure('failure', `${written} ${why}: ${doc}`)
   return () => fault
 }
 

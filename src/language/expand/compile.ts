@@ -124,7 +124,9 @@ function compileNode(node: Node): Step {
     case 'item': {
       const { row } = node
       const step =
-        row.since === undefined ? notWorking(`\${${node.name}`, row.doc) : row.compile(node.parts, compiler)
+        row.since === undefined
+          ? notWorking(`\${${node.name}`, row.doc, row.refused !== undefined)
+          : row.compile(node.parts, compiler)
       return (environment) => {
         const refused = environment.context.forbidden?.get(row.name)
         if (refused !== undefined) return failure(refused)

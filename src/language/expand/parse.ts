@@ -188,7 +188,7 @@ function variableNode(reader: Reader, name: string, row: VariableRow, start: num
   if (row.get === undefined) {
     reader.minor.push({
       code: 'variable-not-working',
-      message: `variable $${name} is known, but does not work yet`,
+      message: `variable $${name} does not work in this version`,
       start,
       end: reader.position,
     })
@@ -217,7 +217,7 @@ function readBracedName(reader: Reader, start: number): Node | undefined {
   const item = items.get(name)
   if (item !== undefined && reader.peek() !== ':') {
     if (item.since === undefined)
-      reader.minor.push(notWorking('item', `\${${name}`, item.doc, start, reader.position))
+      reader.minor.push(notWorking('item', `\${${name}`, item, start, reader.position))
     const parts = item.read(reader, start)
     return parts && { kind: 'item', name, row: item, parts, start, end: reader.position }
   }
@@ -261,7 +261,7 @@ function readOperator(reader: Reader, start: number, nameStart: number, full: st
   }
   if ('problem' in found) return reader.syntax(found.problem, nameStart, nameEnd)
   if (found.row.since === undefined) {
-    reader.minor.push(notWorking('operator', `\${${full}:`, found.row.doc, start, nameEnd))
+    reader.minor.push(notWorking('operator', `\${${full}:`, found.row, start, nameEnd))
   }
   const body = reader.braced(nameEnd)
   return (
@@ -277,10 +277,19 @@ function readOperator(reader: Reader, start: number, nameStart: number, full: st
   )
 }
 
-function notWorking(kind: string, written: string, doc: string, start: number, end: number): Fault {
+function notWorking(
+  kind: string,
+  written: string,
+  { doc, refused }: { readonly doc: string; readonly refused?: string },
+  start: number,
+  end: number,
+): Fault {
   return {
     code: `${kind}-not-working`,
-    message: `${written} is known, but does not work yet`,
+    message:
+      refused === undefined
+        ? `${written} does not work in this version`
+        : `${written} is refused: ${refused}`,
     help: doc,
     start,
     end,
@@ -317,7 +326,7 @@ function condition(reader: Reader): ConditionNode | undefined {
     )
   }
   if (row.since === undefined)
-    reader.minor.push(notWorking('condition', name, row.doc, nameStart, reader.position))
+    reader.minor.push(notWorking('condition', name, row, nameStart, reader.position))
   if (++reader.depth > 200) return reader.syntax('expansion nested too deeply', start)
   const parts = row.read(reader, name)
   if (parts === undefined) return undefined

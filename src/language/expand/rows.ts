@@ -29,6 +29,8 @@ export interface Compiler {
 }
 
 export interface ItemRow extends RowHead {
+  /** Why it never works here; `doc` begins with it. */
+  readonly refused?: string
   /** Reads what follows the name, up to and with the closing brace; undefined after a fault. */
   read(reader: Reader, start: number): ItemParts | undefined
   compile(parts: ItemParts, compiler: Compiler): Run

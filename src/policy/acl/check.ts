@@ -7,6 +7,7 @@ import type { AclPlace } from '../../ports.ts'
 import { reportDmarcWords, reportEarlyDmarc } from './check-dmarc.ts'
 import { reportScanning } from './check-scanning.ts'
 import { reportSpfWords } from './check-spf.ts'
+import { reportWords } from './check-words.ts'
 import { findControl } from './controls/index.ts'
 import type { ControlRow } from './row.ts'
 import { verifyItems } from './verify/index.ts'
@@ -52,6 +53,7 @@ export function checkAcls(configuration: Configuration, parse: Parse, report: Re
     reportSpfWords(acl, report)
     reportDmarcWords(acl, report)
     reportConstants(acl, report)
+    reportWords(acl, report)
     reportScanning(acl, configuration, report)
     calls.set(source.name, reportCalls(acl, configuration, report))
   }

@@ -34,6 +34,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A word after "control =" is no control.',
     'Exim answers 451 when the statement is reached.',
   ),
+  'acl-delay': row(
+    'The time of "delay" is no time.',
+    'Exim answers 451 when the statement is reached. Times have a unit: 20s, 1m30s.',
+  ),
   'acl-dmarc-early': row(
     'A variable of DMARC is read before the check can have run.',
     'The first dmarc_status condition of the DATA ACL makes the check; put one before the place.',
@@ -41,6 +45,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   'acl-dmarc-word': row(
     'A word is no result of DMARC.',
     'The results are accept, reject, quarantine, none, norecord, nofrom, temperror and off.',
+  ),
+  'acl-dnslists-value': row(
+    'A value after the name of a DNS list is no IPv4 address.',
+    'Lists answer with addresses such as 127.0.0.2; what is none never matches, and nothing says so when mail arrives.',
   ),
   'acl-drop': row(
     'A modifier is used with a verb that gives it no meaning.',
@@ -73,6 +81,14 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A condition is known and does not work yet.',
     'What it guards would stay open, so the start is refused.',
   ),
+  'acl-ratelimit': row(
+    'The number or the time of a rate limit is wrong.',
+    'Exim answers 451 when the statement is reached. Write the number, a slash and the time: 100 / 1h.',
+  ),
+  'acl-ratelimit-word': row(
+    'A word in a rate limit is nearly an option.',
+    'What is no option becomes part of the key, so the limit counts for itself and without what was meant.',
+  ),
   'acl-results-negated': row(
     'A list of DKIM or DMARC results has two negated items.',
     'It is read from left to right as any list is: it is true for every result that none of them names. In a list of "spf" each item stands alone.',
@@ -97,6 +113,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'The ACLs of this configuration are too long.',
     'Split them, or move lists into files.',
   ),
+  'acl-two-conditions': row(
+    'Two conditions stand in one line of an ACL.',
+    'A condition takes the rest of its line, so the second one is part of the list of the first. Each needs a line of its own.',
+  ),
   'acl-unknown': row(
     'An ACL is named that does not exist.',
     'Exim takes the name for the text of an ACL and answers 451.',
@@ -112,6 +132,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   'acl-verb-unknown': row(
     'A statement does not begin with a verb.',
     'The verbs are accept, defer, deny, discard, drop, require and warn.',
+  ),
+  'acl-verify-option': row(
+    'An option of "verify" is not known.',
+    'Exim answers 451 when the statement is reached. The help names the nearest option.',
   ),
   'acl-verify-unknown': row(
     'A word after "verify =" is nothing that can be verified.',
@@ -148,6 +172,14 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'The start is refused, since addresses would go nowhere.',
   ),
   'driver-unknown': row('A driver does not exist.', 'Exim refuses to start. The help names the nearest one.'),
+  'endif-missing': row(
+    'A conditional of the configuration is still open at the end.',
+    'Exim refuses to start. Each .ifdef, .ifndef and their kin needs an .endif; the mark stands at the one that is open.',
+  ),
+  'equals-missing': row(
+    'An option has no equals sign.',
+    'Exim refuses to start. Write NAME = VALUE; a switch may stand alone.',
+  ),
   'expansion-arguments': row(
     'An item of an expansion has too few or too many arguments.',
     'The expansion fails when it is used.',
@@ -155,6 +187,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   'expansion-brace': row(
     'Braces of an expansion do not match.',
     'The expansion fails when it is used. Both ends are shown.',
+  ),
+  'expansion-number': row(
+    'A number is compared with something that is none.',
+    'The expansion fails each time with "invalid integer". K, M and G may follow a number; words are compared with eq.',
   ),
   'expansion-syntax': row('An expansion cannot be read.', 'The expansion fails when it is used.'),
   'file-closed': row(
@@ -165,10 +201,18 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A file that is named does not exist.',
     'What asks for it defers or fails when mail arrives.',
   ),
+  'file-unreadable': row(
+    'The configuration file cannot be read.',
+    'Look at its path and rights, and those of the folders above it.',
+  ),
   'group-not-found': row('A group does not exist on this host.', 'Exim refuses to start.'),
   'gsasl-mechanism': row(
     'A gsasl authenticator names a mechanism that is not offered.',
     'SCRAM-SHA-1 and SCRAM-SHA-256 are.',
+  ),
+  'header-colon': row(
+    'A header to be added has no colon.',
+    'Exim makes it the value of an X-ACL-Warn: header. Write the name, a colon and the value.',
   ),
   'include-failed': row(
     'A file of .include cannot be read.',
@@ -202,6 +246,14 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   ),
   'item-unknown': row('A name after ${ is no item of expansions.', 'The expansion fails when it is used.'),
   'line-unrecognized': row('A line is neither a setting nor a macro.', 'Exim refuses to start.'),
+  'list-address': row(
+    'An item of a host list looks like an address and is none.',
+    'It is looked up in the DNS as a name, which exists nowhere. Each number of an IPv4 address is at most 255.',
+  ),
+  'list-commas': row(
+    'Commas stand between the items of a list.',
+    'Exim\'s lists are separated by colons: all of it is one item, which never matches. Write colons, or begin the list with "<,".',
+  ),
   'list-lookup': row(
     'A list asks a lookup type that cannot work here.',
     'Mail that comes to the item is deferred. For dbm build a cdb file with postern dbmbuild.',
@@ -221,6 +273,14 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'Exim defers whenever the list is matched.',
   ),
   'lmtp-settings': row('An lmtp transport needs either command or socket.', 'Exim refuses to start.'),
+  'local-scan': row(
+    'There is a local_scan section.',
+    'This program runs no local_scan function of C. What it did can be said in acl_smtp_data.',
+  ),
+  'log-selector': row(
+    'A word of log_selector is not known.',
+    'Exim refuses to start. Each word is +name or -name; the help names the nearest.',
+  ),
   'lookup-not-working': row(
     'A lookup type is known and does not work here.',
     'The help says what to do instead.',
@@ -275,6 +335,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   ),
   'public-name-twice': row('Two authenticators serve one mechanism.', 'Exim refuses to start.'),
   'queuefile-settings': row('A queuefile transport has no directory.', 'Set its option directory.'),
+  'quote-missing': row(
+    'A quoted value has no closing quote.',
+    'Exim refuses to start. A value that begins with a double quote ends with one; a backslash stands before quotes within.',
+  ),
   'redis-nil': row(
     'A string for "not found" after a Redis lookup that is never used.',
     'For a key that does not exist Redis answers nil, which counts as an empty result, as in Exim. With the option nil=fail it counts as not found.',
@@ -302,6 +366,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A rewriting rule with flag S needs a regular expression.',
     'Begin its pattern with a circumflex.',
   ),
+  'route-option': row(
+    'A word after the hosts of a route is neither an option nor a transport.',
+    'The router defers each address it is asked about. The help names the nearest word.',
+  ),
   'router-setting': row('Settings of a router contradict each other.', 'Exim refuses to start.'),
   'router-unreached': row(
     'A router after one that takes every address is never asked.',
@@ -318,6 +386,14 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   'servers-missing': row(
     'A lookup asks a database whose servers are not named.',
     'It defers whenever it is used.',
+  ),
+  'setting-expected': row(
+    'A line is no setting.',
+    'Exim refuses to start. Write NAME = VALUE, or begin a section.',
+  ),
+  'settings-conflict': row(
+    'Settings of a router, transport or authenticator do not fit together, or one of them is missing.',
+    'Exim refuses to start. The message names the instance, the help what to write.',
   ),
   'smtp-protocol': row('The protocol of an smtp transport does not exist.', 'It is smtp, lmtp or smtps.'),
   'spamd-address': row(
@@ -338,6 +414,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   ),
   'transport-missing': row('A router needs a transport and names none.', 'Exim refuses to start.'),
   'user-not-found': row('A user does not exist on this host.', 'Exim refuses to start.'),
+  'value-constant': row(
+    'The constant value of an option that is expanded when it is used is wrong.',
+    'Exim finds out when it uses the option: mail is deferred, or the daemon does not start.',
+  ),
   'value-extra': row('Something stands after a value.', 'Exim refuses to start.'),
   'value-missing': row('An option has no value.', 'Exim refuses to start.'),
   'value-not-boolean': row('A value is neither yes, no, true nor false.', 'Exim refuses to start.'),

@@ -29,7 +29,7 @@ export const def: ConditionRow = {
     } else if (variable.get === undefined) {
       reader.minor.push({
         code: 'variable-not-working',
-        message: `variable $${name} is known, but does not work yet`,
+        message: `variable $${name} does not work in this version`,
         start,
         end: reader.position,
       })

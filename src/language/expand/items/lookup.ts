@@ -46,7 +46,7 @@ export const lookup: ItemRow = {
     if (!type.works) {
       reader.minor.push({
         code: 'lookup-not-working',
-        message: `lookup type "${type.name}" is known, but does not work yet`,
+        message: `lookup type "${type.name}" does not work in this version`,
         help: lookupTypeHelp(type.name),
         start: at,
         end: reader.position,

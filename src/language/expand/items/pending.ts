@@ -2,10 +2,11 @@
 import type { ItemRow } from '../rows.ts'
 import type { Template } from '../tree.ts'
 
-function pending(name: string, doc: string): ItemRow {
+function pending(name: string, refused: string, doc: string): ItemRow {
   return {
     name,
-    doc,
+    doc: `${refused}; ${doc}`,
+    refused,
     manual: 'Expansion items',
     read(reader, start) {
       const list: Template[] = []
@@ -26,10 +27,12 @@ function pending(name: string, doc: string): ItemRow {
 export const pendingItems: readonly ItemRow[] = [
   pending(
     'dlfunc',
-    'C functions cannot be loaded; write them in JavaScript: ${fn and the main option functions_file',
+    'C functions cannot be loaded',
+    'write them in JavaScript: ${fn and the main option functions_file',
   ),
   pending(
     'perl',
-    'there is no Perl interpreter inside; write the function in JavaScript (${fn and the main option functions_file), or use ${run{/usr/bin/perl ...}}',
+    'there is no Perl interpreter inside',
+    'write the function in JavaScript (${fn and the main option functions_file), or use ${run{/usr/bin/perl ...}}',
   ),
 ]

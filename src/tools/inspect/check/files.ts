@@ -17,6 +17,8 @@ const mainFiles = [
   'warn_message_file',
   'dmarc_tld_file',
 ]
+/** Options of transports, where they begin with a slash. */
+const transportFiles = new Set(['dkim_private_key', 'tls_certificate', 'tls_crl', 'tls_privatekey'])
 const notPaths = new Set(['system', 'system,cache', 'default', 'none'])
 
 export const missingFiles: Check = {
@@ -52,6 +54,7 @@ export const missingFiles: Check = {
     }
     for (const owned of subject.texts) {
       mainFile(owned, subject, judge)
+      transportFile(owned, judge)
       if (owned.tree !== undefined && !asksFirst(owned)) inTree(owned, judge)
       inList(owned, judge)
     }
@@ -69,6 +72,12 @@ function mainFile({ owner, text, tree }: OwnedText, { configuration }: Subject, 
     const path = textOf(each).trim()
     if (!notPaths.has(path)) judge(path, text.span(), 'file')
   }
+}
+
+function transportFile({ owner, text, tree }: OwnedText, judge: Judge): void {
+  if (owner.in !== 'transport' || !transportFiles.has(owner.option)) return
+  const path = constantText(tree)?.trim() ?? ''
+  if (path.startsWith('/')) judge(path, text.span(), 'file')
 }
 
 /** Files that the configuration asks for with `exists`: they may be missing. */

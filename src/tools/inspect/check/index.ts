@@ -5,8 +5,10 @@
 import type { Diagnostic } from '../../../base/diagnostic.ts'
 import type { Configuration } from '../../../language/config/configuration.ts'
 import { aclNames } from './acl-names.ts'
+import { constantValues } from './constant-values.ts'
 import { databaseServers } from './database-servers.ts'
 import { missingFiles } from './files.ts'
+import { listItems } from './list-items.ts'
 import { openRelay } from './open-relay.ts'
 import { redisNil } from './redis-nil.ts'
 import { regularExpressions } from './regular-expressions.ts'
@@ -21,7 +23,9 @@ import { oldVariables, unsetVariables } from './variables.ts'
 /** Sorted by name. */
 export const checks: readonly Check[] = [
   aclNames,
+  constantValues,
   databaseServers,
+  listItems,
   missingFiles,
   negatedResults,
   oldVariables,

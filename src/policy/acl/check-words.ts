@@ -1,0 +1,167 @@
+/** Constant values of conditions and modifiers that Exim finds wrong only when they are used. */
+import { nearest, type Report } from '../../base/diagnostic.ts'
+import type { Expandable } from '../../base/expandable.ts'
+import { parseInterval } from '../../base/interval.ts'
+import { addressNumber } from './dnslists/parse.ts'
+import type { Acl, Clause } from './statement.ts'
+import { badOption, splitOptions } from './verify/options.ts'
+
+/** A row of the ACL, and what may be wrong with its value. */
+const judges: ReadonlyMap<string, (clause: Clause, report: Report) => void> = new Map([
+  ['add_header', judgeHeader],
+  ['delay', judgeDelay],
+  ['dnslists', judgeDnsList],
+  ['ratelimit', judgeRateLimit],
+  ['verify', judgeVerify],
+])
+
+export function reportWords({ statements }: Acl, report: Report): void {
+  for (const { clauses } of statements)
+    for (const clause of clauses) judges.get(clause.row.name)?.(clause, report)
+}
+
+/** Where a word of a value stands. */
+function spanOf(argument: Expandable, word: string): ReturnType<Expandable['span']> {
+  const start = argument.text.indexOf(word)
+  return start < 0 || word === '' ? argument.span() : argument.span(start, start + word.length)
+}
+
+function isConstant({ text }: Expandable): boolean {
+  return !/[$\\]/.test(text)
+}
+
+const addressKinds = { header_sender: 'header', recipient: 'recipient', sender: 'sender' } as const
+
+function judgeVerify({ argument }: Clause, report: Report): void {
+  if (!isConstant(argument)) return
+  const [first = '', ...options] = splitOptions(argument.text)
+  const kind = Object.entries(addressKinds).find(([name]) => name === first.replace(/\s*=.*$/s, ''))?.[1]
+  if (kind === undefined) return
+  for (const option of options) {
+    const wrong = badOption([option], argument.text.trim(), kind)
+    if (wrong === undefined) continue
+    const word = wrongPiece(option, kind)
+    report({
+      code: 'acl-verify-option',
+      severity: 'error',
+      message: wrong,
+      at: spanOf(argument, word),
+      help: helpFor(word, verifyWords),
+    })
+    return
+  }
+}
+
+/** Of the words after `callout=` the one that is wrong by itself. */
+function wrongPiece(option: string, kind: (typeof addressKinds)[keyof typeof addressKinds]): string {
+  const list = /^callout\s*=(.*)$/s.exec(option)?.[1]
+  const pieces = list?.split(',').map((piece) => piece.trim()) ?? []
+  return pieces.find((piece) => badOption([`callout=${piece}`], option, kind) !== undefined) ?? option
+}
+
+const verifyWords = [
+  'callout',
+  'callout_defer_ok',
+  'defer_ok',
+  'no_details',
+  'success_on_redirect',
+  'quota',
+  'no_cache',
+  'random',
+  'use_sender',
+  'use_postmaster',
+  'hold',
+  'connect',
+  'maxwait',
+  'mailfrom',
+  'postmaster',
+  'fullpostmaster',
+  'postmaster_mailfrom',
+]
+
+function helpFor(word: string, words: readonly string[]): string | undefined {
+  const near = nearest(word, words)
+  return near === undefined ? undefined : `did you mean "${near}"?`
+}
+
+function judgeDelay({ argument }: Clause, report: Report): void {
+  const text = argument.text.trim()
+  if (!isConstant(argument) || parseInterval(text) !== undefined) return
+  report({
+    code: 'acl-delay',
+    severity: 'error',
+    message: `syntax error in argument for "delay" modifier: "${text}" is not a time value`,
+    at: spanOf(argument, text),
+    help: 'a time is numbers with a unit each: 20s, 1m30s',
+  })
+}
+
+const rateWords = [
+  'per_mail',
+  'per_rcpt',
+  'per_cmd',
+  'per_conn',
+  'per_byte',
+  'per_addr',
+  'strict',
+  'leaky',
+  'readonly',
+  'noupdate',
+]
+
+/** What is no option counts as part of the key: a slip of the pen makes a limit of its own. */
+function judgeRateLimit({ argument }: Clause, report: Report): void {
+  const [most = '', period = '', ...words] = argument.text.split('/').map((part) => part.trim())
+  const wrong = (word: string, says: string, help: string): void =>
+    report({
+      code: 'acl-ratelimit',
+      severity: 'error',
+      message: `error in arguments to "ratelimit" condition: ${says}`,
+      at: spanOf(argument, word),
+      help,
+    })
+  if (!/[$\\]/.test(most) && !/^(?:\d+(?:\.\d*)?|\.\d+)[kmg]?$/i.test(most))
+    wrong(most, `"${most}" is not a positive number`, 'first comes the number: 100 / 1h')
+  else if (!/[$\\]/.test(period) && !((parseInterval(period) ?? 0) > 0))
+    wrong(period, `"${period}" is not a time value`, 'the time follows the number: 100 / 1h')
+  for (const word of words) {
+    if (rateWords.includes(word) || /[$\\=]/.test(word)) continue
+    const near = nearest(word, rateWords)
+    if (near === undefined) continue
+    report({
+      code: 'acl-ratelimit-word',
+      severity: 'warning',
+      message: `"${word}" is no option of ratelimit: it becomes part of the key`,
+      at: spanOf(argument, word),
+      help: `did you mean "${near}"?`,
+    })
+  }
+}
+
+/** An address that can be none never matches. */
+function judgeDnsList({ argument }: Clause, report: Report): void {
+  for (const found of argument.text.matchAll(/(?:==|=&|=|&)\s*([\d.]+(?:\s*,\s*[\d.]+)*)(?=[\s:/]|$)/g))
+    for (const value of (found[1] ?? '').split(',').map((each) => each.trim())) {
+      if (addressNumber(value) !== undefined || value === '') continue
+      report({
+        code: 'acl-dnslists-value',
+        severity: 'warning',
+        message: `"${value}" is no IPv4 address: no answer of the list is like it`,
+        at: spanOf(argument, value),
+        help: 'lists answer with addresses such as 127.0.0.2',
+      })
+    }
+}
+
+/** Without a colon it is no header: Exim puts "X-ACL-Warn:" before it. */
+function judgeHeader({ argument }: Clause, report: Report): void {
+  const text = argument.text.trim()
+  if (text.includes(':') || !/^[A-Za-z][\w-]*(?:\s|$)/.test(text)) return
+  report({
+    code: 'header-colon',
+    severity: 'warning',
+    message: `no colon stands in this header: it goes out as "X-ACL-Warn: ${text}"`,
+    at: spanOf(argument, text),
+    help: `write "${text.replace(/\s|$/, ': ').trimEnd()}"`,
+  })
+}

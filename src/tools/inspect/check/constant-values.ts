@@ -1,0 +1,172 @@
+/** Values that are expanded when they are used, and are constant and wrong: Exim finds out then. */
+import { nearest, type Report } from '../../../base/diagnostic.ts'
+import { Expandable } from '../../../base/expandable.ts'
+import { parseIp } from '../../../base/ip.ts'
+import { textOf } from '../../../base/text.ts'
+import { createListMatcher } from '../../../language/lists/index.ts'
+import { parseRule } from '../../../flow/routing/route-rules.ts'
+import { knownPorts, splitInterface } from '../../../server/listen-addresses.ts'
+import type { Check, OwnedText, Subject } from './subject.ts'
+import { constantText, walk } from './walk.ts'
+
+interface Fault {
+  readonly says: string
+  readonly help: string
+}
+
+type Judge = (value: string) => Fault | undefined
+
+/** Of the main section and of all transports. */
+const judges: ReadonlyMap<string, Judge> = new Map<string, Judge>([
+  ['main local_interfaces', eachOf(interfaceAddress)],
+  ['main message_size_limit', size],
+  ['transport interface', eachOf(address)],
+  ['transport message_size_limit', size],
+  ['transport port', port],
+])
+
+const comparing: ReadonlySet<string> = new Set(['=', '==', '<', '<=', '>', '>='])
+
+export const constantValues: Check = {
+  name: 'constant-values',
+  doc: 'Constant values of options that are expanded at use, and numbers that are compared.',
+  run(subject, report) {
+    for (const owned of subject.texts) {
+      option(owned, report)
+      numbers(owned, report)
+    }
+    for (const router of subject.configuration.routers) routes(router, subject, report)
+    plainOptions(subject, report)
+  },
+}
+
+/** Options of the main section that are not expanded. */
+function plainOptions({ configuration: { main, mainSetAt } }: Subject, report: Report): void {
+  for (const [name, value, judge] of [
+    ['primary_hostname', main.primary_hostname ?? '', hostName],
+    ['daemon_smtp_ports', main.daemon_smtp_ports.join(' : '), eachOf(port)],
+    ['tls_on_connect_ports', (main.tls_on_connect_ports ?? []).join(' : '), eachOf(port)],
+  ] as const) {
+    const at = mainSetAt.get(name)
+    const fault = at === undefined ? undefined : judge(value)
+    if (fault !== undefined) tell(fault, at, report)
+  }
+}
+
+function tell({ says, help }: Fault, at: Parameters<Report>[0]['at'], report: Report): void {
+  report({ code: 'value-constant', severity: 'error', message: says, at, help })
+}
+
+function option({ owner, text }: OwnedText, report: Report): void {
+  if (owner.in !== 'main' && owner.in !== 'transport') return
+  const judge = judges.get(`${owner.in} ${owner.option}`)
+  if (judge === undefined || /[$\\]/.test(text.text) || text.text.trim() === '') return
+  const fault = judge(text.text.trim())
+  if (fault !== undefined) tell(fault, text.span(), report)
+}
+
+function eachOf(judge: Judge): Judge {
+  return (value) => {
+    for (const item of createListMatcher().splitList(value)) {
+      const fault = judge(textOf(item).trim())
+      if (fault !== undefined) return fault
+    }
+    return undefined
+  }
+}
+
+function port(value: string): Fault | undefined {
+  const known = Object.keys(knownPorts)
+  if (/^\d+$/.test(value) ? Number(value) < 65_536 : known.includes(value)) return undefined
+  // Another service may stand in /etc/services; what is nearly one of mail's does not.
+  const near = nearest(value, known)
+  if (near === undefined && /^[a-z][a-z0-9-]*$/.test(value)) return undefined
+  return {
+    says: `"${value}" is no port`,
+    help:
+      near === undefined ? 'a number to 65535, or smtp, submission, submissions' : `did you mean "${near}"?`,
+  }
+}
+
+function interfaceAddress(value: string): Fault | undefined {
+  if (splitInterface(value) !== undefined) return undefined
+  return {
+    says: `"${value}" is no address to listen on`,
+    help: 'an IP address, with a port after a dot: 192.0.2.1.587 or [2001:db8::1]:587',
+  }
+}
+
+function address(value: string): Fault | undefined {
+  if (value === '' || parseIp(value) !== undefined) return undefined
+  return {
+    says: `"${value}" is no IP address`,
+    help: 'an address of this host, from which connections are made',
+  }
+}
+
+function size(value: string): Fault | undefined {
+  if (/^\d+\s*[KMG]?$/i.test(value)) return undefined
+  return { says: `"${value}" is no size`, help: 'a number, with K, M or G after it: 50M' }
+}
+
+function hostName(value: string): Fault | undefined {
+  if (value === '' || /^[\w.-]+$/.test(value)) return undefined
+  return { says: `"${value}" is no name of a host`, help: 'a full domain name: mail.example.org' }
+}
+
+/** `${if >{$message_size}{20MB}...`: such a comparison fails each time. */
+function numbers({ text, tree }: OwnedText, report: Report): void {
+  if (tree === undefined) return
+  walk(tree, {
+    condition({ name, parts }) {
+      if (!comparing.has(name)) return
+      for (const argument of parts.arguments) {
+        const value = constantText(argument)?.trim()
+        if (value === undefined || value === '' || /^[+-]?(?:0x[\da-f]+|\d+)[kmg]?$/i.test(value)) continue
+        report({
+          code: 'expansion-number',
+          severity: 'error',
+          message: `invalid integer "${value}"`,
+          at: text.span(argument.start, argument.end),
+          help: 'a number, with K, M or G after it; words are compared with eq',
+        })
+      }
+    },
+  })
+}
+
+const routeWords = ['bydns', 'byname', 'ipv4_only', 'ipv4_prefer', 'no_randomize', 'randomize']
+
+/** Words after the hosts of a routing rule. */
+function routes(
+  router: Subject['configuration']['routers'][number],
+  { configuration }: Subject,
+  report: Report,
+): void {
+  if (router.driver !== 'manualroute') return
+  for (const [name, hasPattern] of [
+    ['route_list', true],
+    ['route_data', false],
+  ] as const) {
+    const value: unknown = Object.getOwnPropertyDescriptor(router.settings, name)?.value
+    const text = value instanceof Expandable ? value.text : value
+    const at = value instanceof Expandable ? value.span() : router.setAt.get(name)
+    if (typeof text !== 'string') continue
+    const list = /^\s*</.test(text) ? text : `<;${text}`
+    const rules = hasPattern ? createListMatcher().splitList(list).map(textOf) : [text]
+    for (const rule of rules) {
+      if (/[$\\]/.test(rule)) continue
+      for (const word of parseRule(rule, hasPattern).options) {
+        if (routeWords.includes(word) || configuration.transports.has(word)) continue
+        const near = nearest(word, [...routeWords, ...configuration.transports.keys()])
+        report({
+          code: 'route-option',
+          severity: 'error',
+          message: `unknown routing option or transport name "${word}"`,
+          at,
+          help: near === undefined ? `options are ${routeWords.join(', ')}` : `did you mean "${near}"?`,
+        })
+      }
+    }
+  }
+}
