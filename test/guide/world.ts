@@ -52,6 +52,7 @@ exec "$@"
 
 const users = [
   ['postern', 4701, '/var/spool/postern'],
+  ['Debian-exim', 4702, '/var/spool/exim4'],
   ['bill', 4711, '/home/bill'],
   ['ann', 4712, '/home/ann'],
   ['alice', 4713, '/home/alice'],
@@ -61,6 +62,11 @@ const bin = '/usr/local/bin'
 
 /** Users, names of programs, a name server, what `postern install` makes. */
 export function furnish(hostname: string): void {
+  for (const file of ['/etc/passwd', '/etc/group'])
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replaceAll(/^(?:postern|Debian-exim|bill|ann|alice):.*\n/gm, ''),
+    )
   for (const [name, id, home] of users) {
     appendFileSync('/etc/passwd', `${name}:x:${id}:${id}:${name}:${home}:/bin/sh\n`)
     appendFileSync('/etc/group', `${name}:x:${id}:\n`)
@@ -71,7 +77,17 @@ export function furnish(hostname: string): void {
   writeFileSync('/etc/hosts', `127.0.0.1 localhost\n127.0.0.1 ${hostname} ${hostname.split('.')[0] ?? ''}\n`)
   spawnSync('hostname', [hostname])
   mkdirSync(bin, { recursive: true })
-  for (const name of ['postern', 'exim', 'exinext', 'exiqsumm', 'exipick', 'exiwhat', 'sendmail', 'mailq'])
+  for (const name of [
+    'postern',
+    'exim',
+    'exinext',
+    'exiqsumm',
+    'exipick',
+    'exim_dumpdb',
+    'exiwhat',
+    'sendmail',
+    'mailq',
+  ])
     if (!existsSync(join(bin, name))) symlinkSync(postern, join(bin, name))
   process.env['PATH'] = `${bin}:${process.env['PATH'] ?? ''}`
   // Of this machine's own Postern nothing is to be seen.

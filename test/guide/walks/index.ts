@@ -15,7 +15,27 @@ import { reliability } from './reliability.ts'
 import { scanning } from './scanning.ts'
 import { spf } from './spf.ts'
 
+import { events } from './events.ts'
+import { filters } from './filters.ts'
+import { fromExim } from './from-exim.ts'
+import { logs } from './logs.ts'
+import { queue } from './queue.ts'
+import { redisAndSql } from './redis-and-sql.ts'
+import { routingAndTransports } from './routing-and-transports.ts'
+import { testing } from './testing.ts'
+import { tls } from './tls.ts'
+import { watching } from './watching.ts'
 export const walks: Readonly<Record<string, Walk>> = {
+  'watching.md': watching,
+  'tls.md': tls,
+  'testing.md': testing,
+  'routing-and-transports.md': routingAndTransports,
+  'redis-and-sql.md': redisAndSql,
+  'queue.md': queue,
+  'logs.md': logs,
+  'from-exim.md': fromExim,
+  'filters.md': filters,
+  'events.md': events,
   'behind-haproxy.md': behindHaproxy,
   'certificates-and-ocsp.md': certificatesAndOcsp,
   'check.md': check,
