@@ -43,6 +43,8 @@ for each in /etc /var /home /root /srv /usr '${repository}'; do
 done
 mount -t tmpfs -o mode=755 tmpfs /run
 ip link set lo up
+# Ports of servers must not be given to clients: who asks a closed port from that very port is answered by itself.
+echo 50000 60999 > /proc/sys/net/ipv4/ip_local_port_range
 # Addresses that are answered here and are on no interface: other hosts, to our program.
 for each in 192.0.2.0/24 198.51.100.0/24 203.0.113.0/24; do
   ip route add local $each dev lo
@@ -52,7 +54,7 @@ exec "$@"
 
 const users = [
   ['postern', 4701, '/var/spool/postern'],
-  ['Debian-exim', 4702, '/var/spool/exim4'],
+  ['Debian-exim', 64_001, '/var/spool/exim4'],
   ['bill', 4711, '/home/bill'],
   ['ann', 4712, '/home/ann'],
   ['alice', 4713, '/home/alice'],

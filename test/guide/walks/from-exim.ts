@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { debianConfiguration, debianRoot } from '../../support/debian-configuration.ts'
 import { fetchExim, libraryPath } from '../../support/debian.ts'
 import { dirname, join } from 'node:path'
@@ -48,7 +48,7 @@ export const fromExim: Walk = {
     })
 
     mkdirSync('/var/spool/exim4', { recursive: true })
-    chmodSync('/var/spool/exim4', 0o777)
+    await shell('chown Debian-exim: /var/spool/exim4; chmod 750 /var/spool/exim4')
     write(
       '/srv/exim.conf',
       `spool_directory = /var/spool/exim4\nlog_file_path = /var/spool/exim4/%slog\nprimary_hostname = mail.example\nexim_path = ${exim.path}\nkeep_environment =\nqualify_domain = mail.example\nbegin routers\nfar:\n  driver = manualroute\n  route_list = * 127.0.0.1::9\n  self = send\n  transport = out\nbegin transports\nout:\n  driver = smtp\nbegin retry\n* * F,2h,15m\n`,
