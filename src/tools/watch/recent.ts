@@ -48,9 +48,10 @@ export function recent(
     } else if (/^[=-]> /.test(rest) || rest.startsWith('>> ')) counts.delivered++
     else if (rest.startsWith('== ')) {
       counts.deferred++
-      const host = / H=(\S+ \[[^\]]+\])/.exec(rest)?.[1]
-      const error = / defer \((-?\d+)\): (.*)/.exec(rest)?.[2] ?? ''
-      if (host !== undefined) add(hosts, `${host}: ${error.slice(0, 60)}`)
+      // `defer (-44) H=NAME [IP]: WHY`, or `defer (110): WHY H=NAME [IP]: MORE`.
+      const [, before = '', host, why = ''] =
+        / defer \(-?\d+\)(?:: (.*?))? H=(\S+ \[[^\]]+\])[^ ]*?:? ?(.*)$/.exec(rest) ?? []
+      if (host !== undefined) add(hosts, `${host}: ${shorter(before === '' ? why : before)}`)
     } else if (id !== undefined && rest.startsWith('H=')) {
       // A host that could not be used, before others or a later attempt.
       const [, host, why = ''] = /^H=(\S+ \[[^\]]+\])\S* (.*)$/.exec(rest) ?? []
@@ -73,6 +74,14 @@ export function recent(
     placed: twin !== undefined,
     refusals: twin === undefined ? ranked(reasons) : ranked(decided(twin, seconds)),
   }
+}
+
+/** Without the address that a host refused, so that all of one kind count together. */
+function shorter(why: ByteString): ByteString {
+  return why
+    .replace(/^SMTP error from remote mail server after /, '')
+    .replace(/ (?:TO|FROM):<[^>]*>\S*/, '')
+    .slice(0, 60)
 }
 
 /** Refusals by the statement that decided. */
