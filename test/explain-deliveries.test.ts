@@ -1,7 +1,7 @@
 /** `explain_store`: why a delivery was deferred or failed, with the dialogue; what local programs submit; clients of a dry run. */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, readdirSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { noOpenssl, TestAuthority } from './support/certificates.ts'
@@ -158,6 +158,9 @@ test('a host that takes nobody: the first screen shows the dialogue', async () =
     /:\d+: took none of the addresses\n(?: {6}.*\n)* {6}RCPT TO:<full@far\.test> -> 452 4\.2\.2 the mailbox is full\n/,
   )
   assert.match(text, /\n {2}full@far\.test: deferred: SMTP error/)
+  const page = join(folder.path, 'page.html')
+  assert.equal(explain(id, '--html', page).status, 0)
+  assert.match(readFileSync(page, 'utf8'), /<li class="bad"><b>transport of smtp to full@far\.test</)
 })
 
 test('a host that refuses the connection, and later is not tried because it is not time', async () => {

@@ -28,8 +28,8 @@ code{background:var(--code);border-radius:4px;padding:.1em .35em}
 .saw{font:12.5px/1.5 ui-monospace,Menlo,Consolas,monospace;color:var(--quiet);margin:.25rem 0 0 .35rem}
 tr.yes td{font-weight:600}tr.no td{color:var(--quiet)}
 .seen,.accepted{margin:.3rem 0;padding-left:1.1rem}
-.accepted{list-style:none;padding:0;background:var(--card);border:1px solid var(--line);border-left:4px solid var(--good);border-radius:8px;margin:0 0 1rem}
-.accepted li{padding:.5rem .9rem}.accepted li+li{border-top:1px solid var(--line)}
+.accepted{list-style:none;padding:0;background:var(--card);border:1px solid var(--line);border-left:0;border-radius:8px;margin:0 0 1rem;overflow:hidden}
+.accepted li{padding:.5rem .9rem;border-left:4px solid var(--good)}.accepted li.bad{border-left-color:var(--bad)}.accepted li.bad b{color:var(--bad)}.accepted li+li{border-top:1px solid var(--line)}
 .accepted pre{margin:.2rem 0 0;color:var(--quiet)}
 .banner{background:var(--goodbg);border-radius:8px;padding:.6rem .9rem;font-weight:600}
 .good{color:var(--good)}.quiet,.note,.took{color:var(--quiet)}

@@ -97,7 +97,8 @@ function acceptedLine({ command, statement }: Decision): string {
 }
 
 function outcomeLine({ kind, what, result }: TraceNode): string {
-  return `<li><b>${kind} of ${text(short(what, 200))}</b><pre>${text(short(result ?? '', 1000))}</pre></li>`
+  const wrong = /(?:^|: )(?:deferred|failed):/m.test(result ?? '')
+  return `<li${wrong ? ' class="bad"' : ''}><b>${kind} of ${text(short(what, 200))}</b><pre>${text(short(result ?? '', 1000))}</pre></li>`
 }
 
 function lines({ file, line }: TraceNode, source: Source): string {
