@@ -64,11 +64,10 @@ for (const row of table) {
     assert.equal(spool.count(), row.finds === 'nothing' ? 0 : 1)
     assert.ok(!acknowledged || row.finds !== 'nothing' || /^did mark/m.test(dead.stdout))
     assert.deepEqual(spool.damaged, [])
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    assert.equal(
-      readdirSync(`${directory}/bodies`).length,
-      row.finds !== 'nothing' && size === 'large' ? 1 : 0,
-    )
+    const expected = row.finds !== 'nothing' && size === 'large' ? 1 : 0
+    const left = (): number => readdirSync(`${directory}/bodies`).length
+    await until(() => (left() === expected ? true : undefined), 30_000)
+    assert.equal(left(), expected)
     if (row.finds === 'nothing') return
     const claim = await spool.claim(id)
     assert.ok(claim, world.lines.join('\n'))

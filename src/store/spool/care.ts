@@ -79,7 +79,7 @@ export class Care {
       await this.#keepTombstones(segment)
       this.#open.crashPoint('segment-dropping')
       await this.#journal.drop(segment)
-      this.#forgetTombstones(segment)
+      this.#forget(segment)
       dropped++
     }
     return dropped
@@ -104,9 +104,10 @@ export class Care {
     }
   }
 
-  #forgetTombstones(segment: Segment): void {
-    if (segment.tombstones.size === 0) return
+  #forget(segment: Segment): void {
+    if (segment.tombstones.size === 0 && this.#open.index.toldUpTo(segment.name) === 0) return
     this.#open.index.transact((write) => {
+      write.removeTold(segment.name)
       for (const id of segment.tombstones.keys()) {
         if (write.tombstone(id)?.[0] === segment.name) write.removeTombstone(id)
       }

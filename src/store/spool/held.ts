@@ -13,6 +13,7 @@ import {
 } from './disk.ts'
 import type { Location } from './journal.ts'
 import type { IndexEntry, IndexWriter, QueueIndex } from './queue-index.ts'
+import { ToldPlaces } from './told-places.ts'
 import { indexEntry, type MessageJson, type StoredMessage } from './stored-message.ts'
 
 /** How long a message may stay out of the index. */
@@ -83,6 +84,7 @@ export class HeldMessages {
   readonly #changed = new Set<Held>()
   /** Completed messages that the index still has. */
   readonly #removals = new Map<string, { readonly segment: string; readonly others: readonly string[] }>()
+  readonly #told = new ToldPlaces()
   /** Held messages that the index does not count. */
   #uncounted = 0
   #timer: NodeJS.Timeout | undefined
@@ -111,6 +113,7 @@ export class HeldMessages {
     this.#held.set(held.id, held)
     if (held.indexed) return
     this.#uncounted++
+    this.#told.committed(held.parts[0])
     this.change(held)
   }
 
@@ -162,10 +165,12 @@ export class HeldMessages {
 
   /** Brings the index up to date. Unless `all`, messages that may be completed any moment stay out of it. */
   flush(all: boolean): void {
-    if (this.#changed.size === 0 && this.#removals.size === 0) return
+    if (this.#nothingToTell()) return
     const young = performance.now() - indexDelayMs
-    const due = [...this.#changed].filter((held) => all || held.indexed || held.since <= young)
-    if (due.length > 0 || this.#removals.size > 0) this.#write(due)
+    const due: Held[] = []
+    const left: Held[] = []
+    for (const held of this.#changed) (all || held.indexed || held.since <= young ? due : left).push(held)
+    if (due.length > 0 || this.#removals.size > 0 || this.#told.farBehind) this.#write(due, left)
     this.#removals.clear()
     for (const held of due) {
       this.#changed.delete(held)
@@ -179,7 +184,7 @@ export class HeldMessages {
 
   /** A full disk, for one, refuses: what should be written is kept and tried again. */
   tryFlush(all: boolean): void {
-    if (this.#changed.size === 0 && this.#removals.size === 0) return
+    if (this.#nothingToTell()) return
     this.inIndex(() => this.flush(all))
   }
 
@@ -208,7 +213,12 @@ export class HeldMessages {
     this.flush(true)
   }
 
-  #write(due: readonly Held[]): void {
+  #nothingToTell(): boolean {
+    return this.#changed.size === 0 && this.#removals.size === 0 && !this.#told.farBehind
+  }
+
+  #write(due: readonly Held[], left: readonly Held[]): void {
+    const told = this.#told.with(left.map((held) => held.parts[0]))
     this.#host.index.transact((write) => {
       for (const [id, { segment, others }] of this.#removals) {
         const old = write.get(id)
@@ -216,7 +226,9 @@ export class HeldMessages {
         if (others.length > 0) write.putTombstone(id, segment, others)
       }
       for (const held of due) this.#put(write, held)
+      for (const [segment, offset] of told) write.putTold(segment, offset)
     })
+    this.#told.written(told)
     this.#host.crashPoint('index-written')
   }
 

@@ -80,6 +80,8 @@ export class QueueIndex {
   readonly #due: Database<number, [number, string]>
   readonly #segments: Database<[messages: number, bytes: number], string>
   readonly #queues: Database<number, string>
+  /** Up to where the index has heard of all messages of a segment. Undefined in an older index that is only read. */
+  readonly #told: Database<number, string> | undefined
   /** Messages completed by a tombstone in another segment than their own: id to [segment, ...others]. */
   readonly #tombstones: Database<string[], string>
 
@@ -91,6 +93,7 @@ export class QueueIndex {
     this.#segments = root.openDB({ name: 'segments' })
     this.#queues = root.openDB({ name: 'queues' })
     this.#tombstones = root.openDB({ name: 'tombstones' })
+    this.#told = root.openDB({ name: 'told' })
   }
 
   /** Opens or makes the index in a folder. Throws when LMDB finds it unusable. */
@@ -198,13 +201,19 @@ export class QueueIndex {
     return this.#tombstones.get(id)
   }
 
+  /** Records of a segment from here on may speak of messages that the index has not heard of. */
+  toldUpTo(segment: string): number {
+    return this.#told?.get(segment) ?? 0
+  }
+
   /**
    * All changes made by `change` happen at once, for every process; nothing in it may wait.
    * Throws, with the system's code, when the disk has no room for them: then none has happened.
    */
   transact<T>(change: (write: IndexWriter) => T): T {
     const room = this.#room
-    if (room === undefined) throw new Error('the index was opened for reading')
+    const told = this.#told
+    if (room === undefined || told === undefined) throw new Error('the index was opened for reading')
     return this.#root.transactionSync(() => {
       room.begin()
       const writer = new IndexWriter(
@@ -214,6 +223,7 @@ export class QueueIndex {
         this.#segments,
         this.#queues,
         this.#tombstones,
+        told,
       )
       const result = change(writer)
       writer.finish()
@@ -230,6 +240,7 @@ export class IndexWriter {
   readonly #segments: Database<[number, number], string>
   readonly #queues: Database<number, string>
   readonly #tombstones: Database<string[], string>
+  readonly #told: Database<number, string>
   readonly #segmentChanges = new Map<string, SegmentUse>()
   readonly #queueChanges = new Map<string, number>()
 
@@ -240,6 +251,7 @@ export class IndexWriter {
     segments: Database<[number, number], string>,
     queues: Database<number, string>,
     tombstones: Database<string[], string>,
+    told: Database<number, string>,
   ) {
     this.#room = room
     this.#entries = entries
@@ -247,6 +259,7 @@ export class IndexWriter {
     this.#segments = segments
     this.#queues = queues
     this.#tombstones = tombstones
+    this.#told = told
   }
 
   get(id: string): IndexEntry | undefined {
@@ -284,6 +297,16 @@ export class IndexWriter {
   putTombstone(id: string, segment: string, others: readonly string[]): void {
     this.#room.add(smallRow + others.length * smallRow)
     this.#tombstones.putSync(id, [segment, ...others])
+  }
+
+  putTold(segment: string, offset: number): void {
+    this.#room.add(smallRow)
+    this.#told.putSync(segment, offset)
+  }
+
+  removeTold(segment: string): void {
+    this.#room.add(smallRow)
+    this.#told.removeSync(segment)
   }
 
   removeTombstone(id: string): void {

@@ -124,14 +124,21 @@ export interface Damage {
   readonly id: string | undefined
 }
 
-/** All records of a segment in their order, and the damage between them. */
-export function* scanRecords(bytes: Buffer, stamp: Uint8Array): Generator<RecordView | Damage> {
+/**
+ * All records of a segment in their order, and the damage between them.
+ * @param base where `bytes` begin in the segment; left out: they are the whole of it
+ */
+export function* scanRecords(
+  bytes: Buffer,
+  stamp: Uint8Array,
+  base: number = 0,
+): Generator<RecordView | Damage> {
   const needle = Buffer.alloc(4 + stampBytes)
   needle.writeUInt32LE(recordMagic, 0)
   needle.set(stamp, 4)
-  let offset = segmentHeadBytes
+  let offset = base === 0 ? segmentHeadBytes : 0
   for (;;) {
-    const found = readRecord(bytes, offset, stamp)
+    const found = readRecord(bytes, offset, stamp, base)
     if (typeof found === 'object') {
       yield found
       offset += found.length
@@ -144,7 +151,7 @@ export function* scanRecords(bytes: Buffer, stamp: Uint8Array): Generator<Record
     if (found === 'none' && next < 0) return
     const end = next >= 0 ? next : damagedEnd(bytes, offset, found)
     yield {
-      offset,
+      offset: base + offset,
       length: end - offset,
       unfinished: next < 0 && found === 'cut off',
       id: found === 'none' ? undefined : idAt(bytes, offset),
