@@ -264,13 +264,15 @@ ${cases
 begin acl
 told:
   accept logwrite = event: $event_name $event_data at $host
+tls:
+  accept logwrite = out to $domain: dane $tls_out_dane usage $tls_out_tlsa_usage
 begin transports
 ${cases
   .map(
     (c, i) => `t${i}:
   driver = smtp
   port = ${c.bare === true ? bare.port : tlsServer.port}
-  event_action = \${if eq{$event_name}{dane:fail}{\${acl{told}}}}
+  event_action = \${if eq{$event_name}{dane:fail}{\${acl{told}}}{\${if eq{$event_name}{msg:delivery}{\${acl{tls}}}}}}
   ${c.options ?? ''}
 `,
   )
@@ -309,5 +311,23 @@ test('DANE: what failed is told as the event dane:fail, in the words of RFC 8460
       await server.logged(
         new RegExp(`event: dane:fail ${word} at mx\\.${nameOf(c, i).replaceAll('.', '\\.')}`),
       )
+  }
+})
+
+test('DANE: $tls_out_dane and $tls_out_tlsa_usage, one bit for each usage of the records', {
+  skip,
+}, async () => {
+  const server = await wantFront()
+  for (const [i, c] of cases.entries()) {
+    if (!c.logged.startsWith('=>')) continue
+    const counted = c.insecure !== true && c.insecureMx !== true && c.options !== 'hosts_try_dane = :'
+    // Those of the other usages are of no use for mail: RFC 7672 section 3.1.3.
+    const records = counted ? (c.tlsa?.().split('\nTLSA ') ?? []).filter((one) => /^[23]/.test(one)) : []
+    const usage = records.reduce((bits, record) => bits | (1 << Number(record[0])), 0)
+    const dane = c.logged.includes('CV=dane') ? 'yes' : 'no'
+    await server.logged(
+      new RegExp(`out to ${nameOf(c, i).replaceAll('.', '\\.')}: dane ${dane} usage ${usage}\\n`),
+      30_000,
+    )
   }
 })

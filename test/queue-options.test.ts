@@ -1,13 +1,14 @@
 /** Options of the queue, of bounces and of remote deliveries, seen on a started server or a whole delivery. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { createResolver } from '../src/wire/dns/resolver.ts'
 import { startDnsServer } from './support/dns-server.ts'
 import { deliveryWorld } from './support/delivery-world.ts'
-import { postern, type StartedServer, startServer, temporaryFolder } from './support/server.ts'
+import { postern, type StartedServer, startServer, temporaryFolder, until } from './support/server.ts'
 import { connectSmtp } from './support/smtp-client.ts'
 import { type Sink, type SinkScript, startSink } from './support/smtp-sink.ts'
 
@@ -162,16 +163,30 @@ test('bounce_sender_authentication: a bounce says AUTH= to a host that takes it'
 })
 
 test('deliver_queue_load_max: a queue run is abandoned when the load is above it', async () => {
-  await withServer(
-    { main: 'queue_only\ndeliver_queue_load_max = 0.0001' },
-    async ({ server, sink, send }) => {
-      await send(['a@x.test'])
-      await run(server, '-q')
-      if (!/Abandon queue run/.test(server.log())) return // An idle machine has no load.
-      assert.match(server.log(), /Abandon queue run: pid=\d+ \(load \d+\.\d\d, max 0\.00\)/)
-      assert.equal(sink.messages.length, 0)
-    },
-  )
+  // An idle machine has no load: this process makes some.
+  const busy = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' })
+  try {
+    const loaded = await until(() => ((loadavg()[0] ?? 0) >= 0.05 ? true : undefined), 60_000)
+    assert.equal(loaded, true)
+    await withServer(
+      { main: 'queue_only\ndeliver_queue_load_max = 0.0001' },
+      async ({ server, sink, send }) => {
+        await send(['a@x.test'])
+        await run(server, '-q')
+        assert.match(server.log(), /Abandon queue run: pid=\d+ \(load \d+\.\d\d, max 0\.00\)/)
+        assert.equal(sink.messages.length, 0)
+        assert.equal(server.command('-bpc').stdout, '1\n')
+      },
+    )
+  } finally {
+    busy.kill('SIGKILL')
+  }
+  await withServer({ main: 'queue_only\ndeliver_queue_load_max = 10000' }, async ({ server, sink, send }) => {
+    await send(['a@x.test'])
+    await run(server, '-q')
+    assert.doesNotMatch(server.log(), /Abandon queue run/)
+    assert.equal(sink.messages.length, 1)
+  })
 })
 
 test('serialize_hosts: one connection to a host at a time', async () => {
@@ -196,11 +211,61 @@ test('serialize_hosts: one connection to a host at a time', async () => {
 })
 
 test('max_parallel: no more deliveries of a transport at once', async () => {
-  await withServer({ transport: 'max_parallel = 2' }, async ({ server, sink, send }) => {
-    await Promise.all(Array.from({ length: 8 }, (_, i) => send([`u${i}@x.test`])))
-    for (let i = 0; i < 8; i++) await server.logged(new RegExp(`=> u${i}@x\\.test`), 30_000)
-    assert.equal(sink.messages.length, 8)
-    assert.ok(sink.connections <= 8)
+  // A host that greets late: deliveries that may meet do.
+  const script = { greetingMs: 700 }
+  const mostOf = async (transport: string): Promise<number> => {
+    let most = 0
+    await withServer({ transport, script }, async ({ server, sink, send }) => {
+      await Promise.all(Array.from({ length: 8 }, (_, i) => send([`u${i}@x.test`])))
+      for (let i = 0; i < 8; i++) await server.logged(new RegExp(`=> u${i}@x\\.test`), 30_000)
+      assert.equal(sink.messages.length, 8)
+      most = sink.mostOpen
+    })
+    return most
+  }
+  assert.ok((await mostOf('')) > 2, 'without the option more than two meet')
+  const limited = await mostOf('max_parallel = 2')
+  assert.ok(limited > 0 && limited <= 2, `${limited} at once`)
+})
+
+test('queue_run_max: no more queue runs at once', async () => {
+  for (const [most, overlap] of [
+    [1, false],
+    [3, true],
+  ] as const) {
+    await withServer(
+      {
+        main: `queue_only\nqueue_run_in_order\nqueue_run_max = ${most}`,
+        args: ['-q1s'],
+        script: { greetingMs: 4000 },
+      },
+      async ({ server, send }) => {
+        await send(['a@x.test'])
+        await server.logged(/=> a@x\.test/, 30_000)
+        const lines = [...server.log().matchAll(/(Start|End) queue run/g)].map(([, word]) => word)
+        let open = 0
+        let most = 0
+        for (const word of lines) {
+          open += word === 'Start' ? 1 : -1
+          most = Math.max(most, open)
+        }
+        assert.equal(most > 1, overlap, server.log())
+      },
+    )
+  }
+})
+
+test('smtp_connect_backlog: how many connections the system holds for us', async (t) => {
+  const backlogOf = (port: number): number | undefined => {
+    const { stdout } = spawnSync('ss', ['-Hltn', `sport = :${port}`], { encoding: 'utf8' })
+    const found = /^LISTEN +\d+ +(\d+)/m.exec(stdout ?? '')?.[1]
+    return found === undefined ? undefined : Number(found)
+  }
+  await withServer({ main: 'smtp_connect_backlog = 777' }, async ({ server }) => {
+    const found = backlogOf(server.port)
+    if (found === undefined) return t.skip('no ss on this machine')
+    const limit = Number(readFileSync('/proc/sys/net/core/somaxconn', 'latin1'))
+    assert.equal(found, Math.min(777, limit))
   })
 })
 

@@ -8,6 +8,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { until } from './support/server.ts'
 import { bodies, type Step } from './support/spool-child.ts'
 import { bodyOf, spoolWorld } from './support/spool-world.ts'
 

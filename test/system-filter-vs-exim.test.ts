@@ -44,6 +44,9 @@ const rows: readonly (readonly [says: string, commands: string, more?: Partial<D
     { to: 'box@x.example w@far.example' },
   ],
   ['a message sent by nobody', 'if error_message then save HOME/saved endif', { from: '<>' }],
+  ['logwrite', 'logfile HOME/log logwrite "one $h_subject: of $sender_address" logwrite "two\\n"'],
+  ['logwrite without a log file', 'logwrite x'],
+  ['logwrite to a file that cannot be opened', 'logfile /nonexistent/log logwrite x'],
   ['the first delivery', 'if first_delivery then headers add "X-F: yes" endif unseen save HOME/saved'],
 ]
 

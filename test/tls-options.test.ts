@@ -6,7 +6,14 @@ import { createServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { noOpenssl, TestAuthority } from './support/certificates.ts'
-import { postern, type StartedServer, startServer, temporaryFolder, until } from './support/server.ts'
+import {
+  freePort,
+  postern,
+  type StartedServer,
+  startServer,
+  temporaryFolder,
+  until,
+} from './support/server.ts'
 import { connectSmtp } from './support/smtp-client.ts'
 
 const skip = noOpenssl
@@ -393,3 +400,123 @@ acl_smtp_rcpt = accept
     /== m0@mail\.example .*the certificate at depth 1 is refused by event_action: no such authority/,
   )
 })
+
+/** Takes all mail over TLS, and calls itself by the port of the client: `n0` or `n1`. */
+const twoNames = (): string => `${certificate('mail.example')}
+tls_resumption_hosts = *
+smtp_active_hostname = n\${eval:($sender_host_port / 2) % 2}.example
+acl_smtp_rcpt = accept logwrite = \${if def:tls_in_cipher{TLS}{clear}} $smtp_active_hostname resumption $tls_in_resumption
+begin routers
+all:
+  driver = redirect
+  data = :blackhole:
+`
+
+test('host_name_extract: sessions of several servers behind one name are kept apart', { skip }, async () => {
+  const options = `tls_verify_certificates = ${at('ca.pem')}\n  connection_max_messages = 1\n  tls_resumption_hosts = *`
+  for (const [extract, apart] of [
+    ['host_name_extract = ${if match{$item}{\\N^250-(n\\d)\\.\\N}{$1}}', true],
+    ['host_name_extract =', false],
+  ] as const) {
+    const behind = await start(twoNames())
+    await relay(behind.port, `${options}\n  ${extract}`, 10)
+    const seen = [...behind.log().matchAll(/TLS (n\d)\.example resumption (\d+)/g)]
+    assert.equal(seen.length, 10, behind.log())
+    const before = new Map<string, number>()
+    for (const [, name = '', bits] of seen) {
+      const kind = apart ? name : ''
+      const times = before.get(kind) ?? 0
+      before.set(kind, times + 1)
+      // A ticket is used once, and a session that went on brings no other.
+      assert.equal((Number(bits) & 16) !== 0, times % 2 === 1, behind.log())
+    }
+  }
+})
+
+test('hosts_verify_avoid_tls: a callout is in clear, the delivery is not', { skip }, async () => {
+  const behind = await start(twoNames())
+  const front = await start(`acl_smtp_rcpt = ask
+begin acl
+ask:
+  require verify = recipient/callout=no_cache
+  accept
+begin routers
+all:
+  driver = manualroute
+  route_list = * localhost
+  self = send
+  transport = out
+begin transports
+out:
+  driver = smtp
+  port = ${behind.port}
+  hosts_verify_avoid_tls = *
+`)
+  const smtp = await connectSmtp(front.port)
+  await smtp.say('EHLO client.example')
+  assert.equal((await smtp.deliver('a@b.example', ['c@d.example'], 'Subject: x\n\nx\n')).code, 250)
+  smtp.end()
+  await front.logged(/=> c@d\.example .*X=TLS1\.3/, 30_000)
+  const seen = [...behind.log().matchAll(/(TLS|clear) n\d\.example resumption/g)].map(([, how]) => how)
+  assert.deepEqual(seen, ['clear', 'TLS'])
+})
+
+for (const [says, option, together] of [
+  ['without them a connection with TLS carries what waits', '', true],
+  ['hosts_nopass_tls', 'hosts_nopass_tls = *', false],
+  ['hosts_noproxy_tls', 'hosts_noproxy_tls = *', false],
+] as const) {
+  test(`hosts_nopass_tls and hosts_noproxy_tls: ${says}`, { skip }, async () => {
+    const port = await freePort()
+    const place = temporaryFolder('nopass')
+    const front = await startServer({
+      folder: place.path,
+      arguments: [],
+      configuration: `primary_hostname = mail.example
+acl_smtp_rcpt = accept
+begin routers
+all:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  self = send
+  transport = out
+begin transports
+out:
+  driver = smtp
+  port = ${port}
+  tls_try_verify_hosts =
+  ${option}
+begin retry
+* * F,1h,1h
+`,
+    })
+    try {
+      const smtp = await connectSmtp(front.port)
+      await smtp.say('EHLO client.example')
+      for (const to of ['w0@d.example', 'w1@d.example'])
+        assert.equal((await smtp.deliver('a@b.example', [to], 'Subject: x\n\nx\n')).code, 250)
+      await front.logged(/== w0@d\.example/, 30_000)
+      await front.logged(/== w1@d\.example/, 30_000)
+      const behindPlace = temporaryFolder('nopass-behind')
+      const behind = await startServer({
+        folder: behindPlace.path,
+        port,
+        arguments: [],
+        configuration: `primary_hostname = mail.example\nhost_lookup =\n${twoNames()}`,
+      })
+      running.push({ ...behind, stop: async () => behind.stop().then(() => behindPlace.remove()) })
+      assert.equal((await smtp.deliver('a@b.example', ['now@d.example'], 'Subject: x\n\nx\n')).code, 250)
+      smtp.end()
+      const id = await front.logged(/(\S+) == now@d\.example/, 30_000)
+      front.command('-M', id[1] ?? '')
+      await front.logged(/=> now@d\.example .*\] X=TLS/, 30_000)
+      if (together) {
+        await front.logged(/=> w0@d\.example .*\]\* X=TLS/, 30_000)
+        await front.logged(/=> w1@d\.example .*\]\* X=TLS/, 30_000)
+      } else assert.equal(front.command('-bpc').stdout, '2\n')
+    } finally {
+      await front.stop()
+      place.remove()
+    }
+  })
+}

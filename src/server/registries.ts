@@ -15,7 +15,7 @@ import {
   routerTable,
   transportTable,
 } from './driver-tables.ts'
-import { haveNames } from './features.ts'
+import { haveNames, resumptionWords } from './features.ts'
 
 /** What must hold between the settings of one instance; its driver is loaded to tell. */
 export type LateCheck = (report: Report) => Promise<void>
@@ -81,6 +81,7 @@ function builtinNames(): BuiltinNames {
       _CRYPTO_SIGN_ED25519: 'y',
       _DKIM_OVERSIGN_HEADERS: oversignHeaders,
       _DKIM_SIGN_HEADERS: signHeaders,
+      _RESUME_DECODE: resumptionWords,
     },
   }
 }

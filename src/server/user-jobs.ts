@@ -11,7 +11,7 @@ export async function writeUserNote(note: UserNote, runAs: RunAs | undefined): P
     runAs === undefined || isOurs(uid, gid)
       ? await runLocalJob(job, noBody())
       : await runAs(uid, gid, job, noBody())
-  return result.is === 'done' ? undefined : result.message
+  return result.is === 'done' ? undefined : result.message?.replace(`failed to write to ${file}: `, '')
 }
 
 /** A line of the answer is all that counts. */

@@ -18,7 +18,7 @@ export const noExim: string | false = !existsSync(exim)
 export interface Side {
   readonly which: 'exim' | 'postern'
   readonly home: string
-  /** Runs the program, or one of its tools when the first word names one; gives what it wrote to standard output. */
+  /** Runs the program, one of its tools when the first word names one, or a command of `postern`; gives what it wrote to standard output. */
   run(args: readonly string[], input?: string): Promise<string>
   /** Lines of the main log without times and ids. */
   log(): string[]
@@ -71,6 +71,7 @@ ${configuration.replaceAll('HOME', home)}`,
     home,
     run(args, input = '') {
       const [first = '', ...rest] = args
+      if (first === 'postern') return call(postern, [...rest, '-C', file], input)
       const isTool = first.startsWith('exim_')
       return call(isTool ? toolOf(first) : program, isTool ? rest : ['-C', file, ...args], input)
     },

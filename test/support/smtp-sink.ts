@@ -14,6 +14,8 @@ export type SinkAnswer = string
 export interface SinkScript {
   readonly extensions?: readonly string[]
   readonly greeting?: SinkAnswer
+  /** The greeting comes so late. */
+  readonly greetingMs?: number
   readonly ehlo?: SinkAnswer
   readonly helo?: SinkAnswer
   readonly mail?: (line: string) => SinkAnswer
@@ -33,6 +35,8 @@ export interface Sink {
   connections: number
   /** Of the clients, one a connection. */
   readonly addresses: (string | undefined)[]
+  /** The most that were open at once. */
+  mostOpen: number
   close(): Promise<void>
 }
 
@@ -44,6 +48,7 @@ export async function startSink(script: SinkScript = {}, host = '127.0.0.1', por
     socket.on('error', () => {})
     sink.connections++
     sink.addresses.push(socket.remoteAddress)
+    sink.mostOpen = Math.max(sink.mostOpen, sockets.size)
     new SinkSession(socket, script, sink, sink.connections)
   })
   await new Promise<void>((resolve, reject) => {
@@ -57,6 +62,7 @@ export async function startSink(script: SinkScript = {}, host = '127.0.0.1', por
     commands: [],
     connections: 0,
     addresses: [],
+    mostOpen: 0,
     close: () =>
       new Promise((resolve) => {
         for (const socket of sockets) socket.destroy()
@@ -88,7 +94,9 @@ class SinkSession {
       this.#buffer += chunk.toString('latin1')
       this.#work()
     })
-    this.#say(script.greeting ?? '220 sink ESMTP')
+    const greet = (): void => void this.#say(script.greeting ?? '220 sink ESMTP')
+    if (script.greetingMs === undefined) greet()
+    else setTimeout(greet, script.greetingMs)
   }
 
   #say(answer: SinkAnswer): boolean {

@@ -37,8 +37,8 @@ export async function deliverMessage(
   const attempt = new Attempt(claim, deps, shared, context, options)
   context.debug?.('deliver|v', `delivering ${claim.id}`)
   const frozen = await frozenVerdict(attempt)
-  if (frozen !== undefined) return frozen
-  if (options.giveUp === true) {
+  if (frozen !== undefined && frozen !== 'cancel') return frozen
+  if (options.giveUp === true || frozen === 'cancel') {
     cancel(attempt)
     return finish(attempt)
   }

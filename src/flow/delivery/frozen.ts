@@ -26,8 +26,8 @@ export function frozenFate(
   return settings.auto_thaw > 0 && now >= frozenAt + settings.auto_thaw * 1000 ? 'thaws' : 'stays'
 }
 
-/** What ends the attempt at once; undefined: go on delivering. */
-export async function frozenVerdict(attempt: Attempt): Promise<DeliverySummary | undefined> {
+/** What ends the attempt at once; `cancel`: the sender is told that it is given up; undefined: go on delivering. */
+export async function frozenVerdict(attempt: Attempt): Promise<DeliverySummary | 'cancel' | undefined> {
   const { envelope, options, claim } = attempt
   const { settings, ports } = attempt.context
   const frozenAt = envelope.frozenAt
@@ -42,6 +42,8 @@ export async function frozenVerdict(attempt: Attempt): Promise<DeliverySummary |
   const fate = frozenFate({ ...envelope, frozenAt }, settings, now)
   if (fate === 'ends') {
     attempt.log('cancelled by timeout_frozen_after')
+    // Nobody is told of a lost bounce; all others are as with -Mg.
+    if (envelope.sender !== '') return 'cancel'
     await claim.complete()
     attempt.log('Completed')
     return { is: 'completed', delivered: 0, failed: 0, deferred: 0 }

@@ -1,24 +1,30 @@
 /** Raises events of deliveries, where a transport or the main configuration listens. Source: Exim manual, "Events". */
 import { taint, type ByteString } from '../../base/text.ts'
 import { splitAddress, unquotedLocalPart } from '../../mail/address.ts'
-import type { Context } from '../../ports.ts'
+import type { Context, TlsFacts } from '../../ports.ts'
 import { deliveryFacts } from '../delivery-facts.ts'
 import type { RoutedAddress } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
 import { type DeliveryError, errorNumbers } from './results.ts'
 
+/** Where an address was delivered or tried. */
+export interface EventHost {
+  readonly name: ByteString
+  readonly address: string
+  readonly port: number
+  /** Of the connection that it was sent over, for `$tls_out_...`. */
+  readonly tls?: TlsFacts | undefined
+}
+
 /** What an expansion sees while an address is at a transport. */
-export function addressContext(
-  context: Context,
-  routed: RoutedAddress,
-  host?: { readonly name: ByteString; readonly address: string; readonly port: number },
-): Context {
+export function addressContext(context: Context, routed: RoutedAddress, host?: EventHost): Context {
   const delivery = deliveryFacts(routed.router.name, routed.transport.name)
   delivery.returnPath = routed.errorsTo ?? context.message?.sender ?? ''
   if (host !== undefined) {
     delivery.host = host.name
     delivery.hostAddress = host.address
     delivery.hostPort = host.port
+    delivery.tls = host.tls
   }
   return { ...context, address: routed.facts, delivery }
 }
@@ -28,7 +34,7 @@ export interface AddressEvent {
   readonly event: 'msg:delivery' | 'msg:fail:delivery' | 'msg:rcpt:defer' | 'msg:defer' | 'msg:host:defer'
   readonly routed: RoutedAddress
   readonly data: ByteString
-  readonly host: { readonly name: ByteString; readonly address: string; readonly port: number } | undefined
+  readonly host: EventHost | undefined
   readonly errno?: number | undefined
 }
 

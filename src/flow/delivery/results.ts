@@ -1,6 +1,7 @@
 /** What comes of delivering: per address, per host, per message. */
 import type { ByteString } from '../../base/text.ts'
 import type { HostLine } from '../../mail/delivery-lines.ts'
+import type { TlsFacts } from '../../ports.ts'
 import type { RoutedAddress } from '../routed.ts'
 
 /**
@@ -56,12 +57,17 @@ export interface RemoteDiagnostic {
   readonly reply: ByteString | undefined
 }
 
+/** Where an address went: for its log line, and with all of TLS for events. */
+export interface HostAt extends HostLine {
+  readonly tls?: TlsFacts | undefined
+}
+
 /** What became of one address. */
 export type AddressOutcome =
   | {
       readonly is: 'delivered'
       readonly sizeBytes: number
-      readonly host?: HostLine | undefined
+      readonly host?: HostAt | undefined
       readonly confirmation?: ByteString | undefined
       readonly pipelined?: boolean
       /** Commands left before the greeting came: `hosts_pipe_connect`. */
@@ -82,7 +88,7 @@ export type AddressOutcome =
   | {
       readonly is: 'failed'
       readonly error: DeliveryError
-      readonly host?: HostLine | undefined
+      readonly host?: HostAt | undefined
       readonly diagnostic?: RemoteDiagnostic | undefined
       readonly returnedOutput?: ByteString | undefined
       /** What the bounce says in place of the message. */
@@ -92,7 +98,7 @@ export type AddressOutcome =
   | {
       readonly is: 'deferred'
       readonly error: DeliveryError
-      readonly host?: HostLine | undefined
+      readonly host?: HostAt | undefined
       readonly diagnostic?: RemoteDiagnostic | undefined
       /** The key under which a retry time of the address itself is kept; undefined: the host's decides. */
       readonly retryKey?: string | undefined

@@ -73,7 +73,7 @@ export function createRouting(deps: RoutingDeps): Routing {
       const children = generated === undefined ? undefined : generations.get(generated)
       return routeAll(recipients, context, { ...others, ...(children && { generated: children }) }, engine)
     },
-    systemFilter: (context) => runSystemFilter(context, deps.transports, generations),
+    systemFilter: (context) => runSystemFilter(context, deps.transports, generations, deps.note),
     verify: createVerify(engine, deps),
     target: (address, context) => findTarget(address, context, engine),
     test: createAddressTest(engine),

@@ -2,12 +2,12 @@
 import { hostname } from 'node:os'
 import { type Failure, isFailure } from '../../../base/outcome.ts'
 import { compileRegex } from '../../../base/regex.ts'
-import { isTainted, textOf } from '../../../base/text.ts'
+import { type ByteString, isTainted, textOf } from '../../../base/text.ts'
 import type { Expandable } from '../../../base/expandable.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
 import type { Context } from '../../../ports.ts'
 import { mboxDate } from '../date.ts'
-import { expanded, expandedBoolean, expandedBytes, expandedInteger } from '../expanding.ts'
+import { expanded, expandedBoolean, expandedBytes, readInteger } from '../expanding.ts'
 import type { LocalIdentity } from '../local-identity.ts'
 import { bareJob, type LocalJobCommon } from '../local-job.ts'
 import type { FolderQuota } from '../local/folder-quota.ts'
@@ -156,15 +156,18 @@ async function quotaOf(
   settings: Settings,
   context: Context,
 ): Promise<FolderQuota | { outcome: ReturnType<typeof deferral> }> {
+  const { name } = batch.transport
   const failed = (option: string, { message }: Failure): ReturnType<typeof refuse> =>
-    refuse(`Expansion of ${option} in ${batch.transport.name} transport failed: ${message}`)
+    refuse(`Expansion of ${option} in ${name} transport failed: ${message}`)
   const bytes = await expandedQuota(settings.quota, context)
   if (isFailure(bytes)) return failed('quota', bytes)
+  if ('malformed' in bytes) return malformed(bytes.malformed, settings.quota, name)
   const files = await expandedQuota(settings.quota_filecount, context)
   if (isFailure(files)) return failed('quota_filecount', files)
+  if ('malformed' in files) return malformed(files.malformed, settings.quota_filecount, name)
   const directory = await expandedBytes(settings.quota_directory, context)
   if (isFailure(directory)) return failed('quota_directory', directory)
-  const known = await knownSize(settings, context)
+  const known = await knownSize(batch, context)
   if ('outcome' in known) return known
   return {
     quota: bytes.most,
@@ -274,18 +277,45 @@ function matchesPath(pattern: string | undefined, path: string): boolean {
   return found !== undefined && !('error' in found)
 }
 
+/** Source: observed of Exim 4.96. */
+function malformed(
+  value: ByteString,
+  option: Expandable | undefined,
+  transport: string,
+): ReturnType<typeof refuse> {
+  return refuse(`Malformed value "${value}" (expansion of "${option?.text ?? ''}") in ${transport} transport`)
+}
+
+/** A number that concerns the size of the mailbox, or what is wrong with it. */
+async function limitOf(
+  name: 'mailbox_size' | 'mailbox_filecount',
+  batch: Batch,
+  context: Context,
+  fallback: number,
+): Promise<number | { outcome: ReturnType<typeof deferral> }> {
+  const option = settingsOf(batch.transport)[name]
+  const transport = batch.transport.name
+  const value = await expandedBytes(option, context)
+  if (value === undefined) return fallback
+  if (isFailure(value))
+    return refuse(`Expansion of ${name} in ${transport} transport failed: ${value.message}`)
+  const number = readInteger(value.trim())
+  if (number !== undefined) return number
+  return malformed(value, option, transport)
+}
+
 /** `mailbox_size` and `mailbox_filecount`: what the mailbox holds, known from elsewhere. */
 async function knownSize(
-  settings: Settings,
+  batch: Batch,
   context: Context,
 ): Promise<
   | { readonly knownBytes: number | undefined; readonly knownFiles: number | undefined }
   | { outcome: ReturnType<typeof deferral> }
 > {
-  const bytes = await expandedInteger(settings.mailbox_size, context, -1)
-  if (isFailure(bytes)) return refuse(`Expansion of mailbox_size failed: ${bytes.message}`)
-  const files = await expandedInteger(settings.mailbox_filecount, context, -1)
-  if (isFailure(files)) return refuse(`Expansion of mailbox_filecount failed: ${files.message}`)
+  const bytes = await limitOf('mailbox_size', batch, context, -1)
+  if (typeof bytes !== 'number') return bytes
+  const files = await limitOf('mailbox_filecount', batch, context, -1)
+  if (typeof files !== 'number') return files
   return { knownBytes: bytes < 0 ? undefined : bytes, knownFiles: files < 0 ? undefined : files }
 }
 

@@ -2,6 +2,7 @@
 import { Failure } from '../../../base/outcome.ts'
 import type { Expandable } from '../../../base/expandable.ts'
 import type { Context } from '../../../ports.ts'
+import type { ByteString } from '../../../base/text.ts'
 import { expandedBytes } from '../expanding.ts'
 
 export interface QuotaValue {
@@ -14,11 +15,11 @@ export interface QuotaValue {
 export async function expandedQuota(
   option: Expandable | undefined,
   context: Context,
-): Promise<QuotaValue | Failure> {
+): Promise<QuotaValue | Failure | { readonly malformed: ByteString }> {
   const text = await expandedBytes(option, context)
   if (text instanceof Failure) return text
   if (text === undefined) return { most: 0, unchecked: false }
-  return readQuota(text) ?? new Failure('failure', `"${text}" is no size`)
+  return readQuota(text) ?? { malformed: text }
 }
 
 export function readQuota(text: string): QuotaValue | undefined {

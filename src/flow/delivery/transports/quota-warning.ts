@@ -47,7 +47,8 @@ export async function thresholdOf(settings: Settings, context: Context): Promise
   const text = value.trim()
   if (!text.endsWith('%')) return readInteger(text) ?? 0
   const quota = await expandedQuota(settings.quota, context)
-  return isFailure(quota) ? 0 : Math.floor((quota.most * Number(text.slice(0, -1))) / 100)
+  if (isFailure(quota) || 'malformed' in quota) return 0
+  return Math.floor((quota.most * Number(text.slice(0, -1))) / 100)
 }
 
 function recipientsOf(text: ByteString): ByteString[] {

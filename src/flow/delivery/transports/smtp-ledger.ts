@@ -1,12 +1,17 @@
 /** What became of the addresses and the hosts of one smtp delivery, while it goes on. */
 import type { ByteString } from '../../../base/text.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
-import type { HostLine } from '../../../mail/delivery-lines.ts'
 import type { Context } from '../../../ports.ts'
 import type { RouteHost, RoutedAddress } from '../../routed.ts'
 import { domainOf } from '../group.ts'
 import type { PooledConnection } from '../pool.ts'
-import { type AddressOutcome, type DeliveryError, errorNumbers, type HostOutcome } from '../results.ts'
+import {
+  type AddressOutcome,
+  type DeliveryError,
+  errorNumbers,
+  type HostAt,
+  type HostOutcome,
+} from '../results.ts'
 import { messageRetryKey, recipientRetryKey } from '../retry/record.ts'
 import type { Batch, DeliveryEnvironment } from './driver.ts'
 import type { Place } from './smtp-hosts.ts'
@@ -124,7 +129,7 @@ export class SmtpLedger {
     routed: RoutedAddress,
     verdict: NonNullable<TransactionResult['verdicts'][number]>,
     result: TransactionResult,
-    host: HostLine,
+    host: HostAt,
     place: Place,
     connection: PooledConnection,
   ): AddressOutcome {
@@ -201,7 +206,7 @@ export class SmtpLedger {
 
   failPending(
     error: DeliveryError,
-    host: HostLine | undefined,
+    host: HostAt | undefined,
     place: Place,
     reply: ByteString | undefined,
   ): void {
@@ -213,7 +218,7 @@ export class SmtpLedger {
 
   deferPending(
     error: DeliveryError,
-    host: HostLine | undefined,
+    host: HostAt | undefined,
     told: ReturnType<typeof diagnostic> | undefined,
   ): void {
     for (const routed of this.pending) {
@@ -256,11 +261,12 @@ export class SmtpLedger {
   }
 
   lookupFailed(host: RouteHost, why: 'again' | 'none'): void {
-    const message =
-      why === 'again'
-        ? `failed to lookup IP address for ${host.name}`
-        : `no IP address found for host ${host.name}`
-    this.deferPending({ errno: errorNumbers.unknown, more: 0, message }, undefined, undefined)
+    const { context, environment, settings } = this.#run
+    // Source: observed of Exim 4.96.
+    if (why === 'none' && settings.gethostbyname)
+      context.ports.log.main(environment.claim.id, `no IP address found for host ${host.name}`)
+    const message = `failed to lookup IP address for ${host.name}`
+    this.deferPending({ errno: errorNumbers.lookup, more: 0, message }, undefined, undefined)
   }
 
   /** The host is not tried, which says nothing about it: the next queue run looks again. */

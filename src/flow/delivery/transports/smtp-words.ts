@@ -1,12 +1,17 @@
 /** How places, answers and errors of an smtp delivery are told. */
 import type { ByteString } from '../../../base/text.ts'
-import type { HostLine } from '../../../mail/delivery-lines.ts'
 import type { PooledConnection } from '../pool.ts'
-import { type AddressOutcome, type DeliveryError, errorNumbers, type RemoteDiagnostic } from '../results.ts'
+import {
+  type AddressOutcome,
+  type DeliveryError,
+  errorNumbers,
+  type HostAt,
+  type RemoteDiagnostic,
+} from '../results.ts'
 import type { Place } from './smtp-hosts.ts'
 
 /** For `H=` on log lines. */
-export function hostLine(place: Place, connection: PooledConnection | undefined): HostLine {
+export function hostLine(place: Place, connection: PooledConnection | undefined): HostAt {
   return {
     name: place.name,
     address: place.address,

@@ -8,9 +8,9 @@ import type { Context } from '../../../ports.ts'
 import type { GeneratedAddresses, SystemFiltered } from '../../routed.ts'
 import { topCandidate } from '../candidate.ts'
 import type { Child, TakenAddress } from '../finish.ts'
-import type { Candidate } from '../types.ts'
+import type { Candidate, UserNote } from '../types.ts'
 import { runEximFilter } from './exim/run.ts'
-import type { FilterDelivery, FilterWorld } from './result.ts'
+import type { FilterDelivery, FilterNote, FilterWorld } from './result.ts'
 
 /** The parent of all that a system filter sets up, as the log shows it. */
 export const systemRecipient = 'system-filter'
@@ -23,6 +23,7 @@ export async function runSystemFilter(
   context: Context,
   transports: ReadonlyMap<string, TransportInstance>,
   generations: Generations,
+  writeNote: ((note: UserNote) => Promise<string | undefined>) | undefined,
 ): Promise<SystemFiltered> {
   const option = context.settings.system_filter
   if (option === undefined) return { is: 'none' }
@@ -36,10 +37,7 @@ export async function runSystemFilter(
     qualifyDomain: context.server.qualifyRecipient,
     forbidden: () => undefined,
     rewrite: (address) => Promise.resolve(address),
-    note: (note) =>
-      Promise.resolve(
-        `failed to open filter log file "${textOf(note.file)}": use logwrite of an ACL instead`,
-      ),
+    note: (note) => writeLog(note, context, writeNote),
   }
   const allow = { defer: true, fail: true, freeze: true }
   const result = await runEximFilter(text, { system: true, allow }, world)
@@ -56,6 +54,22 @@ export async function runSystemFilter(
   if (result.is === 'done')
     return { is: 'done', significant: result.significant, generated, counters, headers }
   return { is: result.is, text: result.text, generated, counters, headers }
+}
+
+/** `logwrite`: under the ids of `system_filter_user`, else our own. */
+async function writeLog(
+  { file, mode, text }: FilterNote,
+  context: Context,
+  write: ((note: UserNote) => Promise<string | undefined>) | undefined,
+): Promise<string | undefined> {
+  const path = textOf(file)
+  if (isTainted(file)) return `Tainted name '${path}' for file open not permitted`
+  if (!path.startsWith('/')) return `failed to open filter log file "${path}": not an absolute path`
+  if (write === undefined) return 'filter log files cannot be written here'
+  const { eximUid, eximGid } = context.server
+  const { uid = eximUid, gid = eximGid } = idsOf(context)
+  const problem = await write({ uid, gid, file: path, mode, text })
+  return problem === undefined ? undefined : `failed to open filter log file "${path}": ${problem}`
 }
 
 /** The text of the filter, or why there is none. */

@@ -1,0 +1,579 @@
+/** Options of deliveries and of the queue, beside Exim 4.96 where it is installed: what both do must be the same. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { freePort, repository, temporaryFolder, until } from './support/server.ts'
+import { bothShow, plainMessage, type Side, side } from './support/side-by-side.ts'
+import { type Sink, startSink } from './support/smtp-sink.ts'
+
+const base = (routers: string, transports: string, main = '', retry = '* * F,2h,15m'): string => `
+${main}
+acl_not_smtp = ok
+acl_smtp_rcpt = ok
+acl_smtp_data = ok
+begin acl
+ok:
+  accept
+begin routers
+${routers}
+begin transports
+${transports}
+begin retry
+${retry}
+`
+
+/** Into a file that everybody may write. */
+const box = (options = ''): string => `box:
+  driver = appendfile
+  file = HOME/mail/box
+  user = nobody
+  group = nogroup
+  mode_fail_narrower = false
+  ${options}
+`
+const toBox = `all:
+  driver = accept
+  transport = box
+`
+
+function mailFolder(side: Side): string {
+  const folder = join(side.home, 'mail')
+  mkdirSync(folder, { recursive: true })
+  chmodSync(folder, 0o777)
+  return folder
+}
+
+const queue = (side: Side, to: string, from = 's@a.example'): Promise<string> =>
+  side.run(['-odq', '-oi', '-f', from, to], plainMessage)
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Lines after the arrival. */
+const told = (side: Side, pattern = /./): string[] =>
+  side.log().filter((line) => !/ <= |queue run/.test(line) && pattern.test(line))
+
+/** Holds a lock on a file in a process of its own until it is ended. */
+async function locked(path: string, how: 'fcntl' | 'flock'): Promise<() => void> {
+  const code = `
+import { openSync } from 'node:fs'
+const { openPosix } = await import(${JSON.stringify(join(repository, 'dist/src/base/posix.js'))})
+const fd = openSync(${JSON.stringify(path)}, 'r+')
+const posix = openPosix()
+console.log(${how === 'fcntl' ? "posix.fcntlLock(fd, 'write')" : "posix.flock(fd, 'write')"})
+setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const said = await new Promise<string>((resolve) =>
+    child.stdout.once('data', (bytes: Buffer) => resolve(bytes.toString())),
+  )
+  assert.equal(said, 'locked\n')
+  return () => void child.kill('SIGKILL')
+}
+
+for (const how of ['fcntl', 'flock'] as const) {
+  const options = `use_lockfile = false
+  use_fcntl_lock = ${how === 'fcntl'}
+  use_flock_lock = ${how === 'flock'}
+  lock_retries = 1
+  lock_interval = 1s`
+  test(`lock_${how}_timeout: a lock that is given up in time is waited for`, async () => {
+    const shown = await bothShow({
+      configuration: base(toBox, box(`${options}\n  lock_${how}_timeout = 100s`)),
+      async play(side) {
+        const file = join(mailFolder(side), 'box')
+        writeFileSync(file, '')
+        chownSync(file, 65_534, 65_534)
+        const unlock = await locked(file, how)
+        await queue(side, 'a@x.test')
+        const run = side.run(['-q'])
+        // Longer than all tries of a lock without the option take.
+        await sleep(4000)
+        const before = readFileSync(file, 'latin1').length
+        unlock()
+        await run
+        return [`${before}`, ...told(side)]
+      },
+    })
+    assert.equal(shown[0], '0')
+    assert.match(shown[1] ?? '', /=> a <a@x\.test> R=all T=box$/)
+  })
+
+  test(`lock_${how}_timeout: a lock that is kept defers, as it does without the option`, async () => {
+    for (const more of ['', `\n  lock_${how}_timeout = 1s`]) {
+      const shown = await bothShow({
+        configuration: base(toBox, box(options + more)),
+        async play(side) {
+          const file = join(mailFolder(side), 'box')
+          writeFileSync(file, '')
+          chownSync(file, 65_534, 65_534)
+          const unlock = await locked(file, how)
+          try {
+            await queue(side, 'a@x.test')
+            await side.run(['-q'])
+            return told(side)
+          } finally {
+            unlock()
+          }
+        },
+      })
+      assert.match(
+        shown.join('\n'),
+        /== a@x\.test .*defer \(-9\): failed to lock mailbox HOME\/mail\/box \(.*\)/,
+      )
+    }
+  })
+}
+
+for (const [says, options] of [
+  ['a count below the quota', 'quota_filecount = 3\n  mailbox_filecount = 2'],
+  ['a count at the quota', 'quota_filecount = 3\n  mailbox_filecount = 3'],
+  ['an expansion', 'quota_filecount = 3\n  mailbox_filecount = ${eval:1+3}'],
+  ['an expansion that is no number', 'quota_filecount = 3\n  mailbox_filecount = many'],
+  ['a size that is no number', 'quota_filecount = 3\n  mailbox_size = ${lc:MANY}'],
+  ['a quota that is no number', 'quota = lots'],
+  ['a quota of files that is no number', 'quota_filecount = few'],
+  ['an expansion that fails', 'quota_filecount = 3\n  mailbox_filecount = ${lookup{a}lsearch{/nonexistent}}'],
+  ['size and count', 'quota = 10K\n  mailbox_size = 9K\n  quota_filecount = 3\n  mailbox_filecount = 0'],
+  [
+    'size beyond the quota',
+    'quota = 10K\n  mailbox_size = 11K\n  quota_filecount = 3\n  mailbox_filecount = 0',
+  ],
+] as const) {
+  test(`mailbox_filecount: ${says}`, async () => {
+    await bothShow({
+      configuration: base(
+        toBox,
+        `box:
+  driver = appendfile
+  directory = HOME/mail/dir
+  maildir_format
+  create_directory
+  user = nobody
+  group = nogroup
+  quota = 100K
+  ${options}
+`.replace(/ {2}quota = 100K\n(?=[\s\S]* {2}quota = )/, ''),
+      ),
+      async play(side) {
+        mailFolder(side)
+        await queue(side, 'a@x.test')
+        await side.run(['-q'])
+        const folder = join(side.home, 'mail', 'dir', 'new')
+        return [...told(side), `${existsSync(folder) ? readdirSync(folder).length : 0} files`]
+      },
+    })
+  })
+}
+
+const retryOf = async (side: Side): Promise<string[]> => {
+  const text = await side.run(['exim_dumpdb', `${side.home}/spool`, 'retry'])
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const times = [...line.matchAll(/\d\d-\w{3}-\d{4} [\d:]+/g)].map(([time]) => Date.parse(time))
+      const [, last = 0, next = 0] = times
+      return times.length === 3
+        ? `next try after ${Math.round((next - last) / 60_000)} minutes`
+        : line.replaceAll(side.home, 'HOME').replace(/ (4[0-9]{5}|[0-9]{5,6}) /, ' SECONDS ')
+    })
+}
+
+for (const [days, minutes] of [
+  [1, 30],
+  [5, 10],
+] as const) {
+  test(`quota_4d: a mailbox that was read ${days} days ago is tried again after ${minutes} minutes`, async () => {
+    const shown = await bothShow({
+      configuration: base(
+        toBox,
+        box('quota = 1K'),
+        '',
+        '* quota_4d F,1h,10m\n* quota F,1h,30m\n* * F,1h,50m',
+      ),
+      async play(side) {
+        const file = join(mailFolder(side), 'box')
+        writeFileSync(file, `From x\n\n${'x'.repeat(1100)}\n`)
+        chownSync(file, 65_534, 65_534)
+        const now = Date.now() / 1000
+        utimesSync(file, now - days * 86_400 - 60, now - 20 * 86_400)
+        await queue(side, 'a@x.test')
+        await side.run(['-q'])
+        return [...told(side), ...(await retryOf(side))]
+      },
+    })
+    assert.equal(shown.at(-1), `next try after ${minutes} minutes`)
+  })
+}
+
+test('transport_filter over LMTP: what the filter makes of a message is sent', async () => {
+  const port = await freePort()
+  const shown = await bothShow({
+    configuration: base(
+      `all:
+  driver = manualroute
+  route_list = * 127.88.0.3
+  self = send
+  transport = out
+`,
+      `out:
+  driver = smtp
+  protocol = lmtp
+  port = ${port}
+  hosts_avoid_tls = *
+  hosts_try_chunking =
+  transport_filter = /bin/sed s/body/changed/
+`,
+    ),
+    async play(side) {
+      const sink = await startSink(
+        { lmtp: (rcpt) => (rcpt.includes('<b') ? '550 no b' : '250 ok') },
+        '127.88.0.3',
+        port,
+      )
+      try {
+        await side.run(['-odq', '-oi', '-f', 's@a.example', 'a@x.test', 'b@x.test'], plainMessage)
+        await side.run(['-q'])
+        const data = sink.messages.map((message) => message.data.replace(/^Received:[\s\S]*?\r\n(?=\S)/, ''))
+        return [...told(side, /[=*>-]{2} [ab]@/), ...data.slice(0, 1)]
+      } finally {
+        await sink.close()
+      }
+    },
+  })
+  assert.match(shown.at(-1) ?? '', /\r\n\r\nchanged\r\n$/)
+})
+
+test('pipe_as_creator: the command runs as who sent the message', async () => {
+  const shown = await bothShow({
+    configuration: base(
+      toBox,
+      `box:
+  driver = pipe
+  pipe_as_creator
+  command = /bin/sh -c "id -u; id -g"
+  return_output
+`,
+      'errors_reply_to = x@y.test',
+    )
+      .replace(
+        'begin routers',
+        `begin routers
+reports:
+  driver = accept
+  domains = a.example
+  transport = reports
+`,
+      )
+      .replace(
+        'begin retry',
+        `reports:
+  driver = appendfile
+  file = HOME/mail/reports
+  user = nobody
+  group = nogroup
+begin retry
+`,
+      ),
+    async play(side) {
+      mailFolder(side)
+      await queue(side, 'a@x.test')
+      await makeCreator(side, 'nobody 65534 65534')
+      await side.run(['-q'])
+      await side.run(['-q'])
+      const report = side.file('mail/reports')
+      return [...told(side, /a@x\.test/), ...report.split('\n').filter((line) => /^\d+$/.test(line.trim()))]
+    },
+  })
+  assert.deepEqual(shown.slice(-2), ['65534', '65534'])
+})
+
+/** Changes who the message in the queue is from: by hand in Exim's files, which we import. */
+async function makeCreator(side: Side, creator: string): Promise<void> {
+  const id = side.lastId()
+  let folder = join(side.home, 'spool', 'input')
+  if (side.which === 'postern') {
+    folder = join(side.home, 'export')
+    mkdirSync(folder)
+    chmodSync(folder, 0o777)
+    await side.run(['postern', 'spool', 'export', folder])
+    await side.run(['-Mrm', id])
+  }
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  const name = names.find((each) => each.endsWith('-H')) ?? ''
+  const file = join(folder, name)
+  const lines = readFileSync(file, 'latin1').split('\n')
+  lines[1] = creator
+  writeFileSync(file, lines.join('\n'), 'latin1')
+  if (side.which === 'postern') await side.run(['postern', 'spool', 'import', folder])
+}
+
+const failing = `fail:
+  driver = redirect
+  domains = fail.test
+  allow_fail
+  data = :fail: nobody here
+defer:
+  driver = redirect
+  domains = defer.test
+  allow_defer
+  data = :defer: not now
+`
+
+for (const [time, thawed] of [
+  ['1s', true],
+  ['1h', false],
+] as const) {
+  test(`auto_thaw = ${time}: a frozen message is tried again only after the time`, async () => {
+    const shown = await bothShow({
+      configuration: base(failing + toBox, box(), `auto_thaw = ${time}`),
+      async play(side) {
+        mailFolder(side)
+        await queue(side, 'a@x.test')
+        await side.run(['-Mf', side.lastId()])
+        await sleep(2100)
+        await side.run(['-q'])
+        return told(side)
+      },
+    })
+    assert.equal(/Unfrozen by auto-thaw[\s\S]*=> a/.test(shown.join('\n')), thawed)
+  })
+}
+
+/** Sends everything else to a sink; Exim has no right to deliver its own reports locally. */
+const remote = (): string => `away:
+  driver = manualroute
+  route_list = * 127.88.0.4
+  self = send
+  transport = away
+`
+const away = (port: number): string => `away:
+  driver = smtp
+  port = ${port}
+  hosts_avoid_tls = *
+  hosts_try_chunking =
+`
+
+/** What the sink got, once it is so much. */
+async function reports(sink: Sink, many: number): Promise<string[]> {
+  await until(() => (sink.messages.length >= many ? true : undefined), 20_000)
+  return sink.messages.map(({ mail, rcpts, data }) =>
+    [
+      mail.replace(/ SIZE=\d+/, ''),
+      ...rcpts,
+      withoutTrace(data.replaceAll('\r\n', '\n'))
+        .replaceAll(/\d+-eximdsn-\d+|[\w-]+-eximdsn-\d+/g, 'BOUNDARY')
+        .replaceAll(/^(?: {4}Date|Arrival-Date|The date of the message is): .*\n/gm, ''),
+    ].join('\n'),
+  )
+}
+
+for (const from of ['s@a.example', '<>']) {
+  test(`timeout_frozen_after: a message from ${from} that was frozen for so long goes`, async () => {
+    const port = await freePort()
+    const shown = await bothShow({
+      configuration: base(failing + remote(), away(port), 'timeout_frozen_after = 2s'),
+      async play(side) {
+        const sink = await startSink({}, '127.88.0.4', port)
+        try {
+          await queue(side, 'a@x.test', from)
+          await side.run(['-Mf', side.lastId()])
+          await sleep(3100)
+          await side.run(['-q'])
+          const got = from === '<>' ? [] : await reports(sink, 1)
+          await until(async () => ((await side.run(['-bpc'])) === '0\n' ? true : undefined), 20_000)
+          return [...told(side, /cancelled|Completed|=>/), ...got]
+        } finally {
+          await sink.close()
+        }
+      },
+    })
+    assert.match(shown.join('\n'), /cancelled by timeout_frozen_after/)
+    assert.equal(
+      shown.some((line) => line.includes('Mail delivery failed')),
+      from !== '<>',
+    )
+  })
+}
+
+for (const after of ['0s', '2s', '1h']) {
+  test(`ignore_bounce_errors_after = ${after}: a bounce that cannot be delivered`, async () => {
+    const shown = await bothShow({
+      configuration: base(failing + toBox, box(), `ignore_bounce_errors_after = ${after}`),
+      async play(side) {
+        mailFolder(side)
+        // As old as that when it is first tried.
+        await side.run(['-odq', '-oi', '-f', '<>', 'a@fail.test'], plainMessage)
+        if (after === '2s') await sleep(3100)
+        await side.run(['-q'])
+        const first = told(side)
+        await sleep(1100)
+        await side.run(['-q'])
+        return [...first, '--', ...told(side).slice(first.length), await side.run(['-bpc'])]
+      },
+    })
+    if (after === '1h') assert.match(shown.join('\n'), /Frozen/)
+    else assert.match(shown.join('\n'), /error ignored/)
+  })
+}
+
+test('freeze_tell: who is told of a frozen message, and how', async () => {
+  const port = await freePort()
+  const shown = await bothShow({
+    configuration: base(failing + remote(), away(port), 'freeze_tell = boss@x.test, other@x.test'),
+    async play(side) {
+      const sink = await startSink({}, '127.88.0.4', port)
+      try {
+        await side.run(['-odq', '-oi', '-f', '<>', 'a@fail.test'], plainMessage)
+        await side.run(['-q'])
+        return [...(await reports(sink, 1)), ...told(side, /fail\.test|Frozen/)]
+      } finally {
+        await sink.close()
+      }
+    },
+  })
+  assert.match(shown[0] ?? '', /has been frozen/)
+})
+
+function withoutTrace(text: string): string {
+  return text
+    .replaceAll(/^(?:Received|Message-Id|Date|From ): ?.*(?:\n[ \t].*)*\n/gim, '')
+    .replaceAll(/^From .*\n/gm, '')
+    .replaceAll(/\b\w{6}-\w{6,11}-\w{2,4}\b/g, 'ID')
+}
+
+for (const notify of ['DELAY', 'DELAY,FAILURE', 'FAILURE', 'NEVER', '']) {
+  test(`DSN: a report of delay with NOTIFY=${notify}`, async () => {
+    const port = await freePort()
+    const shown = await bothShow({
+      configuration: base(
+        failing + remote(),
+        away(port),
+        'delay_warning = 2s\ndsn_advertise_hosts = *',
+        '* * F,2h,1s',
+      ),
+      async play(side) {
+        const sink = await startSink({}, '127.88.0.4', port)
+        try {
+          const rcpt = notify === '' ? '' : ` NOTIFY=${notify} ORCPT=rfc822;orig@x.test`
+          const mail = notify === '' ? '' : ' RET=HDRS ENVID=abc'
+          const text = plainMessage.replaceAll('\n', '\r\n')
+          await side.run(
+            ['-odq', '-bs'],
+            `EHLO me\r\nMAIL FROM:<s@x.test>${mail}\r\nRCPT TO:<d@defer.test>${rcpt}\r\nDATA\r\n${text}.\r\nQUIT\r\n`,
+          )
+          await sleep(3100)
+          await side.run(['-qf'])
+          const wanted = notify === '' || notify.includes('DELAY')
+          const got = wanted ? await reports(sink, 1) : []
+          await until(async () => ((await side.run(['-bpc'])) === '1\n' ? true : undefined), 20_000)
+          return [`${sink.messages.length} reports`, ...got]
+        } finally {
+          await sink.close()
+        }
+      },
+    })
+    assert.equal(shown.join('\n').includes('Action: delayed'), notify === '' || notify.includes('DELAY'))
+  })
+}
+
+test('Sieve: what notify says goes to the mailto: address', async () => {
+  const port = await freePort()
+  const shown = await bothShow({
+    configuration: base(
+      `scripts:
+  driver = redirect
+  domains = x.test
+  file = HOME/mail/script
+  allow_filter
+  user = nobody
+  no_check_owner
+  no_check_group
+  modemask = 0
+  router_home_directory = HOME/mail
+  reply_transport = reply
+  file_transport = box
+  sieve_enotify_mailto_owner = "$local_part@$domain"
+${remote()}`,
+      `reply:
+  driver = autoreply
+${box().replace('file = HOME/mail/box', 'file = HOME/mail/$local_part')}${away(port)}`,
+      '',
+    ),
+    async play(side) {
+      const sink = await startSink({}, '127.88.0.4', port)
+      try {
+        const script = join(mailFolder(side), 'script')
+        writeFileSync(
+          script,
+          '# Sieve filter\r\nrequire ["enotify"];\r\nif header :contains "subject" "hello" {\r\n  notify :from "me@x.test" :message "mail from somebody" "mailto:pager@far.test";\r\n}\r\ndiscard;\r\n',
+        )
+        chmodSync(script, 0o666)
+        await queue(side, 'a@x.test')
+        await side.run(['-q'])
+        const got = await reports(sink, 1)
+        return [...told(side, /a@x\.test|pager/), ...got.map((text) => text.replace(/ AUTH=\S+/, ''))]
+      } finally {
+        await sink.close()
+      }
+    },
+  })
+  assert.match(shown.at(-1) ?? '', /RCPT TO:<pager@far\.test>[\s\S]*Subject: mail from somebody/)
+})
+
+test('system_filter_reply_transport: an answer of the system filter', async () => {
+  const port = await freePort()
+  const folder = temporaryFolder('system-reply')
+  const sink = await startSink({}, '127.88.0.4', port)
+  try {
+    const us = await side(
+      'postern',
+      folder.path,
+      base(
+        remote(),
+        `${away(port)}answers:
+  driver = autoreply
+  from = filter@mta.example
+`,
+        'system_filter = HOME/filter\nsystem_filter_reply_transport = answers\nsystem_filter_user = nobody',
+      ),
+    )
+    writeFileSync(
+      join(us.home, 'filter'),
+      '# Exim filter\nif first_delivery and not error_message then\n  unseen mail to w@far.test subject "Re: $h_subject:" text "seen by the filter\\n"\nendif\n',
+    )
+    await queue(us, 'a@x.test')
+    await us.run(['-q'])
+    await until(() => (sink.messages.length >= 2 ? true : undefined), 30_000)
+    const answer = sink.messages.find(({ rcpts }) => rcpts[0]?.includes('<w@far.test>'))
+    assert.match(answer?.data ?? '', /^From: filter@mta\.example\r$/m)
+    assert.match(answer?.data ?? '', /^Subject: Re: hello\r$/m)
+    assert.match(answer?.data ?? '', /\r\n\r\nseen by the filter\r\n$/)
+    assert.ok(us.log().some((line) => line.includes('=> >w@far.test <system-filter> T=answers')))
+    // It is said once: the answer itself goes through the filter too.
+    assert.equal(sink.messages.filter(({ rcpts }) => rcpts[0]?.includes('<a@x.test>')).length, 1)
+  } finally {
+    await sink.close()
+    folder.remove()
+  }
+})
+
+test('_RESUME_DECODE names the bits of $tls_out_resumption', async () => {
+  const shown = await bothShow({
+    configuration: base(toBox, box(), 'smtp_banner = _RESUME_DECODE'),
+    play: async (side) => [await side.run(['-bP', 'smtp_banner'])],
+  })
+  assert.match(shown[0] ?? '', /client/i)
+})
