@@ -44,7 +44,8 @@ export async function submitGenerated(
     const context = server.context({ connection, message })
     const received = await receivedHeader(context, now)
     if (received !== undefined && 'problem' in received) throw new Error(received.problem)
-    const all = complete(headers, received, incoming.id, facts.primaryHostname, now)
+    const from = `${user.name}@${facts.qualifyDomain}`
+    const all = complete(headers, received, { id: incoming.id, host: facts.primaryHostname, from, now })
     await incoming.write(toBytes(body))
     const lines = body.split('\n')
     const envelope: Envelope = {
@@ -113,12 +114,12 @@ function split(text: ByteString): { readonly headers: Header[]; readonly body: B
 function complete(
   headers: readonly Header[],
   received: Header | undefined,
-  id: string,
-  host: string,
-  now: number,
+  { id, host, from, now }: Readonly<Record<'id' | 'host' | 'from', string>> & { readonly now: number },
 ): Header[] {
   const has = (name: string): boolean => headers.some((header) => isNamed(header, name))
   const all = [...(received === undefined ? [] : [received]), ...headers]
+  // What a filter has sent need not say who it is from: RFC 5322 section 3.6 wants it.
+  if (!has('From')) all.push(makeHeader(`From: ${from}\n`))
   if (!has('Message-Id')) all.push(makeHeader(`Message-Id: <E${id}@${host}>\n`))
   if (!has('Date')) all.push(makeHeader(`Date: ${headerDate(now)}\n`))
   return all

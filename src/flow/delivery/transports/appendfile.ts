@@ -298,7 +298,7 @@ async function limitOf(
   const value = await expandedBytes(option, context)
   if (value === undefined) return fallback
   if (isFailure(value))
-    return refuse(`Expansion of ${name} in ${transport} transport failed: ${value.message}`)
+    return refuse(`Expansion of "${option?.text ?? ''}" in ${transport} transport failed: ${value.message}`)
   const number = readInteger(value.trim())
   if (number !== undefined) return number
   return malformed(value, option, transport)
