@@ -39,6 +39,8 @@ export interface Posix {
   groupById(gid: number): PosixGroup | undefined
   /** All groups of a user, as initgroups(3) would set them. */
   groupsOf(name: string, gid: number): readonly number[]
+  /** Gives back to the system what the C library keeps of memory that was freed. */
+  trimMemory(): void
   /** Sets the traffic class octet of what a socket sends, IPv4 or IPv6. Undefined when that went, else the name of the error. */
   setTrafficClass(fd: number, octet: number): string | undefined
   /** Connects to a datagram socket such as /dev/log; or the name of the error. */
@@ -138,6 +140,7 @@ function bind(koffi: Koffi): Posix {
   const socket = c.func('socket', 'int', ['int', 'int', 'int'])
   const connect = c.func('connect', 'int', ['int', 'void *', 'uint32'])
   const setsockopt = c.func('setsockopt', 'int', ['int', 'int', 'int', 'void *', 'uint32'])
+  const mallocTrim = c.func('malloc_trim', 'int', ['size_t'])
   const send = c.func('send', 'long', ['int', 'void *', 'size_t', 'int'])
   const close = c.func('close', 'int', ['int'])
   const lastError = (): string => errorName(koffi, koffi.errno())
@@ -192,6 +195,7 @@ function bind(koffi: Koffi): Posix {
       if (name.includes('\0') || Number(getgrouplist(name, gid, list, count)) < 0) return [gid]
       return Array.from({ length: count.readInt32LE() }, (_, i) => list.readUInt32LE(i * 4))
     },
+    trimMemory: () => void mallocTrim(0),
     setTrafficClass(fd, octet) {
       const value = Buffer.alloc(4)
       value.writeInt32LE(octet)

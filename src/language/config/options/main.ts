@@ -2069,7 +2069,8 @@ export const mainOptions = {
     type: 'hostList',
     default: undefined,
     tier: 'A',
-    noEffect: 'the banner follows the handshake at once in any case',
+    noEffect:
+      'Node lets a server send nothing before the client has finished the handshake; the banner follows at once',
     doc: 'Clients to whom, on tls-on-connect ports, the banner is sent before they ask.',
   },
   tls_eccurve: {
