@@ -60,6 +60,11 @@ export class BatchWriter {
     })
   }
 
+  /** Writes what waits, where some of it is for this database: others may go on gathering theirs. */
+  flushFor(database: Database<Row, string>): void {
+    if (this.#changes.some((change) => change.database === database)) this.flush()
+  }
+
   /** Writes all that waits. */
   flush(): void {
     while (this.#changes.length > 0) this.#writeBatch()

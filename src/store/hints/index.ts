@@ -105,7 +105,7 @@ export function openHints(options: HintsOptions): SharedHints {
         ...(range.start === undefined ? {} : { start: range.start }),
         ...(range.end === undefined ? {} : { end: range.end }),
       }
-      writer.flush()
+      writer.flushFor(database(name))
       for (const { key, value } of database(name).getRange({ ...bounds, snapshot: false })) {
         const place = `${name} ${key}`
         const row = writer.pending.has(place) ? writer.pending.get(place) : value
@@ -113,7 +113,7 @@ export function openHints(options: HintsOptions): SharedHints {
       }
     },
     *rows(name) {
-      writer.flush()
+      writer.flushFor(database(name))
       for (const { key, value } of database(name).getRange({ snapshot: false })) {
         const place = `${name} ${key}`
         const row = writer.pending.has(place) ? writer.pending.get(place) : value
