@@ -1,7 +1,7 @@
 /** Several processes on one spool at once, living and dying. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -246,4 +246,43 @@ test('what root writes belongs to the run-time user', { skip: noRoot ?? false },
     (name) => statSync(`${world.directory}/${name}`).uid !== 8,
   )
   assert.deepEqual(foreign, [])
+})
+
+test('what the index knows of a process that was killed is not read again', async (t) => {
+  const world = spoolWorld(t)
+  const load = join(dirname(program), 'spool-load.js')
+  const child = spawn(process.execPath, [load, world.directory], { stdio: ['ignore', 'pipe', 'ignore'] })
+  t.after(() => child.kill('SIGKILL'))
+  const acknowledged = new Set<string>()
+  const completed = new Set<string>()
+  let rest = ''
+  child.stdout.on('data', (bytes: Buffer) => {
+    const lines = (rest + bytes.toString()).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) (line.startsWith('A ') ? acknowledged : completed).add(line.slice(2))
+  })
+  const segments = `${world.directory}/segments`
+  const settled = (): { name: string; size: number }[] => {
+    const [folder = ''] = existsSync(segments) ? readdirSync(segments) : []
+    const file = join(segments, folder, 'settled')
+    return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : []
+  }
+  for (let i = 0; i < 600 && settled().length < 3; i++) await shortly(50)
+  const gone = new Promise((resolve) => child.once('close', resolve))
+  child.kill('SIGKILL')
+  await gone
+  const [folder = ''] = readdirSync(segments)
+  const [first] = settled()
+  assert.ok(first !== undefined, 'some segments are settled')
+  // Whoever reads it meets damage and says so; its messages are seen to when they are wanted.
+  const path = join(segments, folder, first.name)
+  const bytes = readFileSync(path)
+  bytes.fill(0xff, first.size - 40)
+  writeFileSync(path, bytes)
+  const spool = await world.open()
+  assert.match(world.lines.join('\n'), /took over \d+ segments/)
+  assert.doesNotMatch(world.lines.join('\n'), /damage|rebuilt/)
+  const there = new Set([...spool.list()].map(({ id }) => id))
+  const missing = [...acknowledged].filter((id) => !there.has(id) && !completed.has(id))
+  assert.deepEqual(missing, [])
 })

@@ -1,6 +1,7 @@
 /** The periodic work: dropping segments that say nothing any more, copying the living out of nearly empty ones. */
-import { spoolError } from './disk.ts'
+import { spoolError, writeSmallFile } from './disk.ts'
 import type { FileSpool } from './file-spool.ts'
+import { segmentFacts } from './folders.ts'
 import type { Journal, Segment } from './journal.ts'
 import { scanRecords, isDamage } from './record.ts'
 import type { OpenSpool } from './opening.ts'
@@ -24,6 +25,8 @@ export class Care {
   #stopped = false
   /** The last complaint: a full disk would repeat it every round. */
   #told = ''
+  /** Names in the file `settled`. */
+  #settled = ''
 
   constructor(open: OpenSpool, journal: Journal, spool: FileSpool) {
     this.#open = open
@@ -32,6 +35,16 @@ export class Care {
   }
 
   start(): void {
+    try {
+      this.#noteSettled()
+    } catch (error) {
+      // A full disk: it is tried again in the next round.
+      this.#tell(`spool: ${spoolError(error, 'tidying').message}`)
+    }
+    this.#schedule()
+  }
+
+  #schedule(): void {
     if (this.#stopped) return
     this.#timer = setTimeout(() => {
       this.#running = this.round()
@@ -43,7 +56,7 @@ export class Care {
         )
         .finally(() => {
           this.#running = undefined
-          this.start()
+          this.#schedule()
         })
     }, this.#open.options.careMs ?? roundMs)
     this.#timer.unref()
@@ -63,7 +76,23 @@ export class Care {
   async round(): Promise<void> {
     await this.#open.adoptDead()
     await this.dropDead()
+    this.#noteSettled()
     await this.#compact()
+  }
+
+  /** After a crash of this process nobody need read again what the index knows. */
+  #noteSettled(): void {
+    const settled = this.#journal.sealed().filter(({ name }) => this.#spool.isSettled(name))
+    const names = settled.map(({ name }) => name).join(' ')
+    if (names === this.#settled) return
+    const { directory, key, owner } = this.#open
+    writeSmallFile(
+      `${directory}/segments/${key}`,
+      'settled',
+      JSON.stringify(settled.map(segmentFacts)),
+      owner,
+    )
+    this.#settled = names
   }
 
   /** Drops segments that no message and no tombstone needs, and tells how many. */

@@ -235,6 +235,11 @@ export class FileSpool implements Spool {
     return this.#held.needsSegment(name)
   }
 
+  /** True when the index knows all that a segment of this process says. */
+  isSettled(name: string): boolean {
+    return this.#held.isSettled(name)
+  }
+
   /** Brings the index up to date, but for messages that may be completed any moment. */
   flushIndex(): void {
     this.#held.tryFlush(false)
@@ -249,13 +254,9 @@ export class FileSpool implements Spool {
     if (held === undefined || !held.claimed) return
     const body = held.bodyFile === '' ? await held.message.smallBody() : undefined
     const json = messageJson(held)
-    const location = await this.#journal().append({
-      type: 'message',
-      id: held.id,
-      sequence: ++held.sequence,
-      json,
-      body,
-    })
+    const sequence = ++held.sequence
+    const location = await this.#journal().append({ type: 'message', id: held.id, sequence, json, body })
+    held.recorded = { sequence, envelope: json.envelope }
     held.origins = messageSegments(held).filter((name) => name !== location.segment)
     held.parts = [location]
     this.#held.change(held)
@@ -347,8 +348,9 @@ export class FileSpool implements Spool {
     held.reason = update.reason ?? held.reason
     if (mustBeKept(update)) {
       const sequence = ++held.sequence
+      const { envelope } = held.message
       const whole = held.parts.length >= partsLimit
-      const json = whole ? held.message.envelope : update
+      const json = whole ? envelope : update
       const location = await this.#journal().append({
         type: whole ? 'update' : 'mark',
         id: held.id,
@@ -356,6 +358,7 @@ export class FileSpool implements Spool {
         json,
       })
       this.#open.crashPoint('mark-recorded')
+      held.recorded = { sequence, envelope }
       held.parts = whole ? [...held.parts.slice(0, 1), location] : [...held.parts, location]
     }
     this.#held.change(held)

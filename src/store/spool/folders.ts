@@ -12,7 +12,7 @@ import {
   writeSmallFile,
 } from './disk.ts'
 import type { Segment } from './journal.ts'
-import { bootId, isAlive, pidOf, type ProcessKey } from './process-key.ts'
+import { bootId, isAlive, pidOf, type ProcessKey, unknownBoot } from './process-key.ts'
 import { QueueIndex } from './queue-index.ts'
 
 /** True for the folder of a process that has closed it, or died. */
@@ -33,8 +33,8 @@ export function makeOwnFolder(
 }
 
 /**
- * The index can be used when other living processes use it; when the last one closed it properly; never when a
- * process died while opening it.
+ * The index can be used when other living processes use it; when the last one closed it properly, or died since the system
+ * was started; never when a process died while opening it.
  */
 export function indexIsGood(directory: string): boolean {
   if (!fileExists(`${directory}/index/data.mdb`)) {
@@ -47,6 +47,8 @@ export function indexIsGood(directory: string): boolean {
   if (lmdbFileProblem(`${directory}/index/data.mdb`) !== undefined) return false
   if (listFolder(`${directory}/index`).some((name) => name.startsWith('opening.'))) return false
   const state = readState(directory)
+  // Processes that were killed leave an index as others left it: what LMDB wrote is with the system, until that goes down.
+  if (state?.boot === bootId() && state.boot !== unknownBoot) return true
   return state?.clean === true && folders.every((name) => fileExists(`${directory}/segments/${name}/clean`))
 }
 
@@ -81,8 +83,17 @@ function readState(directory: string): IndexState | undefined {
 }
 
 export function readClean(folder: string): Segment[] | undefined {
+  return readFacts(folder, 'clean')
+}
+
+/** Of a process that lives or was killed: segments of which the index knows all. */
+export function readSettled(folder: string): ReadonlyMap<string, Segment> {
+  return new Map((readFacts(folder, 'settled') ?? []).map((segment) => [segment.name, segment]))
+}
+
+function readFacts(folder: string, file: 'clean' | 'settled'): Segment[] | undefined {
   // Written whole by `segmentFacts` below, or not readable at all.
-  const facts = parseFile(`${folder}/clean`) as ReturnType<typeof segmentFacts>[] | undefined
+  const facts = parseFile(`${folder}/${file}`) as ReturnType<typeof segmentFacts>[] | undefined
   return facts?.map(({ name, size, tombstones }) => ({
     name,
     path: `${folder}/${name}`,

@@ -2,6 +2,7 @@
  * Messages of which this process knows more than the index does: just committed, being worked on, just completed.
  * They are brought into the index in batches; most are completed before, and never enter it.
  */
+import type { Envelope } from '../../mail/envelope.ts'
 import {
   appendLater,
   fileExists,
@@ -27,7 +28,10 @@ export interface Held {
   parts: readonly Location[]
   /** Other segments that hold a message record of it. */
   origins: readonly string[]
+  /** Of the newest record, which may be on its way to the disk. */
   sequence: number
+  /** What is on the disk: the index must not know more, or a crash would leave it believing in records that never were. */
+  recorded: { readonly sequence: number; readonly envelope: Envelope }
   readonly bodyFile: string
   claimed: boolean
   /** True when the index has it. */
@@ -48,12 +52,14 @@ export interface Held {
 
 /** A message when it is first held. */
 export function newHeld(message: StoredMessage, bodyFile: string, entry?: IndexEntry): Held {
+  const sequence = entry?.sequence ?? 1
   return {
     id: message.id,
     message,
     parts: entry?.parts ?? [],
     origins: entry?.origins ?? [],
-    sequence: entry?.sequence ?? 1,
+    sequence,
+    recorded: { sequence, envelope: message.envelope },
     bodyFile,
     claimed: entry !== undefined,
     indexed: entry !== undefined,
@@ -152,6 +158,13 @@ export class HeldMessages {
   logLine(held: Held, line: string): void {
     held.logLines += line
     if (held.indexed) this.#writeLog(held)
+  }
+
+  /** True when the index knows all that a segment says. */
+  isSettled(name: string): boolean {
+    if (this.needsSegment(name)) return false
+    for (const { segment } of this.#removals.values()) if (segment === name) return false
+    return true
   }
 
   /** True while a message held here needs a segment that the index does not know of. */
@@ -282,8 +295,8 @@ export class HeldMessages {
 }
 
 function entryOf(held: Held, claimedBy: string): IndexEntry {
-  return indexEntry(held.message.envelope, {
-    sequence: held.sequence,
+  return indexEntry(held.recorded.envelope, {
+    sequence: held.recorded.sequence,
     parts: held.parts,
     origins: held.origins,
     bodyFile: held.bodyFile,

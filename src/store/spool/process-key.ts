@@ -17,8 +17,11 @@ import {
 /** `PID.START.BOOT`, START in clock ticks since boot, BOOT the first 8 characters of the boot id. */
 export type ProcessKey = string
 
+/** Where the system does not tell. */
+export const unknownBoot = 'unknown'
+
 export function bootId(): string {
-  return readSmallProcFile('/proc/sys/kernel/random/boot_id').trim().slice(0, 8) || 'unknown'
+  return readSmallProcFile('/proc/sys/kernel/random/boot_id').trim().slice(0, 8) || unknownBoot
 }
 
 export function ownProcessKey(): ProcessKey {

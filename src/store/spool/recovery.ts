@@ -6,6 +6,7 @@ import { basename } from 'node:path'
 import { isDamage, readSegmentHead, type RecordView, scanRecords } from './record.ts'
 import {
   closeFile,
+  fileExists,
   fileInfo,
   fileSize,
   listFolder,
@@ -14,6 +15,7 @@ import {
   removeQuietly,
   renameFile,
 } from './disk.ts'
+import { readSettled } from './folders.ts'
 import type { Location, Segment } from './journal.ts'
 import { envelopeAfter, parseMessage } from './load.ts'
 import type { IndexEntry, QueueIndex } from './queue-index.ts'
@@ -67,8 +69,9 @@ export async function recover(
       host.setAside.strange(folder, basename(folder))
       continue
     }
+    const settled = fresh ? new Map<string, Segment>() : noteSettled(folder, found)
     for (const name of listFolder(folder)) {
-      const segment = await scanSegment(host, folder, name, found)
+      const segment = settled.get(name) ?? (await scanSegment(host, folder, name, found))
       if (segment !== undefined) segments.push(segment)
       await nextTurn()
     }
@@ -80,6 +83,24 @@ export async function recover(
   return { segments, messages, living }
 }
 
+/**
+ * Segments of which the index knows all need not be read. Their tombstones count: the message may stand in a segment
+ * that is read.
+ */
+export function noteSettled(folder: string, found: Map<string, Found>): Map<string, Segment> {
+  const settled = new Map(readSettled(folder))
+  for (const [name, { path, size, tombstones }] of settled) {
+    // Dropped since, or damaged: then what is there is read.
+    if (!fileExists(path) || fileInfo(path).size < size) {
+      settled.delete(name)
+      continue
+    }
+    for (const [id, others] of tombstones)
+      found.set(id, { message: undefined, origins: [], later: [], tombstone: { segment: name, others } })
+  }
+  return settled
+}
+
 async function scanSegment(
   host: RecoveryHost,
   folder: string,
@@ -89,7 +110,7 @@ async function scanSegment(
   const path = `${folder}/${fileName}`
   if (fileName.startsWith('free-')) removeQuietly(path)
   if (!/^[0-9a-f]{16}$/.test(fileName)) {
-    if (!/^(?:free-|\.?clean)/.test(fileName)) host.setAside.strange(path, fileName)
+    if (!/^(?:free-|\.?clean|\.?settled)/.test(fileName)) host.setAside.strange(path, fileName)
     return undefined
   }
   const bytes = await readWhole(path)
