@@ -138,7 +138,9 @@ test('a full disk refuses messages and takes them again when there is room', {
 async function fillDisk(world: SpoolWorld): Promise<void> {
   const spool = await world.open({ segmentBytes: 1 << 20 })
   const large = Buffer.alloc(500_000, 'x')
-  const ids: string[] = []
+  const ids = [await addMessage(spool, large), await addMessage(spool, large)]
+  // While the index has room: without, nobody can claim what only the index knows.
+  const claims = [await spool.claim(ids[0] ?? ''), await spool.claim(ids[1] ?? '')]
   const fill = async (): Promise<void> => {
     for (;;) ids.push(await addMessage(spool, large))
   }
@@ -151,7 +153,6 @@ async function fillDisk(world: SpoolWorld): Promise<void> {
   assert.equal(spool.count(), ids.length)
   // A body file goes with its message; the tombstone of the first must find room, which a refused message left.
   // What happened must find room before anything new does.
-  const claims = [await spool.claim(ids[0] ?? ''), await spool.claim(ids[1] ?? '')]
   const done = Promise.all(claims.map(async (claim) => claim?.complete()))
   for (const name of readdirSync(`${world.directory}/bodies`)) {
     if (name.startsWith(ids[0] ?? '')) rmSync(`${world.directory}/bodies/${name}`)
