@@ -64,8 +64,14 @@ function makerFor(base: Ports): Make {
       return make(here, this.myRecording)
     }
   }
-  // Everything else is that of the traced ports: so the whole is Ports.
-  Object.setPrototypeOf(RecordingPorts.prototype, traced(base))
+  // Everything else is that of the traced ports: so the whole is Ports. Copied, as what is inherited from afar is found slowly.
+  const all = traced(base)
+  const others: Record<string, PropertyDescriptor> = {}
+  // Those that it inherits, too.
+  for (const name in all)
+    if (!Object.hasOwn(RecordingPorts.prototype, name))
+      others[name] = { value: all[name as keyof Ports], enumerable: true, writable: true, configurable: true }
+  Object.defineProperties(RecordingPorts.prototype, others)
   const make: Make = (here, recording) => new RecordingPorts(here, recording) as unknown as Ports
   return make
 }
