@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { repository, until } from '../support/server.ts'
+import { followInstallPage } from './install-page.ts'
 import { listFiles, Machine, makeRoot, must, removeRoot } from './root.ts'
 
 /** What may be otherwise at the end, and why. */
@@ -192,13 +193,26 @@ async function life(folder: string, from: string): Promise<void> {
   say('npm uninstall -g postern')
   npm(root, 'uninstall', 'postern')
   compare(before, listFiles(root))
+
+  say('docs/guide/install.md with the newer package')
+  npm(root, 'install', newer)
+  const another = await Machine.start(root)
+  machineOf = another
+  await followInstallPage({ root, machine: another, npmInstall: () => npm(root, 'install', newer), fact })
+  await another.end()
+  npm(root, 'uninstall', 'postern')
+  compare(before, listFiles(root), [/^\/root\/meaning\.json$/])
 }
 
-function compare(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): void {
+function compare(
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+  made: readonly RegExp[] = [],
+): void {
   const wrong: string[] = []
   for (const path of [...new Set([...before.keys(), ...after.keys()])].sort()) {
     const [was, is] = [before.get(path) ?? 'nothing', after.get(path) ?? 'nothing']
-    if (was === is) continue
+    if (was === is || made.some((pattern) => pattern.test(path))) continue
     const why = allowed.find(([pattern]) => pattern.test(path))?.[1]
     if (why === undefined) wrong.push(`${path}: was ${was}, is ${is}`)
     else say(`otherwise, and may be: ${path} (${why})`)

@@ -186,7 +186,9 @@ export async function runParent(server: Server, options: ParentOptions): Promise
         worker.child.on('message', (raw: unknown) => {
           const message = raw as FromWorker
           if (message.type === 'failed') keepOld(message.message)
-          if (message.type !== 'started' || decided) return
+          // It heard nothing of the end while it was beginning.
+          if (message.type === 'started' && ending) worker.channel.send({ type: 'stop' })
+          if (message.type !== 'started' || decided || ending) return
           waiting.delete(worker)
           if (waiting.size > 0 || !decide()) return
           generation = fresh

@@ -55,7 +55,7 @@ export const walks: Readonly<Record<string, Walk>> = {
 /** Followed elsewhere: by test/programmatic.test.ts, and by test/host in a fresh Debian root. */
 export const elsewhere: Readonly<Record<string, string>> = {
   'embedding.md': 'programmatic.test.ts',
-  'install.md': 'host/run.ts',
+  'install.md': 'host/install-page.ts',
 }
 
 /** The pages in two parts of like length, for two processes of tests. */
