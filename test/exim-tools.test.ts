@@ -100,7 +100,7 @@ local:
   transport = box
 remote:
   driver = manualroute
-  route_list = *.test 127.0.0.1
+  route_list = *.test 127.66.0.9
   self = send
   transport = out
 begin transports
@@ -187,7 +187,7 @@ describe('programs for the queue and for hints', { skip }, () => {
     })
   }
   test('exim_fixdb changes a record', () => {
-    const dialogue = [`T:127.0.0.1:127.0.0.1:${port}`, '4 301201:1000', '5 yes', 'x', ''].join('\n')
+    const dialogue = [`T:127.66.0.9:127.66.0.9:${port}`, '4 301201:1000', '5 yes', 'x', ''].join('\n')
     const said = [
       call(own('exim_fixdb'), [`${ours}/spool`, 'retry'], dialogue),
       call(debian('exim_fixdb'), [`${theirs}/spool`, 'retry'], dialogue),
@@ -200,7 +200,7 @@ describe('programs for the queue and for hints', { skip }, () => {
     'a@x.test',
     'y.test',
     'defer.test',
-    '127.0.0.1',
+    '127.66.0.9',
     'b@defer.test',
     'nothing',
   ]) {
@@ -213,7 +213,7 @@ describe('programs for the queue and for hints', { skip }, () => {
           ? /No retry data found for nothing/
           : subject.includes('defer.test')
             ? /cannot be resolved at this time: not now\nNo remote hosts found for \S+\n(?:Route: defer\.test error -1: not now\n {2}first failed: TIME\n {2}last tried: {3}TIME\n {2}next try at: {2}TIME\n)/
-            : /Transport: 127\.0\.0\.1 \[127\.0\.0\.1\]:\d+ error 111: Connection refused\n {2}first failed: TIME\n {2}last tried: {3}TIME\n {2}next try at: {2}TIME\n {2}past final cutoff time\n$/,
+            : /Transport: 127\.66\.0\.9 \[127\.66\.0\.9\]:\d+ error 111: Connection refused\n {2}first failed: TIME\n {2}last tried: {3}TIME\n {2}next try at: {2}TIME\n {2}past final cutoff time\n$/,
       )
     })
   }
