@@ -96,6 +96,7 @@ export function openExplanations(options: WriterOptions): ExplanationWriter {
 interface Batch {
   readonly buffer: Buffer
   length: number
+  entries: number
   readonly file: number
   /** Nothing more goes into this file. */
   last: boolean
@@ -104,6 +105,9 @@ interface Batch {
 interface OpenFile {
   readonly handle: FileHandle
   readonly number: number
+  /** What this process has put into it. */
+  entries: number
+  bytes: number
 }
 
 class Writer implements ExplanationWriter {
@@ -173,6 +177,7 @@ class Writer implements ExplanationWriter {
     buffer.writeUInt32LE(table, at)
     buffer.writeUInt32LE(headLength, at + 4)
     steps.copy(buffer, at + 8 + headLength, 0, length)
+    batch.entries++
     this.#close(batch, letters.explanation, 8 + headLength + length)
   }
 
@@ -194,7 +199,7 @@ class Writer implements ExplanationWriter {
     const spare = bytes <= writeAt ? this.#spare : undefined
     if (spare !== undefined) this.#spare = undefined
     const buffer = spare ?? Buffer.allocUnsafeSlow(Math.max(bytes, writeAt))
-    return (this.#batch = { buffer, length: 0, file: this.#file, last: false })
+    return (this.#batch = { buffer, length: 0, entries: 0, file: this.#file, last: false })
   }
 
   #flush(): void {
@@ -209,7 +214,13 @@ class Writer implements ExplanationWriter {
 
   /** What comes next goes into another file. */
   #endFile(): void {
-    const batch = (this.#batch ??= { buffer: Buffer.alloc(0), length: 0, file: this.#file, last: true })
+    const batch = (this.#batch ??= {
+      buffer: Buffer.alloc(0),
+      length: 0,
+      entries: 0,
+      file: this.#file,
+      last: true,
+    })
     batch.last = true
     this.#flush()
     this.#file++
@@ -233,19 +244,27 @@ class Writer implements ExplanationWriter {
     }
   }
 
-  async #writeInto(file: OpenFile | undefined, { buffer, length }: Batch): Promise<void> {
+  async #writeInto(file: OpenFile | undefined, { buffer, length, entries }: Batch): Promise<void> {
     for (let done = 0; file !== undefined && done < length; ) {
       const { bytesWritten } = await file.handle.write(buffer, done, length - done)
       done += bytesWritten
     }
+    if (file === undefined) return
+    file.entries += entries
+    file.bytes += length
   }
 
   /** Undefined: its file could not be written to before. */
   async #fileFor(batch: Batch): Promise<OpenFile | undefined> {
     if (this.#open?.number === batch.file) return this.#open
     const begins = batch.buffer[0] === letters.format
-    return begins ? (this.#open = { handle: await this.#begin(), number: batch.file }) : undefined
+    return begins
+      ? (this.#open = { handle: await this.#begin(), number: batch.file, entries: 0, bytes: 0 })
+      : undefined
   }
+
+  /** Where the file is that was begun last; a shared one is counted by reading it. */
+  #path: string | undefined
 
   async #begin(): Promise<FileHandle> {
     const { directory, owner } = this.#options
@@ -254,7 +273,9 @@ class Writer implements ExplanationWriter {
     if (shared !== undefined) return shared
     // Several in one millisecond are told apart by their number.
     const name = `${Date.now().toString(36).padStart(9, '0')}.${String(this.#file % 1000).padStart(3, '0')}.${process.pid}${this.#options.shared === true ? sharedEnd : ownEnd}`
-    const handle = await open(join(directory, name), 'ax', 0o640)
+    const path = join(directory, name)
+    const handle = await open(path, 'ax', 0o640)
+    this.#path = this.#options.shared === true ? undefined : path
     if (owner !== undefined && process.geteuid?.() === 0) {
       chownSync(directory, owner.uid, owner.gid)
       await handle.chown(owner.uid, owner.gid)
@@ -277,6 +298,9 @@ class Writer implements ExplanationWriter {
     const file = this.#open
     this.#open = undefined
     await file?.handle.close()
+    // Known without reading it.
+    if (file !== undefined && this.#path !== undefined)
+      counted.set(this.#path, { entries: file.entries, bytes: file.bytes })
     removeOld(this.#options.directory, this.#most)
   }
 
