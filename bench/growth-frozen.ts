@@ -6,6 +6,7 @@ import { fetchExim } from '../test/support/debian.ts'
 import { fillQueue, give } from '../test/support/long-queue.ts'
 import { freePort, postern, temporaryFolder } from '../test/support/server.ts'
 import { greeting, median, timed } from '../test/support/timed.ts'
+import { cpuSeconds } from './relay.ts'
 import { milliseconds, row, table } from './table.ts'
 
 const rounds = 3
@@ -23,38 +24,52 @@ export async function frozenRows(messages: number): Promise<void> {
       programs.set('Exim', { program: path, file: configure(folder.path, 'exim', `exim_path = ${path}\n`) })
     }
     await fill(folder.path, messages, programs.has('Exim'))
-    table([`${messages} frozen`, 'list', 'count', 'start', 'a queue run'])
+    table([`${messages} frozen`, 'list (CPU)', 'count (CPU)', 'start (CPU)', 'a queue run (CPU)'])
     const times = new Map([...programs.keys()].map((name) => [name, new Times()]))
     for (let round = 0; round < rounds; round++) {
       for (const [name, { program, file }] of programs) {
         const of = times.get(name)
-        of?.list.push(timed(program, ['-C', file, '-bp']).ms)
-        of?.count.push(timed(program, ['-C', file, '-bpc']).ms)
+        of?.list.push(timed(program, ['-C', file, '-bp']))
+        of?.count.push(timed(program, ['-C', file, '-bpc']))
         const port = await freePort()
         const daemon = await greeting(program, ['-C', file, '-bdf', '-oX', `127.0.0.1.${port}`], port)
-        of?.start.push(daemon.ms)
+        of?.start.push({ ms: daemon.ms, cpuMs: cpuSeconds(daemon) * 1000 })
         await daemon.end()
         // Exim's takes a minute.
-        if (name === 'Postern' || round === 0) of?.run.push(timed(program, ['-C', file, '-q']).ms)
+        if (name === 'Postern' || round === 0) of?.run.push(timed(program, ['-C', file, '-q']))
       }
     }
-    for (const [name, of] of times) row([name, ...of.medians().map(milliseconds)])
+    for (const [name, of] of times)
+      row([name, ...of.medians().map(({ ms, cpuMs }) => `${milliseconds(ms)} (${milliseconds(cpuMs)})`)])
     const [ours, theirs] = [times.get('Postern')?.medians(), times.get('Exim')?.medians()]
     if (ours === undefined || theirs === undefined) return
-    row(['Postern of Exim', ...ours.map((ms, i) => (ms / (theirs[i] ?? Number.NaN)).toFixed(3))])
+    const share = (a: number, b = Number.NaN): string => (a / b).toFixed(3)
+    row([
+      'Postern of Exim',
+      ...ours.map(({ ms, cpuMs }, i) => `${share(ms, theirs[i]?.ms)} (${share(cpuMs, theirs[i]?.cpuMs)})`),
+    ])
   } finally {
     folder.remove()
   }
 }
 
-class Times {
-  readonly list: number[] = []
-  readonly count: number[] = []
-  readonly start: number[] = []
-  readonly run: number[] = []
+interface Time {
+  readonly ms: number
+  /** Of all processes. */
+  readonly cpuMs: number
+}
 
-  medians(): number[] {
-    return [this.list, this.count, this.start, this.run].map(median)
+class Times {
+  readonly list: Time[] = []
+  readonly count: Time[] = []
+  readonly start: Time[] = []
+  readonly run: Time[] = []
+
+  medians(): Time[] {
+    return [this.list, this.count, this.start, this.run].map((times) => ({
+      ms: median(times.map(({ ms }) => ms)),
+      cpuMs: median(times.map(({ cpuMs }) => cpuMs)),
+    }))
   }
 }
 

@@ -52,9 +52,10 @@ async function queues(source: string | undefined): Promise<void> {
   table([
     'queued',
     'start',
-    '`-bpc`',
-    '`-bp`',
-    'a run, nothing due',
+    'after SIGKILL',
+    '`-bpc` (CPU)',
+    '`-bp` (CPU)',
+    'a run, nothing due (CPU)',
     'PSS at rest (without files)',
     '`-bp` at most',
     'messages/s, 10 sessions',
@@ -79,23 +80,33 @@ async function queues(source: string | undefined): Promise<void> {
 }
 
 async function queueRow(folder: string, size: number, source: string | undefined): Promise<void> {
+  const first = await startBeside(folder, 1)
+  await quiet(first)
+  await first.kill()
   const daemon = await startBeside(folder, 1)
   const { file } = daemon
+  const killed = daemon.ms
   try {
     await quiet(daemon)
     const rest = memory(daemon)
-    const call = (...args: string[]): number =>
-      median([1, 2, 3].map(() => timed(postern, ['-C', file, ...args]).ms))
+    const call = (...args: string[]): string => {
+      const calls = [1, 2, 3].map(() => timed(postern, ['-C', file, ...args]))
+      return `${milliseconds(median(calls.map(({ ms }) => ms)))} (${milliseconds(median(calls.map(({ cpuMs }) => cpuMs)))})`
+    }
     const count = call('-bpc')
-    const list = timed(postern, ['-C', file, '-bp']).ms
+    const list = call('-bp')
     const queueRun = call('-q')
     const listMost = await mostResident(['-C', file, '-bp'])
-    const counted = timed(postern, ['-C', file, '-bpc'], true).text
+    const counted = spawnSync(postern, ['-C', file, '-bpc'], { encoding: 'latin1' }).stdout
     if (counted !== `${size}\n`) throw new Error(`${counted.trim()} of ${size} are counted`)
     const poured = source === undefined ? undefined : await pour(daemon, source, 10, messagesPoured)
     row([
       size.toLocaleString('en'),
-      ...[daemon.ms, count, list, queueRun].map(milliseconds),
+      milliseconds(first.ms),
+      milliseconds(killed),
+      count,
+      list,
+      queueRun,
       rest,
       `${(listMost / 1024).toFixed(0)} MiB`,
       poured === undefined ? '' : ((messagesPoured * 1000) / poured.doneMs).toFixed(0),
@@ -140,7 +151,7 @@ async function workers(source: string): Promise<void> {
 
 /** Each length in a process of its own, for its memory. */
 function lists(): void {
-  table(['items of a list', 'compile domains / networks', 'one question', 'memory kept'])
+  table(['items of a list', 'compile domains / networks', 'one question', 'memory kept, the text with it'])
   for (const size of sizes) {
     const done = spawnSync(
       process.execPath,
@@ -155,17 +166,13 @@ function lists(): void {
 }
 
 async function listRow(size: number): Promise<void> {
-  gc?.()
-  const before = process.memoryUsage().heapUsed
   const rows = await measureLists(size)
-  gc?.()
-  const kept = process.memoryUsage().heapUsed - before
   const value = (what: string): number => rows.find(({ name }) => name.startsWith(what))?.value ?? Number.NaN
   row([
     size.toLocaleString('en'),
     `${milliseconds(value('domains: compile'))} / ${milliseconds(value('networks: compile'))}`,
     `${value('domains: one').toFixed(1)} / ${value('networks: one').toFixed(1)} µs`,
-    `${(kept / 2 ** 20).toFixed(0)} MiB`,
+    `${value('domains: memory').toFixed(1)} / ${value('networks: memory').toFixed(1)} MiB`,
   ])
 }
 
@@ -173,6 +180,7 @@ interface Daemon extends Poured {
   readonly ms: number
   readonly file: string
   end(): Promise<void>
+  kill(): Promise<void>
 }
 
 async function startBeside(folder: string, number: number): Promise<Daemon> {

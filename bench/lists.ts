@@ -40,11 +40,14 @@ async function measure<K extends ListKind>(
   items: readonly string[],
   subject: (i: number) => K extends 'host' ? HostSubject : string,
 ): Promise<Row[]> {
+  globalThis.gc?.()
+  const heapBefore = process.memoryUsage().heapUsed
   const { context: traced } = policyBench()
   const context = { ...traced, debug: undefined }
   const list = new Expandable(items.join(' : '))
   const before = performance.now()
-  await context.ports.matchList<ListKind>(kind, list, subject(0), context)
+  const first = await context.ports.matchList<ListKind>(kind, list, subject(0), context)
+  if (first.is === 'failure' || first.is === 'defer') throw new Error(first.message)
   const compiled = performance.now()
   let found = 0
   for (let i = 0; i < QUESTIONS; i++) {
@@ -52,9 +55,16 @@ async function measure<K extends ListKind>(
     if (!(result instanceof Promise) && result.is === 'match') found++
   }
   const asked = performance.now()
+  globalThis.gc?.()
+  const kept = process.memoryUsage().heapUsed - heapBefore
   return [
     { name: `${what}: compile ${items.length} items`, value: compiled - before, unit: 'ms' },
     { name: `${what}: one question`, value: ((asked - compiled) * 1000) / QUESTIONS, unit: 'us' },
+    // Without --expose-gc garbage is in it.
+    ...(globalThis.gc === undefined
+      ? []
+      : [{ name: `${what}: memory kept`, value: kept / 2 ** 20, unit: 'MiB' }]),
+    { name: `${what}: its text`, value: list.text.length / 2 ** 20, unit: 'MiB' },
     { name: `${what}: questions found`, value: found / QUESTIONS, unit: 'share' },
   ]
 }

@@ -2,15 +2,19 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { connect } from 'node:net'
 
-/** A call whose output nobody keeps; its time, and the output where it is wanted. */
-export function timed(program: string, args: readonly string[], keep = false): { ms: number; text: string } {
+/** A call whose output nobody keeps: its time, and the processor time of it and of the children that it waited for. */
+export function timed(program: string, args: readonly string[]): { ms: number; cpuMs: number } {
   const from = performance.now()
-  const done = spawnSync(program, args, {
-    stdio: ['ignore', keep ? 'pipe' : 'ignore', 'ignore'],
+  // The shell's second line of `times` is about its children.
+  const script = '"$@" >/dev/null 2>&1; times'
+  const done = spawnSync('sh', ['-c', script, 'sh', program, ...args], {
+    stdio: ['ignore', 'pipe', 'ignore'],
     encoding: 'latin1',
-    maxBuffer: 1 << 30,
   })
-  return { ms: performance.now() - from, text: keep ? done.stdout : '' }
+  const ms = performance.now() - from
+  const [, children = ''] = done.stdout.split('\n')
+  const seconds = [...children.matchAll(/(\d+)m([\d.]+)s/g)].map(([, m, s]) => Number(m) * 60 + Number(s))
+  return { ms, cpuMs: seconds.reduce((sum, each) => sum + each, 0) * 1000 }
 }
 
 export function median(values: readonly number[]): number {
@@ -22,7 +26,12 @@ export async function greeting(
   program: string,
   args: readonly string[],
   port: number,
-): Promise<{ readonly ms: number; readonly process: ChildProcess; end(): Promise<void> }> {
+): Promise<{
+  readonly ms: number
+  readonly process: ChildProcess
+  end(): Promise<void>
+  kill(): Promise<void>
+}> {
   const from = performance.now()
   const child = spawn(program, args, { stdio: 'ignore', detached: true })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
@@ -34,6 +43,11 @@ export async function greeting(
     process: child,
     async end() {
       child.kill('SIGTERM')
+      await ended
+    },
+    async kill() {
+      // All of its processes.
+      process.kill(-(child.pid ?? 0), 'SIGKILL')
       await ended
     },
   }

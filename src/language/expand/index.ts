@@ -38,8 +38,10 @@ export interface ExpanderDeps {
   readonly keptTexts?: number
 }
 
-/** Longest text that is expanded. */
+/** Longest text made while it runs that is expanded. */
 const longestText = 1024 * 1024
+/** Longest text of a setting: a list of a million domains may stand in the configuration. */
+const longestSetting = 64 * 1024 * 1024
 /** Longest text whose compiled form is kept. */
 const longestKept = 64 * 1024
 
@@ -65,7 +67,7 @@ export function createExpander(deps: ExpanderDeps = {}): Expander {
   }
   return {
     expand(text, context) {
-      const run = isRun(text.compiled) ? text.compiled : keep(text, compileText(text.text))
+      const run = isRun(text.compiled) ? text.compiled : keep(text, compileText(text.text, longestSetting))
       return after(run(new Environment(context, engine)), (outcome) => withPlace(outcome, text))
     },
     expandText: (text, context) => compiled(text)(new Environment(context, engine)),
@@ -92,9 +94,9 @@ function keep(text: Expandable, run: Run): Run {
   return run
 }
 
-function compileText(text: ByteString): Run {
-  if (text.length > longestText) {
-    const fault = failure(`text to expand is longer than ${longestText} bytes`)
+function compileText(text: ByteString, longest = longestText): Run {
+  if (text.length > longest) {
+    const fault = failure(`text to expand is longer than ${longest} bytes`)
     return () => fault
   }
   return compiler.text(text)

@@ -329,3 +329,16 @@ test('a list of many items is compiled in turns with other work, once, and asked
   const again = context.ports.matchList('domain', list, 'd5.example', context)
   assert.ok(!(again instanceof Promise), 'once it is compiled nobody waits')
 })
+
+test('a list of more than a megabyte may stand in the configuration', async () => {
+  const names = Array.from({ length: 100_000 }, (_, i) => `d${i}.example`)
+  const list = new Expandable(names.join(' : '))
+  assert.ok(list.text.length > 1 << 20)
+  const isIn = async (domain: string): Promise<boolean> => {
+    const result = await ports.matchList<'domain'>('domain', list, domain, context)
+    assert.ok(result.is === 'match' || result.is === 'no', JSON.stringify(result))
+    return result.is === 'match'
+  }
+  assert.equal(await isIn('d99999.example'), true)
+  assert.equal(await isIn('d100000.example'), false)
+})
