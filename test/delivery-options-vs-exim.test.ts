@@ -501,7 +501,9 @@ ${away(port)}`,
     await queue(us, 'a@x.test')
     await us.run(['-q'])
     await until(() => (sink.messages.length >= 1 ? true : undefined), 30_000)
-    const [{ mail = '', rcpts = [], data = '' } = {}] = sink.messages
+    const [taken] = sink.messages
+    assert.ok(taken !== undefined)
+    const { mail, rcpts, data } = taken
     assert.match(mail, /^MAIL FROM:<>/)
     assert.match(rcpts.join(' '), /^RCPT TO:<pager@far\.test>/)
     assert.match(data, /^From: me@x\.test\r$/m)

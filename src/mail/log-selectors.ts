@@ -92,7 +92,7 @@ export function readLogSelector(
 ): {
   on: ReadonlySet<string>
   unknown: readonly string[]
-  selects(selector: string, port?: number): boolean
+  selects: (selector: string, port?: number) => boolean
 } {
   const on = new Set<string>(
     Object.entries(logSelectors).flatMap(([name, row]) => (row.default ? [name] : [])),

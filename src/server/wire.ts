@@ -99,7 +99,7 @@ export function createPorts(resources: Resources, parts: LazyParts): PluggedPort
     },
     raise: (event, data, context, details) => events.raise(event, data, context, details),
     eventsSettled: () => events.settled(),
-    prepareLists: lists.prepare,
+    prepareLists: (configuration) => lists.prepare(configuration),
     dns: resources.dns,
     hostAddresses: resources.hostAddresses,
     lookUpHostName: resources.lookUpHostName,

@@ -9,8 +9,8 @@ export interface InstallPage {
   readonly root: string
   readonly machine: Machine
   /** Puts the package in its place again, as `npm install -g postern` does with the registry's. */
-  npmInstall(): void
-  fact(what: string, holds: boolean, seen: string): void
+  readonly npmInstall: () => void
+  readonly fact: (what: string, holds: boolean, seen: string) => void
 }
 
 export async function followInstallPage({ root, machine, npmInstall, fact }: InstallPage): Promise<void> {

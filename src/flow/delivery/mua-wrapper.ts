@@ -12,7 +12,7 @@ import { recordBatch } from './record.ts'
 import type { AddressResult, DeliverySummary, TransportResult } from './results.ts'
 
 export interface OneTransaction {
-  isLocal(routed: RoutedAddress): boolean
+  readonly isLocal: (routed: RoutedAddress) => boolean
   /** Runs all addresses through their transport. */
   run(addresses: readonly RoutedAddress[]): Promise<TransportResult>
 }

@@ -277,20 +277,18 @@ function readyOf(slot: Slot, text: Text, kind: AnyKind, options: CompileOptions)
     slot.ready.clear()
   }
   const variant = variantOf(kind, options)
-  let ready = slot.ready.get(variant)
-  if (ready === undefined) {
-    const made = compile(kind, splitList(text), options)
-    slot.ready.set(variant, made)
-    if (made instanceof Promise) {
-      const settle = (done: Ready): void => {
-        if (slot.ready.get(variant) === made) slot.ready.set(variant, done)
-      }
-      // Who asks hears of a fault.
-      made.then(settle, () => undefined)
+  const known = slot.ready.get(variant)
+  if (known !== undefined) return known
+  const made = compile(kind, splitList(text), options)
+  slot.ready.set(variant, made)
+  if (made instanceof Promise) {
+    const settle = (done: Ready): void => {
+      if (slot.ready.get(variant) === made) slot.ready.set(variant, done)
     }
-    return made
+    // Who asks hears of a fault.
+    made.then(settle, () => undefined)
   }
-  return ready
+  return made
 }
 
 function compile(kind: AnyKind, items: Iterable<Text>, options: CompileOptions): Awaitable<Ready> {

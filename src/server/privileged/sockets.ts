@@ -26,13 +26,13 @@ interface Handle extends BoundSocket {
   getsockname(into: { port?: number }): number
 }
 const { _createServerHandle: bindSocket } = net as unknown as {
-  _createServerHandle(
+  readonly _createServerHandle: (
     address: string,
     port: number,
     family: 4 | 6,
     fd: number,
     flags: number,
-  ): Handle | number
+  ) => Handle | number
 }
 const v6Only = 1
 

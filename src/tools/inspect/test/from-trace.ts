@@ -21,7 +21,7 @@ export interface Elsewhere {
   /** As its client sent it, or nearly. */
   readonly message: ByteString | undefined
   /** A file as it is now; undefined: it cannot be read. */
-  readFile(path: string): ByteString | undefined
+  readonly readFile: (path: string) => ByteString | undefined
 }
 
 export interface TestOfTrace {
@@ -177,7 +177,7 @@ function filesOf(nodes: readonly TraceNode[], { readFile }: Elsewhere): FoundFil
   const now: string[] = []
   const gone: string[] = []
   for (const [path, how] of was) {
-    if (/^No such file/.test(how)) stated[path] = null
+    if (how.startsWith('No such file')) stated[path] = null
     else if (how.startsWith('Permission denied')) stated[path] = { unreadable: true }
     else if (how.startsWith('folder')) stated[path] = { folder: true }
     else {
