@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { startSink } from '../../support/smtp-sink.ts'
 import { assertShown } from '../page.ts'
 import {
   configurationFile,
   dns,
   logged,
   logs,
+  mail,
   readIfThere,
   session,
   shell,
@@ -55,12 +57,28 @@ users:
   local_parts = ann
   transport = box
 
+away:
+  driver = manualroute
+  route_list = away.test 127.0.0.1
+  self = send
+  transport = smtp
+
 begin transports
 
 box:
   driver = appendfile
   file = /home/ann/box
   user = ann
+
+smtp:
+  driver = smtp
+  port = 25926
+  allow_localhost
+  hosts_try_chunking =
+
+begin retry
+
+* * F,2h,15m
 `
 
 export const explain: Walk = {
@@ -84,6 +102,16 @@ export const explain: Walk = {
     const json = 'log_format_json = /var/log/postern/json'
     writeFileSync(configurationFile, configuration.replace('MORE', `${store.trim()} \n${json}`))
     await start()
+    const far = await startSink(
+      {
+        greeting: '220 away.test ESMTP',
+        ehlo: '250-away.test\n250 PIPELINING',
+        mail: () => '250 ok',
+        rcpt: () => '452 4.2.2 mailbox of bob is full',
+      },
+      '127.0.0.1',
+      25_926,
+    )
     await session(
       [
         'EHLO client.test',
@@ -98,6 +126,9 @@ export const explain: Walk = {
     )
     await logged('rejected RCPT <bad@example.org>: not him\nCompleted')
     const id = /(\S+) <= a@b\.test/.exec(logs())?.[1] ?? ''
+    await mail({ to: 'bob@away.test' })
+    await logged('bob@away.test R=away T=smtp defer')
+    const waiting = /== bob@away/.test(logs()) ? (/(\S+) == bob@away\.test/.exec(logs())?.[1] ?? '') : ''
     const commands = page.take('postern explain 1x', '--rejected --last 20', '--trace').trim().split('\n')
     const line =
       readIfThere('/var/log/postern/json')
@@ -106,6 +137,7 @@ export const explain: Walk = {
     const trace = /"trace":"(\w+)"/.exec(line)?.[1] ?? ''
     assert.equal(commands.length, 3)
     await stop()
+    await far.close()
     const told: string[] = []
     for (const command of commands) {
       const { status, all } = await shell(
@@ -115,6 +147,14 @@ export const explain: Walk = {
       told.push(all)
     }
     assert.match(told[1] ?? '', /not him/)
+    assertShown(
+      page.take('transport of smtp to bob@away.test'),
+      (await shell(`postern explain ${waiting}`)).all,
+      [
+        [/EHLO mx\.test/, 'EHLO mx\\.example\\.org'],
+        [/<root@mx\.test>/, '<\\S+>'],
+      ],
+    )
     const shown = page
       .take('"trace"')
       .replace('\n RCPT', ' RCPT')

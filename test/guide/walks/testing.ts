@@ -123,7 +123,7 @@ export const testing: Walk = {
     const recorded = await shell(page.take('--record --from'))
     assert.equal(recorded.status, 0, recorded.all)
     assert.equal((await shell('postern test x.postern-test.yaml')).status, 0)
-    page.take('--record --trace ID')
+    page.take('--record ID')
 
     const { command, prints } = commandOf(page.take('postern replay /var/lib/sessions'))
     await dns({
