@@ -7,7 +7,8 @@ import { test } from 'node:test'
 import { parseRetryDump } from '../src/tools/migrate/retry-data.ts'
 import { debianConfiguration, debianRoot, debianTypes } from './support/debian-configuration.ts'
 import { fetchDebian, libraryPath } from './support/debian.ts'
-import { postern, temporaryFolder } from './support/server.ts'
+import { postern, startServer, temporaryFolder } from './support/server.ts'
+import { connectSmtp } from './support/smtp-client.ts'
 
 function migrate(...words: string[]): { status: number | null; out: string; err: string } {
   const done = spawnSync(postern, ['migrate', ...words], { encoding: 'utf8', timeout: 60_000 })
@@ -47,6 +48,45 @@ for (const type of debianTypes) {
         'spool_directory = /var/spool/postern\nlog_file_path = /var/log/postern/%slog\n',
         said.stderr,
       )
+    } finally {
+      folder.remove()
+    }
+  })
+}
+
+for (const type of debianTypes) {
+  test(`Debian's configuration of type ${type}, migrated, runs as a daemon`, {
+    skip,
+  }, async () => {
+    const folder = temporaryFolder('migrated')
+    try {
+      const file = join(folder.path, 'exim4.conf')
+      writeFileSync(file, debianConfiguration(root, type, false), 'latin1')
+      const to = join(folder.path, 'postern.conf')
+      assert.equal(migrate(file, '--write', '--to', to).status, 0)
+      const configuration = readFileSync(to, 'latin1').replace(
+        /^(?:spool_directory|log_file_path|pid_file_path) = .*\n/gm,
+        '',
+      )
+      const server = await startServer({ folder: folder.path, configuration, arguments: ['-odq'] })
+      try {
+        const client = await connectSmtp(server.port)
+        assert.equal(client.greeting.code, 220)
+        for (const line of ['EHLO client.example', 'MAIL FROM:<a@visible.example>']) {
+          assert.equal((await client.say(line)).code, 250, line)
+        }
+        const reply = await client.say('RCPT TO:<postmaster@mail.example>')
+        // Type "none" takes no mail at all; observed of Exim 4.96.
+        if (type === 'none') return assert.equal(reply.raw, '550 relay not permitted\r\n')
+        assert.equal(reply.code, 250)
+        assert.equal((await client.say('DATA')).code, 354)
+        assert.equal((await client.say('Subject: x\r\n\r\nhello\r\n.')).code, 250)
+        client.end()
+        await server.logged(/ <= a@visible\.example H=.*P=esmtp/)
+        assert.equal(server.log('panic'), '')
+      } finally {
+        await server.stop()
+      }
     } finally {
       folder.remove()
     }
