@@ -160,8 +160,13 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
     process.on('SIGHUP', () => {
       if (options.worker === undefined) void reload()
     })
-    options.worker?.stop.addEventListener('abort', end)
-    options.worker?.retire.addEventListener('abort', () => {
+    const whenAborted = (signal: AbortSignal | undefined, act: () => void): void => {
+      // It may have been said while the daemon was beginning.
+      if (signal?.aborted === true) act()
+      else signal?.addEventListener('abort', act)
+    }
+    whenAborted(options.worker?.stop, end)
+    whenAborted(options.worker?.retire, () => {
       options.state.describe('daemon: others serve now, my sessions go on')
       endReports()
       void drop?.close()
