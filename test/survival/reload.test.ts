@@ -114,6 +114,21 @@ test('reload with a mistake in the configuration asks the daemon nothing; by SIG
   }
 })
 
+test('SIGTERM ends the daemon at whatever moment of a reload it comes', async () => {
+  for (const afterMs of [0, 60, 150, 250, 350, 450, 600, 800]) {
+    const server = await startServer({ configuration, folder: folder.path, arguments: ['-q1h'] })
+    try {
+      server.process.kill('SIGHUP')
+      await new Promise((resolve) => setTimeout(resolve, afterMs))
+      server.process.kill('SIGTERM')
+      const code = await until(() => server.process.exitCode ?? undefined, 40_000)
+      assert.equal(code, 0, `${afterMs} ms after SIGHUP\n${server.log()}`)
+    } finally {
+      await server.stop()
+    }
+  }
+})
+
 test('reload without a daemon says so', async () => {
   const server = await startServer({ configuration, folder: folder.path })
   await server.stop()
