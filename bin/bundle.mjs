@@ -80,6 +80,8 @@ function wrapped(file) {
     )
     .replaceAll('import.meta.url', `($folder + ${JSON.stringify(relative(join(root, 'dist'), file))})`)
     .replace(/^\/\/# sourceMappingURL=.*$/gm, '')
+    // Each process keeps this text in memory; what it is about stands in the modules.
+    .replace(/^[ \t]*\/\*\*[^]*?\*\/[ \t]*\n/gm, '')
   const left = /^(?:import |export |.*(?:import\.meta|(?<![\w.])import\()).*$/m.exec(text)
   if (left !== null) throw new Error(`${file}: cannot be bundled: ${left[0]}`)
   const made = exported.map(([inside, outside]) => `$exports.${outside} = ${inside};`)

@@ -60,7 +60,7 @@ tls:
 closed:
   driver = manualroute
   domains = closed.test
-  route_list = * 127.77.0.1::${closed}
+  route_list = * 127.66.0.9::${closed}
   transport = smtp
 begin transports
 smtp:
