@@ -300,7 +300,9 @@ test('D19: -bh sends nothing and writes nothing', async () => {
   let before = ''
   await until(() => {
     const now = server.log()
-    const quiet = now === before && server.command('-bpc').stdout === '0\n'
+    const ids = new Set(Array.from(now.matchAll(/ (\S+) <= /g), ([, id]) => id))
+    const over = [...ids].every((id) => now.includes(` ${id} Completed\n`))
+    const quiet = now === before && over && server.command('-bpc').stdout === '0\n'
     before = now
     return quiet ? true : undefined
   }, 20_000)

@@ -169,7 +169,7 @@ test('a host that refuses the connection, and later is not tried because it is n
   const first = await explained(/delivery of/, id, '--brief')
   assert.match(
     first,
-    /127\.77\.0\.1 \[127\.77\.0\.1\]:\d+: Connection refused\n {6}\(connects\) -> \(Connection refused\)\n/,
+    /127\.66\.0\.9 \[127\.66\.0\.9\]:\d+: Connection refused\n {6}\(connects\) -> \(Connection refused\)\n/,
   )
   const second = await send('bob@closed.test')
   await server.logged(new RegExp(`${second} == bob@closed`))

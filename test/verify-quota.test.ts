@@ -129,7 +129,7 @@ async function asked(helo: string, address: string, size = ''): Promise<string> 
   }
 }
 
-// Observed of Exim 4.96 but for the last.
+// Observed of Exim 4.96; the last sentence is that of a delivery.
 const rows: readonly (readonly [says: string, address: string, answer: string, size?: string])[] = [
   ['a mailbox file that is full', 'full@box.example', '550 where=quota'],
   ['one with room', 'small@box.example', '250 Accepted'],
@@ -150,7 +150,7 @@ const rows: readonly (readonly [says: string, address: string, answer: string, s
   [
     'a quota that is no number',
     'a@wrong.example',
-    '451 Expansion of quota in wrong transport failed: "abc" is no size',
+    '451-Malformed value "abc" (expansion of "${if eq{a}{a}{abc}}") in wrong\r\n451 transport',
   ],
 ]
 for (const [says, address, answer, size] of rows) {
