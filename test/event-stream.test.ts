@@ -221,11 +221,12 @@ test('what waits for its consumer is bounded, and what did not fit is counted', 
     mkdirSync(join(it.folder, 'missing'))
     chmodSync(join(it.folder, 'missing'), 0o777)
     await server.logged(/event_stream: the consumer is back/, 60_000)
-    // How full it is is looked at every two seconds.
+    // How full it is is looked at every two seconds; messages that come faster fill it again.
     await until(async () => {
       await it.send(server, 'a@there.example')
+      await new Promise((resolve) => setTimeout(resolve, 1500))
       return read(file).some(({ event }) => event === 'stream:lost') ? true : undefined
-    }, 15_000)
+    }, 60_000)
     const lost = read(file).find(({ event }) => event === 'stream:lost')
     assert.ok(Number(lost?.count) > 0)
   } finally {
