@@ -8,23 +8,11 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { enter } from './guide/world.ts'
+import { enter, namespaces } from './guide/world.ts'
 import { fetchDebian } from './support/debian.ts'
 import { postern, repository, until } from './support/server.ts'
 
-const unshare = [
-  '--mount',
-  '--uts',
-  '--net',
-  '--pid',
-  '--fork',
-  '--kill-child',
-  '--mount-proc',
-  'sh',
-  '-c',
-  enter,
-  'sh',
-]
+const unshare = [...namespaces, 'sh', '-c', enter, 'sh']
 const tini = fetchDebian(['tini'])
 const skip =
   'missing' in tini

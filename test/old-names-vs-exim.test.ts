@@ -8,24 +8,12 @@ import { spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fetchExim, libraryPath } from './support/debian.ts'
-import { enter } from './guide/world.ts'
+import { enter, namespaces } from './guide/world.ts'
 import { postern, repository } from './support/server.ts'
 
 const exim = fetchExim()
 const root = 'path' in exim ? dirname(exim.path) : ''
-const unshare = [
-  '--mount',
-  '--uts',
-  '--net',
-  '--pid',
-  '--fork',
-  '--kill-child',
-  '--mount-proc',
-  'sh',
-  '-c',
-  enter,
-  'sh',
-]
+const unshare = [...namespaces, 'sh', '-c', enter, 'sh']
 const skip =
   'missing' in exim
     ? exim.missing

@@ -5,15 +5,14 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { walks } from './walks/index.ts'
-import { enter } from './world.ts'
+import { enter, namespaces } from './world.ts'
 
 const program = join(dirname(fileURLToPath(import.meta.url)), 'walk.js')
-const unshare = ['--mount', '--uts', '--net', '--pid', '--fork', '--kill-child', '--mount-proc']
 
 /** False, or why no page can be followed here. */
 function missing(): string | false {
   if (process.getuid?.() !== 0) return 'a machine of its own for each page needs root'
-  const tried = spawnSync('unshare', [...unshare, 'sh', '-c', enter, 'sh', 'true'], { encoding: 'utf8' })
+  const tried = spawnSync('unshare', [...namespaces, 'sh', '-c', enter, 'sh', 'true'], { encoding: 'utf8' })
   return tried.status === 0 ? false : `no machine of its own can be made here: ${tried.stderr.trim()}`
 }
 const skip = missing()
@@ -27,9 +26,13 @@ export function followPages(pages: readonly string[]): void {
         const fetched = need()
         if ('missing' in fetched) return t.skip(fetched.missing)
       }
-      const child = spawn('unshare', [...unshare, 'sh', '-c', enter, 'sh', process.execPath, program, page], {
-        stdio: ['ignore', 'pipe', 'pipe'],
-      })
+      const child = spawn(
+        'unshare',
+        [...namespaces, 'sh', '-c', enter, 'sh', process.execPath, program, page],
+        {
+          stdio: ['ignore', 'pipe', 'pipe'],
+        },
+      )
       let said = ''
       for (const stream of [child.stdout, child.stderr])
         stream.setEncoding('utf8').on('data', (text: string) => (said += text))

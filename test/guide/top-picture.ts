@@ -9,7 +9,19 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fetchChromium, startChromium } from '../support/chromium.ts'
 import { repository } from '../support/server.ts'
-import { configure, dns, endAll, enter, furnish, hostAt, mail, session, shell, start } from './world.ts'
+import {
+  configure,
+  dns,
+  endAll,
+  enter,
+  furnish,
+  hostAt,
+  mail,
+  namespaces,
+  session,
+  shell,
+  start,
+} from './world.ts'
 
 const columns = 104
 const rows = 30
@@ -123,7 +135,6 @@ if (process.argv[2] === 'inside') await busyServer(process.argv[3] ?? '')
 else {
   const folder = mkdtempSync(join(tmpdir(), 'postern-top-'))
   const file = join(folder, 'typescript')
-  const namespaces = ['--mount', '--uts', '--net', '--pid', '--fork', '--kill-child', '--mount-proc']
   spawnSync('unshare', [...namespaces, 'sh', '-c', enter, 'sh', process.execPath, own, 'inside', file], {
     stdio: 'inherit',
   })

@@ -33,6 +33,9 @@ export interface Walk {
   walk(page: Page): Promise<void>
 }
 
+/** Words of `unshare` for a machine of one's own. */
+export const namespaces = ['--mount', '--uts', '--net', '--pid', '--fork', '--kill-child', '--mount-proc']
+
 /** Runs in a shell inside the namespaces, before Node does. */
 export const enter = `set -e
 box=$(mktemp -d)

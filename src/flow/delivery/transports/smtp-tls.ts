@@ -5,6 +5,7 @@
 import { noTlsFacts } from '../../../wire/tls/facts.ts'
 import { createHash } from 'node:crypto'
 import { after, type Awaitable, Failure } from '../../../base/outcome.ts'
+import { Recent } from '../../../base/recent.ts'
 import { type ByteString, isTainted, taint, textOf } from '../../../base/text.ts'
 import type { Context, DeliveryFacts, TlsFacts } from '../../../ports.ts'
 import type { SmtpClient } from '../../../wire/smtp/client.ts'
@@ -226,14 +227,12 @@ async function upgradeFor(
 }
 
 /** Few policies come again and again: one for each way the options turn out. */
-const policyHashes = new Map<string, string>()
-const mostPolicyHashes = 1000
+const policyHashes = new Recent<string, string>(1000)
 
 function policyHash(policy: string): string {
   let hash = policyHashes.get(policy)
   if (hash === undefined) {
     hash = createHash('sha256').update(policy).digest('base64')
-    if (policyHashes.size >= mostPolicyHashes) policyHashes.clear()
     policyHashes.set(policy, hash)
   }
   return hash
