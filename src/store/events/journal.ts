@@ -24,7 +24,7 @@ import {
 } from '../spool/disk.ts'
 import { bootId, isAlive, ownProcessKey, type ProcessKey } from '../spool/process-key.ts'
 
-/** A file that has grown to this is followed by the next one, so that what is taken can be removed. */
+/** A file that has grown to this, or to a quarter of all room, is followed by the next one, so that what is taken can be removed. */
 const fileLimitBytes = 4 << 20
 /** How much of one file is looked at in one go. */
 const readBytes = 1 << 18
@@ -36,7 +36,7 @@ const earlierBoot = 2 ** 50
 export interface JournalOptions {
   readonly folder: string
   readonly owner?: FileOwner | undefined
-  /** Most bytes of all files together. */
+  /** Most bytes, of all files together, that wait for the consumer. */
   readonly limitBytes: number
   readonly now: () => number
   readonly log: (line: string) => void
@@ -116,13 +116,14 @@ export class EventJournal {
     const now = this.#options.now()
     if (now - this.#measuredAt > 2000 || now < this.#measuredAt) {
       this.#measuredAt = now
-      this.#total = sizeOf(this.#options.folder)
+      this.#total = waitingBytes(this.#options.folder)
     }
     return this.#total
   }
 
   #file(): number {
-    if (this.#fd !== undefined && this.#written < fileLimitBytes) return this.#fd
+    if (this.#fd !== undefined && this.#written < Math.min(fileLimitBytes, this.#options.limitBytes / 4))
+      return this.#fd
     const full = this.#fd
     if (full !== undefined) fdatasync(full, () => closeSync(full))
     this.#fd = undefined
@@ -276,8 +277,12 @@ function journalFiles(folder: string): string[] {
   return listFolder(folder).filter((name) => /^\d+\.\d+\.[0-9a-z]+\.\d+$/.test(name))
 }
 
-function sizeOf(folder: string): number {
-  return journalFiles(folder).reduce((sum, file) => sum + sizeOfFile(`${folder}/${file}`), 0)
+function waitingBytes(folder: string): number {
+  const taken = readPositions(folder)
+  return journalFiles(folder).reduce(
+    (sum, file) => sum + Math.max(0, sizeOfFile(`${folder}/${file}`) - (taken.get(file) ?? 0)),
+    0,
+  )
 }
 
 function sizeOfFile(path: string): number {
