@@ -10,6 +10,7 @@ import {
   startPostgres,
   startRedis,
 } from '../../support/databases.ts'
+import { wrapper } from '../../support/debian.ts'
 import { atEnd, compose, dns, forward, mail, restart, shell, type Walk } from '../world.ts'
 
 const require = createRequire(import.meta.url)
@@ -60,7 +61,7 @@ export const redisAndSql: Walk = {
     await db.query("insert into users values ('joe', '/home/joe')")
     await db.end()
     const say = (...words: string[]): void => {
-      const done = spawnSync(`${redis.root}/usr/bin/redis-cli`, ['-p', '6379', '-n', '10', ...words], {
+      const done = spawnSync(wrapper(redis.root, 'usr/bin/redis-cli'), ['-p', '6379', '-n', '10', ...words], {
         encoding: 'utf8',
       })
       assert.equal(done.status, 0, done.stderr)
