@@ -91,9 +91,12 @@ function describe(error: Error & { cause?: unknown }): string {
 }
 
 const { skips } = outcome
-for (const why of new Set(skips)) console.log(`${skips.filter((other) => other === why).length} skipped: ${why}`)
+for (const why of new Set(skips))
+  console.log(`${skips.filter((other) => other === why).length} skipped: ${why}`)
 if (failures.length > 0)
-  console.log(`\n${failures.length} failed:\n${failures.map(({ told }) => told.split('\n', 1)[0]).join('\n')}`)
+  console.log(
+    `\n${failures.length} failed:\n${failures.map(({ told }) => told.split('\n', 1)[0]).join('\n')}`,
+  )
 console.log(`${((Date.now() - started) / 1000).toFixed(0)} seconds`)
 const failed = failures.length || (passed === 0 ? 1 : 0)
 console.log(`${passed} passed, ${failed} failed${skips.length > 0 ? `, ${skips.length} skipped` : ''}`)
