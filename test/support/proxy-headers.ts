@@ -1,4 +1,5 @@
 /** PROXY headers good and bad, for the reader's own test and for that of the whole program. */
+import type { Readable } from 'node:stream'
 import { crc32c } from '../../src/wire/proxy/crc32c.ts'
 
 const signature = '\r\n\r\n\0\r\nQUIT\n'
@@ -199,3 +200,13 @@ export const proxyHeaders: readonly (readonly [name: string, header: string, exp
   ['a signature with a wrong byte', '\r\n\r\n\0\r\nQUIT\r!\u0011\0\0', 'foreign'],
   ['TLS', '\u0016\u0003\u0001\u0002\0', 'foreign'],
 ]
+
+/** What nobody has read yet; from Node 26 on one `read` gives one piece. */
+export function unread(stream: Readable): Buffer {
+  const pieces: Buffer[] = []
+  for (;;) {
+    const piece = stream.read() as Buffer | null
+    if (piece === null) return Buffer.concat(pieces)
+    pieces.push(piece)
+  }
+}

@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { tlvTypes } from '../../mail/proxy-tlvs.ts'
 import { crc32c } from './crc32c.ts'
-import { good, proxyHeaders, tcp4, tlv, v2 } from '../../../test/support/proxy-headers.ts'
+import { good, proxyHeaders, tcp4, tlv, unread, v2 } from '../../../test/support/proxy-headers.ts'
 import { parseProxyHeader, type ProxyHeader } from './header.ts'
 import { readProxyHeader } from './read-header.ts'
 
@@ -55,7 +55,7 @@ async function read(pieces: readonly Buffer[], timeoutMs = 5000): Promise<string
   const result = await reading
   if (result.is === 'closed') return 'closed'
   // What had not been looked at is still in the stream.
-  const rest = result.rest.toString('latin1') + ((stream.read() as Buffer | null)?.toString('latin1') ?? '')
+  const rest = Buffer.concat([result.rest, unread(stream)]).toString('latin1')
   return `${result.is === 'header' ? inShort(result.header) : `!${result.why}`} | ${rest}`
 }
 const splitUp = (text: string): Buffer[] => Array.from(text, (one) => latin1(one))
