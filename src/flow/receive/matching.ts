@@ -1,5 +1,6 @@
 /** Asks lists about the client of a session. */
 import type { Expandable } from '../../base/expandable.ts'
+import { parseInterval } from '../../base/interval.ts'
 import { after, type Awaitable, isFailure } from '../../base/outcome.ts'
 import { textOf } from '../../base/text.ts'
 import type { Context } from '../../ports.ts'
@@ -80,13 +81,10 @@ export function expandTimeMs(option: Expandable, context: Context): Awaitable<nu
   })
 }
 
+/** Seconds may come without their letter. */
 function readTimeMs(text: string): number | undefined {
-  const match = /^(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?$/.exec(text.trim())
-  if (match === null || match[0] === '') return undefined
-  const [weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = match
-    .slice(1)
-    .map((part) => Number(part ?? 0))
-  return ((((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000
+  const seconds = parseInterval(text.trim().replace(/\d$/, '$&s'))
+  return seconds === undefined ? undefined : seconds * 1000
 }
 
 /** An expanded option, without taint; undefined when unset or forced to fail; failures go to the panic log. */
