@@ -47,3 +47,43 @@ test('check is content with a configuration that is', () => {
   const { status, text } = check('primary_hostname = mail.example\nacl_smtp_rcpt = accept\n', '--strict')
   assert.equal(status, 0, text)
 })
+
+test('check finds constant arguments that fail each time, options where there are none, and numbers below zero', () => {
+  const { status, text } = check(`queue_run_max = -1
+acl_smtp_rcpt = acl_check_rcpt
+smtp_banner = \${eval:1+} \${mask:10.0.0.1/99}
+
+begin acl
+
+acl_check_rcpt:
+  require verify = helo/x
+  warn    add_header = X-Spam yes
+  deny    condition = \${if >{$message_size}{20MB}}
+
+begin routers
+
+local:
+  driver = accept
+  transport = local_delivery
+  headers_add = X-Seen
+
+begin transports
+
+local_delivery:
+  driver = appendfile
+  file = /var/mail/\${substr{a}{3}{$local_part_data}}
+`)
+  assert.equal(status, 1)
+  const heads = text.split('\n').filter((line) => line.startsWith('exim.conf:'))
+  assert.deepEqual(heads, [
+    'exim.conf:1:17: warning: -1 makes no sense for "queue_run_max" [value-negative]',
+    'exim.conf:3:22: error: error in expression evaluation: expecting number or opening parenthesis (after processing "1+") [expansion-constant]',
+    'exim.conf:3:33: error: mask value too big in "10.0.0.1/99" [expansion-constant]',
+    'exim.conf:8:25: error: unexpected \'/\' found in "helo/x" (this verify item has no options) [acl-verify-option]',
+    'exim.conf:9:24: warning: no colon stands in this header: it goes out as "X-ACL-Warn: X-Spam yes" [header-colon]',
+    'exim.conf:10:45: error: invalid integer "20MB" [expansion-number]',
+    'exim.conf:17:17: warning: no colon stands in this header: it goes out as "X-Seen", which is no header [header-colon]',
+    'exim.conf:23:29: error: "a" is not a number (in "substr" expansion) [expansion-constant]',
+    'exim.conf: 5 errors, 3 warnings',
+  ])
+})

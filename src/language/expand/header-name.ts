@@ -24,7 +24,7 @@ export function readHeaderName(
     at++
   }
   const name = text.slice(start, at)
-  if (text.charAt(at) !== ':' && name.includes('}')) reader.braceInHeaderName = true
+  if (text.charAt(at) !== ':' && name.includes('}')) reader.headerWithBrace = { start, end: at }
   reader.position = text.charAt(at) === ':' ? at + 1 : at
   const letter = (prefix[1] ?? 'h').charAt(0)
   const form = letter === 'r' ? 'rh' : letter === 'b' ? 'bh' : letter === 'l' ? 'lh' : 'h'

@@ -5,7 +5,7 @@
  */
 import { nearest } from '../../base/diagnostic.ts'
 import type { ByteString } from '../../base/text.ts'
-import type { Branches, ConditionNode, Fault, Template } from './tree.ts'
+import type { Branches, ConditionNode, Fault, Stretch, Template } from './tree.ts'
 
 /** How the parser's parts call each other; filled in by parse.ts. */
 export interface Grammar {
@@ -26,7 +26,7 @@ export class Reader {
   /** The fault that ended the reading. */
   fault: Fault | undefined
   /** A header's name took in a closing brace, maybe because its colon is missing. */
-  braceInHeaderName = false
+  headerWithBrace: Stretch | undefined
   /** Faults after which reading went on: unknown variables. */
   readonly minor: Fault[] = []
 
@@ -192,13 +192,19 @@ export class Reader {
   }
 
   private unclosed(open: number): undefined {
-    const hint = this.braceInHeaderName ? ' - could be header name not terminated by colon' : ''
+    const hint = this.headerWithBrace ? ' - could be header name not terminated by colon' : ''
     return this.fail({
       code: 'expansion-brace',
       message: `missing } at end of string${hint}`,
       start: Math.max(0, this.text.length - 1),
-      also: [{ start: open, end: open + 1, says: 'this brace is not closed' }],
+      also: [{ start: open, end: open + 1, says: 'this brace is not closed' }, ...this.headerHint()],
     })
+  }
+
+  private headerHint(): NonNullable<Fault['also']> {
+    return this.headerWithBrace === undefined
+      ? []
+      : [{ ...this.headerWithBrace, says: "this is the header's name: it ends with a colon or a space" }]
   }
 
   /** `{yes}{no}}`, `{yes}fail}`, `{yes}}` or just `}`. */
@@ -253,8 +259,10 @@ export class Reader {
   yesNo(what: string, open: number): undefined {
     return this.fail({
       code: 'expansion-brace',
-      message: `curly-bracket problem in conditional yes/no parsing: ${what}\n remaining string is '${this.rest()}'`,
-      also: [{ start: open, end: open + 2, says: 'the item begins here' }],
+      message: this.headerWithBrace
+        ? 'missing or misplaced { or } - could be header name not terminated by colon'
+        : `curly-bracket problem in conditional yes/no parsing: ${what}\n remaining string is '${this.rest()}'`,
+      also: [{ start: open, end: open + 2, says: 'the item begins here' }, ...this.headerHint()],
     })
   }
 }

@@ -4,7 +4,9 @@ import type { Expandable } from '../../base/expandable.ts'
 import { parseInterval } from '../../base/interval.ts'
 import { addressNumber } from './dnslists/parse.ts'
 import type { Acl, Clause } from './statement.ts'
+import { verifyItems } from './verify/index.ts'
 import { badOption, splitOptions } from './verify/options.ts'
+import type { VerifyRow } from './verify/row.ts'
 
 /** A row of the ACL, and what may be wrong with its value. */
 const judges: ReadonlyMap<string, (clause: Clause, report: Report) => void> = new Map([
@@ -35,6 +37,8 @@ const addressKinds = { header_sender: 'header', recipient: 'recipient', sender: 
 function judgeVerify({ argument }: Clause, report: Report): void {
   if (!isConstant(argument)) return
   const [first = '', ...options] = splitOptions(argument.text)
+  const item = verifyItems.find(({ name }) => name === first.replace(/\s*=.*$/s, '').toLowerCase())
+  if (item !== undefined && judgePlainVerify(item, first, options, argument, report)) return
   const kind = Object.entries(addressKinds).find(([name]) => name === first.replace(/\s*=.*$/s, ''))?.[1]
   if (kind === undefined) return
   for (const option of options) {
@@ -50,6 +54,46 @@ function judgeVerify({ argument }: Clause, report: Report): void {
     })
     return
   }
+}
+
+/** Items without callouts. True when something was wrong. */
+function judgePlainVerify(
+  item: VerifyRow,
+  first: string,
+  options: readonly string[],
+  argument: Expandable,
+  report: Report,
+): boolean {
+  const tell = (
+    message: string,
+    word: string,
+    help: string,
+    severity: 'error' | 'warning' = 'error',
+  ): true => {
+    report({ code: 'acl-verify-option', severity, message, at: spanOf(argument, word), help })
+    return true
+  }
+  const text = argument.text.trim()
+  if (first.includes('=') && !item.takesAddress)
+    return tell(
+      `nothing may follow "=" in ACL condition "verify ${text}"`,
+      first.slice(first.indexOf('=')),
+      `write "verify = ${item.name}"`,
+    )
+  const option = options.find((each) => item.wrongOption?.([each], text) !== undefined)
+  const wrong = item.wrongOption?.(options, text)
+  if (wrong !== undefined) return tell(wrong, option ?? options.join('/'), optionsOf(item))
+  const ignored =
+    item.wrongOption === undefined
+      ? options.find((each) => item.knownOptions?.includes(each) === false)
+      : undefined
+  if (ignored === undefined) return false
+  return tell(`"${ignored}" has no effect on "verify = ${item.name}"`, ignored, optionsOf(item), 'warning')
+}
+
+function optionsOf({ name, knownOptions }: VerifyRow): string {
+  if (knownOptions === undefined) return `write "verify = ${name}"`
+  return `known here: ${knownOptions.join(', ')}`
 }
 
 /** Of the words after `callout=` the one that is wrong by itself. */

@@ -188,6 +188,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'Braces of an expansion do not match.',
     'The expansion fails when it is used. Both ends are shown.',
   ),
+  'expansion-constant': row(
+    'An operator, an item or a condition fails each time, because an argument is constant and wrong.',
+    'Nothing says so before the text is expanded. The sentence is the one that Exim gives then.',
+  ),
   'expansion-number': row(
     'A number is compared with something that is none.',
     'The expansion fails each time with "invalid integer". K, M and G may follow a number; words are compared with eq.',
@@ -212,7 +216,7 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   ),
   'header-colon': row(
     'A header to be added has no colon.',
-    'Exim makes it the value of an X-ACL-Warn: header. Write the name, a colon and the value.',
+    'In an ACL Exim makes it the value of an X-ACL-Warn: header; in a router or a transport the line goes out as it is, and receivers may take it for the end of the headers. Write the name, a colon and the value.',
   ),
   'include-failed': row(
     'A file of .include cannot be read.',
@@ -420,6 +424,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   ),
   'value-extra': row('Something stands after a value.', 'Exim refuses to start.'),
   'value-missing': row('An option has no value.', 'Exim refuses to start.'),
+  'value-negative': row(
+    'A count or a size is below zero.',
+    'Exim reads it without a word, and each option makes something else of it. Write 0 or more; what 0 means stands in the sentence of the option.',
+  ),
   'value-not-boolean': row('A value is neither yes, no, true nor false.', 'Exim refuses to start.'),
   'value-not-fixed': row(
     'A value is not a number with up to three decimal places.',

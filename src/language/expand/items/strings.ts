@@ -18,7 +18,7 @@ function counted(
 ): number | Failure {
   const digits = textOf(text ?? '').trim()
   if (!/^[+-]?\d{1,10}$/.test(digits)) {
-    const wanted = name === 'length' || (second && name === 'substr') ? 'positive number' : 'number'
+    const wanted = name === 'length' || second ? 'positive number' : 'number'
     return failure(`"${textOf(text ?? '')}" is not a ${wanted} (in "${name}" expansion)`)
   }
   const value = Number(digits)

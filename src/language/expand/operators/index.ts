@@ -36,12 +36,20 @@ const rows: readonly OperatorRow[] = [
 
 export const operators: ReadonlyMap<string, OperatorRow> = new Map(rows.map((row) => [row.name, row]))
 
+/** Those that cannot do without numbers. Exim takes the long names, without any, for the items of that name. */
+const counted: ReadonlySet<OperatorRow> = new Set(cutting.filter(({ suffix }) => suffix === 'numbers'))
+
+function withoutNumbers(name: string): string {
+  return name.length > 2 ? `Not enough arguments for '${name}' (min is 2)` : `missing values after ${name}`
+}
+
 /** Finds the row for what stands before the colon; what follows an underscore may be its suffix. */
 export function findOperator(
   written: string,
 ): { readonly row: OperatorRow; readonly suffix: string } | { readonly problem: string } | undefined {
   const whole = operators.get(written)
-  if (whole !== undefined) return { row: whole, suffix: '' }
+  if (whole !== undefined)
+    return counted.has(whole) ? { problem: withoutNumbers(written) } : { row: whole, suffix: '' }
   const underscore = written.indexOf('_')
   if (underscore < 0) return undefined
   const name = written.slice(0, underscore)
@@ -51,7 +59,9 @@ export function findOperator(
   }
   const suffix = written.slice(underscore)
   if (name === 'quote') return { problem: `unknown lookup type "${suffix.slice(1)}"` }
-  if (row.suffix === 'numbers' && !/^_-?\d*(?:_-?\d+)?$/.test(suffix)) {
+  // Only an offset may be negative: it counts from the end.
+  const sign = name === 'substr' || name === 's' ? '-?' : ''
+  if (row.suffix === 'numbers' && !new RegExp(`^_${sign}(?:\\d+(?:_\\d+)?)?$`).test(suffix)) {
     return { problem: `non-digit after underscore in "${written}"` }
   }
   return { row, suffix }

@@ -30,6 +30,8 @@ export const verify: TextCondition = {
     if (item.run === undefined) {
       return errorOf(`ACL condition "verify = ${word}" does not work in this version of Postern`)
     }
+    const wrong = item.wrongOption?.(options, text)
+    if (wrong !== undefined) return errorOf(wrong)
     return item.run(call, { value, options, text, negated })
   },
 }

@@ -1,10 +1,18 @@
 /** `verify = arc/pass:none`. Source: RFC 8617 section 5.2; words as in Exim's description of the feature. */
 import { arcOf, keepArc } from '../../../mail/arc-facts.ts'
 import { checksOf } from '../../msgauth/content-checks.ts'
-import { errorOf, FALSE, type Tested, TRUE } from '../row.ts'
+import { FALSE, type Tested, TRUE } from '../row.ts'
 import type { VerifyRow } from './row.ts'
 
 const states = new Set(['none', 'fail', 'pass'])
+
+function wantedStates(options: readonly string[]): string[] {
+  if (options.length === 0) return ['pass']
+  return options
+    .join(':')
+    .split(':')
+    .map((one) => one.trim().toLowerCase())
+}
 
 export const arc: VerifyRow = {
   name: 'arc',
@@ -13,18 +21,14 @@ export const arc: VerifyRow = {
   tier: 'B',
   phases: { only: ['data'] },
   takesAddress: false,
-  async run({ context }, { options, text }): Promise<Tested> {
-    const wanted =
-      options.length === 0
-        ? ['pass']
-        : options
-            .join(':')
-            .split(':')
-            .map((one) => one.trim().toLowerCase())
-    const strange = wanted.find((one) => !states.has(one.replace(/^!/, '')))
-    if (strange !== undefined || options.length > 1) {
-      return errorOf(`unknown result "${strange ?? text}" in ACL condition "verify ${text}"`)
-    }
+  knownOptions: ['none', 'fail', 'pass'],
+  wrongOption(options, text) {
+    const strange = wantedStates(options).find((one) => !states.has(one.replace(/^!/, '')))
+    if (strange === undefined && options.length < 2) return undefined
+    return `unknown result "${strange ?? text}" in ACL condition "verify ${text}"`
+  },
+  async run({ context }, { options }): Promise<Tested> {
+    const wanted = wantedStates(options)
     const { message } = context
     let facts = arcOf(message)
     if (facts === undefined && message !== undefined) {

@@ -40,8 +40,8 @@ export const headerSyntax: VerifyRow = {
   tier: 'A',
   phases: withMessage,
   takesAddress: false,
-  async run({ context }, argument) {
-    if (argument.options.length > 0) return noOptions(argument.text)
+  wrongOption: noOptions,
+  async run({ context }) {
     const names = ['from', 'reply-to', 'sender', 'to', 'cc', 'bcc']
     const unqualified = await unqualifiedAllowed(context)
     for (const { header, text } of addressesIn(context.message?.headers ?? [], names)) {
@@ -105,8 +105,8 @@ export const headerNamesAscii: VerifyRow = {
   tier: 'A',
   phases: withMessage,
   takesAddress: false,
-  run({ context }, argument) {
-    if (argument.options.length > 0) return noOptions(argument.text)
+  wrongOption: noOptions,
+  run({ context }) {
     for (const { text, type } of context.message?.headers ?? []) {
       if (type === '*') continue
       const colon = text.indexOf(':')
@@ -177,10 +177,12 @@ export const notBlind: VerifyRow = {
   tier: 'A',
   phases: { only: ['data', 'prdr', 'mime', 'notsmtp'] },
   takesAddress: false,
+  knownOptions: ['case_insensitive'],
+  wrongOption(options, text) {
+    const wrong = options.find((option) => option !== 'case_insensitive')
+    return wrong === undefined ? undefined : `unknown option "${wrong}" in ACL condition "verify ${text}"`
+  },
   run({ context }, argument) {
-    const wrong = argument.options.find((option) => option !== 'case_insensitive')
-    if (wrong !== undefined)
-      return errorOf(`unknown option "${wrong}" in ACL condition "verify ${argument.text}"`)
     const caseless = argument.options.includes('case_insensitive')
     const names = ['to', 'cc', 'resent-to', 'resent-cc']
     const shown = new Set<string>()

@@ -2,7 +2,7 @@
 import { formatIp, parseIp, unmapped } from '../../../base/ip.ts'
 import type { Context } from '../../../ports.ts'
 import { asciiLower } from '../case.ts'
-import { errorOf, FALSE, type Tested, TRUE } from '../row.ts'
+import { FALSE, type Tested, TRUE } from '../row.ts'
 import type { VerifyRow } from './row.ts'
 
 export const helo: VerifyRow = {
@@ -12,16 +12,18 @@ export const helo: VerifyRow = {
   tier: 'A',
   phases: 'all',
   takesAddress: false,
-  run({ context }, argument): Tested | Promise<Tested> {
-    if (argument.options.length > 0) return noOptions(argument.text)
+  wrongOption: noOptions,
+  run({ context }): Tested | Promise<Tested> {
     const known = context.connection?.heloVerified
     if (known !== undefined) return known ? TRUE : FALSE
     return verifyHelo(context).then((verified) => (verified ? TRUE : FALSE))
   },
 }
 
-export function noOptions(text: string): Tested {
-  return errorOf(`unexpected '/' found in "${text}" (this verify item has no options)`)
+export function noOptions(options: readonly string[], text: string): string | undefined {
+  return options.length === 0
+    ? undefined
+    : `unexpected '/' found in "${text}" (this verify item has no options)`
 }
 
 /** Sets `heloVerified` of the connection. Source: Exim manual, `helo_try_verify_hosts`. */
@@ -61,6 +63,7 @@ export const reverseHostLookup: VerifyRow = {
   tier: 'A',
   phases: 'all',
   takesAddress: false,
+  knownOptions: ['defer_ok'],
   run({ context }, argument): Tested | Promise<Tested> {
     const { connection, debug, ports } = context
     if (connection?.hostAddress === undefined) return TRUE
@@ -92,8 +95,8 @@ export const certificate: VerifyRow = {
   tier: 'A',
   phases: 'all',
   takesAddress: false,
-  run({ context }, argument) {
-    if (argument.options.length > 0) return noOptions(argument.text)
+  wrongOption: noOptions,
+  run({ context }) {
     if (context.connection?.tls?.certificateVerified === true) return TRUE
     const text = 'no verified certificate'
     return { is: 'false', userMessage: text, logMessage: text }

@@ -22,5 +22,9 @@ export interface VerifyRow {
   readonly phases: Phases
   /** True when `=address` may follow the name. */
   readonly takesAddress: boolean
+  /** Words that may follow a slash; absent: none, or those of an address verification. */
+  readonly knownOptions?: readonly string[]
+  /** Exim's sentence for the first option that is wrong; absent: options are not judged, or `run` judges them. */
+  readonly wrongOption?: (options: readonly ByteString[], text: ByteString) => string | undefined
   run?(call: AclCall, argument: VerifyArgument): Awaitable<Tested>
 }

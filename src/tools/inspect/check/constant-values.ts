@@ -7,7 +7,6 @@ import { createListMatcher } from '../../../language/lists/index.ts'
 import { parseRule } from '../../../flow/routing/route-rules.ts'
 import { knownPorts, splitInterface } from '../../../server/listen-addresses.ts'
 import type { Check, OwnedText, Subject } from './subject.ts'
-import { constantText, walk } from './walk.ts'
 
 interface Fault {
   readonly says: string
@@ -25,16 +24,11 @@ const judges: ReadonlyMap<string, Judge> = new Map<string, Judge>([
   ['transport port', port],
 ])
 
-const comparing: ReadonlySet<string> = new Set(['=', '==', '<', '<=', '>', '>='])
-
 export const constantValues: Check = {
   name: 'constant-values',
-  doc: 'Constant values of options that are expanded at use, and numbers that are compared.',
+  doc: 'Constant values of options that are expanded at use.',
   run(subject, report) {
-    for (const owned of subject.texts) {
-      option(owned, report)
-      numbers(owned, report)
-    }
+    for (const owned of subject.texts) option(owned, report)
     for (const router of subject.configuration.routers) routes(router, subject, report)
     plainOptions(subject, report)
   },
@@ -112,27 +106,6 @@ function size(value: string): Fault | undefined {
 function hostName(value: string): Fault | undefined {
   if (value === '' || /^[\w.-]+$/.test(value)) return undefined
   return { says: `"${value}" is no name of a host`, help: 'a full domain name: mail.example.org' }
-}
-
-/** `${if >{$message_size}{20MB}...`: such a comparison fails each time. */
-function numbers({ text, tree }: OwnedText, report: Report): void {
-  if (tree === undefined) return
-  walk(tree, {
-    condition({ name, parts }) {
-      if (!comparing.has(name)) return
-      for (const argument of parts.arguments) {
-        const value = constantText(argument)?.trim()
-        if (value === undefined || value === '' || /^[+-]?(?:0x[\da-f]+|\d+)[kmg]?$/i.test(value)) continue
-        report({
-          code: 'expansion-number',
-          severity: 'error',
-          message: `invalid integer "${value}"`,
-          at: text.span(argument.start, argument.end),
-          help: 'a number, with K, M or G after it; words are compared with eq',
-        })
-      }
-    },
-  })
 }
 
 const routeWords = ['bydns', 'byname', 'ipv4_only', 'ipv4_prefer', 'no_randomize', 'randomize']

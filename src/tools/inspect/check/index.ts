@@ -5,10 +5,14 @@
 import type { Diagnostic } from '../../../base/diagnostic.ts'
 import type { Configuration } from '../../../language/config/configuration.ts'
 import { aclNames } from './acl-names.ts'
+import { constantExpansions } from './constant-expansions.ts'
 import { constantValues } from './constant-values.ts'
 import { databaseServers } from './database-servers.ts'
 import { missingFiles } from './files.ts'
+import { headersAdded } from './headers-added.ts'
 import { listItems } from './list-items.ts'
+import { negativeNumbers } from './negative-numbers.ts'
+import { listNames } from './list-names.ts'
 import { openRelay } from './open-relay.ts'
 import { redisNil } from './redis-nil.ts'
 import { regularExpressions } from './regular-expressions.ts'
@@ -23,11 +27,15 @@ import { oldVariables, unsetVariables } from './variables.ts'
 /** Sorted by name. */
 export const checks: readonly Check[] = [
   aclNames,
+  constantExpansions,
   constantValues,
   databaseServers,
+  headersAdded,
   listItems,
+  listNames,
   missingFiles,
   negatedResults,
+  negativeNumbers,
   oldVariables,
   openRelay,
   redisNil,

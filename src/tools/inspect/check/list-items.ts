@@ -1,24 +1,11 @@
 /** Items of lists that are not what they seem: several with commas between them, half an address, a second condition. */
 import { nearest, type Report } from '../../../base/diagnostic.ts'
-import { Expandable } from '../../../base/expandable.ts'
 import { parseIp } from '../../../base/ip.ts'
 import { textOf } from '../../../base/text.ts'
-import type { ListKind } from '../../../language/config/configuration.ts'
-import { mainOptions } from '../../../language/config/options/main.ts'
-import { routerOptions } from '../../../language/config/options/router.ts'
-import type { OptionTable, OptionType } from '../../../language/config/options/table.ts'
 import { createListMatcher } from '../../../language/lists/index.ts'
 import { rows } from '../../../policy/acl/parse.ts'
-import type { Check, Subject } from './subject.ts'
-
-type Kind = ListKind | 'string'
-
-interface FoundList {
-  readonly kind: Kind
-  readonly text: Expandable
-  /** It stands in an ACL. */
-  readonly inAcl: boolean
-}
+import { type FoundList, listsOf } from './lists-of.ts'
+import type { Check } from './subject.ts'
 
 export const listItems: Check = {
   name: 'list-items',
@@ -33,7 +20,7 @@ export const listItems: Check = {
   },
 }
 
-function judge(item: string, { kind, text, inAcl }: FoundList, report: Report): void {
+function judge(item: string, { kind, text, in: where }: FoundList, report: Report): void {
   const start = Math.max(0, text.text.indexOf(item))
   const at = text.span(start, start + item.length)
   if (kind !== 'string' && isRow(item)) {
@@ -49,7 +36,7 @@ function judge(item: string, { kind, text, inAcl }: FoundList, report: Report): 
     })
     return
   }
-  const second = inAcl ? /\s(!?\s*([a-z_]+)\s*=.*)$/s.exec(item) : null
+  const second = where === 'acl' ? /\s(!?\s*([a-z_]+)\s*=.*)$/s.exec(item) : null
   const word = second?.[2] ?? ''
   if (
     second !== null &&
@@ -82,30 +69,4 @@ function isRow(item: string): boolean {
   if (!item.includes(',') || /[;^()[\]{}"']/.test(item)) return false
   const parts = item.split(',').map((each) => each.trim())
   return parts.length > 1 && parts.every((each) => /^!?[\w*+@.:/-]*[.@*][\w*@./-]*$|^\+\w+$/.test(each))
-}
-
-const kindsOfTypes: ReadonlyMap<OptionType, ListKind> = new Map<OptionType, ListKind>([
-  ['domainList', 'domain'],
-  ['hostList', 'host'],
-  ['addressList', 'address'],
-  ['localPartList', 'localpart'],
-])
-
-function* listsOf({ acls, configuration }: Subject): Iterable<FoundList> {
-  for (const { statements } of acls)
-    for (const { row, argument } of statements.flatMap(({ clauses }) => clauses))
-      if (row.argument === 'list') yield { kind: row.list, text: argument, inAcl: true }
-  // The keys of `namedLists` are the kinds.
-  for (const [kind, lists] of Object.entries(configuration.namedLists))
-    for (const list of lists.values()) yield { kind: kind as ListKind, text: list.value, inAcl: false }
-  yield* optionsOf(mainOptions, configuration.main)
-  for (const router of configuration.routers) yield* optionsOf(routerOptions, router.settings)
-}
-
-function* optionsOf(table: OptionTable, settings: object): Iterable<FoundList> {
-  for (const [name, { type }] of Object.entries(table)) {
-    const kind = kindsOfTypes.get(type)
-    const value: unknown = Object.getOwnPropertyDescriptor(settings, name)?.value
-    if (kind !== undefined && value instanceof Expandable) yield { kind, text: value, inAcl: false }
-  }
 }
