@@ -200,6 +200,26 @@ test('colours are for terminals, and for who asks for them', () => {
   assert.match(run('differs.postern-test.yaml', '--colour').out, /found +\u001B\[31m550 no relay\u001B\[0m/)
 })
 
+test('a file whose configuration is not on this host says so, and the others are run', () => {
+  write(
+    'here.postern-test.yaml',
+    'configuration: {built_in: start}\ntests:\n- helo: a.example\n  expect: 250\n',
+  )
+  write(
+    'there.postern-test.yaml',
+    'configuration: /nonexistent/exim.conf\ntests:\n- helo: a.example\n  expect: 250\n',
+  )
+  const { code, out } = run('here.postern-test.yaml', 'there.postern-test.yaml')
+  assert.match(
+    out,
+    /^ {2}cannot run {2}its configuration \/nonexistent\/exim\.conf is not on this host: run it where it is, or name another one with -C FILE$/m,
+  )
+  assert.match(out, /^1 file could not be run, 1 passed of 1 tests/m)
+  assert.equal(code, 1)
+  const named = run('-C', '/nonexistent/other.conf', 'here.postern-test.yaml')
+  assert.match(named.out, /cannot run {2}there is no configuration \/nonexistent\/other\.conf$/m)
+})
+
 test('mistakes in the file have file, line and column', () => {
   conf()
   for (const { says, text, expected } of [

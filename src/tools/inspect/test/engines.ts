@@ -10,6 +10,7 @@ import { defaultConfiguration, defaultConfigurationName } from '../../../server/
 import { createOfflineEngine, type OfflineEngine } from '../../../server/offline/engine.ts'
 import { type Piece, pieceKey, piecesOf, Watch } from '../../../server/offline/statements.ts'
 import { firstConfiguration } from '../../host/texts.ts'
+import { isThere } from './find-files.ts'
 import type { ConfigurationName } from './test-case.ts'
 
 /** A configuration that was read, its parts, and what tests have reached of them. */
@@ -22,7 +23,8 @@ export interface Loaded {
   readonly idle: OfflineEngine[]
 }
 
-export type LoadResult = Loaded | { readonly wrong: string }
+/** `absent`: there is no such file. */
+export type LoadResult = Loaded | { readonly wrong: string; readonly absent?: string | undefined }
 
 export function isWrong(result: LoadResult): result is { readonly wrong: string } {
   return 'wrong' in result
@@ -60,7 +62,10 @@ async function load(name: ConfigurationName, macros: ReadonlyMap<string, ByteStr
       ? { ...common, files: name.path.split(':') }
       : { ...common, embedded: embedded(name.which) },
   )
-  if (read.is === 'none') return { wrong: read.message }
+  if (read.is === 'none') {
+    const absent = name.is === 'file' && !name.path.split(':').some((path) => isThere(path))
+    return { wrong: read.message, absent: absent ? name.path : undefined }
+  }
   if (read.fatal.length > 0) return { wrong: read.fatal.map(shown).join('\n') }
   const { configuration } = read
   const pieces = piecesOf(configuration)

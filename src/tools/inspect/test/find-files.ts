@@ -38,6 +38,10 @@ function walk(folder: string, wanted: RegExp, found: string[]): void {
   }
 }
 
+export function isThere(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false }) !== undefined
+}
+
 /** The text of a file, or why it cannot be read. */
 export function readText(file: string): { readonly text: string } | { readonly error: string } {
   try {

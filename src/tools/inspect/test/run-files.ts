@@ -96,7 +96,8 @@ async function runFile(
       wrong: 'no configuration: the file names none with "configuration", and there is no -C',
     }
   const loaded = await engines.load(configuration, new Map([...file.macros, ...options.macros]))
-  if (isWrong(loaded)) return { ...nothing, wrong: loaded.wrong }
+  if (isWrong(loaded))
+    return { ...nothing, wrong: loaded.absent === undefined ? loaded.wrong : absent(loaded.absent, options) }
   const wanted = file.tests.filter(
     (test) =>
       options.filter === undefined ||
@@ -115,6 +116,13 @@ async function runFile(
   }
   await Promise.all(Array.from({ length: Math.min(atOnce, wanted.length) }, work))
   return { ...nothing, results }
+}
+
+/** The configuration that a file of tests names is that of another host, most often. */
+function absent(path: string, { config }: RunOptions): string {
+  return config === undefined
+    ? `its configuration ${path} is not on this host: run it where it is, or name another one with -C FILE`
+    : `there is no configuration ${path}`
 }
 
 function configurationOf(file: TestFile, { config }: RunOptions): ConfigurationName | undefined {
