@@ -203,11 +203,11 @@ test('colours are for terminals, and for who asks for them', () => {
 test('a file whose configuration is not on this host says so, and the others are run', () => {
   write(
     'here.postern-test.yaml',
-    'configuration: {built_in: start}\ntests:\n- helo: a.example\n  expect: 250\n',
+    'configuration: {built_in: start}\ntests:\n- {name: small letters, expand: "${lc:A}", expect: a}\n',
   )
   write(
     'there.postern-test.yaml',
-    'configuration: /nonexistent/exim.conf\ntests:\n- helo: a.example\n  expect: 250\n',
+    'configuration: /nonexistent/exim.conf\ntests:\n- {name: small letters, expand: "${lc:A}", expect: a}\n',
   )
   const { code, out } = run('here.postern-test.yaml', 'there.postern-test.yaml')
   assert.match(
