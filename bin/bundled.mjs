@@ -23,7 +23,11 @@ export function bundledMain() {
 
 /** @param cachedData of another version of Node it is not used, and does no harm */
 export function compileBundle(path, code, cachedData) {
-  // Flags count for the cache: src/base/regex.ts sets these as soon as it is loaded.
+  // V8 takes compiled code only when its flags are those it was compiled with: these are set in all processes, though
+  // the first two have an effect in workers only, which are started with them (src/server/privileged/fork-worker.ts),
+  // and src/base/regex.ts sets the others as soon as it is loaded.
+  setFlagsFromString('--max-semi-space-size=4')
+  setFlagsFromString('--expose-gc')
   setFlagsFromString('--enable-experimental-regexp-engine')
   setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
   const script = new vm.Script(code, { filename: path, cachedData })

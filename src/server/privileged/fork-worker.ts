@@ -23,7 +23,7 @@ const waitsVariable = 'POSTERN_WORKER_WAITS'
  * a busy machine: 1.44 / 1.34 / 1.06 ms a message; an idle connection, of 5,000: 10.4 / 11.9 / 13 KiB at once and
  * 9.7 / 8.2 / 12 KiB after some quiet seconds.
  */
-const workerFlags = ['--max-semi-space-size=4', '--expose-gc']
+export const workerFlags = ['--max-semi-space-size=4', '--expose-gc']
 
 /** This program with these arguments, as worker `number`. */
 export function forkWorker(number: number, ticketSecret: string, waits = false): ChildProcess {
