@@ -9,6 +9,7 @@ import { IdleWatch } from '../src/wire/idle-watch.ts'
 import { startListener } from '../src/wire/listener.ts'
 import { StreamIo } from '../src/wire/stream-io.ts'
 import { converse, makeWorld, type RecordOptions } from './support/session-record.ts'
+import { falseEnds } from './support/false-ends.ts'
 
 const hello = ['EHLO x\r\n', 'MAIL FROM:<a@b.example>\r\n', 'RCPT TO:<u@test.example>\r\n'] as const
 const codes = (output: string): string[] => [...output.matchAll(/^(\d{3}) /gm)].map((match) => match[1] ?? '')
@@ -17,29 +18,6 @@ const codes = (output: string): string[] => [...output.matchAll(/^(\d{3}) /gm)].
 
 const forged =
   'MAIL FROM:<evil@test.example>\r\nRCPT TO:<victim@test.example>\r\nDATA\r\nSubject: forged\r\n\r\nx\r\n.\r\n'
-const falseEnds = [
-  '\n.\n',
-  '\n.\r\n',
-  '\r\n.\n',
-  '\r.\r',
-  '\r.\r\n',
-  '\r\n.\r',
-  '\r.\n',
-  '\n.\r',
-  '\r\n.\r\r\n',
-  '\r\r\n.\r\r\n',
-  '\r\n\0.\r\n',
-  '\r\n.\0\r\n',
-  '\r\n. \r\n',
-  '\r\n.\t\r\n',
-  '\r\n..\r\n',
-  '\n\n.\n\n',
-  '\r\n\r.\r\n',
-  '\r\n.\n\r\n',
-  '\n\r.\n\r',
-  '\r\n.\x0b\r\n',
-] as const
-
 for (const end of falseEnds) {
   test(`smuggling: ${JSON.stringify(end)} gives one message`, async () => {
     const record = await converse([...hello, 'DATA\r\n', `Subject: a\r\n\r\nbody${end}${forged}`, 'QUIT\r\n'])

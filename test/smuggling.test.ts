@@ -7,37 +7,10 @@ import { after, before, test } from 'node:test'
 import { connectSmtp } from './support/smtp-client.ts'
 import { type Sink, startSink } from './support/smtp-sink.ts'
 import { type StartedServer, startServer, temporaryFolder, until } from './support/server.ts'
+import { falseEnds } from './support/false-ends.ts'
 
 const forged =
   'MAIL FROM:<forged@b.example>\r\nRCPT TO:<victim@far.example>\r\nDATA\r\nSubject: forged\r\n\r\nforged'
-
-/** In place of CRLF, dot, CRLF. */
-const sequences = [
-  '\n.\n',
-  '\n.\r\n',
-  '\r\n.\n',
-  '\r.\r',
-  '\r.\r\n',
-  '\r\n.\r',
-  '\r.\n',
-  '\n.\r',
-  '\r\n.\r\r\n',
-  '\r\r\n.\r\r\n',
-  '\r\n\0.\r\n',
-  '\r\n.\0\r\n',
-  '\0\r\n.\0\r\n',
-  '\r\n. \r\n',
-  '\r\n.\t\r\n',
-  '\r\n..\r\n',
-  '\r\n.\x0b\r\n',
-  '\r\n.\x85\r\n',
-  '\r\n\xe2\x80\xa8.\r\n',
-  '\n\n.\n\n',
-  '\r\n\r.\r\n',
-  '\r\n.\n\r\n',
-  '\r\n.\r\x00\n',
-  '\n\r.\n\r',
-] as const
 
 const folder = temporaryFolder('smuggling')
 let server: StartedServer
@@ -85,7 +58,7 @@ after(async () => {
 })
 
 for (const way of ['DATA', 'BDAT'] as const) {
-  for (const [number, sequence] of sequences.entries()) {
+  for (const [number, sequence] of falseEnds.entries()) {
     test(`${way}: ${JSON.stringify(sequence)} passes on one message, as it was accepted`, async () => {
       const subject = `${way}-${number}`
       const text = `Subject: ${subject}\r\n\r\nbefore${sequence}${forged}`
@@ -148,5 +121,5 @@ test('the next host never heard of the forged sender', () => {
     sink.commands.some(({ line }) => line.includes('forged') || line.includes('victim')),
     false,
   )
-  assert.equal(sink.messages.length, 2 * sequences.length)
+  assert.equal(sink.messages.length, 2 * falseEnds.length)
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DataScanner, type ScannerOptions } from './data-scanner.ts'
+import { falseEnds } from '../../../test/support/false-ends.ts'
 
 const smtp: ScannerOptions = { dots: 'stuffed', lenient: false }
 
@@ -23,37 +24,6 @@ function scan(input: string, options: ScannerOptions = smtp, size: number = inpu
 }
 
 const next = 'MAIL FROM:<forged@test.example>\r\n'
-
-/**
- * What published attacks send in place of the end of data, each before a forged transaction. None of them may end
- * the message: the only end is CRLF, dot, CRLF.
- */
-const falseEnds = [
-  '\n.\n',
-  '\n.\r\n',
-  '\r\n.\n',
-  '\r.\r',
-  '\r.\r\n',
-  '\r\n.\r',
-  '\r.\n',
-  '\n.\r',
-  '\r\n.\r\r\n',
-  '\r\r\n.\r\r\n',
-  '\r\n\0.\r\n',
-  '\r\n.\0\r\n',
-  '\0\r\n.\0\r\n',
-  '\r\n. \r\n',
-  '\r\n.\t\r\n',
-  '\r\n..\r\n',
-  '\r\n.\x0b\r\n',
-  '\r\n.\x85\r\n',
-  '\r\n\xe2\x80\xa8.\r\n',
-  '\n\n.\n\n',
-  '\r\n\r.\r\n',
-  '\r\n.\n\r\n',
-  '\r\n.\r\x00\n',
-  '\n\r.\n\r',
-] as const
 
 for (const end of falseEnds) {
   test(`${JSON.stringify(end)} does not end the data`, () => {
