@@ -143,7 +143,7 @@ function lines(place: string, log: string): string[] {
         .replaceAll(`127.0.0.1]:${sink.port}`, '127.0.0.1]:PORT')
         .replaceAll(/I=\[127\.0\.0\.1\]:\d+/g, 'I=[127.0.0.1]:N')
         // Exim on standard input does not notice that commands came together.
-        .replace(/ L\.-? /, ' L '),
+        .replace(/ L[.*]-? /, ' L '),
     )
     .toSorted((a, b) => (a < b ? -1 : 1))
 }
