@@ -36,14 +36,18 @@ export function processTree(root: number): RunningProcess[] {
  * time and are not counted, where the kernel tells them apart.
  */
 export function treeKib(root: number): number {
-  let kib = 0
-  for (const { pid } of processTree(root)) {
+  return eachKib(root).reduce((sum, kib) => sum + kib, 0)
+}
+
+/** The same of each process. */
+export function eachKib(root: number): number[] {
+  return processTree(root).map(({ pid }) => {
     try {
       const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')
-      kib += Number((/^Pss_Anon:\s+(\d+)/m.exec(text) ?? /^Pss:\s+(\d+)/m.exec(text))?.[1] ?? 0)
+      return Number((/^Pss_Anon:\s+(\d+)/m.exec(text) ?? /^Pss:\s+(\d+)/m.exec(text))?.[1] ?? 0)
     } catch {
       // It has ended.
+      return 0
     }
-  }
-  return kib
+  })
 }
