@@ -150,6 +150,9 @@ function readAddrSpec(text: ByteString, from: number, options: ParseAddressOptio
   const local = readLocalPart(text, start)
   if (local.is === 'error') return local
   if (local.word === '') return error('missing or malformed local part')
+  // RFC 5321 section 4.1.2: none may stand even in a quoted local part. A tab is let pass.
+  // Differs from Exim, which takes them: a bare CR would go into headers, mailboxes and the commands to the next host.
+  if (/[\0-\x08\x0a-\x1f\x7f]/.test(local.word)) return error('control character in local part')
   if (text[local.next] !== '@') return mailbox(local.word, '', start, local.end, local.next)
   const domain = readDomain(text, local.next + 1, options)
   if (domain.is === 'error') return domain

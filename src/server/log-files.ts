@@ -18,6 +18,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { replaceControls, replaceControlsInLines } from '../base/control-characters.ts'
 import type { ByteString } from '../base/text.ts'
 import { decodeUtf8 } from '../base/text.ts'
 import { readLogSelector } from '../mail/log-selectors.ts'
@@ -114,7 +115,7 @@ export function createLog(options: LogOptions): LogFiles {
       text: decodeUtf8(text),
       ...facts,
     }
-    file(options.jsonPath, 'json').add(`${JSON.stringify(record)}\n`, 'utf8')
+    file(options.jsonPath, 'json').add(`${jsonText(record)}\n`, 'utf8')
     schedule()
   }
 
@@ -251,14 +252,19 @@ export function resolvePath(
   return name
 }
 
+/** JSON escapes the controls of C0, not those above. */
+function jsonText(record: unknown): string {
+  return JSON.stringify(record).replace(/[\x7f-\x9f]/g, (each) => `\\u00${each.charCodeAt(0).toString(16)}`)
+}
+
 /** No line end or control character from outside reaches a log: SECURITY, promise 8. */
 export function clean(text: ByteString): ByteString {
-  return /[\0-\x08\x0a-\x1f\x7f]/.test(text) ? text.replace(/[\0-\x08\x0a-\x1f\x7f]/g, visible) : text
+  return replaceControls(text, visible)
 }
 
 /** Lines of the reject log's detail keep their own line ends, for folded headers. */
 function cleanDetail(text: ByteString): ByteString {
-  return text.replace(/\n$/, '').replace(/[\0-\x08\x0b-\x1f\x7f]|\n(?![ \t])/g, visible)
+  return replaceControlsInLines(text.replace(/\n$/, ''), visible).replace(/\n(?![ \t])/g, visible)
 }
 
 const letters: Readonly<Record<string, string>> = {

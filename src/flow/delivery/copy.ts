@@ -2,6 +2,7 @@
  * The header section of the copy that one batch gets: lines removed and added as router and transport say.
  * Source: Exim manual, "Generic options for transports" (headers_add, headers_remove, return_path_add ...).
  */
+import { headerText } from '../../base/control-characters.ts'
 import type { Expandable } from '../../base/expandable.ts'
 import { Failure } from '../../base/outcome.ts'
 import { textOf, type ByteString, type Text } from '../../base/text.ts'
@@ -100,25 +101,21 @@ async function addedLines(
 ): Promise<{ readonly text: ByteString } | { readonly failure: string }> {
   if (own === undefined && fromRouter.length === 0) return { text: '' }
   let text = ''
-  for (const line of fromRouter) text += withLineEnd(textOf(line))
+  for (const line of fromRouter) text += withLineEnd(headerText(line))
   for (const option of own ?? []) {
     const value = await expanded(option, context)
     if (value instanceof Failure) {
       if (value.kind === 'forced') continue
       return { failure: `failed to expand headers_add: ${option.text}: ${value.message}` }
     }
-    if (value !== undefined) text += withLineEnd(textOf(value))
+    if (value !== undefined) text += withLineEnd(headerText(value))
   }
   return { text }
 }
 
 /** Header text ends with exactly one LF and holds no empty line, which would end the header section. */
 function withLineEnd(text: ByteString): ByteString {
-  const clean = text
-    .replaceAll('\r\n', '\n')
-    .replaceAll('\r', '\n')
-    .replace(/\n{2,}/g, '\n')
-    .replace(/^\n/, '')
+  const clean = text.replace(/\n{2,}/g, '\n').replace(/^\n/, '')
   if (clean === '') return ''
   return clean.endsWith('\n') ? clean : `${clean}\n`
 }

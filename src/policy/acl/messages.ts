@@ -1,7 +1,8 @@
 /** What a statement says to the client and to the log. Source: Exim manual, "ACL modifiers". */
+import { headerText } from '../../base/control-characters.ts'
 import type { Expandable } from '../../base/expandable.ts'
 import { after, type Awaitable, Failure } from '../../base/outcome.ts'
-import { type ByteString, textOf } from '../../base/text.ts'
+import { type ByteString, type Text, textOf } from '../../base/text.ts'
 import type { AclCall, Tested } from './row.ts'
 import type { Statement } from './statement.ts'
 
@@ -53,10 +54,12 @@ export function takeMessages(
   // Both messages may quote what the conditions said.
   if (progress.user === undefined) variables.delete('acl_verify_message')
   else variables.set('acl_verify_message', progress.user)
-  return after(expandMessage(progress.message, call), (own) => {
+  // That of a warn is a header to add.
+  const read = statement.verb === 'warn' ? headerText : textOf
+  return after(expandMessage(progress.message, call, read), (own) => {
     if (own !== undefined) progress.user = own
     if (progress.log !== undefined) variables.set('acl_verify_message', progress.log)
-    return after(expandMessage(progress.logMessage, call), (log) => {
+    return after(expandMessage(progress.logMessage, call, textOf), (log) => {
       variables.delete('acl_verify_message')
       const joins = progress.log !== undefined && statement.verb !== 'warn'
       if (log !== undefined) progress.log = joins ? `${log}: ${progress.log ?? ''}` : log
@@ -67,7 +70,11 @@ export function takeMessages(
 }
 
 /** A message that cannot be expanded, or is empty, is as good as none. */
-function expandMessage(message: Expandable | undefined, call: AclCall): Awaitable<ByteString | undefined> {
+function expandMessage(
+  message: Expandable | undefined,
+  call: AclCall,
+  read: (text: Text) => ByteString,
+): Awaitable<ByteString | undefined> {
   if (message === undefined) return undefined
   const { ports } = call.context
   return after(ports.expand(message, call.context), (text) => {
@@ -77,7 +84,8 @@ function expandMessage(message: Expandable | undefined, call: AclCall): Awaitabl
       }
       return undefined
     }
-    return textOf(text) === '' ? undefined : textOf(text)
+    const found = read(text)
+    return found === '' ? undefined : found
   })
 }
 

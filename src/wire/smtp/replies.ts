@@ -1,4 +1,5 @@
 /** Replies of an SMTP server: codes, several lines, enhanced codes. Source: RFC 5321 section 4.2, RFC 2034. */
+import { replaceControls } from '../../base/control-characters.ts'
 import type { ByteString } from '../../base/text.ts'
 
 /**
@@ -52,12 +53,8 @@ function cutOf(line: ByteString): number {
 
 /** Nothing from outside may end a line or hide in it. */
 function cleaned(line: ByteString): ByteString {
-  return control.test(line) ? line.replace(controls, '?') : line
+  return replaceControls(line, () => '?')
 }
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
-const control = /[\x00-\x08\x0a-\x1f\x7f]/
-const controls = new RegExp(control, 'g')
 
 /** A reply that an ACL chose: `message = 550 5.7.1 No` carries its own code when the class fits. */
 export interface ChosenReply {

@@ -11,6 +11,7 @@ import {
   returned,
   statusBlock,
   statusPart,
+  withoutControls,
 } from './report-parts.ts'
 import { errorsCopy, templateItems } from './templates.ts'
 
@@ -61,6 +62,7 @@ export async function bounceMessage(
       }),
     ),
   )
+  text = withoutControls(text)
   if (settings.bounce_return_message) {
     text += await returnedPart(attempt, boundary, returned(attempt))
   } else {

@@ -2,7 +2,7 @@
 import type { ByteString } from '../../../base/text.ts'
 import type { Attempt } from '../attempt.ts'
 import type { GeneratedMessage } from '../deps.ts'
-import { fromLine, referencesLine } from './report-parts.ts'
+import { fromLine, referencesLine, withoutControls } from './report-parts.ts'
 
 export async function frozenNotice(
   attempt: Attempt,
@@ -23,5 +23,5 @@ export async function frozenNotice(
     .split(',')
     .map((address) => address.trim())
     .filter((address) => address !== '')
-  return { sender: '', recipients, text, about: envelope.id, isReport: true }
+  return { sender: '', recipients, text: withoutControls(text), about: envelope.id, isReport: true }
 }

@@ -1,8 +1,14 @@
 /** Parts that bounces, warnings and success reports share. Source: RFC 3464, RFC 3462, observed of Exim 4.96. */
+import { replaceControlsInLines } from '../../../base/control-characters.ts'
 import { isFailure } from '../../../base/outcome.ts'
 import { textOf, type ByteString } from '../../../base/text.ts'
 import type { Attempt } from '../attempt.ts'
 import type { RemoteDiagnostic } from '../results.ts'
+
+/** What we say in a report, with no control character of what other servers, commands and senders said. */
+export function withoutControls(text: ByteString): ByteString {
+  return replaceControlsInLines(text, () => '?')
+}
 
 /** The header of an address of ours that the message goes out under. */
 export async function fromLine(attempt: Attempt): Promise<ByteString> {

@@ -2,7 +2,14 @@
 import type { ByteString } from '../../../base/text.ts'
 import type { Attempt } from '../attempt.ts'
 import type { GeneratedMessage } from '../deps.ts'
-import { boundaryOf, fromLine, referencesLine, returnedPart, statusPart } from './report-parts.ts'
+import {
+  boundaryOf,
+  fromLine,
+  referencesLine,
+  returnedPart,
+  statusPart,
+  withoutControls,
+} from './report-parts.ts'
 
 export async function successReport(attempt: Attempt): Promise<GeneratedMessage> {
   const { envelope } = attempt
@@ -21,6 +28,7 @@ export async function successReport(attempt: Attempt): Promise<GeneratedMessage>
     text += `<${routed.recipient.address}> (${how})\n\n`
   }
   text += statusPart(attempt, boundary, attempt.successes.map(block))
+  text = withoutControls(text)
   text += await returnedPart(attempt, boundary, 'headers')
   return { sender: '', recipients: [envelope.sender], text, about: envelope.id, isReport: true }
 }

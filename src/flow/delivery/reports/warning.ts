@@ -12,6 +12,7 @@ import {
   returnedPart,
   statusBlock,
   statusPart,
+  withoutControls,
 } from './report-parts.ts'
 import { templateItems } from './templates.ts'
 
@@ -104,6 +105,7 @@ export async function warningMessage(
       }),
     ),
   )
+  text = withoutControls(text)
   text += await returnedPart(attempt, boundary, 'headers')
   return { sender: '', recipients: [to], text, about: envelope.id, isReport: true }
 }

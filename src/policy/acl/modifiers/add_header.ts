@@ -1,4 +1,3 @@
-import { textOf } from '../../../base/text.ts'
 import { addHeaders } from '../headers.ts'
 import { withHeaders } from '../place.ts'
 import type { ActingModifier } from '../row.ts'
@@ -12,7 +11,7 @@ export const addHeader: ActingModifier = {
   argument: 'text',
   phases: withHeaders,
   run({ context }, argument) {
-    addHeaders(context, textOf(argument))
+    addHeaders(context, argument)
     return undefined
   },
 }
