@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { noOpenssl, TestAuthority } from './support/certificates.ts'
 import { postern, temporaryFolder } from './support/server.ts'
 
 function check(
@@ -86,4 +87,35 @@ local_delivery:
     'exim.conf:23:29: error: "a" is not a number (in "substr" expansion) [expansion-constant]',
     'exim.conf: 5 errors, 3 warnings',
   ])
+})
+
+test('check tells a certificate and a key that do not belong together, and an ended certificate', {
+  skip: noOpenssl,
+}, () => {
+  const folder = temporaryFolder('pairs')
+  const ca = new TestAuthority(folder.path)
+  ca.leaf('one')
+  ca.leaf('two')
+  ca.leaf('old', { days: -1 })
+  const rows: readonly (readonly [string, string, string])[] = [
+    ['one.pem', 'one.key', 'no errors'],
+    ['one.key', 'one.pem', `1:19: error: there is no certificate in ${ca.at('one.key')} [tls-files]`],
+    ['one.pem', 'two.pem', `2:18: error: there is no private key in ${ca.at('two.pem')} [tls-files]`],
+    [
+      'one.pem',
+      'two.key',
+      `2:18: error: the private key in ${ca.at('two.key')} is not that of the certificate in ${ca.at('one.pem')} [tls-files]`,
+    ],
+    ['old.pem', 'old.key', `1:19: error: the certificate in ${ca.at('old.pem')} ended on `],
+  ]
+  for (const [certificate, key, says] of rows) {
+    const { text } = check(`tls_certificate = ${ca.at(certificate)}\ntls_privatekey = ${ca.at(key)}\n`)
+    assert.ok(text.includes(says), `${says}\n${text}`)
+    if (certificate === 'one.key') assert.match(text, /help: tls_certificate and tls_privatekey are swapped/)
+  }
+  assert.match(
+    check(`tls_certificate = ${ca.at('one.pem')}\n`).text,
+    /help: name its file with tls_privatekey/,
+  )
+  folder.remove()
 })

@@ -32,7 +32,7 @@ export function checkTexts(configuration: Configuration): Diagnostic[] {
 
 /** Every text of the configuration that is expanded when used, each once. */
 function* expandables(configuration: Configuration): Iterable<Expandable> {
-  const { main, routers, transports, authenticators, namedLists } = configuration
+  const { main, routers, transports, authenticators, namedLists, rewrite } = configuration
   const settings: readonly object[] = [
     main,
     ...[...routers, ...transports.values(), ...authenticators].map((instance) => instance.settings),
@@ -41,6 +41,10 @@ function* expandables(configuration: Configuration): Iterable<Expandable> {
     for (const value of Object.values(each)) yield* within(value)
   }
   for (const lists of Object.values(namedLists)) for (const list of lists.values()) yield list.value
+  for (const rule of rewrite) {
+    yield rule.pattern
+    yield rule.replacement
+  }
 }
 
 function* within(value: unknown): Iterable<Expandable> {

@@ -72,7 +72,7 @@ function checkSettings(
         `${kind}-not-found`,
         `${kind} ${name} was not found`,
         span,
-        `no such ${kind} on this machine`,
+        /[\s,]/.test(name) ? 'names are separated by colons' : `no such ${kind} on this machine`,
       )
     }
   }

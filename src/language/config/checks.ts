@@ -40,10 +40,20 @@ function checkInstance(
   for (const rule of rules) {
     if (rule.kind !== kind || (rule.driver !== undefined && rule.driver !== instance.driver)) continue
     if (!rule.broken(view)) continue
+    if (namedIn(rule.says(view)).some((name) => instance.setAt.has(name) && view.value(name) === undefined)) {
+      // What was said of the value is enough.
+      refused.add(instance)
+      continue
+    }
     refused.add(instance)
     const at = instance.setAt.get(rule.option) ?? instance.at
     error(report, 'settings-conflict', rule.says(view), at, rule.help)
   }
+}
+
+/** Options that a sentence names. */
+function namedIn(sentence: string): string[] {
+  return [...sentence.matchAll(/"(\w+)"/g)].map((found) => found[1] ?? '')
 }
 
 function checkMain({ main, mainSetAt }: Configuration, report: Report): void {

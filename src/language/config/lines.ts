@@ -3,7 +3,7 @@
  * comments and blank lines gone. Lines are pulled one by one, since a definition takes effect on the next line.
  * Source: Exim manual, "Configuration file format" to "Conditional skips in the configuration file".
  */
-import type { Diagnostic, Report, Span } from '../../base/diagnostic.ts'
+import { type Diagnostic, nearest, type Report, type Span } from '../../base/diagnostic.ts'
 import type { ByteString } from '../../base/text.ts'
 import { fromBytes } from '../../base/text.ts'
 import type { MacroTable } from './macros.ts'
@@ -19,6 +19,8 @@ const maxIncludeDepth = 20
 const maxIncludes = 2000
 /** All files together. */
 const maxBytes = 64 * 1024 * 1024
+
+const directives = ['.ifdef', '.ifndef', '.elifdef', '.elifndef', '.else', '.endif']
 
 interface OpenFile {
   readonly source: SourceFile
@@ -95,7 +97,10 @@ export class LineReader {
         this.#conditional(directive, raw)
         continue
       }
-      if (this.#conditionals.some((c) => c.state !== 'taking')) continue
+      if (this.#conditionals.some((c) => c.state !== 'taking')) {
+        this.#misspelt(raw)
+        continue
+      }
       const line = this.#replaced(raw, continued)
       if (line.text.startsWith('#') || (line.text === '' && raw.text !== '')) continue
       const include = /^\.include(?:_if_exists)?(?=[ \t]|$)/.exec(line.text)?.[0]
@@ -154,6 +159,21 @@ export class LineReader {
     if (directive === '.endif') this.#conditionals.pop()
     else if (current.state === 'taking') current.state = 'done'
     else if (current.state === 'waiting' && (directive === '.else' || holds())) current.state = 'taking'
+  }
+
+  /** What looks like a directive, in a branch that is not taken, is passed over like all else there. */
+  #misspelt(line: MappedText): void {
+    const word = /^\.[a-z_]+/.exec(line.text)?.[0]
+    if (word === undefined || word.startsWith('.include')) return
+    const near = nearest(word, directives)
+    if (near === undefined) return
+    this.#report({
+      code: 'directive-unknown',
+      severity: 'warning',
+      message: `"${word}" is no directive: this line is passed over with the branch it stands in`,
+      at: line.span(0, word.length),
+      help: `did you mean "${near}"?`,
+    })
   }
 
   #include(directive: string, line: MappedText): void {

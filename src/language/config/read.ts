@@ -7,6 +7,7 @@ import { builtinMacros } from './builtin.ts'
 import { checkRules } from './checks.ts'
 import type { Configuration, Instance, RetryRule, RewriteRule } from './configuration.ts'
 import { DriverSection } from './drivers.ts'
+import { LateMacros } from './late-macros.ts'
 import { LineReader, type ReadFile } from './lines.ts'
 import { MacroTable } from './macros.ts'
 import { MainSection } from './main-section.ts'
@@ -86,6 +87,11 @@ export function readConfiguration(request: ReadRequest): Configuration {
     unknown: () => undefined,
   }
 
+  const late = new LateMacros()
+  const defined = (line: MappedText): void => {
+    const name = /^\w+/.exec(line.text)?.[0] ?? ''
+    late.defined(name, line.span(0, name.length), report)
+  }
   const seen = new Map<SectionName, MappedText>()
   let section: SectionName | 'main' | 'unknown' = 'main'
   for (let line = reader.next(); line !== undefined; line = reader.next()) {
@@ -94,8 +100,12 @@ export function readConfiguration(request: ReadRequest): Configuration {
     if (/^begin /i.test(line.text)) section = beginSection(line, seen, report)
     else if (definesMacro(section, line)) {
       macros.define(line, report)
+      defined(line)
       for (const part of [acls, routers, transports, authenticators]) part.close()
-    } else takers[section](line)
+    } else {
+      late.seen(line)
+      takers[section](line)
+    }
   }
 
   // Each driver's settings were read through its own table and the generic one, whose types these are.

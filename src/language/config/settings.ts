@@ -78,9 +78,13 @@ function findName(
   return undefined
 }
 
+/** What else may begin a line of the main section. */
+const listWords = ['addresslist', 'domainlist', 'hostlist', 'localpartlist', 'hide']
+
 /** The option name nearest to a wrong one, for the help line. */
 export function nearestOption(name: string, tables: readonly OptionTable[]): string {
   const names = tables.flatMap((table) => Object.keys(table))
+  if (tables.length === 1) names.push(...listWords)
   const negation = /^not?_/.exec(name)?.[0] ?? ''
   const near = nearest(name, names) ?? nearest(name.slice(negation.length), names)
   return near === undefined ? 'no option has this name or one like it' : `did you mean "${near}"?`
@@ -108,7 +112,7 @@ export function takeSetting(
     })
   }
   const first = into.setAt.get(name)
-  if (first !== undefined && row.type !== 'expandMany') {
+  if (first !== undefined && row.type !== 'expandMany' && into.values.has(name)) {
     report({
       code: 'option-set-twice',
       severity: 'error',
@@ -122,6 +126,8 @@ export function takeSetting(
   }
   const result = settingValue(setting, found)
   if ('fault' in result) {
+    // It was set, if to nothing that can be used: who looks for it need not say that it is missing.
+    if (first === undefined) into.setAt.set(name, nameSpan)
     const { code, message, start, end, help } = result.fault
     error(report, code, message, line.span(start, Math.max(start, end)), help)
     return

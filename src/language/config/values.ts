@@ -85,9 +85,11 @@ function readInteger({ line, start, name }: ValueSource, row: OptionRow): ReadVa
     const message = `absolute value of integer "${text.slice(0, end)}" is too large (overflow)`
     return fault('value-too-large', message, start, start + end)
   }
-  if (skipSpace(text, end) < text.length) {
+  const rest = skipSpace(text, end)
+  if (rest < text.length) {
     const message = `extra characters follow integer value for ${name}`
-    return fault('value-extra', message, start + end, line.text.length, help)
+    const comment = text.startsWith('#', rest) ? 'a comment stands on a line of its own' : help
+    return fault('value-extra', message, start + rest, line.text.length, comment)
   }
   return { value: match[1] === '-' ? -size : size }
 }

@@ -105,6 +105,7 @@ function readEscape(reader: Reader): string | undefined {
   if (char === '') return reader.syntax('\\ at end of string', at - 1)
   if (char === 'N') {
     const end = text.indexOf('\\N', at + 1)
+    if (end < 0) reader.openLiteral = { start: at - 1, end: at + 1 }
     reader.position = end < 0 ? text.length : end + 2
     return text.slice(at + 1, end < 0 ? text.length : end)
   }

@@ -27,6 +27,8 @@ export class Reader {
   fault: Fault | undefined
   /** A header's name took in a closing brace, maybe because its colon is missing. */
   headerWithBrace: Stretch | undefined
+  /** A `\N` that no other one closes. */
+  openLiteral: Stretch | undefined
   /** Faults after which reading went on: unknown variables. */
   readonly minor: Fault[] = []
 
@@ -197,11 +199,13 @@ export class Reader {
       code: 'expansion-brace',
       message: `missing } at end of string${hint}`,
       start: Math.max(0, this.text.length - 1),
-      also: [{ start: open, end: open + 1, says: 'this brace is not closed' }, ...this.headerHint()],
+      also: [{ start: open, end: open + 1, says: 'this brace is not closed' }, ...this.hints()],
     })
   }
 
-  private headerHint(): NonNullable<Fault['also']> {
+  private hints(): NonNullable<Fault['also']> {
+    if (this.openLiteral !== undefined)
+      return [{ ...this.openLiteral, says: 'from here on nothing is expanded, as no other \\N ends it' }]
     return this.headerWithBrace === undefined
       ? []
       : [{ ...this.headerWithBrace, says: "this is the header's name: it ends with a colon or a space" }]
@@ -262,7 +266,7 @@ export class Reader {
       message: this.headerWithBrace
         ? 'missing or misplaced { or } - could be header name not terminated by colon'
         : `curly-bracket problem in conditional yes/no parsing: ${what}\n remaining string is '${this.rest()}'`,
-      also: [{ start: open, end: open + 2, says: 'the item begins here' }, ...this.headerHint()],
+      also: [{ start: open, end: open + 2, says: 'the item begins here' }, ...this.hints()],
     })
   }
 }

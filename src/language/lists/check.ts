@@ -93,6 +93,8 @@ function checkMasks(list: Expandable, report: Report): void {
   for (const item of constantItems(list)) {
     const bare = item.replace(/^!\s*/, '')
     const [address = '', mask] = bare.split('/')
+    // Several items in one are another finding.
+    if (/[\s,;]/.test(bare)) continue
     if (mask === undefined || parseIp(address) === undefined || parseNetwork(bare) !== undefined) continue
     report({
       code: 'list-mask',

@@ -184,6 +184,7 @@ function judgeRateLimit({ argument }: Clause, report: Report): void {
 
 /** An address that can be none never matches. */
 function judgeDnsList({ argument }: Clause, report: Report): void {
+  judgeDnsDomains(argument, report)
   for (const found of argument.text.matchAll(/(?:==|=&|=|&)\s*([\d.]+(?:\s*,\s*[\d.]+)*)(?=[\s:/]|$)/g))
     for (const value of (found[1] ?? '').split(',').map((each) => each.trim())) {
       if (addressNumber(value) !== undefined || value === '') continue
@@ -195,6 +196,25 @@ function judgeDnsList({ argument }: Clause, report: Report): void {
         help: 'lists answer with addresses such as 127.0.0.2',
       })
     }
+}
+
+/** Lists are separated by colons; two domains with a comma between them are asked one for the address, one for the text. */
+function judgeDnsDomains(argument: Expandable, report: Report): void {
+  if (!isConstant(argument) || /^\s*</.test(argument.text)) return
+  for (const item of argument.text.split(/(?<!:):(?!:)/)) {
+    const domains = item.replace(/[=!/].*$/s, '').trim()
+    const names = domains.split(/[\s,]+/).filter((name) => name !== '')
+    const organisations = new Set(names.map((name) => name.split('.').slice(-2).join('.').toLowerCase()))
+    const ofOne = organisations.size < 2 && !/[^\s,]\s+[^\s,]/.test(domains)
+    if (names.length < 2 || ofOne || !names.every((name) => /^[\w-]+(?:\.[\w-]+)+$/.test(name))) continue
+    report({
+      code: 'acl-dnslists-list',
+      severity: 'warning',
+      message: `"${domains}" is one list to ask, not ${names.length}: the items of dnslists are separated by colons`,
+      at: spanOf(argument, domains),
+      help: `write "${names.join(' : ')}"`,
+    })
+  }
 }
 
 /** Without a colon it is no header: Exim puts "X-ACL-Warn:" before it. */

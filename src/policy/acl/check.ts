@@ -11,6 +11,7 @@ import { reportWords } from './check-words.ts'
 import { findControl } from './controls/index.ts'
 import type { ControlRow } from './row.ts'
 import { verifyItems } from './verify/index.ts'
+import type { VerifyRow } from './verify/row.ts'
 import { isAllowed, placeNames } from './place.ts'
 import type { Acl, Clause } from './statement.ts'
 
@@ -122,6 +123,8 @@ function reportUnknown(
 ): void {
   // Exim takes a name it does not know for the text of an ACL; a lone verb is one.
   if (/^(?:accept|defer|deny|discard|drop|require|warn)$/.test(name)) return
+  // An ACL whose name could not be read is told already.
+  if (configuration.diagnostics.some(({ code }) => code === 'acl-name-missing')) return
   const near = nearest(name, configuration.acls.keys())
   report({
     code: 'acl-unknown',
@@ -213,7 +216,32 @@ function reportMisplaced(acl: Acl, place: AclPlace, report: Report): void {
       })
     }
     if (row.name === 'control' && isConstant(clause.argument)) reportControl(clause, place, report)
+    if (row.name === 'verify' && isConstant(clause.argument)) reportVerifyPlace(clause, place, report)
   }
+}
+
+function reportVerifyPlace({ argument }: Clause, place: AclPlace, report: Report): void {
+  const word = /^\s*(\w*)/.exec(argument.text)?.[1]?.toLowerCase() ?? ''
+  const item = verifyItems.find(({ name }) => name === word)
+  if (item === undefined || isAllowed(item.phases, place)) return
+  report({
+    code: 'acl-misplaced',
+    severity: 'error',
+    message: `cannot verify ${word} in ACL for ${placeNames[place]}`,
+    at: argument.span(),
+    help: placesOf(item.phases),
+  })
+}
+
+/** Where something is allowed, when that is quickly said. */
+function placesOf(phases: VerifyRow['phases']): string | undefined {
+  if (phases === 'all' || !('only' in phases)) return undefined
+  return `allowed in ${phases.only.map((place) => aclOptionOf(place)).join(', ')}`
+}
+
+function aclOptionOf(place: AclPlace): string {
+  const options = Object.entries(aclOptions).flatMap(([option, each]) => (each === place ? [option] : []))
+  return options.find((option) => option.startsWith('acl_smtp_')) ?? options[0] ?? place
 }
 
 function reportControl(clause: Clause, place: AclPlace, report: Report): void {

@@ -55,7 +55,17 @@ export function parseAcl(name: string | undefined, lines: readonly Expandable[])
     }
     readLine(line, statements, mistakes)
   }
-  return { name, statements, mistakes }
+  return {
+    name,
+    statements,
+    mistakes: name !== undefined && isVerb(name) ? mistakes.map((each) => colonAfter(name, each)) : mistakes,
+  }
+}
+
+/** `accept: hosts = ...` begins an ACL. */
+function colonAfter(name: string, mistake: Mistake): Mistake {
+  if (mistake.code !== 'acl-verb-unknown') return mistake
+  return { ...mistake, help: `"${name}:" begins an ACL of this name: no colon follows a verb` }
 }
 
 const FIRST = /^\s*(!?)\s*([A-Za-z0-9_]*)/
@@ -192,7 +202,7 @@ function readVariable(
   if (!/^acl_[cm][0-9_]/.test(word)) {
     return {
       code: 'acl-variable',
-      message: `invalid variable name after "set" in ACL modifier "${clause}" (must start "acl_c" or "acl_m")`,
+      message: `invalid variable name after "set" in ACL modifier "${clause}" (${/^acl_[cm]/.test(word) ? 'digit or underscore must follow acl_c or acl_m' : 'must start "acl_c" or "acl_m"'})`,
       at,
       help: 'acl_c or acl_m is followed by a digit or an underscore: acl_m_name',
     }

@@ -46,6 +46,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A word is no result of DMARC.',
     'The results are accept, reject, quarantine, none, norecord, nofrom, temperror and off.',
   ),
+  'acl-dnslists-list': row(
+    'Several DNS lists stand in one item of dnslists.',
+    'Exim asks for a name made of both, or only one of them. The items are separated by colons.',
+  ),
   'acl-dnslists-value': row(
     'A value after the name of a DNS list is no IPv4 address.',
     'Lists answer with addresses such as 127.0.0.2; what is none never matches, and nothing says so when mail arrives.',
@@ -145,6 +149,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'Settings of an appendfile transport contradict each other.',
     'Exim refuses to start. The message says which.',
   ),
+  'authenticator-incomplete': row(
+    'An authenticator lacks an option without which clients are not offered it, or cannot use it.',
+    'Nothing says so before a client asks. The help names the option.',
+  ),
   'autoreply-once-file-size': row('once_file_size has no effect without once.', 'Set once, or remove it.'),
   'av-scanner-unknown': row(
     'The first word of av_scanner is no scanner type.',
@@ -161,6 +169,14 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   'conditional-unmatched': row(
     '.else, .elifdef or .endif without its .ifdef, or the other way round.',
     'Exim refuses to start.',
+  ),
+  'directive-unknown': row(
+    'A line in a branch that is not taken looks like a misspelt directive.',
+    'Exim passes it over, and the branch goes on to the next directive that it knows.',
+  ),
+  'dkim-incomplete': row(
+    'A transport names a DKIM domain and lacks the selector or the key.',
+    'Messages go out without a signature, and nothing says so.',
   ),
   'dovecot-socket': row(
     'A dovecot authenticator has no server_socket.',
@@ -258,9 +274,25 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'Commas stand between the items of a list.',
     'Exim\'s lists are separated by colons: all of it is one item, which never matches. Write colons, or begin the list with "<,".',
   ),
+  'list-comment': row(
+    'A comment stands behind the items of a list.',
+    'A comment is a line that begins with #. Here it belongs to the last item, which then matches nothing.',
+  ),
+  'list-domain': row(
+    'An item of a domain list can be no domain.',
+    'It never matches. Write "*.example.org" for what is below a domain; an asterisk stands at the beginning only.',
+  ),
+  'list-ipv6': row(
+    'The colons of an IPv6 address separate the items of its list.',
+    'Double each colon, or begin the list with another separator: "<; 127.0.0.1 ; ::1".',
+  ),
   'list-lookup': row(
     'A list asks a lookup type that cannot work here.',
     'Mail that comes to the item is deferred. For dbm build a cdb file with postern dbmbuild.',
+  ),
+  'list-lookup-colon': row(
+    'A colon stands between the type of a lookup and its file.',
+    'The two become items of their own, which match nothing. Write "lsearch;/path".',
   ),
   'list-loop': row('A named list contains itself.', 'Exim cannot match anything against it.'),
   'list-mask': row(
@@ -272,9 +304,17 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'An item of a list asks for something that does not exist.',
     'The item begins with + or @ and is none of the known ones.',
   ),
+  'list-spaces': row(
+    'Spaces stand between what should be items of a list.',
+    'It is one item, which matches nothing. The items are separated by colons.',
+  ),
   'list-unknown': row(
     'A list contains +NAME, and no list of this kind has that name.',
     'Exim defers whenever the list is matched.',
+  ),
+  'list-word': row(
+    'A list holds the word of a switch.',
+    '"yes" is taken for a name. Write "*" for everything; an empty list is nothing.',
   ),
   'lmtp-settings': row('An lmtp transport needs either command or socket.', 'Exim refuses to start.'),
   'local-scan': row(
@@ -298,6 +338,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'The earlier one would be replaced inside it. Rename one.',
   ),
   'macro-defined-twice': row('A macro is defined a second time.', 'Write == to give it another value.'),
+  'macro-late': row(
+    'The name of a macro stands in a line before its definition.',
+    'There it stays as it is written: a macro is replaced in the lines after its definition.',
+  ),
   'macro-malformed': row(
     'The definition of a macro cannot be read.',
     'Write NAME = VALUE; names begin with an upper case letter.',
@@ -343,6 +387,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A quoted value has no closing quote.',
     'Exim refuses to start. A value that begins with a double quote ends with one; a backslash stands before quotes within.',
   ),
+  'redirect-transport': row(
+    'A redirect router delivers to a file or a command without a transport for it.',
+    'Addresses are deferred when mail comes. The help names the option.',
+  ),
   'redis-nil': row(
     'A string for "not found" after a Redis lookup that is never used.',
     'For a key that does not exist Redis answers nil, which counts as an empty result, as in Exim. With the option nil=fail it counts as not found.',
@@ -364,15 +412,39 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   ),
   'retry-interval': row('The times of a retry rule cannot be read.', 'Write F,2h,15m; G,16h,1h,1.5.'),
   'retry-senders': row('senders= of a retry rule cannot be read.', 'Write senders=LIST after the error.'),
+  'retry-swapped': row(
+    'The interval of a retry rule is longer than the time for which it holds.',
+    'Most often the two are swapped: F,2h,15m is every 15 minutes for two hours.',
+  ),
+  'retry-unreached': row(
+    'A retry rule stands behind one that matches everything.',
+    'The first rule that matches counts. Move "* *" to the end.',
+  ),
   'rewrite-flag': row('A rewriting rule has a flag that does not exist.', 'Exim refuses to start.'),
   'rewrite-incomplete': row('A rewriting rule has no replacement.', 'Write PATTERN REPLACEMENT FLAGS.'),
   'rewrite-not-regex': row(
     'A rewriting rule with flag S needs a regular expression.',
     'Begin its pattern with a circumflex.',
   ),
+  'rewrite-unqualified': row(
+    'A rewriting rule makes an address without a domain.',
+    'Nothing is rewritten then. Write user@domain.',
+  ),
+  'route-hosts': row(
+    'A routing rule has a pattern and no host.',
+    'The first word of a rule is the domains, the second the hosts: "* smart.example".',
+  ),
   'route-option': row(
     'A word after the hosts of a route is neither an option nor a transport.',
     'The router defers each address it is asked about. The help names the nearest word.',
+  ),
+  'route-port': row(
+    'A port of a routing rule is taken as a host.',
+    'A colon separates hosts; the one before a port is doubled: smart.example::587.',
+  ),
+  'router-condition': row(
+    'The condition of a router always holds.',
+    'What it comes to is never empty, 0, no or false, because of text around the expansion. Most often a dollar sign is missing, or a brace closes too early.',
   ),
   'router-setting': row('Settings of a router contradict each other.', 'Exim refuses to start.'),
   'router-unreached': row(
@@ -415,6 +487,18 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   'taint-query': row(
     'Data from outside becomes part of a query without being quoted.',
     'Exim refuses the query. Write ${quote_TYPE:...}, or hand the value over apart from the query with the option params.',
+  ),
+  'tls-ciphers': row(
+    'tls_require_ciphers names no cipher that is known.',
+    "Each TLS handshake fails. It is OpenSSL's list; the common priority strings of GnuTLS are translated.",
+  ),
+  'tls-files': row(
+    'A certificate and its private key do not belong together.',
+    'Each TLS handshake fails. The help says whether the two files are swapped.',
+  ),
+  'transport-incomplete': row(
+    'A transport lacks the option that says where it delivers to.',
+    'Messages are deferred when a router uses it. Add the option, or let a redirect router use it for files and pipes.',
   ),
   'transport-missing': row('A router needs a transport and names none.', 'Exim refuses to start.'),
   'user-not-found': row('A user does not exist on this host.', 'Exim refuses to start.'),

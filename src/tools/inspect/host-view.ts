@@ -12,6 +12,8 @@ export interface Viewer {
   readonly gids: readonly number[]
 }
 
+const largestRead = 1024 * 1024
+
 /** @param viewer undefined: only what is there is told, not who may read it */
 export function hostView(viewer: Viewer | undefined): HostView {
   return {
@@ -27,6 +29,13 @@ export function hostView(viewer: Viewer | undefined): HostView {
       }
       if (viewer !== undefined && !mayReach(real, stat, viewer)) return 'closed'
       return stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'other'
+    },
+    read(path) {
+      try {
+        return statSync(path).size > largestRead ? undefined : readFileSync(path, 'latin1')
+      } catch {
+        return undefined
+      }
     },
   }
 }

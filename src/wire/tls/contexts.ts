@@ -95,6 +95,18 @@ function stampsOf({ certificates, keys, verify, crl, dhparam }: ContextSettings)
   return [...certificates, ...keys, verify, crl, dhparam].map(stampOf)
 }
 
+/** What is wrong with a value of `tls_require_ciphers`, in words; undefined: nothing. */
+export function cipherProblem(setting: string): string | undefined {
+  const read = readCipherSetting(setting)
+  if ('problem' in read) return read.problem
+  try {
+    createSecureContext(read.ciphers === '' ? {} : { ciphers: read.ciphers })
+    return undefined
+  } catch {
+    return `OpenSSL knows no cipher of "${setting}"`
+  }
+}
+
 function make(settings: ContextSettings): ContextResult {
   const ciphers = readCipherSetting(settings.ciphers)
   if ('problem' in ciphers) return { is: 'failed', why: ciphers.problem }

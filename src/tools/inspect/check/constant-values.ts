@@ -1,10 +1,8 @@
 /** Values that are expanded when they are used, and are constant and wrong: Exim finds out then. */
 import { nearest, type Report } from '../../../base/diagnostic.ts'
-import { Expandable } from '../../../base/expandable.ts'
 import { parseIp } from '../../../base/ip.ts'
 import { textOf } from '../../../base/text.ts'
 import { createListMatcher } from '../../../language/lists/index.ts'
-import { parseRule } from '../../../flow/routing/route-rules.ts'
 import { knownPorts, splitInterface } from '../../../server/listen-addresses.ts'
 import type { Check, OwnedText, Subject } from './subject.ts'
 
@@ -19,6 +17,7 @@ type Judge = (value: string) => Fault | undefined
 const judges: ReadonlyMap<string, Judge> = new Map<string, Judge>([
   ['main local_interfaces', eachOf(interfaceAddress)],
   ['main message_size_limit', size],
+  ['transport helo_data', (value) => (/^\[[\da-f.:]+\]$/i.test(value) ? undefined : hostName(value))],
   ['transport interface', eachOf(address)],
   ['transport message_size_limit', size],
   ['transport port', port],
@@ -29,7 +28,6 @@ export const constantValues: Check = {
   doc: 'Constant values of options that are expanded at use.',
   run(subject, report) {
     for (const owned of subject.texts) option(owned, report)
-    for (const router of subject.configuration.routers) routes(router, subject, report)
     plainOptions(subject, report)
   },
 }
@@ -38,6 +36,8 @@ export const constantValues: Check = {
 function plainOptions({ configuration: { main, mainSetAt } }: Subject, report: Report): void {
   for (const [name, value, judge] of [
     ['primary_hostname', main.primary_hostname ?? '', hostName],
+    ['qualify_domain', main.qualify_domain ?? '', hostName],
+    ['qualify_recipient', main.qualify_recipient ?? '', hostName],
     ['daemon_smtp_ports', main.daemon_smtp_ports.join(' : '), eachOf(port)],
     ['tls_on_connect_ports', (main.tls_on_connect_ports ?? []).join(' : '), eachOf(port)],
   ] as const) {
@@ -99,47 +99,11 @@ function address(value: string): Fault | undefined {
 }
 
 function size(value: string): Fault | undefined {
-  if (/^\d+\s*[KMG]?$/i.test(value)) return undefined
+  if (/^\d+[KMG]?$/i.test(value)) return undefined
   return { says: `"${value}" is no size`, help: 'a number, with K, M or G after it: 50M' }
 }
 
 function hostName(value: string): Fault | undefined {
   if (value === '' || /^[\w.-]+$/.test(value)) return undefined
-  return { says: `"${value}" is no name of a host`, help: 'a full domain name: mail.example.org' }
-}
-
-const routeWords = ['bydns', 'byname', 'ipv4_only', 'ipv4_prefer', 'no_randomize', 'randomize']
-
-/** Words after the hosts of a routing rule. */
-function routes(
-  router: Subject['configuration']['routers'][number],
-  { configuration }: Subject,
-  report: Report,
-): void {
-  if (router.driver !== 'manualroute') return
-  for (const [name, hasPattern] of [
-    ['route_list', true],
-    ['route_data', false],
-  ] as const) {
-    const value: unknown = Object.getOwnPropertyDescriptor(router.settings, name)?.value
-    const text = value instanceof Expandable ? value.text : value
-    const at = value instanceof Expandable ? value.span() : router.setAt.get(name)
-    if (typeof text !== 'string') continue
-    const list = /^\s*</.test(text) ? text : `<;${text}`
-    const rules = hasPattern ? createListMatcher().splitList(list).map(textOf) : [text]
-    for (const rule of rules) {
-      if (/[$\\]/.test(rule)) continue
-      for (const word of parseRule(rule, hasPattern).options) {
-        if (routeWords.includes(word) || configuration.transports.has(word)) continue
-        const near = nearest(word, [...routeWords, ...configuration.transports.keys()])
-        report({
-          code: 'route-option',
-          severity: 'error',
-          message: `unknown routing option or transport name "${word}"`,
-          at,
-          help: near === undefined ? `options are ${routeWords.join(', ')}` : `did you mean "${near}"?`,
-        })
-      }
-    }
-  }
+  return { says: `"${value}" is no domain name`, help: 'a full domain name: mail.example.org' }
 }

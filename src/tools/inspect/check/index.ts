@@ -5,9 +5,13 @@
 import type { Diagnostic } from '../../../base/diagnostic.ts'
 import type { Configuration } from '../../../language/config/configuration.ts'
 import { aclNames } from './acl-names.ts'
+import { authenticators } from './authenticators.ts'
+import { conditionValues } from './conditions.ts'
 import { constantExpansions } from './constant-expansions.ts'
 import { constantValues } from './constant-values.ts'
 import { databaseServers } from './database-servers.ts'
+import { deliveries } from './deliveries.ts'
+import { earlyVariables } from './early-variables.ts'
 import { missingFiles } from './files.ts'
 import { headersAdded } from './headers-added.ts'
 import { listItems } from './list-items.ts'
@@ -17,9 +21,12 @@ import { openRelay } from './open-relay.ts'
 import { redisNil } from './redis-nil.ts'
 import { regularExpressions } from './regular-expressions.ts'
 import { negatedResults } from './result-lists.ts'
+import { routes } from './routes.ts'
+import { rules } from './rules.ts'
 import { type Check, type HostView, makeSubject } from './subject.ts'
 import { taint } from './taint.ts'
 import { taintedLists } from './taint-lists.ts'
+import { tlsFiles } from './tls-files.ts'
 import { unverifiedOcsp } from './transports.ts'
 import { unreachedRouters } from './unreached-routers.ts'
 import { oldVariables, unsetVariables } from './variables.ts'
@@ -27,9 +34,13 @@ import { oldVariables, unsetVariables } from './variables.ts'
 /** Sorted by name. */
 export const checks: readonly Check[] = [
   aclNames,
+  authenticators,
+  conditionValues,
   constantExpansions,
   constantValues,
   databaseServers,
+  deliveries,
+  earlyVariables,
   headersAdded,
   listItems,
   listNames,
@@ -40,8 +51,11 @@ export const checks: readonly Check[] = [
   openRelay,
   redisNil,
   regularExpressions,
+  routes,
+  rules,
   taint,
   taintedLists,
+  tlsFiles,
   unreachedRouters,
   unsetVariables,
   unverifiedOcsp,

@@ -12,6 +12,8 @@ import { walk } from './walk.ts'
 export interface FoundList {
   readonly kind: ListKind | 'string'
   readonly text: Expandable
+  /** The condition of an ACL. */
+  readonly row?: string
   readonly in: 'acl' | 'condition' | 'driver' | 'list' | 'main' | 'router'
 }
 
@@ -32,7 +34,7 @@ const kindsOfConditions: ReadonlyMap<string, ListKind> = new Map<string, ListKin
 export function* listsOf({ acls, configuration, texts }: Subject): Iterable<FoundList> {
   for (const { statements } of acls)
     for (const { row, argument } of statements.flatMap(({ clauses }) => clauses))
-      if (row.argument === 'list') yield { kind: row.list, text: argument, in: 'acl' }
+      if (row.argument === 'list') yield { kind: row.list, text: argument, row: row.name, in: 'acl' }
   // The keys of `namedLists` are the kinds.
   for (const [kind, lists] of Object.entries(configuration.namedLists))
     for (const list of lists.values()) yield { kind: kind as ListKind, text: list.value, in: 'list' }

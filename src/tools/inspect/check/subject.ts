@@ -37,6 +37,8 @@ export interface Subject {
 /** Undefined: there is nothing of this name; `closed`: it cannot be read by the run-time user. */
 export interface HostView {
   look(path: string): 'file' | 'folder' | 'other' | 'closed' | undefined
+  /** What stands in a small file; undefined when it is large or closed to us. */
+  read(path: string): string | undefined
 }
 
 /** One kind of finding, or a family of them. */

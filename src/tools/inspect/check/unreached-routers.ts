@@ -29,7 +29,8 @@ export const unreachedRouters: Check = {
     const { routers } = configuration
     const ends = routers.findIndex(takesAll)
     const [ending, next] = [routers[ends], routers[ends + 1]]
-    if (ends < 0 || ending === undefined || next === undefined) return
+    // Two of one name are told already.
+    if (ends < 0 || ending === undefined || next === undefined || ending.name === next.name) return
     report({
       code: 'router-unreached',
       severity: 'warning',

@@ -1,0 +1,102 @@
+/** What routers and transports lack for a delivery: a file, a command, a transport for what an address turns out to be. */
+import type { Report, Span } from '../../../base/diagnostic.ts'
+import { Expandable } from '../../../base/expandable.ts'
+import type { Configuration, Instance, RouterInstance } from '../../../language/config/configuration.ts'
+import type { Check } from './subject.ts'
+
+export const deliveries: Check = {
+  name: 'deliveries',
+  doc: 'Transports without a place to deliver to, DKIM settings that sign nothing, hosts with commas between them.',
+  run({ configuration }, report) {
+    for (const router of configuration.routers) {
+      redirected(router, report)
+      incomplete(router, configuration, report)
+      hostList(router, 'fallback_hosts', report)
+    }
+    for (const transport of configuration.transports.values()) {
+      unsigned(transport, report)
+      hostList(transport, 'hosts', report)
+      hostList(transport, 'fallback_hosts', report)
+    }
+  },
+}
+
+function settingOf({ settings }: Instance<object>, name: string): unknown {
+  return Object.getOwnPropertyDescriptor(settings, name)?.value
+}
+
+function textOf(value: unknown): string | undefined {
+  return value instanceof Expandable ? value.text : typeof value === 'string' ? value : undefined
+}
+
+/** `data = /var/mail/x` and `data = |command` want a transport of their own. */
+function redirected(router: RouterInstance, report: Report): void {
+  const data = settingOf(router, 'data')
+  if (router.driver !== 'redirect' || !(data instanceof Expandable)) return
+  const text = data.text.trim()
+  const option = text.startsWith('|')
+    ? 'pipe_transport'
+    : !text.startsWith('/')
+      ? undefined
+      : text.endsWith('/')
+        ? 'directory_transport'
+        : 'file_transport'
+  if (option === undefined || router.setAt.has(option)) return
+  report({
+    code: 'redirect-transport',
+    severity: 'error',
+    message: `${option} unset in ${router.name} router`,
+    at: data.span(),
+    help: `add "${option} = NAME" with a transport that delivers there`,
+  })
+}
+
+/** Without file or command a transport serves addresses that are one; a router like accept makes none. */
+function incomplete(router: RouterInstance, { transports }: Configuration, report: Report): void {
+  const at = router.setAt.get('transport')
+  const transport = transports.get(router.settings.transport?.text ?? '')
+  if (transport === undefined || at === undefined || router.driver === 'redirect') return
+  const lacks = (...options: string[]): boolean => !options.some((option) => transport.setAt.has(option))
+  const what =
+    transport.driver === 'appendfile' && lacks('file', 'directory')
+      ? '"file" or "directory"'
+      : transport.driver === 'pipe' && lacks('command')
+        ? '"command"'
+        : undefined
+  if (what === undefined) return
+  report({
+    code: 'transport-incomplete',
+    severity: 'error',
+    message: `mandatory ${what} option missing from ${transport.name} transport`,
+    at: transport.at,
+    help: `without it the transport delivers to what a redirect router has made a file or a pipe; router ${router.name} sends it addresses`,
+    also: [{ at, says: 'it is used here' }],
+  })
+}
+
+function unsigned(transport: Instance<object>, report: Report): void {
+  const at = transport.setAt.get('dkim_domain')
+  const missing = ['dkim_selector', 'dkim_private_key'].filter((option) => !transport.setAt.has(option))
+  if (at === undefined || missing.length === 0) return
+  report({
+    code: 'dkim-incomplete',
+    severity: 'warning',
+    message: `nothing is signed by transport ${transport.name}: ${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} not set`,
+    at,
+    help: 'a signature needs dkim_domain, dkim_selector and dkim_private_key',
+  })
+}
+
+function hostList(instance: Instance<object>, option: string, report: Report): void {
+  const value = settingOf(instance, option)
+  const at: Span | undefined = value instanceof Expandable ? value.span() : instance.setAt.get(option)
+  const text = textOf(value)?.trim() ?? ''
+  if (!/^[\w.-]+(?:\s*,\s*[\w.-]+)+$/.test(text)) return
+  report({
+    code: 'list-commas',
+    severity: 'warning',
+    message: `"${text}" names one host: several hosts are separated by colons`,
+    at,
+    help: `write "${text.split(/\s*,\s*/).join(' : ')}"`,
+  })
+}
