@@ -27,10 +27,15 @@ run(process.execPath, [
   'dist/tsconfig.tsbuildinfo',
 ])
 const timeOf = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
-if (timeOf('dist/postern.cjs') < Math.max(timeOf('dist/tsconfig.tsbuildinfo'), timeOf('bin/bundle.mjs'))) {
+const sources = [
+  'dist/tsconfig.tsbuildinfo',
+  installed,
+  ...['bundle.mjs', 'bundled.cjs', 'train.mjs', 'trained.cjs'].map((name) => `bin/${name}`),
+]
+if (timeOf('dist/bundle/0.cjs') < Math.max(...sources.map(timeOf))) {
   // Without it everything works too, only not as fast.
   const done = spawnSync(process.execPath, ['bin/bundle.mjs'], { stdio: ['ignore', 'ignore', 2] })
-  if (done.status !== 0) console.error('postern: dist/postern.cjs was not made; calls take longer to begin')
+  if (done.status !== 0) console.error('postern: dist/bundle was not made; calls take longer to begin')
 }
 
 function run(command, args) {

@@ -1,7 +1,7 @@
-/** dist/postern.cjs, made by bin/bundle.mjs: the program in one file. */
+/** dist/bundle, made by bin/bundle.mjs: the program in a few files of ready code. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -9,36 +9,38 @@ import { workerFlags } from '../src/server/privileged/fork-worker.ts'
 import { repository } from './support/server.ts'
 
 interface Bundled {
-  bundlePaths(root: string): { readonly code: string; readonly cache: string }
   bundledMain(): unknown
-  compileBundle(
-    path: string,
-    code: string,
-    cache: Buffer,
-  ): { readonly script: { cachedDataRejected?: boolean } }
 }
 
-test('the compiled code is taken by workers too, whose flags for V8 are others', () => {
-  const asked = spawnSync(
-    process.execPath,
-    [
-      ...workerFlags,
-      '--input-type=module',
-      '-e',
-      `import { readFileSync } from 'node:fs'
-import { bundlePaths, compileBundle } from ${JSON.stringify(pathToFileURL(join(repository, 'bin/bundled.mjs')).href)}
-const { code, cache } = bundlePaths(${JSON.stringify(repository)})
-console.log(compileBundle(code, readFileSync(code, 'latin1'), readFileSync(cache)).script.cachedDataRejected)`,
-    ],
-    { encoding: 'utf8' },
-  )
-  assert.equal(asked.stdout, 'false\n', asked.stderr)
+test('the program starts from its bundle', async () => {
+  const bundled: Bundled = await import(pathToFileURL(join(repository, 'bin/bundled.cjs')).href)
+  assert.equal(typeof bundled.bundledMain(), 'function')
 })
 
-test('the program starts from one file, with its compiled code', async () => {
-  const bundled: Bundled = await import(pathToFileURL(join(repository, 'bin/bundled.mjs')).href)
-  assert.equal(typeof bundled.bundledMain(), 'function')
-  const { code, cache } = bundled.bundlePaths(repository)
-  const { script } = bundled.compileBundle(code, readFileSync(code, 'latin1'), readFileSync(cache))
-  assert.equal(script.cachedDataRejected, false)
+for (const [kind, parts, flags] of [
+  ['call', [0], []],
+  ['call', [0, 1, 2], []],
+  ['parent', [0, 1], []],
+  ['worker', [0, 1, 2], workerFlags],
+] as const) {
+  test(`V8 takes the compiled form of parts ${parts.join(', ')} for a ${kind}`, () => {
+    const script = `
+      const { openBundle } = require(${JSON.stringify(join(repository, 'bin/bundled.cjs'))})
+      const opened = openBundle(${JSON.stringify(join(repository, 'dist/bundle'))}, '${kind}')
+      opened.upTo(${parts.at(-1)})
+      console.log(JSON.stringify(opened.scripts.map((script) => script.cachedDataRejected)))`
+    const done = spawnSync(process.execPath, [...flags, '-e', script], {
+      encoding: 'utf8',
+    })
+    assert.equal(done.stderr, '')
+    assert.deepEqual(
+      JSON.parse(done.stdout),
+      parts.map(() => false),
+    )
+  })
+}
+
+test('a part for what is seldom used has no compiled form', () => {
+  assert.ok(existsSync(join(repository, 'dist/bundle/4.cjs')))
+  assert.ok(!existsSync(join(repository, 'dist/bundle/worker-4.cache')))
 })

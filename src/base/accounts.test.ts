@@ -63,7 +63,7 @@ test('a changed file is read again', () => {
 test('names that are not in the files are asked of getent, once a minute', () => {
   inFolder((folder) => {
     writeFileSync(`${folder}/passwd`, '')
-    writeFileSync(`${folder}/nsswitch`, 'passwd: files systemd\n')
+    writeFileSync(`${folder}/nsswitch`, 'passwd: files sss\n')
     let time = 0
     const accounts = createAccounts({
       passwdFile: `${folder}/passwd`,
@@ -77,5 +77,21 @@ test('names that are not in the files are asked of getent, once a minute', () =>
     assert.equal(accounts.byName('no-such-user-here'), undefined)
     time = 61_000
     assert.equal(accounts.byName('root')?.uid, 0)
+  })
+})
+
+test('systemd is asked where it has records of users', () => {
+  inFolder((folder) => {
+    writeFileSync(`${folder}/passwd`, '')
+    writeFileSync(`${folder}/nsswitch`, 'passwd: files systemd\n')
+    const asked = (systemdFolders: readonly string[]) =>
+      createAccounts({
+        passwdFile: `${folder}/passwd`,
+        groupFile: `${folder}/group`,
+        nsswitchFile: `${folder}/nsswitch`,
+        systemdFolders,
+      }).byName('root')?.uid
+    assert.equal(asked([`${folder}/none`]), undefined)
+    assert.equal(asked([`${folder}/none`, folder]), 0)
   })
 })

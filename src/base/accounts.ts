@@ -3,7 +3,7 @@
  * through the C library or `getent`.
  */
 import { spawnSync } from 'node:child_process'
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import type { Account, Accounts } from '../ports.ts'
 import type { Posix } from './posix.ts'
 
@@ -13,11 +13,21 @@ export interface AccountsOptions {
   readonly passwdFile?: string
   readonly groupFile?: string
   readonly nsswitchFile?: string
+  /** Where systemd keeps records of users, or the sockets of those who have some. */
+  readonly systemdFolders?: readonly string[]
   /** Undefined: `getent` is asked instead. */
   readonly posix?: Posix | undefined
   readonly now?: () => number
 }
 
+const systemdFolders = [
+  '/run/systemd/userdb',
+  '/etc/userdb',
+  '/run/userdb',
+  '/run/host/userdb',
+  '/usr/local/lib/userdb',
+  '/usr/lib/userdb',
+]
 const cacheMs = 60_000
 const cacheSize = 10_000
 /** A name that may be asked of `getent`: no option, no control character, none of the file's separators. */
@@ -32,6 +42,12 @@ export function createAccounts(options: AccountsOptions = {}): Accounts {
     table(parseGroups(text), (group) => group.gid),
   )
   const services = watched(options.nsswitchFile ?? '/etc/nsswitch.conf', parseServices)
+  const folders = options.systemdFolders ?? systemdFolders
+  const hasMore = (kind: 'passwd' | 'group'): boolean => {
+    const others = services().get(kind) ?? []
+    // Without any of them systemd has nobody to name, as in most containers.
+    return others.some((service) => service !== 'systemd' || folders.some((folder) => existsSync(folder)))
+  }
   const remembered = new Map<
     string,
     { readonly until: number; readonly value: Account | Group | undefined }
@@ -43,7 +59,7 @@ export function createAccounts(options: AccountsOptions = {}): Accounts {
     key: string | number,
     look: () => T | undefined,
   ) => {
-    if (!services().has(kind) || (typeof key === 'string' && !plainName.test(key))) return undefined
+    if (!hasMore(kind) || (typeof key === 'string' && !plainName.test(key))) return undefined
     const place = `${kind} ${typeof key} ${key}`
     const known = remembered.get(place)
     // What was put in for a kind is of that kind: the place begins with it.
@@ -131,12 +147,12 @@ function isNumber(text: string | undefined): boolean {
   return text !== undefined && /^\d{1,10}$/.test(text)
 }
 
-/** The kinds for which nsswitch.conf names more than the files. */
-function parseServices(text: string): Set<'passwd' | 'group'> {
-  const kinds = new Set<'passwd' | 'group'>()
+/** What nsswitch.conf names beside the files. */
+function parseServices(text: string): Map<'passwd' | 'group', readonly string[]> {
+  const kinds = new Map<'passwd' | 'group', readonly string[]>()
   for (const [, kind, services = ''] of text.matchAll(/^\s*(passwd|group)\s*:([^#\n]*)/gm)) {
     const others = services.split(/\s+/).filter((service) => !['', 'files', 'compat'].includes(service))
-    if (others.length > 0 && (kind === 'passwd' || kind === 'group')) kinds.add(kind)
+    if (kind === 'passwd' || kind === 'group') kinds.set(kind, others)
   }
   return kinds
 }

@@ -2,7 +2,7 @@
 import { constants } from 'node:crypto'
 
 /** Switches of Exim's list that OpenSSL 3 has, by Exim's name: `SSL_OP_...` in lower case. */
-const switches: Readonly<Record<string, number>> = {
+const allSwitches = (): Readonly<Record<string, number>> => ({
   all: constants.SSL_OP_ALL,
   allow_unsafe_legacy_renegotiation: constants.SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION,
   cipher_server_preference: constants.SSL_OP_CIPHER_SERVER_PREFERENCE,
@@ -23,7 +23,8 @@ const switches: Readonly<Record<string, number>> = {
   no_tlsv1_3: constants.SSL_OP_NO_TLSv1_3,
   prioritize_chacha: constants.SSL_OP_PRIORITIZE_CHACHA,
   tls_rollback_bug: constants.SSL_OP_TLS_ROLLBACK_BUG,
-}
+})
+let switches: ReturnType<typeof allSwitches> | undefined
 
 /** Known to older libraries; without meaning in OpenSSL 3, as there. */
 const gone = new Set(
@@ -36,6 +37,7 @@ export type OpensslOptions = { readonly bits: number } | { readonly problem: str
 
 /** Reads the switches; the last word about one counts. */
 export function readOpensslOptions(text: string): OpensslOptions {
+  switches ??= allSwitches()
   let bits = 0
   for (const word of text.split(/[\s:]+/).filter(Boolean)) {
     const [, sign, name = ''] = /^([-+])(\w+)$/.exec(word) ?? []

@@ -2,7 +2,7 @@
  * Regular expressions in Perl's syntax, as Exim's users write them, with bounded effort.
  *
  * Most run as JavaScript's RegExp. V8 has a linear engine too, behind two flags that must be set before a RegExp is
- * made, so this module sets them when it is loaded: one makes V8 go over to it when RegExp backtracks too much, the
+ * made, so they are set before the first one is compiled: one makes V8 go over to it when RegExp backtracks too much, the
  * other allows to ask for it (flag `l`), which is done for long subjects, because some loops do not count as
  * backtracking. What no RegExp can bound or say runs on a matcher of our own that counts its steps.
  */
@@ -30,7 +30,13 @@ const mostLinearSteps = 2_500_000
 
 /** `l` is V8's own flag for its linear engine. */
 const linearFlags: string = 'gl'
-const linear = enableLinearEngine()
+let known: LinearEngine | undefined
+const linear = (): LinearEngine => (known ??= enableLinearEngine())
+
+interface LinearEngine {
+  readonly onBacktracks: boolean
+  readonly onDemand: boolean
+}
 
 /** Compiles a pattern; an error has PCRE's sentence and the offset in the pattern. */
 export function compileRegex(
@@ -38,6 +44,7 @@ export function compileRegex(
   options: { readonly caseless?: boolean } = {},
 ): CompiledRegex | { readonly error: string; readonly at: number } {
   if (pattern.length > longestPattern) return { error: 'regular expression is too large', at: longestPattern }
+  linear()
   const tree = parseRegex(pattern, options.caseless === true)
   if ('error' in tree) return tree
   const emitted = emitRegex(tree)
@@ -71,7 +78,7 @@ function needsOwn(emitted: Emitted, subject: string): boolean {
 
 /** Whether RegExp ends in bounded time for this subject. */
 function harmless(emitted: Emitted, subject: string): boolean {
-  const watched = subject.length <= longestWatched && linear.onBacktracks && !emitted.copies
+  const watched = subject.length <= longestWatched && linear().onBacktracks && !emitted.copies
   if (watched && affordable(emitted, subject)) return true
   return subject.length ** (emitted.degree + (emitted.anchored ? 0 : 1)) <= mostUnwatchedSteps
 }
@@ -81,7 +88,7 @@ function affordable(emitted: Emitted, subject: string): boolean {
 }
 
 function linearForm(emitted: Emitted): RegExp | undefined {
-  if (!linear.onDemand || emitted.copies) return undefined
+  if (!linear().onDemand || emitted.copies) return undefined
   try {
     return new RegExp(emitted.source, linearFlags)
   } catch {
@@ -109,7 +116,7 @@ function runOwn(
 }
 
 /** Sets V8's flags and looks whether they work: a pattern that would take far longer must end at once. */
-function enableLinearEngine(): { readonly onBacktracks: boolean; readonly onDemand: boolean } {
+function enableLinearEngine(): LinearEngine {
   setFlagsFromString('--enable-experimental-regexp-engine')
   setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
   const start = performance.now()

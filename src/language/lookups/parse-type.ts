@@ -20,10 +20,30 @@ interface KnownType {
   readonly style: 'single' | 'query'
   readonly works?: boolean
   /** What to say of a type that does not work. */
-  readonly help?: string
+  readonly help?: string | undefined
 }
 
 const build = 'build a cdb file from the source file: postern dbmbuild SOURCE FILE.cdb, and write cdb'
+
+const packages = new Map<string, ReturnType<typeof packageRow>>()
+
+/** Packages are looked for when somebody asks: most calls never do. */
+function withPackage(name: string): KnownType {
+  const asked = (): ReturnType<typeof packageRow> => {
+    const known = packages.get(name) ?? packageRow(name)
+    packages.set(name, known)
+    return known
+  }
+  return {
+    style: 'query',
+    get works() {
+      return asked().works
+    },
+    get help() {
+      return asked().help
+    },
+  }
+}
 
 /** Every type name of Exim; those without `works` are refused with their help. */
 export const lookupTypes: Readonly<Record<string, KnownType>> = {
@@ -35,13 +55,13 @@ export const lookupTypes: Readonly<Record<string, KnownType>> = {
   dsearch: { style: 'single', works: true },
   iplsearch: { style: 'single', works: true },
   json: { style: 'single', works: true },
-  ldap: { style: 'query', ...packageRow('ldapts') },
+  ldap: withPackage('ldapts'),
   ldapauth: { style: 'query', help: 'it is a condition: ${if ldapauth{...}}' },
-  ldapdn: { style: 'query', ...packageRow('ldapts') },
-  ldapm: { style: 'query', ...packageRow('ldapts') },
+  ldapdn: withPackage('ldapts'),
+  ldapm: withPackage('ldapts'),
   lmdb: { style: 'single', works: true },
   lsearch: { style: 'single', works: true },
-  mysql: { style: 'query', ...packageRow('mysql2') },
+  mysql: withPackage('mysql2'),
   nis: { style: 'single', help: 'NIS is not supported' },
   nis0: { style: 'single', help: 'NIS is not supported' },
   nisplus: { style: 'query', help: 'NIS+ is not supported' },
@@ -49,13 +69,13 @@ export const lookupTypes: Readonly<Record<string, KnownType>> = {
   nwildlsearch: { style: 'single', works: true },
   oracle: { style: 'query', help: 'Oracle is not supported; use pgsql or mysql' },
   passwd: { style: 'query', works: true },
-  pgsql: { style: 'query', ...packageRow('pg') },
+  pgsql: withPackage('pg'),
   psl: { style: 'single', works: true },
   readsock: { style: 'query', works: true },
-  redis: { style: 'query', ...packageRow('ioredis') },
+  redis: withPackage('ioredis'),
   regdom: { style: 'single', works: true },
   spf: { style: 'single', works: true },
-  sqlite: { style: 'query', ...packageRow('node-sqlite3-wasm') },
+  sqlite: withPackage('node-sqlite3-wasm'),
   testdb: { style: 'query', works: true },
   whoson: { style: 'query', help: 'it is not supported' },
   wildlsearch: { style: 'single', works: true },

@@ -97,6 +97,21 @@ export interface QueueEntry {
   readonly login?: ByteString
 }
 
+/** What a plain listing shows of a message. */
+export interface ListedRow {
+  readonly id: string
+  readonly receivedAt: number
+  readonly size: number
+  readonly sender: ByteString
+  readonly frozen: boolean
+  readonly recipients: readonly ByteString[]
+  /** Addresses that are done, those that are no recipients too. */
+  readonly done: readonly ByteString[]
+  readonly queueName: string
+  /** As in `QueueEntry`; empty: none. */
+  readonly login: ByteString
+}
+
 /** What a process that died was to deliver: ids of messages that are due. */
 export interface LeftBehind {
   /** It was working on them. */
@@ -128,6 +143,8 @@ export interface Spool {
   messageLog(id: string): Promise<ByteString | undefined>
   entry(id: string): QueueEntry | undefined
   list(query?: QueueQuery): Iterable<QueueEntry>
+  /** The next rows of a long listing, at least one if there is one; ids after `after`. Quicker than `list`. */
+  page(after: string | undefined, rows: number): readonly ListedRow[]
   count(queueName?: string): number
   /** What was set aside as damaged, with the reason. */
   readonly damaged: readonly { readonly what: string; readonly why: string }[]

@@ -5,6 +5,7 @@ import type { Envelope } from '../../mail/envelope.ts'
 import {
   type Claim,
   type IncomingMessage,
+  type ListedRow,
   type MessageUpdate,
   type QueueEntry,
   type QueueQuery,
@@ -18,7 +19,7 @@ import { type CommittedBody, Incoming, type IncomingHost } from './incoming.ts'
 import type { Journal } from './journal.ts'
 import type { OpenSpool } from './opening.ts'
 import { isAlive } from './process-key.ts'
-import { type IndexEntry, queueEntry } from './queue-index.ts'
+import { type IndexEntry, listedRow, queueEntry } from './queue-index.ts'
 import { loadMessage } from './load.ts'
 import { mustBeKept, StoredMessage, updateEnvelope } from './stored-message.ts'
 import { SyncGroup } from '../../base/sync-group.ts'
@@ -184,6 +185,18 @@ export class FileSpool implements Spool {
       const entry = this.#entry(id)
       if (entry !== undefined && wanted(id, entry)) yield queueEntry(id, entry, alive)
     }
+  }
+
+  page(after: string | undefined, rows: number): readonly ListedRow[] {
+    if (after === undefined) this.#held.tryFlush(true)
+    const { index } = this.#open
+    index.refresh()
+    const page = index.page(after, rows)
+    const last = page.length < rows ? undefined : page.at(-1)?.id
+    const added = this.#unindexed()
+      .filter(({ id }) => (after === undefined || id > after) && (last === undefined || id <= last))
+      .map(({ id, entry }) => listedRow(id, entry))
+    return added.length === 0 ? page : [...page, ...added].sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   count(queueName?: string): number {

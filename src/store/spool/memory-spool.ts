@@ -21,6 +21,7 @@ export function createMemorySpool({ form, now }: MemorySpoolOptions): Spool {
     messageLog: () => Promise.resolve(undefined),
     entry: () => undefined,
     list: () => [],
+    page: () => [],
     count: () => 0,
     damaged: [],
     space: () => ({ freeBytes: 2 ** 40, freeInodes: 2 ** 20 }),

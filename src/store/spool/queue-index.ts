@@ -4,8 +4,9 @@
  */
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { LmdbRoom, prepareLmdbFolder } from '../lmdb-room.ts'
-import type { QueueEntry } from './api.ts'
+import type { ListedRow, QueueEntry } from './api.ts'
 import type { Location } from './journal.ts'
+import { RowReader } from './listed-row.ts'
 
 /** What the index knows of a message. */
 export interface IndexEntry {
@@ -76,6 +77,8 @@ export class QueueIndex {
   /** Undefined when the index is only read. */
   readonly #room: LmdbRoom | undefined
   readonly #entries: Database<Row, string>
+  /** The same, undecoded. */
+  #bytes: Database<Buffer, string> | undefined
   /** [time in seconds, id] of the next attempt. */
   readonly #due: Database<number, [number, string]>
   readonly #segments: Database<[messages: number, bytes: number], string>
@@ -171,6 +174,29 @@ export class QueueIndex {
       last = rows.at(-1)?.id
       if (rows.length < rangeRows) return
     }
+  }
+
+  /** Rows for a listing, after an id, in the order of ids. */
+  page(after: string | undefined, limit: number): ListedRow[] {
+    const bytes = (this.#bytes ??= this.#root.openDB<Buffer, string>(undecoded))
+    const range = bytes.getRange({
+      ...(after === undefined ? {} : { start: after, exclusiveStart: true }),
+      limit,
+    })
+    const rows: ListedRow[] = []
+    const reader = new RowReader()
+    const strange: string[] = []
+    for (const { key, value } of range) {
+      const row = reader.read(key, value)
+      if (row === undefined) strange.push(key)
+      else rows.push(row)
+    }
+    if (strange.length === 0) return rows
+    for (const id of strange) {
+      const entry = this.get(id)
+      if (entry !== undefined) rows.push(listedRow(id, entry))
+    }
+    return rows.sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   /** Ids whose next attempt is due at a time (milliseconds since 1970), soonest first. */
@@ -345,6 +371,24 @@ export class IndexWriter {
       this.#queueChanges.set(entry.queueName, (this.#queueChanges.get(entry.queueName) ?? 0) + sign)
     }
   }
+}
+
+/** Gives the bytes of a row, which count until the next one is read. */
+const undecoded = {
+  name: 'entries',
+  create: false,
+  encoder: {
+    encode(): never {
+      throw new Error('entries are not written as bytes')
+    },
+    decode: (bytes: Buffer): Buffer => bytes,
+  },
+}
+
+/** A listing's view of an entry. */
+export function listedRow(id: string, entry: IndexEntry): ListedRow {
+  const { receivedAt, size, sender, recipients, done, queueName, login, frozenAt } = entry
+  return { id, receivedAt, size, sender, frozen: frozenAt !== undefined, recipients, done, queueName, login }
 }
 
 const nothing: readonly string[] = []

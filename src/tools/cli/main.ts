@@ -28,7 +28,6 @@ export async function main(options: MainOptions): Promise<void> {
   process.on('SIGUSR1', () => state.report())
   if (options.earlySignal !== undefined) process.off('SIGUSR1', options.earlySignal)
   const terminal = processTerminal()
-  endQuietlyWhenNobodyReads()
   const calledAs = basename(options.path).replace(/\.[cm]?js$/, '')
   process.on('uncaughtException', (error) => {
     unexpected(terminal, calledAs, error)
@@ -149,12 +148,4 @@ function unexpected(terminal: Terminal, calledAs: string, error: unknown): void 
   // What the disk refuses is no bug: its sentence says all.
   terminal.err(`${calledAs}: ${error instanceof SpoolError ? '' : 'unexpected error: '}${message}\n`)
   if (process.env['POSTERN_DEBUG'] === '1' && error instanceof Error) terminal.err(`${error.stack ?? ''}\n`)
-}
-
-/** `mailq | head` closes the pipe early: that is no error. */
-function endQuietlyWhenNobodyReads(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
-  })
-  process.stderr.on('error', () => undefined)
 }

@@ -1,6 +1,6 @@
 /** One message of the queue as `-bp` shows it. Source: Exim manual, "-bp"; forms as Exim 4.96 prints them. */
 import type { ByteString } from '../../base/text.ts'
-import type { QueueEntry } from '../../store/spool/api.ts'
+import type { ListedRow, QueueEntry } from '../../store/spool/api.ts'
 
 export interface ListingStyle {
   /** `-bpa`: generated addresses that are done, too. */
@@ -12,16 +12,58 @@ export interface ListingStyle {
 }
 
 export function listingOf(entry: QueueEntry, style: ListingStyle, now: number): ByteString {
-  if (style.idsOnly) return `${entry.id}\n`
-  const login = entry.login === undefined ? '' : `(${entry.login}) `
-  const frozen = entry.frozen ? ' *** frozen ***' : ''
-  let text = `${age(now - entry.receivedAt)} ${sizeOf(entry.size)} ${entry.id} ${login}<${entry.sender}>${frozen}\n`
-  for (const { address, done } of entry.recipients) {
-    if (done && style.undeliveredOnly) continue
-    text += `        ${done ? 'D' : ' '} ${address}\n`
+  const done = entry.recipients.flatMap((each) => (each.done ? [each.address] : []))
+  return createLister(
+    style,
+    now,
+  )({
+    ...entry,
+    recipients: entry.recipients.map(({ address }) => address),
+    done: [...done, ...entry.generated],
+    login: entry.login ?? '',
+  })
+}
+
+/** Lists many: what one line has in common with the one before is not made again. */
+export function createLister(style: ListingStyle, now: number): (row: ListedRow) => ByteString {
+  let minute = Number.NaN
+  let shownAge = ''
+  let size = Number.NaN
+  let shownSize = ''
+  return (row) => {
+    const { id, sender, recipients, done, login } = row
+    if (style.idsOnly) return `${id}\n`
+    const minutes = Math.floor((now - row.receivedAt) / 60_000)
+    if (minutes !== minute) {
+      minute = minutes
+      shownAge = age(now - row.receivedAt)
+    }
+    if (row.size !== size) {
+      size = row.size
+      shownSize = sizeOf(size)
+    }
+    const by = login === '' ? '' : `(${login}) `
+    let text = `${shownAge} ${shownSize} ${id} ${by}<${sender}>${row.frozen ? ' *** frozen ***' : ''}\n`
+    if (done.length === 0) for (const address of recipients) text += `          ${address}\n`
+    else text += addresses(recipients, new Set(done), style)
+    return `${text}\n`
   }
-  if (style.generated) for (const address of entry.generated) text += `       +D ${address}\n`
-  return `${text}\n`
+}
+
+function addresses(
+  recipients: readonly ByteString[],
+  done: ReadonlySet<ByteString>,
+  style: ListingStyle,
+): ByteString {
+  let text = ''
+  for (const address of recipients) {
+    if (!done.has(address)) text += `          ${address}\n`
+    else if (!style.undeliveredOnly) text += `        D ${address}\n`
+  }
+  if (!style.generated) return text
+  const known = new Set(recipients)
+  for (const address of done) if (!known.has(address)) text += `       +D ${address}\n`
+  return text
 }
 
 /** ` 5m`, ` 2h`, ` 3d`: minutes up to 90, hours up to 72. */

@@ -10,7 +10,7 @@ import type { ServerCall } from './call.ts'
 import { localSubmission } from './local-submission.ts'
 import { parseCommandLine } from './parse.ts'
 import { receiveRecorded } from './receive-recorded.ts'
-import { quietTerminal } from './terminal.ts'
+import { quietTerminal } from './quiet-terminal.ts'
 
 export async function takeDropped(dropped: DroppedMessage, server: Server): Promise<DropVerdict> {
   const parsed = parseCommandLine(dropped.submission.calledAs, dropped.submission.args)

@@ -1,5 +1,6 @@
 /** Standard input and output of one call. */
-import { Readable } from 'node:stream'
+import { writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import type { ByteString } from '../../base/text.ts'
 
 export interface Terminal {
@@ -14,19 +15,53 @@ export interface Terminal {
   readonly watched?: boolean
 }
 
+/** Node makes the streams of a process when they are first asked for, which takes longer than a short call's work. */
 export function processTerminal(): Terminal {
+  let stdout: NodeJS.WriteStream | undefined
+  let stderr: NodeJS.WriteStream | undefined
   return {
-    out: (text) => void process.stdout.write(text, 'latin1'),
-    err: (text) => void process.stderr.write(text, 'latin1'),
-    input: process.stdin,
-    interactive: process.stdin.isTTY === true,
-    watched: process.stderr.isTTY === true,
+    out(text) {
+      const bytes = Buffer.from(text, 'latin1')
+      const written = stdout === undefined ? writeNow(1, bytes) : 0
+      if (written === bytes.length) return
+      // Somebody has made it one that does not wait.
+      stdout ??= quietAtItsEnd(process.stdout)
+      stdout.write(bytes.subarray(written))
+    },
+    err(text) {
+      stderr ??= process.stderr.on('error', () => undefined)
+      stderr.write(text, 'latin1')
+    },
+    get input() {
+      return process.stdin
+    },
+    get interactive() {
+      return isatty(0)
+    },
+    get watched() {
+      return isatty(2)
+    },
   }
 }
 
-/** For work on whose output nobody waits. */
-export function quietTerminal(): Terminal {
-  return { out: () => undefined, err: () => undefined, input: Readable.from([]), interactive: false }
+/** Writes what can be written without waiting for an event, and tells how much that was. */
+function writeNow(fd: number, bytes: Uint8Array): number {
+  let at = 0
+  try {
+    while (at < bytes.length) at += writeSync(fd, bytes, at)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'EPIPE') process.exit(0)
+    if (code !== 'EAGAIN') throw error
+  }
+  return at
+}
+
+/** `mailq | head` closes the pipe early: that is no error. */
+function quietAtItsEnd(stream: NodeJS.WriteStream): NodeJS.WriteStream {
+  return stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+  })
 }
 
 /** The lines of standard input, without their line ends; a last line without one counts. */

@@ -1,11 +1,13 @@
 /** `-bp` and its kin. Source: Exim manual, "-bp". */
+import type { ListedRow, Spool } from '../../../store/spool/api.ts'
 import type { ServerCall } from '../call.ts'
 import type { FlagName } from '../flag-table.ts'
-import { type ListingStyle, listingOf } from '../queue-listing.ts'
+import { createLister, listingOf, type ListingStyle } from '../queue-listing.ts'
 import { has, queueOf } from '../parse.ts'
 
 /** Messages written at once: a long queue is listed as it is read. */
-const pieceBytes = 1 << 16
+const pieceBytes = 1 << 17
+const pageRows = 250
 
 export async function run({ invocation, server, terminal }: ServerCall): Promise<number> {
   const given = (...flags: FlagName[]): boolean => has(invocation, ...flags)
@@ -16,7 +18,6 @@ export async function run({ invocation, server, terminal }: ServerCall): Promise
   }
   const queueName = queueOf(invocation)
   const spool = await server.spool('read')
-  const unsorted = given('-bpr', '-bpra', '-bpri', '-bpru')
   const now = Date.now()
   let piece = ''
   const flush = async (): Promise<void> => {
@@ -34,11 +35,20 @@ export async function run({ invocation, server, terminal }: ServerCall): Promise
           : listingOf(entry, style, now)
       if (piece.length >= pieceBytes) await flush()
     }
-  } else
-    for (const entry of spool.list({ order: unsorted ? 'none' : 'arrival', queueName })) {
-      piece += listingOf(entry, style, now)
-      if (piece.length >= pieceBytes) await flush()
+  } else {
+    const show = createLister(style, now)
+    // Oldest first costs nothing more than no order.
+    for (let page = spool.page(undefined, pageRows); page.length > 0; page = nextPage(spool, page)) {
+      for (const row of page) {
+        if (queueName === undefined || row.queueName === queueName) piece += show(row)
+        if (piece.length >= pieceBytes) await flush()
+      }
     }
+  }
   terminal.out(piece)
   return 0
+}
+
+function nextPage(spool: Spool, page: readonly ListedRow[]): readonly ListedRow[] {
+  return spool.page(page.at(-1)?.id, pageRows)
 }
