@@ -100,6 +100,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'tools/cli/modes/newaliases.ts': ['node:child_process'],
   'tools/cli/queueing.ts': ['node:child_process'],
   'tools/cli/start-daemon.ts': ['node:child_process'],
+  'tools/cli/terminal.ts': ['node:fs'],
   'tools/cli/modes/filter-test.ts': ['node:fs'],
   'tools/cli/test-message.ts': ['node:fs'],
   'tools/cli/with-server.ts': ['node:fs'],

@@ -1,4 +1,4 @@
-/** Standard input and output of one call. */
+/** Standard input and output of one call. A door: it writes to standard output at once. */
 import { writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { ByteString } from '../../base/text.ts'
