@@ -91,17 +91,24 @@ async function deliver(
   )
   if ('failure' in section) return deferral(section.failure, errorNumbers.unknown)
   const head = batch.transport.settings.body_only ? '' : `${section.text}\n`
-  const made = await prepare({ identity, head }, context)
+  const acting = environment.deps.runAs === undefined ? underOwnIds(identity) : identity
+  const made = await prepare({ identity: acting, head }, context)
   if ('outcome' in made) return made.outcome
   const filter = await transportFilterOf(batch, context)
   if (filter !== undefined && 'outcome' in filter) return filter.outcome
   const job = filter === undefined ? made.job : { ...made.job, filter }
-  const result = await runJob(job, identity, batch, environment)
+  const result = await runJob(job, acting, batch, environment)
   await afterwards?.(result, context)
   if (result.is === 'done' && result.verdicts !== undefined) {
     return result.verdicts.map((verdict, i) => ofVerdict(verdict, result.sizeBytes, batch, i))
   }
   return asOutcome(result, first.address, batch)
+}
+
+/** A server that nobody gave root delivers under the ids it has, whatever the transport names. */
+function underOwnIds(identity: LocalIdentity): LocalIdentity {
+  const { uid, gid } = identity
+  return { ...identity, uid: process.geteuid?.() ?? uid, gid: process.getegid?.() ?? gid }
 }
 
 /** `deliver_drop_privilege`: under the run-time user or not at all. The sentence when it is to be another one. */
