@@ -12,6 +12,7 @@ import { appendNote, type NoteJob } from './local/note.ts'
 import { deliverToPipe, type PipeJob } from './local/pipe.ts'
 import { deliverToMailstore, type MailstoreJob } from './local/mailstore.ts'
 import { copyToQueue, type QueuefileJob } from './local/queuefile.ts'
+import type { Said } from './local/said.ts'
 import type { TransportFilter, TransportFilterError } from './local/transport-filter.ts'
 import type { RecipientVerdict } from './transports/smtp-transaction.ts'
 
@@ -49,7 +50,14 @@ export const bareJob: LocalJobCommon = {
 export type LocalJob = LocalJobCommon &
   (FolderJob | MaildirJob | MailstoreJob | MboxJob | NoteJob | PipeJob | QueuefileJob | QuotaJob | LmtpJob)
 
-export type LocalResult =
+interface LocalResultCommon {
+  /** Of a job that was to be explained and spoke with somebody. */
+  readonly dialogue?: readonly Said[]
+}
+
+export type LocalResult = LocalResultCommon & LocalEnd
+
+type LocalEnd =
   | {
       readonly is: 'done'
       readonly sizeBytes: number

@@ -235,6 +235,8 @@ export class SmtpClient {
     stream.once('close', () => clearTimeout(timer))
     stream.once('end', () => stream.destroy())
     this.#broken = { is: 'closed' }
+    // An answer that nobody waits for explains nothing.
+    this.watch = undefined
     this.#traceSent('QUIT\r\n')
     stream.end('QUIT\r\n', 'latin1')
   }
@@ -257,7 +259,7 @@ export class SmtpClient {
       return
     }
     this.#tracedBody = false
-    const lines = bytes.split('\r\n').filter((line) => line !== '')
+    const lines = linesOf(bytes)
     watch?.sent(lines)
     if (trace === undefined) return
     for (const [i, line] of lines.entries()) trace(`  SMTP${i === lines.length - 1 ? '>>' : '|>'} ${line}`)
@@ -307,4 +309,11 @@ export class SmtpClient {
 
 function limit(timeoutMs: number, run: () => void): NodeJS.Timeout | undefined {
   return timeoutMs > 0 ? setTimeout(run, Math.min(timeoutMs, 2 ** 31 - 1)) : undefined
+}
+
+/** Most that is sent is one line. */
+function linesOf(bytes: ByteString): ByteString[] {
+  const end = bytes.length - 2
+  if (end > 0 && bytes.indexOf('\r\n') === end) return [bytes.slice(0, end)]
+  return bytes.split('\r\n').filter((line) => line !== '')
 }

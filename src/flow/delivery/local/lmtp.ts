@@ -8,7 +8,9 @@ import { SmtpClient } from '../../../wire/smtp/client.ts'
 import { errorNumbers } from '../results.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
 import { messageOf } from './content.ts'
+import { SaidSteps } from './said.ts'
 import { filteredLimitBytes, filteredWhole, TransportFilterError } from './transport-filter.ts'
+import { DialogueSteps } from '../transports/smtp-dialogue.ts'
 import { greet } from '../transports/smtp-session.ts'
 import { type RecipientVerdict, transaction } from '../transports/smtp-transaction.ts'
 
@@ -21,11 +23,26 @@ export interface LmtpJob {
   readonly recipients: readonly { readonly address: ByteString; readonly recipient: Recipient }[]
   readonly timeoutMs: number
   readonly ignoreQuota: boolean
+  /** Somebody wants it explained: the dialogue comes back with the result. */
+  readonly explained: boolean
 }
 
 export async function deliverToLmtp(
   job: LocalJobCommon & LmtpJob,
   body: AsyncIterable<Uint8Array>,
+): Promise<LocalResult> {
+  if (!job.explained) return deliverWatched(job, body, undefined)
+  const steps = new SaidSteps(() => performance.now())
+  const dialogue = new DialogueSteps(steps)
+  const result = await deliverWatched(job, body, dialogue)
+  dialogue.over()
+  return { ...result, dialogue: steps.all }
+}
+
+async function deliverWatched(
+  job: LocalJobCommon & LmtpJob,
+  body: AsyncIterable<Uint8Array>,
+  dialogue: DialogueSteps | undefined,
 ): Promise<LocalResult> {
   // Before a word is said: a filter that fails must not end a message in the middle.
   const content =
@@ -40,9 +57,14 @@ export async function deliverToLmtp(
     return { is: 'deferred', errno, more: 0, message }
   }
   const { head, body: text } = content
+  dialogue?.connecting()
   const stream = await openStream(job)
-  if ('is' in stream) return stream
+  if ('is' in stream) {
+    if (stream.is !== 'done') dialogue?.gaveUp(stream.errorText ?? stream.message)
+    return stream
+  }
   const client = new SmtpClient(stream)
+  client.watch = dialogue
   try {
     const greeted = await greet(
       client,

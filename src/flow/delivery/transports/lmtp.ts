@@ -70,6 +70,7 @@ async function prepare(batch: Batch, frame: LocalFrame, context: Context): Promi
       })),
       timeoutMs: settings.timeout * 1000,
       ignoreQuota: settings.ignore_quota,
+      explained: context.trace !== undefined,
     },
   }
 }

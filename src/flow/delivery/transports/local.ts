@@ -6,6 +6,7 @@ import { headerSection } from '../copy.ts'
 import { localIdentity, type LocalIdentity } from '../local-identity.ts'
 import { type LocalJob, type LocalResult, runLocalJob } from '../local-job.ts'
 import { type AddressOutcome, type AddressResult, errorNumbers, type TransportResult } from '../results.ts'
+import { tellSaid } from '../local/said.ts'
 import { localRetryKey } from '../retry/record.ts'
 import type { RoutedAddress } from '../../routed.ts'
 import type { Batch, DeliveryEnvironment } from './driver.ts'
@@ -97,7 +98,7 @@ async function deliver(
   const filter = await transportFilterOf(batch, context)
   if (filter !== undefined && 'outcome' in filter) return filter.outcome
   const job = filter === undefined ? made.job : { ...made.job, filter }
-  const result = await runJob(job, acting, batch, environment)
+  const result = await explained(job, context, () => runJob(job, acting, batch, environment))
   await afterwards?.(result, context)
   if (result.is === 'done' && result.verdicts !== undefined) {
     return result.verdicts.map((verdict, i) => ofVerdict(verdict, result.sizeBytes, batch, i))
@@ -109,6 +110,30 @@ async function deliver(
 function underOwnIds(identity: LocalIdentity): LocalIdentity {
   const { uid, gid } = identity
   return { ...identity, uid: process.geteuid?.() ?? uid, gid: process.getegid?.() ?? gid }
+}
+
+/** With an explanation: whom an lmtp transport speaks to, the dialogue, and what came of it. */
+async function explained(
+  job: LocalJob,
+  { trace }: Context,
+  run: () => Promise<LocalResult>,
+): Promise<LocalResult> {
+  if (job.kind !== 'lmtp' || trace === undefined) return run()
+  const { over } = job
+  const step = trace.begin(
+    'host',
+    'socket' in over ? `socket ${over.socket}` : `command ${over.argv.join(' ')}`,
+  )
+  const result = await run()
+  tellSaid(step, result.dialogue ?? [])
+  step.end(cameOf(result))
+  return result
+}
+
+function cameOf(result: LocalResult): ByteString {
+  if (result.is !== 'done') return result.message
+  const verdicts = result.verdicts ?? []
+  return verdicts.some((verdict) => verdict.is === 'delivered') ? 'took it' : 'took none of the addresses'
 }
 
 /** `deliver_drop_privilege`: under the run-time user or not at all. The sentence when it is to be another one. */
