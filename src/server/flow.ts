@@ -106,6 +106,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       server: server.facts,
       settings: server.settings,
       debug: server.context().debug,
+      trace: undefined,
       ports: server.ports,
       transports,
       route: (recipients, context, how) => routing.route(recipients, context, how),
@@ -170,6 +171,8 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     return {
       context: server.context(),
       spool,
+      // A recorded session sets it: docs/decisions/building.md, "Copies of objects get no new properties".
+      watch: undefined,
       accepted(message: SpooledMessage, how) {
         if (how.next !== 'deliver') return
         const begin = (): void => waiting.accepted(message, orderOf(how))

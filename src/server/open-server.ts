@@ -175,7 +175,17 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
 
   function context(parts: ContextParts = {}): Context {
     const { debug } = options
-    return { server: facts, settings, ports, captures: [], variables: new Map(), debug, ...parts }
+    return {
+      server: facts,
+      settings,
+      ports,
+      captures: [],
+      variables: new Map(),
+      debug,
+      // A recorded session sets it: docs/decisions/building.md, "Copies of objects get no new properties".
+      trace: undefined,
+      ...parts,
+    }
   }
   async function text(setting: Expandable | undefined, within = context()): Promise<ByteString | undefined> {
     if (setting === undefined) return undefined

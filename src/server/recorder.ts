@@ -47,7 +47,7 @@ export function createRecorder(writer: ExplanationWriter): Recorder {
     const keep = ({ explanation, what: name, id, messageIds, refused }: SessionPart): void =>
       explanation.close((steps, length) =>
         writer.add(
-          { trace: id, kind: 'session', at, what: name, ids: [...messageIds], refused },
+          { trace: id, kind: 'session', at, what: name, ids: messageIds, refused },
           steps,
           length,
           table,

@@ -13,7 +13,7 @@ export interface SessionPart {
   readonly explanation: Explanation
   readonly id: string
   /** Messages that log lines named. */
-  readonly messageIds: Set<string>
+  readonly messageIds: string[]
   /** A command was refused. */
   refused: boolean
   commands: number
@@ -121,7 +121,8 @@ export class SessionTrace implements SessionWatch, Trace, Recording {
   }
 
   onId(id: string): void {
-    this.#part.messageIds.add(id)
+    const { messageIds } = this.#part
+    if (!messageIds.includes(id)) messageIds.push(id)
   }
 
   #nextPart(): SessionPart {
@@ -132,7 +133,7 @@ export class SessionTrace implements SessionWatch, Trace, Recording {
       what: name,
       explanation: startTrace(name, now, limits, table),
       id: first ? (id ?? '') : `${id ?? ''}-${this.#parts}`,
-      messageIds: new Set(),
+      messageIds: [],
       refused: false,
       commands: 0,
     }

@@ -9,7 +9,7 @@
  */
 import type { Noted } from '../base/noted.ts'
 import type { ByteString } from '../base/text.ts'
-import { withoutPasswords } from './trace-secrets.ts'
+import { mayHidePassword, withoutPasswords } from './trace-secrets.ts'
 import { cutText, type TraceTable } from './trace-table.ts'
 
 export interface TraceLimits {
@@ -42,8 +42,9 @@ export class TraceTape {
   readonly #limits: TraceLimits
   readonly #now: () => number
   readonly #began: number
-  readonly #secrets: ByteString[] = []
-  readonly #leftOut = new Map<number, number>()
+  // What few explanations need is made when it is needed: it would live as long as the session.
+  #secrets: ByteString[] | undefined
+  #leftOut: Map<number, number> | undefined
   #buffer: Buffer
   #length = 0
   #steps = 0
@@ -67,7 +68,9 @@ export class TraceTape {
 
   conceal(secret: ByteString): void {
     // A shorter one would hide half of what is written.
-    if (secret.length >= 4 && this.#secrets.length < mostSecrets) this.#secrets.push(secret)
+    if (secret.length < 4) return
+    this.#secrets ??= []
+    if (this.#secrets.length < mostSecrets) this.#secrets.push(secret)
   }
 
   /** The number of the step; -1: there is no room for it. The first one has no parent: 0. */
@@ -121,13 +124,14 @@ export class TraceTape {
 
   /** Writes what was left out. */
   finish(): void {
+    if (this.#leftOut === undefined) return
     for (const [step, count] of this.#leftOut) {
       this.#room(headBytes)
       this.#buffer[this.#length++] = tapeMarks.rest
       this.#number(step)
       this.#number(count)
     }
-    this.#leftOut.clear()
+    this.#leftOut = undefined
   }
 
   /** Its room is for others now: work that ends late finds it closed. */
@@ -150,6 +154,7 @@ export class TraceTape {
         this.#steps === 0)
     )
       return true
+    this.#leftOut ??= new Map()
     this.#leftOut.set(parent, (this.#leftOut.get(parent) ?? 0) + 1)
     return false
   }
@@ -194,14 +199,14 @@ export class TraceTape {
     this.#length = start + length
     // Most texts are short, and a call out of JavaScript costs more than they.
     if (length >= 48) {
-      if (text.includes('=')) this.#withoutPasswords(text, before)
+      if (mayHidePassword(text)) this.#withoutPasswords(text, before)
       else buffer.write(text, start, 'latin1')
       return
     }
     for (let i = 0; i < length; i++) {
       const code = text.charCodeAt(i)
       buffer[start + i] = code
-      if (code === equals) {
+      if (code === equals && mayHidePassword(text)) {
         this.#withoutPasswords(text, before)
         return
       }
@@ -232,7 +237,7 @@ export class TraceTape {
   /** Not too long, and without what must not be seen. */
   #whole(text: ByteString): ByteString {
     let cut = cutText(text, this.#limits.text)
-    for (const secret of this.#secrets) cut = cut.replaceAll(secret, '****')
+    if (this.#secrets !== undefined) for (const secret of this.#secrets) cut = cut.replaceAll(secret, '****')
     return cut
   }
 }

@@ -23,8 +23,8 @@ export function startTrace(
   table: TraceTable = new TraceTable(),
 ): Explanation {
   const tape = new TraceTape(table, now, limits)
-  const lane: Lane = { current: undefined }
-  const root = new Step(tape, lane, undefined, tape.begin(0, false, 0, 0, what, undefined), 0, false)
+  const lane = new Lane(tape)
+  const root = new Step(lane, undefined, tape.begin(0, false, 0, 0, what, undefined), 0)
   lane.current = root
   return new Explanation(tape, root, new Here(lane))
 }
@@ -84,8 +84,12 @@ export class Explanation implements Trace {
 }
 
 /** Work that goes one step after the other; the step it is at. */
-interface Lane {
-  current: Step | undefined
+class Lane {
+  readonly tape: TraceTape
+  current: Step | undefined = undefined
+  constructor(tape: TraceTape) {
+    this.tape = tape
+  }
 }
 
 interface KindFacts {
@@ -94,7 +98,8 @@ interface KindFacts {
   readonly leaf: boolean
   /** What is worth keeping only where something is decided. */
   readonly dull: boolean
-  readonly deciding: boolean
+  /** 1: something is decided in it. */
+  readonly deciding: 0 | 1
   /** It begins when the last thing ended: no clock is asked. */
   readonly atOnce: boolean
 }
@@ -112,7 +117,7 @@ const factsOfKinds: ReadonlyMap<TraceKind, KindFacts> = new Map(
       number,
       leaf: leaves.has(kind),
       dull: dull.has(kind),
-      deciding: deciding.has(kind),
+      deciding: deciding.has(kind) ? 1 : 0,
       atOnce: atOnce.has(kind),
     },
   ]),
@@ -123,27 +128,17 @@ const factsOfKinds: ReadonlyMap<TraceKind, KindFacts> = new Map(
  * own to the work within a step, and what is kept of many sessions stays cheap.
  */
 class Step implements Trace {
-  readonly #tape: TraceTape
   readonly #lane: Lane
   readonly #parent: Step | undefined
   readonly #number: number
+  /** How deep it stands, doubled; odd when something is decided in it. In one: half of what a message costs here is garbage. */
   readonly #depth: number
-  readonly #decides: boolean
 
-  constructor(
-    tape: TraceTape,
-    lane: Lane,
-    parent: Step | undefined,
-    number: number,
-    depth: number,
-    decides: boolean,
-  ) {
-    this.#tape = tape
+  constructor(lane: Lane, parent: Step | undefined, number: number, depth: number) {
     this.#lane = lane
     this.#parent = parent
     this.#number = number
     this.#depth = depth
-    this.#decides = decides
   }
 
   begin(kind: TraceKind, what: ByteString, at?: Noted | NotedPlace): Trace {
@@ -156,31 +151,37 @@ class Step implements Trace {
 
   #beginHere(kind: TraceKind, what: ByteString, at: Noted | NotedPlace | undefined): Trace {
     const facts = factsOfKinds.get(kind)
-    const tape = this.#tape
+    const lane = this.#lane
+    const { tape } = lane
     // Every kind stands in the table.
-    if (facts === undefined || (tape.terse && facts.dull && !this.#decides)) return nothing
+    if (facts === undefined || (tape.terse && facts.dull && (this.#depth & 1) === 0)) return nothing
     const noted = at === undefined ? undefined : tape.table.noted(at)
-    const depth = this.#depth + 1
-    const number = tape.begin(facts.number, facts.atOnce, this.#number, depth, what, noted)
+    const depth = this.#depth + 2
+    const number = tape.begin(facts.number, facts.atOnce, this.#number, depth >> 1, what, noted)
     if (number < 0) return nothing
     // What goes on side by side has a lane of its own.
-    const lane = facts.leaf ? { current: undefined } : this.#lane
-    const step = new Step(tape, lane, this, number, depth, this.#decides || facts.deciding)
-    if (!facts.leaf) lane.current = step
+    if (facts.leaf) return new Step(new Lane(tape), this, number, depth | facts.deciding)
+    const step = new Step(lane, this, number, depth | facts.deciding)
+    lane.current = step
     return step
   }
 
   #noteHere(kind: TraceKind, what: ByteString, result: ByteString, at: Noted | NotedPlace | undefined): void {
     const facts = factsOfKinds.get(kind)
-    const tape = this.#tape
-    if (facts === undefined || (tape.terse && facts.dull && !this.#decides)) return
+    const { tape } = this.#lane
+    if (facts === undefined || (tape.terse && facts.dull && (this.#depth & 1) === 0)) return
     const noted = at === undefined ? undefined : tape.table.noted(at)
-    tape.note(facts.number, this.#number, this.#depth + 1, what, result, noted)
+    tape.note(facts.number, this.#number, (this.#depth >> 1) + 1, what, result, noted)
   }
 
   end(result: ByteString): void {
-    this.#tape.end(this.#number, result)
     const lane = this.#lane
+    lane.tape.end(this.#number, result)
+    // Nearly always.
+    if (lane.current === this) {
+      if (this.#parent !== undefined) lane.current = this.#parent
+      return
+    }
     // Work that went on in the background may end late: then the lane is elsewhere and stays there.
     for (let step = lane.current; step !== undefined; step = step.#parent) {
       if (step !== this) continue
@@ -190,8 +191,8 @@ class Step implements Trace {
   }
 
   within(context: Context): Context {
-    const lane: Lane = { current: undefined }
-    const own = new Step(this.#tape, lane, undefined, this.#number, this.#depth, this.#decides)
+    const lane = new Lane(this.#lane.tape)
+    const own = new Step(lane, undefined, this.#number, this.#depth)
     lane.current = own
     return { ...context, trace: own, ports: portsOnLane(context.ports, new Here(lane)) }
   }

@@ -1,7 +1,7 @@
 /** The ports with each question and its answer written down, for contexts that carry a trace. */
 import type { Expandable } from '../base/expandable.ts'
 import { Noted } from '../base/noted.ts'
-import { after, type Awaitable, Failure, type Outcome } from '../base/outcome.ts'
+import { type Awaitable, Failure, type Outcome } from '../base/outcome.ts'
 import { textOf, type ByteString, type Text } from '../base/text.ts'
 import type { Configuration } from '../language/config/configuration.ts'
 import type {
@@ -93,9 +93,11 @@ function makeTraced(ports: Ports): Ports {
       const step = context.trace?.begin('lookup', `${request.type} ${textOf(request.key)}${inFile}`)
       return told(step, ports.lookup(request, context), lookupText)
     },
-    async verify(request, context) {
-      const step = context.trace?.begin('verify', `${request.kind} ${request.address}`)
-      return told(step, ports.verify(request, context), verifyText)
+    verify(request, context) {
+      const { trace } = context
+      if (trace === undefined) return ports.verify(request, context)
+      const step = trace.begin('verify', `${request.kind} ${request.address}`)
+      return toldLater(step, ports.verify(request, context), verifyText)
     },
     async lookUpHostName(connection, context) {
       if (connection.hostLookup !== 'not done') return ports.lookUpHostName(connection, context)
@@ -114,7 +116,14 @@ function told<T>(
   tell: (result: T) => ByteString,
 ): Awaitable<T> {
   if (step === undefined) return result
-  return after(result, (settled) => {
+  if (result instanceof Promise) return toldLater(step, result, tell)
+  step.end(tell(result))
+  return result
+}
+
+/** For itself: a function that holds a closure makes room for it each time, also where none is made. */
+function toldLater<T>(step: Trace, result: Promise<T>, tell: (result: T) => ByteString): Promise<T> {
+  return result.then((settled) => {
     step.end(tell(settled))
     return settled
   })

@@ -39,8 +39,13 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   }
   return {
     deliver: (claim, options = {}, watched) =>
-      deliverMessage(claim, watched === undefined ? deps : { ...deps, ...watched }, shared, options),
+      deliverMessage(claim, watched === undefined ? deps : watchedDeps(deps, watched), shared, options),
     keep: ({ poolKey, connection }) => shared.pool.adopt(poolKey, connection),
     close: () => shared.pool.close(),
   }
+}
+
+/** A delivery that is explained or debugged. */
+function watchedDeps(deps: DeliveryDeps, { trace, debug, ports }: Watched): DeliveryDeps {
+  return { ...deps, trace: trace ?? deps.trace, debug: debug ?? deps.debug, ports }
 }

@@ -1,5 +1,5 @@
 /** Variables as functions. */
-import { after, Failure, type Outcome } from '../../base/outcome.ts'
+import { Failure, type Outcome } from '../../base/outcome.ts'
 import { taint, textOf } from '../../base/text.ts'
 import type { Trace } from '../../ports.ts'
 import type { Run, VariableRow, VariableValue } from './rows.ts'
@@ -25,23 +25,25 @@ export function compileVariable(row: VariableRow, name: string): Run {
   return (environment) => {
     const value = get(environment)
     const { trace } = environment.context
-    if (trace !== undefined) {
-      return after(value instanceof Promise ? value.then(finish) : finish(value), (outcome) =>
-        tell(origin, outcome, trace),
-      )
-    }
-    return value instanceof Promise ? value.then(finish) : finish(value)
+    const outcome = value instanceof Promise ? value.then(finish) : finish(value)
+    if (trace === undefined) return outcome
+    return outcome instanceof Promise ? toldLater(origin, outcome, trace) : tell(origin, outcome, trace)
   }
+}
+
+function toldLater(origin: string, outcome: Promise<Outcome>, trace: Trace): Promise<Outcome> {
+  return outcome.then((settled) => tell(origin, settled, trace))
 }
 
 /** Hands a value on, and writes down what it was. */
 export function tell(origin: string, outcome: Outcome, trace: Trace): Outcome {
   // What AUTH brought is a password, or may be.
-  const shown = /^\$auth\d$/.test(origin)
-    ? '****'
-    : outcome instanceof Failure
-      ? outcome.message
-      : textOf(outcome)
+  const shown =
+    origin.startsWith('$auth') && /^\$auth\d$/.test(origin)
+      ? '****'
+      : outcome instanceof Failure
+        ? outcome.message
+        : textOf(outcome)
   trace.note('variable', origin, shown)
   return outcome
 }

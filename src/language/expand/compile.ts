@@ -88,9 +88,10 @@ function compileNode(node: Node): Step {
     }
     case 'header': {
       const { form, name } = node
+      const origin = `$${form}_${name}:`
       return ({ context }) => {
         const value = headerValue(form, name, context)
-        return context.trace === undefined ? value : tell(`$${form}_${name}:`, value, context.trace)
+        return context.trace === undefined ? value : tell(origin, value, context.trace)
       }
     }
     case 'variable':

@@ -4,7 +4,7 @@
  */
 import type { Report } from '../../base/diagnostic.ts'
 import type { Expandable } from '../../base/expandable.ts'
-import { after, type Awaitable } from '../../base/outcome.ts'
+import type { Awaitable } from '../../base/outcome.ts'
 import { Recent } from '../../base/recent.ts'
 import { encodeUtf8, isTainted, type Text, textOf } from '../../base/text.ts'
 import type { Configuration, AclSource } from '../../language/config/configuration.ts'
@@ -114,7 +114,8 @@ export function createAclEngine(): AclEngine {
     }
     if (acl.name !== undefined) inner.debug?.('acl', `using ACL "${acl.name}"`)
     const result = runStatements(acl, call)
-    return trace === undefined ? result : after(result, (settled) => told(trace, settled))
+    if (trace === undefined) return result
+    return result instanceof Promise ? toldLater(trace, result) : told(trace, result)
   }
 
   return {
@@ -152,6 +153,10 @@ export function createAclEngine(): AclEngine {
     },
     rows,
   }
+}
+
+function toldLater(trace: Trace, result: Promise<AclResult>): Promise<AclResult> {
+  return result.then((settled) => told(trace, settled))
 }
 
 function told(trace: Trace, result: AclResult): AclResult {

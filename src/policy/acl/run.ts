@@ -2,7 +2,7 @@
 import { Noted } from '../../base/noted.ts'
 import { after, type Awaitable } from '../../base/outcome.ts'
 import type { ByteString } from '../../base/text.ts'
-import type { AclResult } from '../../ports.ts'
+import type { AclResult, Trace } from '../../ports.ts'
 import { testClause, TRUE_IGNORED } from './clause.ts'
 import { firstLine, forClient, type Progress, takeMessages } from './messages.ts'
 import { discarding, isAllowed, placeNames } from './place.ts'
@@ -82,10 +82,17 @@ function runStatement(
   if (trace === undefined) return decideStatement(acl, statement, call, progress)
   statement.noted ??= new Noted(statement.verb, { file: statement.file, line: statement.line })
   const step = trace.begin('statement', '', statement.noted)
-  return after(decideStatement(acl, statement, call, progress), (result) => {
-    step.end(result === undefined ? 'goes on' : result.verdict)
-    return result
-  })
+  const result = decideStatement(acl, statement, call, progress)
+  return result instanceof Promise ? decidedLater(step, result) : decided(step, result)
+}
+
+function decided(step: Trace, result: AclResult | undefined): AclResult | undefined {
+  step.end(result === undefined ? 'goes on' : result.verdict)
+  return result
+}
+
+function decidedLater(step: Trace, result: Promise<AclResult | undefined>): Promise<AclResult | undefined> {
+  return result.then((settled) => decided(step, settled))
 }
 
 function decideStatement(
@@ -133,17 +140,25 @@ function tracedClause(clause: Clause, call: AclCall, progress: Progress): Awaita
   if (trace === undefined) return testClause(clause, call, progress)
   clause.noted ??= new Noted(`${clause.shown} = ${clause.argument.text}`, clause.at)
   const step = trace.begin('condition', '', clause.noted)
-  return after(testClause(clause, call, progress), (tested) => {
-    const is =
-      clause.negated && tested.is === 'true'
-        ? 'false'
-        : clause.negated && tested.is === 'false'
-          ? 'true'
-          : tested.is
-    const why = tested.logMessage ?? tested.userMessage
-    step.end(`${clause.row.kind === 'modifier' ? 'done' : is}${why === undefined ? '' : `: ${why}`}`)
-    return tested
-  })
+  const tested = testClause(clause, call, progress)
+  return tested instanceof Promise ? clauseToldLater(step, clause, tested) : clauseTold(step, clause, tested)
+}
+
+function clauseTold(step: Trace, clause: Clause, tested: Tested): Tested {
+  const is =
+    clause.negated && tested.is === 'true'
+      ? 'false'
+      : clause.negated && tested.is === 'false'
+        ? 'true'
+        : tested.is
+  const shown = clause.row.kind === 'modifier' ? 'done' : is
+  const why = tested.logMessage ?? tested.userMessage
+  step.end(why === undefined ? shown : `${shown}: ${why}`)
+  return tested
+}
+
+function clauseToldLater(step: Trace, clause: Clause, tested: Promise<Tested>): Promise<Tested> {
+  return tested.then((settled) => clauseTold(step, clause, settled))
 }
 
 /** Keeps a condition's messages and turns a negated one round. */
