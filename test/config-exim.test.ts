@@ -135,15 +135,15 @@ function compare(words: readonly string[], apart: RegExp = /^$/): void {
 
 const settings =
   'qualify_domain smtp_banner host_lookup_order check_spool_space bounce_return_size_limit queue_only_load auto_thaw delay_warning never_users mysql_servers accept_8bitmime tls_alpn helo_lookup_domains nix'
-const listings: readonly { words: string; apart?: RegExp }[] = [
-  { words: 'config' },
-  { words: '-n config' },
-  { words: settings },
-  { words: `-n ${settings}` },
+const listings: readonly { words: string; apart?: RegExp; secret?: true }[] = [
+  { words: 'config', secret: true },
+  { words: '-n config', secret: true },
+  { words: settings, secret: true },
+  { words: `-n ${settings}`, secret: true },
   { words: '+a' },
   { words: 'router_list' },
   { words: 'transport_list' },
-  { words: 'macro MAC' },
+  { words: 'macro MAC', secret: true },
   { words: 'router nix' },
   // The driver works these out from other settings.
   { words: 'router r', apart: /^(?:no_)?(?:log_as_local|retry_use_local_part|check_owner|check_group)$/ },
@@ -158,6 +158,8 @@ const listings: readonly { words: string; apart?: RegExp }[] = [
   },
   { words: 'authenticators' },
 ]
-for (const { words, apart } of listings) {
-  test(`-bP ${words} shows what Exim shows`, { skip }, () => compare(words.split(' '), apart))
+const noAdministrator = process.getuid?.() === 0 ? false : 'Exim shows this to administrators only'
+for (const { words, apart, secret } of listings) {
+  const why = skip === false && secret ? noAdministrator : skip
+  test(`-bP ${words} shows what Exim shows`, { skip: why }, () => compare(words.split(' '), apart))
 }
