@@ -6,6 +6,8 @@ export class SourceFile {
   readonly name: string
   readonly text: ByteString
   #starts: readonly number[] | undefined
+  /** The line asked for last: many places may stand in one long line. */
+  #last: Line | undefined
   constructor(name: string, text: ByteString) {
     this.name = name
     this.text = text
@@ -29,20 +31,46 @@ export class SourceFile {
   /** The place of `length` bytes at an offset; the stretch is cut at the end of its line. */
   location(offset: number, length: number, through: readonly MacroUse[]): Location {
     const index = lastNotAfter(this.#lineStarts, offset)
-    const start = this.#lineStarts[index] ?? 0
-    const newline = this.text.indexOf('\n', start)
-    const lineText = this.text.slice(start, newline === -1 ? undefined : newline).replace(/\r$/, '')
+    const line = this.#last?.index === index ? this.#last : this.#line(index)
+    const { start, lineText, end } = line
     const column = offset - start + 1
     return {
       file: this.name,
       line: index + 1,
       column,
       // A stretch that goes on in the next line ends before the backslash.
-      length: Math.max(1, Math.min(length, lineText.replace(/[ \t]*\\?[ \t]*$/, '').length - column + 1)),
+      length: Math.max(1, Math.min(length, end - column + 1)),
       lineText,
       through,
     }
   }
+
+  #line(index: number): Line {
+    const start = this.#lineStarts[index] ?? 0
+    const newline = this.text.indexOf('\n', start)
+    const whole = this.text.slice(start, newline === -1 ? undefined : newline)
+    const lineText = whole.endsWith('\r') ? whole.slice(0, -1) : whole
+    this.#last = { index, start, lineText, end: withoutContinuation(lineText) }
+    return this.#last
+  }
+}
+
+interface Line {
+  readonly index: number
+  readonly start: number
+  readonly lineText: ByteString
+  /** Length without the backslash that continues it and the blanks around that. */
+  readonly end: number
+}
+
+function withoutContinuation(line: ByteString): number {
+  const skipBlanks = (from: number): number => {
+    let end = from
+    while (end > 0 && (line[end - 1] === ' ' || line[end - 1] === '\t')) end--
+    return end
+  }
+  const end = skipBlanks(line.length)
+  return line[end - 1] === '\\' ? skipBlanks(end - 1) : end
 }
 
 /** Index of the last of the sorted numbers that is not greater than `value`; 0 when all are. */

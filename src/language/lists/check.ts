@@ -21,9 +21,10 @@ export function checkLists(configuration: Configuration, report: Report): void {
   }
   for (const kind of kinds) {
     const lists = configuration.namedLists[kind]
+    const innocent = withoutLoop(lists)
     for (const list of lists.values()) {
       checkList(kind, list.value, configuration, report)
-      const loop = findLoop(list, lists)
+      const loop = innocent.has(list) ? undefined : findLoop(list, lists)
       if (loop !== undefined) {
         report({
           code: 'list-loop',
@@ -73,6 +74,7 @@ const lookupWord =
 
 /** A lookup that cannot work here would defer all mail that comes to it. */
 function checkLookups(list: Expandable, report: Report): void {
+  if (!list.text.includes(';')) return
   for (const match of list.text.matchAll(lookupWord)) {
     const name = match[1] ?? ''
     const known = Object.hasOwn(lookupTypes, name) ? lookupTypes[name] : undefined
@@ -139,6 +141,29 @@ function namesIn(list: Expandable): string[] {
     const name = /^!?\s*\+(.+)$/.exec(item)?.[1]
     return name === undefined ? [] : [name]
   })
+}
+
+/** Lists from which no way leads into a loop: nearly always all of them. Each list is looked at once. */
+function withoutLoop(lists: ReadonlyMap<string, NamedList>): ReadonlySet<NamedList> {
+  const innocent = new Set<NamedList>()
+  /** What each list that has been entered names. */
+  const named = new Map<NamedList, readonly NamedList[]>()
+  for (const start of lists.values()) {
+    const open = [start]
+    for (let list = open.at(-1); list !== undefined; list = open.at(-1)) {
+      const inner = named.get(list)
+      if (inner === undefined) {
+        const names = namesIn(list.value).flatMap((name) => lists.get(name) ?? [])
+        named.set(list, names)
+        open.push(...names.filter((each) => !named.has(each)))
+      } else {
+        // What it names has been looked at before; what has not ended yet leads back here.
+        open.pop()
+        if (inner.every((each) => innocent.has(each))) innocent.add(list)
+      }
+    }
+  }
+  return innocent
 }
 
 /** The way from a list back to itself; undefined when there is none. */

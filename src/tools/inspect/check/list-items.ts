@@ -69,7 +69,7 @@ function singleColons({ kind, text }: FoundList): Finding {
 
 /** `lsearch:/etc/domains`. */
 function colonAfterType({ kind, text }: FoundList): Finding {
-  if (kind === 'string' || /^\s*</.test(text.text)) return undefined
+  if (kind === 'string' || !text.text.includes('/') || /^\s*</.test(text.text)) return undefined
   const found = /(?:^|:)\s*((?:net\d*-|partial\d*-)?([a-z]+)\*?@?)\s*:\s*\//.exec(text.text)
   const [whole = '', word = '', type = ''] = found ?? []
   if (found === null || !Object.hasOwn(lookupTypes, type)) return undefined
@@ -182,7 +182,7 @@ function spaces(item: string, { kind, text }: FoundList, start: number): Finding
     return undefined
   return warning(
     'list-spaces',
-    `"${item}" is one item, which never matches: the items of a list are separated by colons`,
+    `"${item}" is one item${kind === 'localpart' ? '' : ', which never matches'}: the items of a list are separated by colons`,
     text.span(start, start + item.length),
     `write "${item.replace(/^!\s+/, '!').split(/\s+/).join(' : ')}"`,
   )

@@ -13,19 +13,24 @@ export const negativeNumbers: Check = {
   doc: 'Counts and sizes below zero.',
   run({ configuration }, report) {
     const { main, mainSetAt, routers, transports } = configuration
-    judge(mainOptions, main, mainSetAt, report)
+    judge([mainOptions], main, mainSetAt, report)
     for (const [instances, common, drivers] of [
       [routers, routerOptions, routerTable],
       [transports.values(), transportOptions, transportTable],
     ] as const)
       for (const { driver, settings, setAt } of instances)
-        judge({ ...common, ...drivers[driver]?.options }, settings, setAt, report)
+        judge([common, drivers[driver]?.options ?? {}], settings, setAt, report)
   },
 }
 
-function judge(table: OptionTable, settings: object, setAt: ReadonlyMap<string, Span>, report: Report): void {
+function judge(
+  tables: readonly OptionTable[],
+  settings: object,
+  setAt: ReadonlyMap<string, Span>,
+  report: Report,
+): void {
   for (const [name, at] of setAt) {
-    const row = table[name]
+    const row = tables.find((table) => Object.hasOwn(table, name))?.[name]
     // Of some -1 stands for "as the system has it".
     if (row === undefined || Number(row.default) < 0) continue
     const value: unknown = Object.getOwnPropertyDescriptor(settings, name)?.value

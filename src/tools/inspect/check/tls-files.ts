@@ -16,11 +16,11 @@ export const tlsFiles: Check = {
   doc: 'Certificates and private keys that do not belong together.',
   run({ configuration: { main, transports }, host }, report) {
     for (const settings of [main, ...[...transports.values()].map((transport) => transport.settings)]) {
-      const values = new Map<string, unknown>(Object.entries(settings))
-      const [certificate, key] = [values.get('tls_certificate'), values.get('tls_privatekey')]
+      const valueOf = (name: string): unknown => Object.getOwnPropertyDescriptor(settings, name)?.value
+      const [certificate, key] = [valueOf('tls_certificate'), valueOf('tls_privatekey')]
       if (certificate instanceof Expandable)
         judge({ certificate, key: key instanceof Expandable ? key : undefined }, host, report)
-      const ciphers = values.get('tls_require_ciphers')
+      const ciphers = valueOf('tls_require_ciphers')
       if (ciphers instanceof Expandable && !/[$\\]/.test(ciphers.text)) judgeCiphers(ciphers, report)
     }
   },

@@ -55,6 +55,7 @@ export const unsetVariables: Check = {
   run(subject, report) {
     const reached = aclsInOrder(subject)
     if (reached === undefined) return
+    const owners = new Map(subject.texts.map((owned) => [owned.text, owned]))
     for (const { names, condition } of setters) {
       // Nothing is said where the condition may stand in an ACL that is chosen when a message comes.
       let set = false
@@ -64,9 +65,9 @@ export const unsetVariables: Check = {
             const isSetter = clause.row.name === condition || clause.row.name === `${condition}_guess`
             if (isSetter || clause.row.name === 'acl') set = true
             if (set) break
-            for (const owned of subject.texts) {
-              if (owned.text !== clause.argument && !clause.words.includes(owned.text)) continue
-              tellUnset(owned, names, condition, report)
+            for (const text of clause.words.length > 0 ? clause.words : [clause.argument]) {
+              const owned = owners.get(text)
+              if (owned !== undefined) tellUnset(owned, names, condition, report)
             }
           }
           if (set) break
