@@ -202,3 +202,46 @@ test('--json: places, helps and counts for editors', () => {
     rmSync(folder, { recursive: true })
   }
 })
+
+/** Lines of most kinds, `size` of each; every list names the one before it. */
+function longConfiguration(size: number): string {
+  const each = (line: (i: number) => string): string =>
+    Array.from({ length: size }, (_, i) => line(i)).join('')
+  return [
+    'acl_smtp_rcpt = r\n',
+    each((i) => `domainlist list${i} = a${i}.example${i === 0 ? '' : ` : +list${i - 1}`}\n`),
+    'begin acl\nr:\n',
+    each((i) => `  deny domains = +list${i}\n       condition = \${if eq{$sender_helo_name}{h${i}}}\n`),
+    '  accept authenticated = *\nbegin routers\n',
+    each(
+      (i) =>
+        `r${i}:\n  driver = manualroute\n  domains = d${i}.example\n  route_list = * h${i}.example\n  transport = t\n`,
+    ),
+    'begin transports\nt:\n  driver = smtp\nbegin retry\n',
+    each((i) => `d${i}.example * F,2h,15m\n`),
+  ].join('')
+}
+
+async function workOf(text: string): Promise<number> {
+  const before = process.cpuUsage()
+  assert.deepEqual(await check(text), [])
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1000
+}
+
+test('the work grows with the configuration, not with its square', async () => {
+  await workOf(longConfiguration(300))
+  const small = await workOf(longConfiguration(500))
+  const large = await workOf(longConfiguration(4000))
+  // Eight times as long; the square would be sixty-four times the work.
+  assert.ok(large < 30 * Math.max(small, 50), `${large} ms after ${small} ms`)
+})
+
+test('three thousand findings in one line are told in a moment', async () => {
+  const items = Array.from({ length: 3000 }, (_, i) => `10.0.0.1 10.0.${i >> 8}.${i & 255}`)
+  const before = process.cpuUsage()
+  const found = await check(`hostlist h = ${items.join(' : ')}\n`)
+  const { user, system } = process.cpuUsage(before)
+  assert.equal(found.length, 3000)
+  assert.ok(user + system < 5_000_000, `${user + system} µs`)
+})
