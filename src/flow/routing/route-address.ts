@@ -1,6 +1,7 @@
 /** One address through the routers until one takes it. Source: Exim manual, "Router configuration" (chapter 3). */
 import { isFailure } from '../../base/outcome.ts'
 import { type ByteString, textOf } from '../../base/text.ts'
+import { Turn } from '../../base/turn.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
 import type { Context } from '../../ports.ts'
 import { ancestorsOf, unseenClone } from './candidate.ts'
@@ -56,9 +57,11 @@ async function throughRouters(candidate: Candidate, setup: RouterSetup): Promise
   let last: RouterInstance | undefined
   let why: ByteString | undefined
   let index = startIndex(candidate, routers)
+  const turn = new Turn()
   while (index < routers.length) {
     const router = routers[index]
     if (router === undefined) break
+    if (turn.overdue()) await turn.end()
     last = router
     setup.context.debug?.('route', `--------> ${router.name} router <--------`)
     const trace = setup.context.trace?.begin('router', router.name, router.at)

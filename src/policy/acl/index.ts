@@ -7,6 +7,7 @@ import type { Expandable } from '../../base/expandable.ts'
 import type { Awaitable } from '../../base/outcome.ts'
 import { Recent } from '../../base/recent.ts'
 import { encodeUtf8, isTainted, type Text, textOf } from '../../base/text.ts'
+import { Turn } from '../../base/turn.ts'
 import type { Configuration, AclSource } from '../../language/config/configuration.ts'
 import type { AclPlace, AclResult, Context, Ports, Trace } from '../../ports.ts'
 import { asciiLower } from './case.ts'
@@ -89,6 +90,7 @@ export function createAclEngine(): AclEngine {
     context: Context,
     args: readonly Text[],
     memory: Map<string, unknown>,
+    turn: Turn,
   ): Awaitable<AclResult> {
     const depth = context.aclDepth ?? 0
     if (depth > DEEPEST) {
@@ -108,8 +110,9 @@ export function createAclEngine(): AclEngine {
     const call: AclCall = {
       place,
       context: inner,
-      runNested: (name, values, within) => run(name, place, within, values, memory),
+      runNested: (name, values, within) => run(name, place, within, values, memory, turn),
       memory,
+      turn,
       logReject: undefined,
     }
     if (acl.name !== undefined) inner.debug?.('acl', `using ACL "${acl.name}"`)
@@ -149,7 +152,7 @@ export function createAclEngine(): AclEngine {
       lowerLocalPart(place, context)
       // From `${acl{...}}` inside an ACL: an expansion counts as a step for debugging lines.
       const inner = context.aclDepth === undefined ? context : { ...context, debug: stepped(context.debug) }
-      return run(acl, place, inner, args, new Map())
+      return run(acl, place, inner, args, new Map(), new Turn())
     },
     rows,
   }

@@ -2,6 +2,7 @@
 import type { Expandable } from '../../base/expandable.ts'
 import type { Awaitable } from '../../base/outcome.ts'
 import type { ByteString, Text } from '../../base/text.ts'
+import type { Turn } from '../../base/turn.ts'
 import type { ListKind } from '../../language/config/configuration.ts'
 import type { AclPlace, AclResult, Context } from '../../ports.ts'
 import type { Phases } from './place.ts'
@@ -33,6 +34,8 @@ export interface AclCall {
   runNested(acl: Text, argumentsOfCall: readonly Text[], within: Context): Awaitable<AclResult>
   /** What is remembered for one command: one run of an ACL with all that it calls. */
   readonly memory: Map<string, unknown>
+  /** Others have theirs between clauses that take long. */
+  readonly turn: Turn
   /** Set by `log_reject_target`, for the rest of the ACL. */
   logReject: AclResult['logReject']
 }

@@ -44,12 +44,18 @@ function runFrom(acl: Acl, call: AclCall, from: number): Awaitable<AclResult> {
     if (done instanceof Promise) {
       return done.then((result) => {
         if (result !== undefined) return result
-        if (i + 1 < acl.statements.length) return runFrom(acl, call, i + 1)
+        if (i + 1 < acl.statements.length) {
+          return call.turn.overdue()
+            ? call.turn.end().then(() => runFrom(acl, call, i + 1))
+            : runFrom(acl, call, i + 1)
+        }
         return implicitDeny(acl, call, progress)
       })
     }
     if (done !== undefined) return done
     last = progress
+    if (call.turn.overdue() && i + 1 < acl.statements.length)
+      return call.turn.end().then(() => runFrom(acl, call, i + 1))
   }
   return implicitDeny(acl, call, last)
 }
@@ -131,6 +137,7 @@ function testFrom(
     }
     const is = settle(clause, tested, progress)
     if (is !== 'true') return is
+    if (call.turn.overdue()) return call.turn.end().then(() => testFrom(statement, call, progress, i + 1))
   }
   return 'true'
 }

@@ -88,7 +88,7 @@ async function testExim(
   }
 }
 
-function testSieve(text: ByteString, context: Context, output: TestOutput): boolean {
+async function testSieve(text: ByteString, context: Context, output: TestOutput): Promise<boolean> {
   const options = {
     inbox: 'inbox',
     vacationDirectory: '',
@@ -96,7 +96,7 @@ function testSieve(text: ByteString, context: Context, output: TestOutput): bool
     userAddress: undefined,
     subAddress: undefined,
   }
-  const result = runSieve(text, options, context)
+  const result = await runSieve(text, options, context)
   if (result.is === 'error') {
     output.out(result.message)
     // Exim's exit code is 0 here too.

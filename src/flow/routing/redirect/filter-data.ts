@@ -131,7 +131,7 @@ async function sieveVerdict(
   const options = await sieveOptions(settings, work)
   if (isTrouble(options)) return options
   const context = filterContext(settings, work, undefined)
-  const result = runSieve(text, options, context)
+  const result = await runSieve(text, options, context)
   context.debug?.(
     'filter',
     result.is === 'error'

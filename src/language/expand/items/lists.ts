@@ -219,7 +219,8 @@ const sort: ItemRow = {
         const value = key(environment)
         return value instanceof Promise ? value.then(take) : take(value)
       })
-      const finish = (end: Failure | undefined): Outcome => end ?? sorted(keyed, compare, separator)
+      const finish = (end: Failure | undefined): Awaitable<Outcome> =>
+        end ?? sorted(keyed, compare, separator, environment)
       return failed instanceof Promise ? failed.then(finish) : finish(failed)
     }
     return withList(list, (items, separator, environment) => {
@@ -231,18 +232,72 @@ const sort: ItemRow = {
   },
 }
 
+interface Keyed {
+  readonly item: Text
+  readonly key: Text
+}
+
+/** So many items are sorted in one go, in some milliseconds. */
+const sortedInOneGo = 2048
+
 function sorted(
-  keyed: readonly { item: Text; key: Text }[],
+  keyed: readonly Keyed[],
   compare: Comparator,
   separator: string,
-): Outcome {
+  environment: Environment,
+): Awaitable<Outcome> {
   // A comparison that fails counts as false, as in Exim.
   const holds = (a: Text, b: Text) => compare(a, b) === true
-  const result = [...keyed].sort((a, b) => (holds(a.key, b.key) ? -1 : holds(b.key, a.key) ? 1 : 0))
-  return joinList(
-    result.map((one) => one.item),
-    separator,
-  )
+  const order = (a: Keyed, b: Keyed) => (holds(a.key, b.key) ? -1 : holds(b.key, a.key) ? 1 : 0)
+  const join = (result: readonly Keyed[]): Outcome =>
+    joinList(
+      result.map((one) => one.item),
+      separator,
+    )
+  if (keyed.length <= sortedInOneGo) return join([...keyed].sort(order))
+  return sortLong(keyed, order, environment).then(join)
+}
+
+/** Sorts stretches, then merges two and two; others have their turn in between. */
+async function sortLong(
+  keyed: readonly Keyed[],
+  order: (a: Keyed, b: Keyed) => number,
+  environment: Environment,
+): Promise<readonly Keyed[]> {
+  let runs: (readonly Keyed[])[] = []
+  for (let at = 0; at < keyed.length; at += sortedInOneGo) {
+    runs.push(keyed.slice(at, at + sortedInOneGo).sort(order))
+    if (environment.overdue()) await environment.breathe()
+  }
+  while (runs.length > 1) {
+    const merged: (readonly Keyed[])[] = []
+    for (let i = 0; i < runs.length; i += 2)
+      merged.push(await merge(runs[i] ?? [], runs[i + 1] ?? [], order, environment))
+    runs = merged
+  }
+  return runs[0] ?? []
+}
+
+async function merge(
+  left: readonly Keyed[],
+  right: readonly Keyed[],
+  order: (a: Keyed, b: Keyed) => number,
+  environment: Environment,
+): Promise<readonly Keyed[]> {
+  const result: Keyed[] = []
+  let l = 0
+  let r = 0
+  for (let a = left[0], b = right[0]; a !== undefined && b !== undefined; ) {
+    if (order(a, b) <= 0) {
+      result.push(a)
+      a = left[++l]
+    } else {
+      result.push(b)
+      b = right[++r]
+    }
+    if ((l + r) % sortedInOneGo === 0 && environment.overdue()) await environment.breathe()
+  }
+  return [...result, ...left.slice(l), ...right.slice(r)]
 }
 
 const listextract = choosingItem({

@@ -18,7 +18,7 @@ export async function holds(condition: Condition, state: FilterState, top: boole
 }
 
 async function test(condition: Condition, state: FilterState): Promise<boolean> {
-  state.step()
+  await state.step()
   switch (condition.is) {
     case 'and':
       return (await holds(condition.left, state, false)) && (await holds(condition.right, state, false))

@@ -41,7 +41,7 @@ type End = 'finish' | { readonly is: 'defer' | 'fail' | 'freeze'; readonly text:
 
 async function obey(commands: readonly Command[], state: FilterState): Promise<End | undefined> {
   for (const command of commands) {
-    state.step()
+    await state.step()
     const end = command.is === 'if' ? await obeyIf(command, state) : await obeyOne(command, state)
     if (end !== undefined) return end
   }

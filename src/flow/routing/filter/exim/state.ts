@@ -1,6 +1,7 @@
 /** What changes while an Exim filter runs. */
 import { isFailure } from '../../../../base/outcome.ts'
 import type { ByteString, Text } from '../../../../base/text.ts'
+import { Turn } from '../../../../base/turn.ts'
 import type { Context, MessageFacts } from '../../../../ports.ts'
 import type { FilterDelivery, FilterScope, FilterWorld } from '../result.ts'
 
@@ -21,6 +22,7 @@ export class FilterState {
   depth = 0
   logFile: { readonly path: Text; readonly mode: number } | undefined
   #steps = 0
+  readonly #turn = new Turn()
   #context: Context
 
   constructor(world: FilterWorld) {
@@ -50,8 +52,9 @@ export class FilterState {
     return { captures: [...this.captures], bound, forbidden: this.#context.forbidden }
   }
 
-  step(): void {
+  async step(): Promise<void> {
     if (++this.#steps > stepLimit) throw new FilterTrouble('too many commands and conditions were obeyed')
+    if (this.#turn.overdue()) await this.#turn.end()
   }
 
   async expand(text: ByteString, where: string = 'filter file'): Promise<Text> {

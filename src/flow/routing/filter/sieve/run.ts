@@ -17,12 +17,16 @@ export type SieveResult =
     }
   | { readonly is: 'error'; readonly message: string }
 
-export function runSieve(script: ByteString, options: SieveOptions, context: Context): SieveResult {
+export async function runSieve(
+  script: ByteString,
+  options: SieveOptions,
+  context: Context,
+): Promise<SieveResult> {
   try {
     const state = new SieveScript(context, options)
     const statements = compileAll(parseSieve(script), state)
     const run: SieveRun = { deliveries: [], implicitKeep: true }
-    obey(statements, run)
+    await obey(statements, run)
     const { implicitKeep } = run
     if (implicitKeep) save(options.inbox, false, run)
     return { is: 'done', deliveries: run.deliveries, implicitKeep }
@@ -99,7 +103,7 @@ function compileBranch(node: SieveNode, script: SieveScript): Branch {
 }
 
 /** False: `stop` was met. */
-function obey(statements: readonly Statement[], run: SieveRun): boolean {
+async function obey(statements: readonly Statement[], run: SieveRun): Promise<boolean> {
   for (const statement of statements) {
     if (statement.is === 'stop') return false
     if (statement.is === 'action') {
@@ -107,8 +111,14 @@ function obey(statements: readonly Statement[], run: SieveRun): boolean {
       statement.act(run)
       continue
     }
-    const branch = statement.branches.find(({ test }) => test === undefined || test())
-    if (branch !== undefined && !obey(branch.statements, run)) return false
+    const branch = await chosen(statement.branches)
+    if (branch !== undefined && !(await obey(branch.statements, run))) return false
   }
   return true
+}
+
+/** The first whose test is true. */
+async function chosen(branches: readonly Branch[]): Promise<Branch | undefined> {
+  for (const branch of branches) if (branch.test === undefined || (await branch.test())) return branch
+  return undefined
 }

@@ -1,4 +1,5 @@
 /** What a Sieve script is checked and run with. */
+import { Turn } from '../../../../base/turn.ts'
 import type { ByteString } from '../../../../base/text.ts'
 import type { Context } from '../../../../ports.ts'
 import { SieveError } from './grammar.ts'
@@ -31,6 +32,8 @@ export const capabilities: ReadonlySet<string> = new Set([
 
 export class SieveScript {
   readonly context: Context
+  /** Others have theirs between comparisons that take long. */
+  readonly turn: Turn = new Turn()
   readonly options: SieveOptions
   readonly #required = new Set<string>()
 

@@ -1,5 +1,5 @@
 /** The tests of Sieve. Source: RFC 5228 section 5, RFC 5233 (subaddress), RFC 5435 (enotify). */
-import { unreachable } from '../../../../base/outcome.ts'
+import { type Awaitable, unreachable } from '../../../../base/outcome.ts'
 import type { ByteString } from '../../../../base/text.ts'
 import { type ReadArguments, readArguments, stringLists } from './arguments.ts'
 import { compare, type Comparator, isComparator, type MatchType } from './compare.ts'
@@ -9,7 +9,7 @@ import { isMailto } from './mailto.ts'
 import type { SieveScript } from './script.ts'
 
 /** A test that was checked. */
-export type SieveTest = () => boolean
+export type SieveTest = () => Awaitable<boolean>
 
 const matchTags = { is: 'nothing', contains: 'nothing', matches: 'nothing', comparator: 'string' } as const
 const partTags = {
@@ -31,12 +31,14 @@ export function compileTest(node: SieveNode, script: SieveScript): SieveTest {
     case 'not': {
       const [only] = inner
       if (only === undefined || inner.length !== 1) throw new SieveError('missing test', node.line)
-      return () => !only()
+      return async () => !(await only())
     }
     case 'allof':
     case 'anyof':
       if (inner.length === 0) throw new SieveError('missing test list', node.line)
-      return node.name === 'allof' ? () => inner.every((test) => test()) : () => inner.some((test) => test())
+      return node.name === 'allof'
+        ? async () => !(await someHolds(inner, false))
+        : () => someHolds(inner, true)
     case 'exists': {
       const [names = []] = stringLists(node, readArguments(node, {}), ['header string list'])
       for (const name of names) checkHeaderName(name, node)
@@ -62,6 +64,12 @@ export function compileTest(node: SieveNode, script: SieveScript): SieveTest {
     default:
       throw new SieveError('missing test', node.line)
   }
+}
+
+/** Does one of them give this? Those after it are not run. */
+async function someHolds(tests: readonly SieveTest[], wanted: boolean): Promise<boolean> {
+  for (const test of tests) if ((await test()) === wanted) return true
+  return false
 }
 
 function none(node: SieveNode): void {
@@ -105,12 +113,19 @@ function matchingOf(read: ReadArguments, node: SieveNode, script: SieveScript): 
   return { match: wanted[0] ?? 'is', comparator }
 }
 
-function anyMatches(
+async function anyMatches(
   values: readonly ByteString[],
   keys: readonly ByteString[],
   { match, comparator }: Matching,
-): boolean {
-  return values.some((value) => keys.some((key) => compare(value, key, match, comparator)))
+  { turn }: SieveScript,
+): Promise<boolean> {
+  for (const value of values) {
+    for (const key of keys) {
+      if (compare(value, key, match, comparator)) return true
+      if (turn.overdue()) await turn.end()
+    }
+  }
+  return false
 }
 
 function headerTest(node: SieveNode, script: SieveScript): SieveTest {
@@ -119,7 +134,11 @@ function headerTest(node: SieveNode, script: SieveScript): SieveTest {
   const [names = [], keys = []] = stringLists(node, read, ['header string list', 'key string list'])
   for (const name of names) checkHeaderName(name, node)
   const texts = keys.map((key) => script.text(key, node.line))
-  return () => names.some((name) => anyMatches(headerValues(name, script.context), texts, matching))
+  return async () => {
+    for (const name of names)
+      if (await anyMatches(headerValues(name, script.context), texts, matching, script)) return true
+    return false
+  }
 }
 
 function partIn(read: ReadArguments, node: SieveNode, script: SieveScript): AddressPart {
@@ -159,11 +178,13 @@ function addressTest(node: SieveNode, script: SieveScript): SieveTest {
     if (!addressHeaders.has(name.toLowerCase())) throw new SieveError('invalid header field', node.line)
   }
   const texts = keys.map((key) => script.text(key, node.line))
-  return () =>
-    names.some((name) => {
+  return async () => {
+    for (const name of names) {
       const parts = addressValues(name, script.context).map((address) => partOf(address, part))
-      return anyMatches(present(parts), texts, matching)
-    })
+      if (await anyMatches(present(parts), texts, matching, script)) return true
+    }
+    return false
+  }
 }
 
 function present(parts: readonly (ByteString | undefined)[]): ByteString[] {
@@ -181,7 +202,11 @@ function envelopeTest(node: SieveNode, script: SieveScript): SieveTest {
     return lower
   })
   const texts = keys.map((key) => script.text(key, node.line))
-  return () => fields.some((field) => anyMatches(envelopeParts(field, part, script), texts, matching))
+  return async () => {
+    for (const field of fields)
+      if (await anyMatches(envelopeParts(field, part, script), texts, matching, script)) return true
+    return false
+  }
 }
 
 /** For the recipient, `sieve_useraddress` and `sieve_subaddress` say what `:user` and `:detail` are. */
@@ -212,5 +237,7 @@ function capabilityTest(node: SieveNode, script: SieveScript): SieveTest {
     'key string list',
   ])
   return () =>
-    uris.every(isMailto) && names[0]?.toLowerCase() === 'online' && anyMatches(['maybe'], keys, matching)
+    uris.every(isMailto) &&
+    names[0]?.toLowerCase() === 'online' &&
+    anyMatches(['maybe'], keys, matching, script)
 }
