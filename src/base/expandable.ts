@@ -23,3 +23,19 @@ export class Expandable {
     return { origin: this.origin, start, end }
   }
 }
+
+/** A list that is split before its items are expanded, one by one. */
+export class ExpandableItems extends Expandable {
+  readonly items: readonly Expandable[]
+  constructor(text: ByteString, items: readonly Expandable[], origin?: TextOrigin, name?: string) {
+    super(text, origin, name)
+    this.items = items
+  }
+}
+
+/** What of an option's value is expanded as one text each. */
+export function* expandedTexts(value: unknown): Iterable<Expandable> {
+  if (value instanceof ExpandableItems) yield* value.items
+  else if (value instanceof Expandable) yield value
+  else if (Array.isArray(value)) for (const each of value) yield* expandedTexts(each)
+}

@@ -3,7 +3,7 @@
  * expanded. Source: ARCHITECTURE, "What stops the start".
  */
 import type { Diagnostic, Report } from '../base/diagnostic.ts'
-import { Expandable } from '../base/expandable.ts'
+import { type Expandable, ExpandableItems, expandedTexts } from '../base/expandable.ts'
 import { createExpander } from '../language/expand/index.ts'
 import { createListMatcher } from '../language/lists/index.ts'
 import type { Configuration } from '../language/config/configuration.ts'
@@ -24,30 +24,42 @@ export function checkTexts(configuration: Configuration): Diagnostic[] {
   createListMatcher().check(configuration, report)
   checkProxies(configuration, report)
   const expander = createExpander()
-  for (const text of expandables(configuration)) for (const each of expander.check(text)) report(each)
+  for (const { text, help } of expandables(configuration))
+    for (const each of expander.check(text)) report(help === undefined ? each : { help, ...each })
   for (const text of createAclEngine().texts(configuration))
     for (const each of expander.check(text)) report(each)
   return found
 }
 
+interface CheckedText {
+  readonly text: Expandable
+  /** Where the mistake has no help of its own. */
+  readonly help?: string
+}
+
 /** Every text of the configuration that is expanded when used, each once. */
-function* expandables(configuration: Configuration): Iterable<Expandable> {
+function* expandables(configuration: Configuration): Iterable<CheckedText> {
   const { main, routers, transports, authenticators, namedLists, rewrite } = configuration
   const settings: readonly object[] = [
     main,
     ...[...routers, ...transports.values(), ...authenticators].map((instance) => instance.settings),
   ]
   for (const each of settings) {
-    for (const value of Object.values(each)) yield* within(value)
+    for (const value of Object.values(each)) yield* checked(value)
   }
-  for (const lists of Object.values(namedLists)) for (const list of lists.values()) yield list.value
+  for (const lists of Object.values(namedLists)) for (const list of lists.values()) yield { text: list.value }
   for (const rule of rewrite) {
-    yield rule.pattern
-    yield rule.replacement
+    yield { text: rule.pattern }
+    yield { text: rule.replacement }
   }
 }
 
-function* within(value: unknown): Iterable<Expandable> {
-  if (value instanceof Expandable) yield value
-  else if (Array.isArray(value)) for (const each of value) if (each instanceof Expandable) yield each
+function* checked(value: unknown): Iterable<CheckedText> {
+  const lists = Array.isArray(value) ? value : [value]
+  for (const list of lists)
+    for (const text of expandedTexts(list))
+      yield list instanceof ExpandableItems && list.items.length > 1 ? { text, help: itemsHelp } : { text }
 }
+
+const itemsHelp =
+  'the items of this list are expanded one by one: a separator within an expansion must be doubled, or another one chosen, as in "<;"'

@@ -3,7 +3,7 @@
  * Source: Exim manual, "Generic options for transports" (headers_add, headers_remove, return_path_add ...).
  */
 import { headerText } from '../../base/control-characters.ts'
-import type { Expandable } from '../../base/expandable.ts'
+import { type Expandable, expandedTexts } from '../../base/expandable.ts'
 import { Failure } from '../../base/outcome.ts'
 import { textOf, type ByteString, type Text } from '../../base/text.ts'
 import type { TransportSettings } from '../../language/config/options/transport.ts'
@@ -64,26 +64,20 @@ async function removedNames(
 ): Promise<{ readonly names: readonly string[] | undefined } | { readonly failure: string }> {
   if (own === undefined && fromRouter.length === 0) return { names: undefined }
   const names: string[] = []
-  for (const text of fromRouter) names.push(...headerNames(textOf(text)))
-  for (const option of own ?? []) {
-    const value = await expanded(option, context)
+  for (const text of fromRouter) names.push(headerName(textOf(text)))
+  for (const item of expandedTexts(own)) {
+    const value = await expanded(item, context)
     if (value instanceof Failure) {
       if (value.kind === 'forced') continue
-      return { failure: `failed to expand headers_remove: ${option.text}: ${value.message}` }
+      return { failure: `failed to expand headers_remove: ${item.text}: ${value.message}` }
     }
-    if (value !== undefined) names.push(...headerNames(textOf(value)))
+    if (value !== undefined) names.push(headerName(textOf(value)))
   }
-  return { names }
+  return { names: names.filter((name) => name !== '') }
 }
 
-/** Splits a colon-separated list of header names. */
-function headerNames(text: string): string[] {
-  const separator = /^<(.)/.exec(text)?.[1]
-  const list = separator === undefined ? text : text.slice(2)
-  return list
-    .split(separator ?? ':')
-    .map((name) => name.trim().toLowerCase())
-    .filter((name) => name !== '')
+function headerName(text: string): string {
+  return text.trim().toLowerCase()
 }
 
 /** A name may end in `*`. */
@@ -102,11 +96,11 @@ async function addedLines(
   if (own === undefined && fromRouter.length === 0) return { text: '' }
   let text = ''
   for (const line of fromRouter) text += withLineEnd(headerText(line))
-  for (const option of own ?? []) {
-    const value = await expanded(option, context)
+  for (const item of expandedTexts(own)) {
+    const value = await expanded(item, context)
     if (value instanceof Failure) {
       if (value.kind === 'forced') continue
-      return { failure: `failed to expand headers_add: ${option.text}: ${value.message}` }
+      return { failure: `failed to expand headers_add: ${item.text}: ${value.message}` }
     }
     if (value !== undefined) text += withLineEnd(headerText(value))
   }

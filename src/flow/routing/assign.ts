@@ -2,7 +2,7 @@
  * What is settled when a router takes an address, in Exim's order: errors_to, headers_add, headers_remove, transport,
  * then the user and group. Source: Exim manual, "Generic options for routers".
  */
-import type { Expandable } from '../../base/expandable.ts'
+import { type Expandable, expandedTexts } from '../../base/expandable.ts'
 import { type Awaitable, isFailure } from '../../base/outcome.ts'
 import { type ByteString, type Text, textOf, unquotedTaint } from '../../base/text.ts'
 import type { TransportInstance } from '../../language/config/configuration.ts'
@@ -60,14 +60,14 @@ async function settleErrorsTo(
   return (await work.services.verifies(address, work.context)) ? { address } : undefined
 }
 
-/** Each value of the option is a list, newline-separated for headers_add and colon-separated for headers_remove. */
+/** Each item that is forced to fail, or empty, has no effect. */
 async function expandHeaders(
   values: readonly Expandable[] | undefined,
   name: 'add_headers' | 'remove_headers',
   work: RouterWork,
 ): Promise<Text[] | ExpansionTrouble> {
   const texts: Text[] = []
-  for (const item of values ?? []) {
+  for (const item of expandedTexts(values)) {
     const value = await work.context.ports.expand(item, work.context)
     if (isFailure(value)) {
       if (value.kind === 'forced') continue

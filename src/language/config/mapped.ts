@@ -23,7 +23,7 @@ interface MacroPlace {
 type Place = FilePlace | MacroPlace
 
 /** From byte `at` on, the text runs on from `place`, up to the next stretch. */
-interface Stretch {
+export interface Stretch {
   readonly at: number
   readonly place: Place
 }

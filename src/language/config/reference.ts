@@ -32,6 +32,10 @@ const typeWords: Readonly<Record<OptionType, string>> = {
   rewrite: 'rewriting rules',
 }
 
+function typeText({ type, items }: OptionRow): string {
+  return items === undefined ? typeWords[type] : 'list, each item expanded; may be given several times'
+}
+
 /** The whole page as Markdown. */
 export function optionsReference(registries: Registries): string {
   const sections = [
@@ -61,7 +65,7 @@ function drivers(kind: string, table: DriverTable): string[] {
 
 function section(heading: string, table: OptionTable): string {
   const rows = Object.entries(table).map(([name, row]) => {
-    const cells = [`\`${name}\``, typeWords[row.type], defaultText(row), status(row), meaning(row)]
+    const cells = [`\`${name}\``, typeText(row), defaultText(row), status(row), meaning(row)]
     return `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`
   })
   return [

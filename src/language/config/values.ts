@@ -1,7 +1,7 @@
 /** The value part of a setting, read by the type of its option. Source: Exim manual, sections 6.12 to 6.22. */
-import { Expandable } from '../../base/expandable.ts'
+import { Expandable, ExpandableItems } from '../../base/expandable.ts'
 import type { ByteString } from '../../base/text.ts'
-import { isSpace, type MappedText, skipSpace } from './mapped.ts'
+import { isSpace, MappedText, skipSpace, type Stretch } from './mapped.ts'
 import type { OptionRow, OptionType } from './options/table.ts'
 import { type Fault, fault, readString, type ValueSource } from './strings.ts'
 
@@ -35,7 +35,8 @@ const readers: Readonly<Record<OptionType, Reader>> = {
   hostList: readExpandable,
   addressList: readExpandable,
   localPartList: readExpandable,
-  expandMany: readExpandable,
+  expandMany: (source, row) =>
+    row.items === undefined ? readExpandable(source) : readItems(source, row.items),
   user: readExpandable,
   group: readExpandable,
   rewrite: readExpandable,
@@ -162,6 +163,47 @@ function readExpandable(source: ValueSource): ReadValue {
   return withString(source, (text) => ({ value: new Expandable(text.text, text, source.name) }))
 }
 
+/** A list whose items are expanded one by one: a separator within an expansion counts too, unless it is doubled. */
+function readItems(source: ValueSource, usual: ':' | '\n'): ReadValue {
+  return withString(source, (whole) => {
+    const items: Expandable[] = []
+    const { text } = whole
+    const { separator, start } = listSeparator(text, usual)
+    const doubles = separator > ' ' && separator !== '\x7f'
+    let pieces: MappedText[] = []
+    let from = start
+    for (let at = start; at <= text.length; at++) {
+      if (at < text.length && text.charAt(at) !== separator) continue
+      if (doubles && text.charAt(at + 1) === separator) {
+        pieces.push(whole.slice(from, at + 1))
+        from = ++at + 1
+        continue
+      }
+      const item = joined([...pieces, whole.slice(from, at)]).trim()
+      if (item.text !== '') items.push(new Expandable(item.text, item, source.name))
+      pieces = []
+      from = at + 1
+    }
+    return { value: new ExpandableItems(text, items, whole, source.name) }
+  })
+}
+
+function joined(pieces: readonly MappedText[]): MappedText {
+  const [first, ...more] = pieces
+  if (first !== undefined && more.length === 0) return first
+  const stretches: Stretch[] = []
+  let text = ''
+  for (const piece of pieces) {
+    const before = text.length
+    if (piece.text !== '')
+      stretches.push(
+        ...piece.stretchesOf(0, piece.text.length).map((one) => ({ ...one, at: one.at + before })),
+      )
+    text += piece.text
+  }
+  return new MappedText(text, stretches)
+}
+
 /** A value that is expanded when used; one without a dollar sign must already be right. */
 function literalOr(read: Reader, source: ValueSource, row: OptionRow): ReadValue {
   const value = readExpandable(source)
@@ -175,15 +217,16 @@ function withString(source: ValueSource, next: (text: MappedText) => ReadValue):
   return 'fault' in text ? text : next(text)
 }
 
+function listSeparator(text: ByteString, usual: string): { separator: string; start: number } {
+  const start = skipSpace(text, 0)
+  const chosen = /^<([\x01-\x1f\x7f!-/:-@[-`{-~])/.exec(text.slice(start))?.[1]
+  return chosen === undefined ? { separator: usual, start } : { separator: chosen, start: start + 2 }
+}
+
 /** Splits a list that is not expanded: colon or the separator after `<`, doubled for itself, no empty last item. */
 export function splitList(text: ByteString): ByteString[] {
-  let at = skipSpace(text, 0)
-  let separator = ':'
-  const chosen = /^<([\x01-\x1f\x7f!-/:-@[-`{-~])/.exec(text.slice(at))?.[1]
-  if (chosen !== undefined) {
-    separator = chosen
-    at += 2
-  }
+  const { separator, start } = listSeparator(text, ':')
+  let at = start
   const items: ByteString[] = []
   let item = ''
   for (; at < text.length; at++) {

@@ -1123,7 +1123,7 @@ export const mainOptions = {
     default: undefined,
     tier: 'A',
     since: '0.1',
-    doc: 'Addresses, with ports if wanted, on which the daemon listens.',
+    doc: 'Addresses, with ports if wanted, on which the daemon listens; they alone count as this host when mail is routed.',
   },
   local_scan_path: {
     type: 'string',

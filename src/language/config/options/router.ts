@@ -148,6 +148,7 @@ export const routerOptions = {
   },
   headers_add: {
     type: 'expandMany',
+    items: '\n',
     default: undefined,
     tier: 'A',
     since: '0.1',
@@ -155,6 +156,7 @@ export const routerOptions = {
   },
   headers_remove: {
     type: 'expandMany',
+    items: ':',
     default: undefined,
     tier: 'A',
     since: '0.1',

@@ -51,6 +51,8 @@ export interface OptionRow {
   readonly aliases?: Readonly<Record<string, string | undefined>>
   /** Of an integer: a size, shown with K and M; in `kilobytes` a number without a letter counts those. */
   readonly size?: 'bytes' | 'kilobytes'
+  /** Each value is a list with this separator, whose items are expanded one by one. */
+  readonly items?: ':' | '\n'
   /** A short form: names of the boolean options that it sets alike. */
   readonly sets?: readonly string[]
   /** The Postern version from which it works; absent: known and read, but without effect yet. */

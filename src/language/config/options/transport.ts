@@ -68,6 +68,7 @@ export const transportOptions = {
   },
   headers_add: {
     type: 'expandMany',
+    items: '\n',
     default: undefined,
     tier: 'A',
     since: '0.1',
@@ -82,6 +83,7 @@ export const transportOptions = {
   },
   headers_remove: {
     type: 'expandMany',
+    items: ':',
     default: undefined,
     tier: 'A',
     since: '0.1',

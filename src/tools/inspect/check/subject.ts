@@ -1,6 +1,6 @@
 /** What a check looks at: the configuration, its ACLs taken apart, and every text that will be expanded, as a tree. */
 import type { Report } from '../../../base/diagnostic.ts'
-import { Expandable } from '../../../base/expandable.ts'
+import { type Expandable, expandedTexts } from '../../../base/expandable.ts'
 import { parse } from '../../../language/expand/parse.ts'
 import type { Template } from '../../../language/expand/tree.ts'
 import type { Configuration, Instance } from '../../../language/config/configuration.ts'
@@ -57,7 +57,7 @@ export function makeSubject(configuration: Configuration, host: HostView): Subje
     texts.push({ text, owner, tree: parsed.fault === undefined ? parsed.template : undefined })
   }
   for (const [option, value] of Object.entries(configuration.main))
-    for (const text of within(value)) add(text, { in: 'main', option })
+    for (const text of expandedTexts(value)) add(text, { in: 'main', option })
   const instances = [
     ...configuration.routers.map((instance) => ({ in: 'router', instance }) as const),
     ...[...configuration.transports.values()].map((instance) => ({ in: 'transport', instance }) as const),
@@ -65,7 +65,7 @@ export function makeSubject(configuration: Configuration, host: HostView): Subje
   ]
   for (const { in: kind, instance } of instances)
     for (const [option, value] of Object.entries(instance.settings))
-      for (const text of within(value)) add(text, { in: kind, instance, option })
+      for (const text of expandedTexts(value)) add(text, { in: kind, instance, option })
   for (const acl of acls)
     for (const { clauses } of acl.statements)
       for (const { row, words, argument } of clauses)
@@ -74,10 +74,4 @@ export function makeSubject(configuration: Configuration, host: HostView): Subje
     for (const list of lists.values()) add(list.value, { in: 'list', name: list.name })
   for (const rule of configuration.rewrite) add(rule.replacement, { in: 'rewrite' })
   return { configuration, acls, texts, host }
-}
-
-/** The texts of one option's value. */
-function within(value: unknown): Expandable[] {
-  if (value instanceof Expandable) return [value]
-  return Array.isArray(value) ? value.filter((each) => each instanceof Expandable) : []
 }
