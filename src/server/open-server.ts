@@ -213,7 +213,8 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   )
   if (found.is === 'wrong') return found
   user = found.user
-  facts = serverFacts({ ...knownFacts, user, spoolDirectory })
+  const listensOn = await list(settings.local_interfaces)
+  facts = serverFacts({ ...knownFacts, user, spoolDirectory, listensOn })
   store.useDirectory(spoolDirectory)
   const hostNumber = (await text(settings.localhost_number)) ?? ''
   if (hostNumber !== '') {
