@@ -94,7 +94,9 @@ export function refusalOf(session: Session, result: AclResult, question: AclQues
   const text = chosen.text === '' ? prohibited : chosen.text
   return {
     code: chosen.code,
-    text: wrapReply(temporary ? text : withSenderDetails(session, question, text)),
+    text: wrapReply(
+      temporary ? withDeferral(session, question, text) : withSenderDetails(session, question, text),
+    ),
     drop: result.verdict === 'drop',
   }
 }
@@ -125,6 +127,14 @@ function withSenderDetails(session: Session, question: AclQuestion, text: ByteSt
   const lines = failedSenderDetails(failed)
   if (lines.length === 0) return text
   return `${enhanced}${lines.join('\n')}\n${text.slice(enhanced.length)}`
+}
+
+/** Why the sender cannot be verified for now stands before the refusal when `smtp_return_error_details` is set. */
+function withDeferral(session: Session, question: AclQuestion, text: ByteString): ByteString {
+  const why = failedSender(session, question)?.result
+  if (why?.is !== 'defer' || why.callout !== undefined || !session.settings.smtp_return_error_details)
+    return text
+  return why.userMessage === undefined ? text : `${why.userMessage}\n${text}`
 }
 
 function logRefusal(

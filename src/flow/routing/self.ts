@@ -1,4 +1,5 @@
 /** What happens when the first host turns out to be this one. Source: Exim manual, router option "self". */
+import { fullHost } from '../../mail/log-lines.ts'
 import type { RouteHost } from '../routed.ts'
 import type { RouterVerdict, RouterWork } from './types.ts'
 
@@ -19,8 +20,16 @@ export function selfVerdict(
   if (reroute !== null) {
     return { is: 'reroute', domain: reroute[2] ?? '', rewriteHeaders: reroute[1] !== undefined }
   }
-  const { context, facts, candidate } = work
-  const text = `${message}: ${facts.domain} (while routing <${candidate.address}>)`
+  const { context, facts } = work
+  const text = `${message}: ${facts.domain} (while ${occasion(work)})`
   context.ports.log.main(context.message?.id, text, { event: 'routing' })
   return { is: 'defer', message, freeze: self === 'freeze' }
+}
+
+/** What the address is routed for. */
+function occasion({ purpose, candidate, context }: RouterWork): string {
+  const { connection } = context
+  if (!purpose.startsWith('verify') || connection?.hostAddress === undefined)
+    return `routing <${candidate.address}>`
+  return `verifying <${candidate.address}> from host ${fullHost(connection, context.ports.log.selects('incoming_port'))}`
 }

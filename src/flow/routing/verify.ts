@@ -113,7 +113,7 @@ async function verifyByRouting(
         return { is: 'ok', ...dataOf(candidate) }
       case 'failed':
       case 'deferred':
-        return refused(result, candidate, kind)
+        return refused(result, candidate, kind, context)
       case 'redirected': {
         const only = result.children.length === 1 ? result.children[0] : undefined
         if (only === undefined || only.is === 'taken' || options.includes('success_on_redirect')) {
@@ -154,10 +154,17 @@ function dataOf({ addressData }: Candidate): { readonly addressData: Text | unde
   return { addressData }
 }
 
-function refused(result: Unrouted, candidate: Candidate, kind: 'recipient' | 'sender'): VerifyResult {
+function refused(
+  result: Unrouted,
+  candidate: Candidate,
+  kind: 'recipient' | 'sender',
+  { settings }: Context,
+): VerifyResult {
+  // What is wrong here for the moment is no business of a stranger's: it may name files and databases.
+  const told = result.is === 'failed' || settings.smtp_return_error_details
   return {
     is: result.is === 'failed' ? 'fail' : 'defer',
-    userMessage: result.userMessage ?? result.message,
+    userMessage: result.userMessage ?? (told ? result.message : undefined),
     logMessage: result.message,
     ...dataOf(candidate),
     failure: kind === 'recipient' || kind === 'sender' ? 'route' : undefined,

@@ -93,7 +93,8 @@ function asSender(call: AclCall, result: VerifyResult, argument: VerifyArgument)
   }
   if (told.is !== 'defer') return told
   const text = `Could not complete sender verify${result.callout === undefined ? '' : ' callout'}`
-  return { is: 'defer', userMessage: result.callout === undefined ? undefined : text, logMessage: text }
+  const isTold = result.callout !== undefined || call.context.settings.smtp_return_error_details
+  return { is: 'defer', userMessage: isTold ? text : undefined, logMessage: text }
 }
 
 /** Kept with the message for the refusal that follows. Source: Exim manual, "Sender address verification reporting". */

@@ -40,7 +40,7 @@ export function failedSenderDetails({ address, result }: FailedSender): ByteStri
   const told = result.callout?.told
   const middle =
     told === undefined
-      ? [result.userMessage ?? result.logMessage ?? '']
+      ? [result.userMessage ?? result.logMessage ?? ''].filter((line) => line !== '')
       : [`Called:   ${told.called}`, `Sent:     ${told.sent}`, `Response: ${told.response}`]
   const end = isGreeting(result) ? [] : (explanations[failure ?? ''] ?? [])
   return [`${begin} <${address}>`, ...middle, ...end]

@@ -132,6 +132,7 @@ export const headerSender: VerifyRow = {
     const { context } = call
     const headers = context.message?.headers ?? []
     let deferred = false
+    let told: string | undefined
     let broken: Tested | undefined
     for (const name of ['sender', 'reply-to', 'from']) {
       for (const { header, text } of addressesIn(headers, [name])) {
@@ -145,6 +146,8 @@ export const headerSender: VerifyRow = {
         if (parsed.domain === '') continue
         const result = await verifySender(parsed.address, argument.options, context)
         if (result.is === 'ok') return TRUE
+        const why = result.logMessage ?? result.userMessage ?? ''
+        told = `could not verify "${header}:" header address\n${parsed.address}: ${why}`
         if (result.is === 'defer') {
           if (argument.options.includes('defer_ok')) return TRUE
           deferred = true
@@ -152,7 +155,7 @@ export const headerSender: VerifyRow = {
       }
     }
     if (broken !== undefined && !deferred) return broken
-    return noSender(deferred)
+    return noSender(deferred, told, context)
   },
 }
 
@@ -163,11 +166,13 @@ function verifySender(address: string, options: readonly string[], context: Cont
   )
 }
 
-function noSender(deferred: boolean): Tested {
-  if (deferred) {
-    return { is: 'defer', logMessage: 'all attempts to verify a sender in a header line deferred' }
-  }
-  return { is: 'false', logMessage: 'there is no valid sender in any header line' }
+function noSender(deferred: boolean, told: string | undefined, context: Context): Tested {
+  const logMessage = deferred
+    ? 'all attempts to verify a sender in a header line deferred'
+    : 'there is no valid sender in any header line'
+  const refused =
+    told === undefined ? { is: 'false' as const, logMessage } : refusedFor(told, logMessage, context)
+  return deferred ? { ...refused, is: 'defer' } : refused
 }
 
 export const notBlind: VerifyRow = {
