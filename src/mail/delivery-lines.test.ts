@@ -22,7 +22,24 @@ const lines: readonly { says: string; line: string; text: string }[] = [
       { ...address, flag: '=>', sizeBytes: 9, host, confirmation: '250 ok', queueMs: 1, deliveryMs: 1 },
       nothing,
     ),
-    text: '=> one@sink.test (mid@alias.test) <z@alias.test> R=r T=t H=h.test [192.0.2.1]',
+    text: '=> one@sink.test <z@alias.test> R=r T=t H=h.test [192.0.2.1]',
+  },
+  {
+    says: 'a pipe shows who asked for it',
+    line: deliveredLine(
+      {
+        ...address,
+        shown: '|/bin/cat',
+        special: true,
+        parents: ['near@alias.test', 'mid@alias.test'],
+        flag: '=>',
+        sizeBytes: 9,
+        queueMs: 1,
+        deliveryMs: 1,
+      },
+      nothing,
+    ),
+    text: '=> |/bin/cat (near@alias.test) <z@alias.test> R=r T=t',
   },
   {
     says: 'a delivery with everything selected',
@@ -54,7 +71,7 @@ const lines: readonly { says: string; line: string; text: string }[] = [
       { ...address, errno: 111, errorText: 'Connection refused', message: undefined, deliveryMs: 0 },
       nothing,
     ),
-    text: '== one@sink.test (mid@alias.test) <z@alias.test> R=r T=t defer (111): Connection refused',
+    text: '== one@sink.test <z@alias.test> R=r T=t defer (111): Connection refused',
   },
 ]
 for (const c of lines) void test(`line: ${c.says}`, () => assert.equal(c.line, c.text))

@@ -14,7 +14,9 @@ export interface AddressLine {
   readonly shown: ByteString
   /** The recipient it came from, when it is to be shown in angle brackets. */
   readonly original: ByteString | undefined
-  /** Addresses between, nearest first; only the nearest is shown unless `all_parents` is on. */
+  /** A pipe, a file or an automatic answer: who asked for it is always shown. */
+  readonly special?: boolean
+  /** Addresses between, nearest first, shown when `all_parents` is on. */
   readonly parents?: readonly ByteString[] | undefined
   readonly sender: ByteString
   /** Undefined where nothing was transmitted: routing failed, `:blackhole:`. */
@@ -89,9 +91,8 @@ export function logDuration(milliseconds: number, selects: Selects): string {
 function addressPart(line: AddressLine, selects: Selects): string {
   let text = line.shown
   const parents = line.parents ?? []
-  if (parents.length > 0) {
-    text += ` (${(selects('all_parents') ? parents : parents.slice(0, 1)).join(', ')})`
-  }
+  const shown = selects('all_parents') ? parents : line.special === true ? parents.slice(0, 1) : []
+  if (shown.length > 0) text += ` (${shown.join(', ')})`
   if (line.original !== undefined) text += ` <${line.original}>`
   return text
 }

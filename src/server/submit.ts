@@ -41,6 +41,8 @@ export async function submitGenerated(
     }
     message.sender = generated.sender
     message.headers = headers
+    const [recipient, ...more] = generated.recipients
+    message.receivedFor = more.length === 0 ? recipient : undefined
     const context = server.context({ connection, message })
     const received = await receivedHeader(context, now)
     if (received !== undefined && 'problem' in received) throw new Error(received.problem)

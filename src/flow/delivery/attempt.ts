@@ -45,6 +45,8 @@ export interface FailedAddress {
   readonly hidden: boolean
   /** `noerror` of a filter: no report. */
   readonly ignoreErrors: boolean
+  /** The last retry rule's cutoff has passed; undefined: it is a failure of its own. */
+  readonly timedOut?: true
 }
 
 /** An address that is tried again later. */

@@ -172,7 +172,7 @@ async function reportFailures(attempt: Attempt): Promise<void> {
   }
 }
 
-/** `noerror` of a filter. */
+/** Nobody is told. */
 function ignoreError(attempt: Attempt, { address, recipient, key }: FailedAddress): void {
   const parent = address === recipient.address ? '' : ` <${recipient.address}>`
   attempt.log(`${address}${parent}: error ignored`)
@@ -185,16 +185,16 @@ function wantsFailure(failed: FailedAddress): boolean {
   return notify.length === 0 || notify.includes('failure')
 }
 
-/** No bounce goes to a null reverse-path (RFC 5321 section 6.1): the message is frozen, or given up when it is old. */
+/**
+ * No bounce goes to a null reverse-path (RFC 5321 section 6.1): the message is frozen; an address is given up when the message is old, when it was
+ * tried for long enough, and when a router says that nobody wants to know (`errors_to = <>`).
+ */
 function failedBounce(attempt: Attempt, group: readonly FailedAddress[]): void {
   const { settings, ports } = attempt.context
   const age = ports.now() - attempt.envelope.receivedAt
-  if (age >= settings.ignore_bounce_errors_after * 1000) {
-    for (const failed of group) {
-      attempt.log(`${failed.address}: error ignored`)
-      attempt.marks.settle(failed.recipient, failed.key)
-    }
-    return
+  const isOld = age >= settings.ignore_bounce_errors_after * 1000
+  for (const failed of group) {
+    if (isOld || failed.timedOut === true || failed.errorsTo === '') ignoreError(attempt, failed)
+    else attempt.freezeWanted ??= 'delivery error message'
   }
-  attempt.freezeWanted ??= 'delivery error message'
 }

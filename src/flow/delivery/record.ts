@@ -293,6 +293,11 @@ function whole(error: {
   return error.message === undefined ? error.errorText : `${error.errorText}: ${error.message}`
 }
 
+/** The reason as reports give it: whose mailbox is full need not learn in which file. */
+function reported(error: Parameters<typeof whole>[0]): ByteString {
+  return error.errno === errorNumbers.mailboxFull ? 'mailbox is full' : whole(error)
+}
+
 /** After the last retry rule's cutoff: the deferral was the last. */
 function timeOut(
   attempt: Attempt,
@@ -320,7 +325,8 @@ function timeOut(
     ancestors: routed.ancestors,
     key: markKey(routed),
     errorsTo: routed.errorsTo,
-    message: `${whole(outcome.error)}: retry timeout exceeded`,
+    message: `${reported(outcome.error)}: retry timeout exceeded`,
+    timedOut: true,
     diagnostic: outcome.diagnostic,
     returnedOutput: outcome.returnedOutput,
     hidden: routed.hiddenInReports === true,
@@ -355,6 +361,7 @@ function addressLine(attempt: Attempt, routed: RoutedAddress, local: boolean): A
   const shown = shownOf(routed, local)
   return {
     shown,
+    special: routed.special !== undefined,
     original: local || routed.special !== undefined ? routed.recipient.address : originalOf(routed, shown),
     // What `unseen` put between is the address itself.
     parents: routed.ancestors.slice(0, -1).filter((one) => one !== routed.recipient.address),
@@ -407,6 +414,7 @@ function routerOf(attempt: Attempt, name: string | undefined): RouterInstance | 
 export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress): Promise<void> {
   const key = unrouted.address
   const line = {
+    special: unrouted.special === true,
     shown: unrouted.special === true ? shownSpecial(unrouted.address) : unrouted.address,
     original: originalOf(unrouted),
     parents: unrouted.ancestors.slice(0, -1),
@@ -484,6 +492,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     attempt.failed.push({
       ...about,
       message: `${unrouted.message}: retry timeout exceeded`,
+      timedOut: true,
       returnedOutput: undefined,
       hidden: unrouted.hiddenInReports === true,
       ignoreErrors: unrouted.ignoreErrors === true,

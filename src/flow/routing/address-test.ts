@@ -18,11 +18,15 @@ export interface AddressTested {
   readonly exitCode: 0 | 1 | 2
 }
 
-/** @param text one address as given on the command line */
+/**
+ * @param text one address as given on the command line
+ * @param seen what the addresses before came to: it is marked when it comes again
+ */
 export type AddressTest = (
   text: ByteString,
   mode: AddressTestMode,
   context: Context,
+  seen?: Set<ByteString>,
 ) => Promise<AddressTested>
 
 const purposes: Readonly<Record<AddressTestMode, RoutingPurpose>> = {
@@ -33,7 +37,7 @@ const purposes: Readonly<Record<AddressTestMode, RoutingPurpose>> = {
 }
 
 export function createAddressTest(engine: RouteEngine): AddressTest {
-  return async (text, mode, outer) => {
+  return async (text, mode, outer, seen = new Set()) => {
     const parsed = parseAddress(text, { allowUtf8Domains: outer.settings.allow_utf8_domains })
     if (parsed.is === 'error') return { lines: [`syntax error: ${parsed.message}`], exitCode: 2 }
     const sender = mode === 'bvs'
@@ -46,7 +50,7 @@ export function createAddressTest(engine: RouteEngine): AddressTest {
         : (await rewriteAddress(address, sender ? 'F' : 'T', configuration.rewrite, outer)).address
     const context: Context = { ...outer, verifyMode: mode === 'bv' ? 'R' : sender ? 'S' : '' }
     return mode === 'bt' || mode === 'expn'
-      ? tellAll(rewritten, mode, context, engine)
+      ? tellAll(rewritten, { mode, seen }, context, engine)
       : tellVerified(rewritten, mode, context, engine)
   }
 }
@@ -84,7 +88,7 @@ function cannotTell(address: ByteString, { message }: Unrouted): ByteString {
 
 async function tellAll(
   address: ByteString,
-  mode: AddressTestMode,
+  { mode, seen }: { readonly mode: AddressTestMode; readonly seen: Set<ByteString> },
   context: Context,
   engine: RouteEngine,
 ): Promise<AddressTested> {
@@ -108,7 +112,6 @@ async function tellAll(
     }
   }
   // Exim shows what it queued for local transports before the rest, each list from its end.
-  const seen = new Set<ByteString>()
   for (const taken of [...routed.filter(isLocal).reverse(), ...routed.filter((t) => !isLocal(t)).reverse()]) {
     lines.push(...tellTaken(taken, seen.has(taken.uniqueKey)))
     seen.add(taken.uniqueKey)

@@ -2,13 +2,14 @@
  * Writes a message into a file of its own in a plain folder: under a temporary name first, then under the one that
  * `directory_file` gives. Source: Exim manual, "The appendfile transport", "Operational details for delivery to a new file".
  */
-import { link, mkdir, open, unlink } from 'node:fs/promises'
+import { link, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
 import { inBlocks, localContent } from './content.ts'
 import { deferredByFile, fileError } from './file-error.ts'
 import { folderFull, type FolderQuota } from './folder-quota.ts'
 import { syncFolder } from './maildir.ts'
+import { makeFolders } from './make-folders.ts'
 
 export interface FolderJob extends FolderQuota {
   readonly kind: 'folder'
@@ -28,7 +29,7 @@ export async function deliverToFolder(
 ): Promise<LocalResult> {
   const temporary = join(job.directory, job.temporaryName)
   try {
-    if (job.createDirectory) await mkdir(job.directory, { recursive: true, mode: job.directoryMode })
+    if (job.createDirectory) await makeFolders(job.directory, job.directoryMode)
     const full = await folderFull(job, job.temporaryName)
     if (full !== undefined) return full
     const { size, inode } = await writeFile(temporary, job, body)

@@ -2,7 +2,7 @@
  * Writes a message into a maildir: into `tmp` under a name that nobody else has, synced, then moved into `new`.
  * Source: Exim manual, "The appendfile transport", "Maildir delivery"; https://cr.yp.to/proto/maildir.html.
  */
-import { mkdir, open, rename, stat, unlink } from 'node:fs/promises'
+import { open, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { compileRegex } from '../../../base/regex.ts'
 import { SyncGroup } from '../../../base/sync-group.ts'
@@ -13,6 +13,7 @@ import { deferredByFile, fileError } from './file-error.ts'
 import { type FolderQuota, quotaExceeded } from './folder-quota.ts'
 import { addToSizeFile, readSizeFile } from './maildirsize.ts'
 import { type MaildirUse, maildirUse } from './maildir-use.ts'
+import { makeFolder, makeFolders } from './make-folders.ts'
 
 /** `quotaDirectory` left out: the maildir, or the one above its folder. */
 export interface MaildirJob extends FolderQuota {
@@ -186,18 +187,12 @@ async function makeMaildir(job: MaildirJob): Promise<LocalResult | undefined> {
   try {
     if (job.createDirectory) await makeFolders(job.directory, job.directoryMode)
     for (const part of ['tmp', 'new', 'cur']) {
-      await mkdir(join(job.directory, part), { mode: job.directoryMode }).catch((error: unknown) => {
-        if (fileError(error).code !== 'EEXIST') throw error
-      })
+      await makeFolder(join(job.directory, part), job.directoryMode)
     }
     return undefined
   } catch (error) {
     return deferredByFile(error, `cannot create maildir folders in ${job.directory}`)
   }
-}
-
-async function makeFolders(path: string, mode: number): Promise<void> {
-  await mkdir(path, { recursive: true, mode })
 }
 
 /** Folders that are being synced: deliveries into one of them at the same time share it. */

@@ -78,6 +78,7 @@ async function writeAnew(
   try {
     const handle = await open(temporary, 'wx', request.mode)
     try {
+      if ((request.mode & 0o077) !== 0) await handle.chmod(request.mode)
       await handle.appendFile(`${quotaLine(request)}\n${bytes} ${files}\n`)
     } finally {
       await handle.close()

@@ -1,7 +1,7 @@
 /**
  * Writes a message as two files, envelope and message. Source: Exim manual, "The appendfile transport", "Mailstore delivery".
  */
-import { mkdir, open, rename, unlink } from 'node:fs/promises'
+import { open, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ByteString } from '../../../base/text.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
@@ -9,6 +9,7 @@ import { inBlocks, localContent } from './content.ts'
 import { deferredByFile } from './file-error.ts'
 import { folderFull, type FolderQuota } from './folder-quota.ts'
 import { syncFolder } from './maildir.ts'
+import { makeFolders } from './make-folders.ts'
 
 export interface MailstoreJob extends FolderQuota {
   readonly kind: 'mailstore'
@@ -27,7 +28,7 @@ export async function deliverToMailstore(
 ): Promise<LocalResult> {
   const path = join(job.directory, job.name)
   try {
-    if (job.createDirectory) await mkdir(job.directory, { recursive: true, mode: job.directoryMode })
+    if (job.createDirectory) await makeFolders(job.directory, job.directoryMode)
     const full = await folderFull(job, `${job.name}.msg`)
     if (full !== undefined) return full
     await writeNew(`${path}.tmp`, job.mode, [Buffer.from(job.envelope, 'latin1')])

@@ -3,13 +3,14 @@
  * Source: Exim manual, "The appendfile transport", "Operational details for appending".
  */
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises'
+import { type FileHandle, lstat, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errorNumbers } from '../results.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
 import { inBlocks, localContent } from './content.ts'
 import { deferredByFile, fileError } from './file-error.ts'
 import { type LockOutcome, lockOpenFile, type LockPlan, takeLockFile } from './lock.ts'
+import { makeFolders } from './make-folders.ts'
 
 export interface MboxJob {
   readonly kind: 'mbox'
@@ -57,7 +58,7 @@ export async function deliverToMbox(job: Job, body: AsyncIterable<Uint8Array>): 
 
 async function makeFolder(job: Job): Promise<LocalResult | undefined> {
   try {
-    await mkdir(dirname(job.file), { recursive: true, mode: job.directoryMode })
+    await makeFolders(dirname(job.file), job.directoryMode)
     return undefined
   } catch (error) {
     return deferredByFile(error, `failed to create directories for ${job.file}`)

@@ -118,6 +118,7 @@ async function reply(
     kept.cc === undefined ? undefined : `Cc: ${kept.cc}`,
     kept.bcc === undefined ? undefined : `Bcc: ${kept.bcc}`,
     kept.subject === undefined ? undefined : `Subject: ${kept.subject}`,
+    kept.headers,
   ]
   const record = lines.filter((line) => line !== undefined).join('\n  ')
   await writeLog(parts.log, record, batch, routed, context, environment)

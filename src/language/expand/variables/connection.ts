@@ -28,7 +28,9 @@ function senderRcvhost({ context }: Environment): string {
   const inside = extra.join(' ')
   if (known === undefined) return inside === '' ? `[${hostAddress}]` : `[${hostAddress}] (${inside})`
   const address = port === '' ? `[${hostAddress}]` : `[${hostAddress}]:${port}`
-  return `${known} (${inside === '' ? address : `${address} ${inside}`})`
+  // Three things in the parentheses are too long for the line of a Received: header.
+  const start = extra.length > 1 ? '\n\t' : ' '
+  return `${known}${start}(${inside === '' ? address : `${address} ${inside}`})`
 }
 
 const tlsIn = (environment: Environment) => environment.context.connection?.tls

@@ -22,8 +22,9 @@ export async function testAddresses(call: ServerCall, mode: AddressTestMode): Pr
   message.sender = given === undefined ? `${caller.login}@${server.facts.qualifyDomain}` : sender(given)
   const context = server.context({ message })
   let exitCode = 0
+  const seen = new Set<string>()
   const one = async (address: string): Promise<void> => {
-    const tested = await routing.test(address, mode, context)
+    const tested = await routing.test(address, mode, context, seen)
     // Details of a failure may hold passwords of databases: only admins see them.
     const shown = rights.admin || tested.exitCode === 0 ? tested.lines : tested.lines.map(withoutDetails)
     terminal.out(shown.map((line) => `${line}\n`).join(''))
