@@ -1,0 +1,105 @@
+/** Whole configurations as sites have them: what a real Exim and Postern make of each, replies, log lines and delivered bytes. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { libraryPath } from './support/debian.ts'
+import { addresses } from './support/recipes-network.ts'
+import type { Played, Shown } from './support/recipes-play.ts'
+import { repository, temporaryFolder } from './support/server.ts'
+
+const program = process.env.POSTERN_TEST_EXIM4 ?? '/usr/sbin/exim4'
+
+function whyNot(): string | false {
+  if (!existsSync(program)) return 'no Exim on this machine to compare with'
+  if (process.getuid?.() !== 0) return 'needs root for a network of its own'
+  return spawnSync('unshare', ['-mn', 'true']).status === 0 ? false : 'unshare -mn is not allowed here'
+}
+
+const recipes = readdirSync(join(repository, 'test', 'testdata', 'recipes')).sort()
+
+test('recipes: configurations of sites do with Postern what they do with Exim', {
+  skip: whyNot(),
+}, async (t) => {
+  const all = play()
+  assert.deepEqual(
+    all.map(({ recipe }) => recipe),
+    recipes,
+  )
+  for (const { recipe, theirs, ours } of all) {
+    await t.test(`recipe ${recipe}`, () => {
+      assert.match(checked(ours) ?? '', /: no errors, no warnings\n$/)
+      assert.ok(theirs.logs.mainlog !== undefined && theirs.logs.mainlog.length > 0)
+      assert.deepEqual(compared(ours), compared(theirs))
+    })
+  }
+})
+
+function checked(shown: Shown): string | undefined {
+  return shown.steps.find(({ step }) => step === 'check')?.said
+}
+
+function compared({ steps, ...rest }: Shown): Shown {
+  return { steps: steps.filter(({ step }) => step !== 'check'), ...rest }
+}
+
+/**
+ * A machine of its own: addresses, users, a name server, an Exim with the rights of an installed one, whose configuration
+ * stands where both programs look for it.
+ */
+const machine = `set -e
+ip link set lo up
+for address in $ADDRESSES; do ip addr add "$address/32" dev lo; done
+mkdir "$1/etc" "$1/bin"
+mount -t tmpfs -o mode=755 etc "$1/etc"
+cp -a /etc/. "$1/etc/"
+mount --bind "$1/etc" /etc
+rm -f /etc/resolv.conf
+echo nameserver 127.0.0.1 > /etc/resolv.conf
+mount -t tmpfs -o mode=755 home /home
+for user in alice:2001 bob:2002 carol:2003; do
+  name=\${user%:*}
+  echo "$name:x:\${user#*:}:100:User $name,,,:/home/$name:/bin/sh" >> /etc/passwd
+done
+grep -q ^Debian-exim: /etc/passwd || echo Debian-exim:x:64001:64001::/nonexistent:/usr/sbin/nologin >> /etc/passwd
+grep -q ^Debian-exim: /etc/group || echo Debian-exim:x:64001: >> /etc/group
+mount -t tmpfs -o mode=755,suid bin "$1/bin"
+cp "$EXIM" "$1/bin/exim4"
+chmod 4755 "$1/bin/exim4"
+printf '%s\\n' $LIBRARIES > /etc/ld.so.conf.d/00-test.conf
+ldconfig
+folder=$1
+shift
+exec "$@" "$folder/bin/exim4" "$folder" $RECIPES
+`
+
+function play(): readonly Played[] {
+  const folder = temporaryFolder('recipes')
+  try {
+    const unpacked = join(dirname(program), 'usr', 'sbin', 'exim4')
+    const helper = join(dirname(fileURLToPath(import.meta.url)), 'support', 'recipes-play.js')
+    const { stdout, stderr } = spawnSync(
+      'unshare',
+      ['-mn', 'sh', '-c', machine, 'sh', folder.path, process.execPath, helper],
+      {
+        encoding: 'latin1',
+        timeout: 300_000,
+        maxBuffer: 1 << 26,
+        env: {
+          ...process.env,
+          ADDRESSES: addresses.join(' '),
+          EXIM: existsSync(unpacked) ? unpacked : program,
+          LIBRARIES: libraryPath(dirname(program)).replaceAll(':', ' '),
+          RECIPES: recipes.join(' '),
+        },
+      },
+    )
+    assert.ok(stdout.startsWith('['), stderr)
+    const played: Played[] = JSON.parse(stdout)
+    return played
+  } finally {
+    folder.remove()
+  }
+}
