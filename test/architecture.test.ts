@@ -39,6 +39,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'flow/delivery/local/maildir.ts': ['node:fs/promises'],
   'flow/delivery/local/maildirsize.ts': ['node:fs/promises'],
   'flow/delivery/local/mailstore.ts': ['node:fs/promises'],
+  'flow/delivery/local/make-folders.ts': ['node:fs/promises'],
   'flow/delivery/local/mbox.ts': ['node:fs', 'node:fs/promises'],
   'flow/delivery/local/note.ts': ['node:fs', 'node:fs/promises'],
   'flow/delivery/local/pipe.ts': ['node:child_process', 'node:fs', 'node:fs/promises'],
