@@ -38,11 +38,11 @@ test('recipes: configurations of sites do with Postern what they do with Exim', 
 })
 
 function checked(shown: Shown): string | undefined {
-  return shown.steps.find(({ step }) => step === 'check')?.said
+  return shown.steps.find(({ step }) => step === 'postern check')?.said
 }
 
 function compared({ steps, ...rest }: Shown): Shown {
-  return { steps: steps.filter(({ step }) => step !== 'check'), ...rest }
+  return { steps: steps.filter(({ step }) => step !== 'postern check'), ...rest }
 }
 
 /**
