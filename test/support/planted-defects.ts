@@ -349,6 +349,37 @@ export const plantedDefects: readonly PlantedDefect[] = [
   error('acl-variable', acl('  warn set ¦acl_mfoo = 1'), /acl_m_name/),
   error('tls-ciphers', 'tls_require_ciphers = ¦HIHG\n', /HIGH/),
   error('tls-ciphers', transport('  driver = smtp\n  tls_require_ciphers = ¦NORMAL:-FOO')),
+  error('acl-control-options', acl('  warn control = submission/¦sender_retian'), /sender_retain/),
+  error('acl-control-unknown', acl('  warn control = ¦queue_olny'), /queue_only/),
+  warning(
+    'acl-message-code',
+    acl('  defer message = ¦550 come again\n        hosts = 192.0.2.1'),
+    /begin with 4/,
+  ),
+  warning('acl-header-position', acl('  warn add_header = :¦after_recieved:X-Seen: yes'), /after_received/),
+  warning('list-commas', acl('  warn remove_header = ¦X-One, X-Two')),
+  warning(
+    'acl-dkim-word',
+    'acl_smtp_dkim = d\nbegin acl\nd:\n  deny dkim_status = ¦failed\n  accept\n',
+    /fail/,
+  ),
+  warning(
+    'acl-decode-word',
+    'acl_smtp_mime = d\nbegin acl\nd:\n  warn decode = ¦defualt\n  accept\n',
+    /default/,
+  ),
+  error('list-unknown', acl('  deny hosts = ¦+ignore_unkown : 192.0.2.1'), /ignore_unknown/),
+  warning(
+    'transport-folder',
+    transport('  driver = appendfile\n  file = ¦/home/$local_part_data/Maildir/'),
+    /directory/,
+  ),
+  warning(
+    'transport-folder',
+    transport('  driver = appendfile\n  directory = ¦/home/$local_part_data/Maildir'),
+    /maildir_format/,
+  ),
+  warning('list-commas', transport('  driver = smtp\n  headers_remove = ¦X-One, X-Two'), /X-One : X-Two/),
   // Routers and transports.
   error(
     'transport-missing',

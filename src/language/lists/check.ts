@@ -112,7 +112,7 @@ function checkNames(kind: ListKind, list: Expandable, configuration: Configurati
   const known = configuration.namedLists[kind]
   for (const name of namesIn(list)) {
     if (known.has(name) || signs.has(name)) continue
-    const near = nearest(name, known.keys())
+    const near = nearest(name, [...known.keys(), ...signs])
     report({
       code: 'list-unknown',
       severity: 'error',

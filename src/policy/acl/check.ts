@@ -5,10 +5,11 @@ import type { AclSource, Configuration } from '../../language/config/configurati
 import { checkList } from '../../language/lists/check.ts'
 import type { AclPlace } from '../../ports.ts'
 import { reportDmarcWords, reportEarlyDmarc } from './check-dmarc.ts'
+import { reportModifiers } from './check-modifiers.ts'
 import { reportScanning } from './check-scanning.ts'
 import { reportSpfWords } from './check-spf.ts'
 import { reportWords } from './check-words.ts'
-import { findControl } from './controls/index.ts'
+import { controls, findControl } from './controls/index.ts'
 import type { ControlRow } from './row.ts'
 import { verifyItems } from './verify/index.ts'
 import type { VerifyRow } from './verify/row.ts'
@@ -55,6 +56,7 @@ export function checkAcls(configuration: Configuration, parse: Parse, report: Re
     reportDmarcWords(acl, report)
     reportConstants(acl, report)
     reportWords(acl, report)
+    reportModifiers(acl, report)
     reportScanning(acl, configuration, report)
     calls.set(source.name, reportCalls(acl, configuration, report))
   }
@@ -259,6 +261,14 @@ function controlOf(clause: Clause): ControlRow | undefined {
   return findControl(clause.argument.text.split('/')[0] ?? '')
 }
 
+function nearControl(word: string): string | undefined {
+  const near = nearest(
+    word.trim(),
+    controls.flatMap(({ name, aliases }) => [name, ...(aliases ?? [])]),
+  )
+  return near === undefined ? undefined : `did you mean "${near}"?`
+}
+
 /** Controls nobody knows, and those that have no effect yet. */
 function reportControls(acl: Acl, report: Report): void {
   for (const clause of clausesOf(acl)) {
@@ -273,6 +283,7 @@ function reportControls(acl: Acl, report: Report): void {
           ? `syntax error in "control=${clause.argument.text}"`
           : `control "${row.name}" has no effect in this version of Postern`,
       at: clause.argument.span(),
+      help: row === undefined ? nearControl(clause.argument.text.split('/')[0] ?? '') : undefined,
     })
   }
 }

@@ -34,9 +34,17 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A word after "control =" is no control.',
     'Exim answers 451 when the statement is reached.',
   ),
+  'acl-decode-word': row(
+    'A word of "decode" is nearly "default".',
+    'Everything else is taken as the name of a file to decode into.',
+  ),
   'acl-delay': row(
     'The time of "delay" is no time.',
     'Exim answers 451 when the statement is reached. Times have a unit: 20s, 1m30s.',
+  ),
+  'acl-dkim-word': row(
+    'A word is no result of DKIM.',
+    'The results are none, invalid, fail and pass; anything else never matches.',
   ),
   'acl-dmarc-early': row(
     'A variable of DMARC is read before the check can have run.',
@@ -66,10 +74,18 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A condition or modifier has no "=".',
     'Exim refuses to start. Write NAME = VALUE.',
   ),
+  'acl-header-position': row(
+    'The place for an added header is not known.',
+    'The places are :after_received:, :at_start:, :at_start_rfc: and :at_end:.',
+  ),
   'acl-loop': row('An ACL may call itself.', 'At the twentieth call Exim gives up and answers 451.'),
   'acl-malware-option': row(
     'What stands behind a slash of "malware" is none of its options.',
     'Exim passes over it without a word. The options are defer_ok and tmo=INTERVAL; a slash in the pattern is doubled.',
+  ),
+  'acl-message-code': row(
+    'The code in a message does not go with its verb.',
+    'Exim uses its own code then and writes to the panic log. Codes of deny, drop and require begin with 5, those of defer with 4, those of accept with 2.',
   ),
   'acl-misplaced': row(
     'A condition, modifier or control stands in an ACL in which it cannot work.',
@@ -495,6 +511,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   'tls-files': row(
     'A certificate and its private key do not belong together.',
     'Each TLS handshake fails. The help says whether the two files are swapped.',
+  ),
+  'transport-folder': row(
+    'An appendfile transport takes a folder for a file, or a Maildir for a plain folder.',
+    'Deliveries fail, or leave files that no reader looks for. A Maildir is written as directory = ... with maildir_format.',
   ),
   'transport-incomplete': row(
     'A transport lacks the option that says where it delivers to.',

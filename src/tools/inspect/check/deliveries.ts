@@ -12,11 +12,14 @@ export const deliveries: Check = {
       redirected(router, report)
       incomplete(router, configuration, report)
       hostList(router, 'fallback_hosts', report)
+      headerNames(router, report)
     }
     for (const transport of configuration.transports.values()) {
       unsigned(transport, report)
       hostList(transport, 'hosts', report)
       hostList(transport, 'fallback_hosts', report)
+      folder(transport, report)
+      headerNames(transport, report)
     }
   },
 }
@@ -85,6 +88,46 @@ function unsigned(transport: Instance<object>, report: Report): void {
     at,
     help: 'a signature needs dkim_domain, dkim_selector and dkim_private_key',
   })
+}
+
+/** A Maildir is a folder, and a folder is no Maildir unless that is said. */
+function folder(transport: Instance<object>, report: Report): void {
+  const [file, directory] = [settingOf(transport, 'file'), settingOf(transport, 'directory')]
+  const formats = ['maildir_format', 'mailstore_format']
+  const tell = (message: string, at: Span, help: string): void =>
+    report({ code: 'transport-folder', severity: 'warning', message, at, help })
+  if (file instanceof Expandable && (file.text.endsWith('/') || transport.setAt.has('maildir_format')))
+    tell(
+      `"file" is one file for all messages, ${file.text.endsWith('/') ? 'and this is a folder' : 'and maildir_format wants a folder'}`,
+      file.span(),
+      'write directory = ... in place of file = ...',
+    )
+  if (
+    directory instanceof Expandable &&
+    /maildir\/?$/i.test(directory.text) &&
+    !formats.some((option) => transport.setAt.has(option))
+  )
+    tell(
+      'without maildir_format each message becomes a file of its own in this folder, which no reader of Maildirs looks for',
+      directory.span(),
+      'add maildir_format',
+    )
+}
+
+/** Names of headers, separated by colons. */
+function headerNames(instance: Instance<object>, report: Report): void {
+  const value = settingOf(instance, 'headers_remove')
+  for (const each of Array.isArray(value) ? value : []) {
+    if (!(each instanceof Expandable) || !/^\s*[\w-]+(?:\s*,\s*[\w-]+)+\s*$/.test(each.text)) continue
+    const text = each.text.trim()
+    report({
+      code: 'list-commas',
+      severity: 'warning',
+      message: `"${text}" is one name: the names of headers are separated by colons`,
+      at: each.span(),
+      help: `write "${text.split(/\s*,\s*/).join(' : ')}"`,
+    })
+  }
 }
 
 function hostList(instance: Instance<object>, option: string, report: Report): void {
