@@ -11,7 +11,7 @@ import { SpoolError } from '../../store/spool/api.ts'
 import type { EarlyWorker } from '../../server/privileged/fork-worker.ts'
 import type { Lowered } from '../../server/privileged/helper.ts'
 import type { Server } from '../../server/server.ts'
-import { refuseWhenPrivileged } from './privilege.ts'
+import { giveUpPrivilege, refuseWhenPrivileged } from './privilege.ts'
 import { ProcessState } from '../../server/process-state.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 
@@ -54,6 +54,8 @@ interface Run extends MainOptions {
 async function run({ path: programPath, words, calledAs, terminal, state }: Run): Promise<number> {
   const forbidden = refuseWhenPrivileged()
   if (forbidden !== undefined) {
+    // What Node does at the end, it does with the caller's own rights.
+    giveUpPrivilege()
     terminal.err(`${calledAs}: ${forbidden}\n`)
     return 1
   }

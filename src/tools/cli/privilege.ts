@@ -62,10 +62,15 @@ export function asCaller<T>(work: () => T): T {
   }
 }
 
+/** Variables that Node obeys before Postern begins, or when it ends: files written with the borrowed power. bin/postern removes others. */
+const obeyedByNode = ['NODE_OPTIONS', 'NODE_V8_COVERAGE', 'NODE_REDIRECT_WARNINGS', 'NODE_DEBUG'] as const
+
 /** With borrowed power, Node must not take orders from the caller's environment. */
 export function refuseWhenPrivileged(): string | undefined {
-  if (process.getuid?.() === process.geteuid?.()) return undefined
-  if (process.env['NODE_OPTIONS'] !== undefined) return 'NODE_OPTIONS must not be set for a privileged call'
+  if (process.getuid?.() === process.geteuid?.() && process.getgid?.() === process.getegid?.())
+    return undefined
+  const found = obeyedByNode.find((name) => process.env[name] !== undefined)
+  if (found !== undefined) return `${found} must not be set for a privileged call`
   if (process.execArgv.some((word) => word.startsWith('--inspect'))) {
     return 'a privileged call cannot be inspected by a debugger'
   }
