@@ -212,7 +212,9 @@ const needs = async () => {
   await trainDaemon(making, learned)
   trainCalls(making, learned)
   const uses = (role) => JSON.parse(readFileSync(join(learned, `${role}.json`), 'utf8'))
-  return [uses('call'), uses('parent'), uses('worker'), uses('message')]
+  // The parent starts its worker before it does anything else.
+  const first = all.filter((number) => /[/](?:fork-worker|ticket-keys)[.]js$/.test(files[number].file))
+  return [[...uses('call'), ...first], uses('parent'), uses('worker'), uses('message')]
 }
 const parts = []
 const placed = new Set()

@@ -27,6 +27,7 @@ const cacheKind = () => {
  * @param kind whose caches are used; one of another version of Node is not used, and does no harm
  */
 exports.openBundle = (from, kind, useCaches = true) => {
+  if (kind === 'worker') beginWorker()
   const require = createRequire(join(from, '0.cjs'))
   const modules = []
   const loaded = []
@@ -39,12 +40,11 @@ exports.openBundle = (from, kind, useCaches = true) => {
   }
   const readPart = () => {
     const number = scripts.length
-    // Flags count for the cache, and src/base/regex.ts sets these. A call that gets by with the first part needs none.
-    if (number === (kind === 'call' ? 1 : 0)) setFlags()
     const path = join(from, `${number}.cjs`)
     const cached = (of) => (useCaches ? readOrNothing(join(from, `${of}-${number}.cache`)) : undefined)
     const cachedData = cached(kind) ?? (kind === 'parent' ? cached('call') : undefined)
-    const script = new vm.Script(readFileSync(path, 'latin1'), { filename: path, cachedData })
+    const code = readFileSync(path, 'latin1')
+    const script = withoutFlags(() => new vm.Script(code, { filename: path, cachedData }))
     scripts.push(script)
     script.runInThisContext()(modules, runtime)
   }
@@ -122,10 +122,42 @@ function native(folder, name) {
   }
 }
 
-function setFlags() {
+/** Modules of Node that each worker needs. */
+const ofWorkers = ['child_process', 'crypto', 'dgram', 'fs/promises', 'net', 'os', 'stream', 'tls', 'url', 'zlib']
+
+/**
+ * Node's own modules have a compiled form in its program, which V8 takes only under the usual flags. Those that a worker is
+ * started with (src/server/privileged/fork-worker.ts) have had their effect by now, and are set back; then the modules are
+ * loaded before src/base/regex.ts sets flags.
+ */
+function beginWorker() {
   const { setFlagsFromString } = require('node:v8')
-  setFlagsFromString('--enable-experimental-regexp-engine')
-  setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
+  setFlagsFromString('--max-semi-space-size=0')
+  setFlagsFromString('--no-expose-gc')
+  for (const name of ofWorkers) require(`node:${name}`)
+}
+
+const regexFlags = ['enable-experimental-regexp-engine', 'enable-experimental-regexp-engine-on-excessive-backtracks']
+
+/** Does something under the usual flags, which count for the cache: src/base/regex.ts may have set two. */
+const withoutFlags = (exports.withoutFlags = (what) => {
+  if (!hasLinearEngine()) return what()
+  const { setFlagsFromString } = require('node:v8')
+  for (const flag of regexFlags) setFlagsFromString(`--no-${flag}`)
+  try {
+    return what()
+  } finally {
+    for (const flag of regexFlags) setFlagsFromString(`--${flag}`)
+  }
+})
+
+/** Without the flag V8 knows no `l`. */
+function hasLinearEngine() {
+  try {
+    return new RegExp('', 'l') !== undefined
+  } catch {
+    return false
+  }
 }
 
 function readOrNothing(path) {

@@ -2,7 +2,7 @@
 // modules it has loaded, and writes V8's compiled form of the functions that ran.
 const { writeFileSync } = require('node:fs')
 const { join } = require('node:path')
-const { openBundle } = require('./bundled.cjs')
+const { openBundle, withoutFlags } = require('./bundled.cjs')
 
 const [bundle, into, role, ...rest] = process.argv.slice(2)
 const as = process.env.POSTERN_WORKER === undefined ? role : 'worker'
@@ -14,7 +14,7 @@ process.on('exit', () => {
     // A short call's own parts hold what such calls use and no more; the others as far as some call uses them.
     const kind = { call: i === 0 ? 'call' : undefined, message: i === 0 ? undefined : 'call', worker: 'worker' }[as]
     const name = as === 'parent' ? `parent-${i}` : kind === undefined ? undefined : `${kind}-${i}`
-    if (name !== undefined) writeFileSync(join(into, `${name}.cache`), script.createCachedData())
+    if (name !== undefined) writeFileSync(join(into, `${name}.cache`), withoutFlags(() => script.createCachedData()))
   }
 })
 
