@@ -115,6 +115,14 @@ export class LmdbRoom {
     if (need > this.#ensured) this.#ensure(need)
   }
 
+  /** Before each put behind all other keys: new pages are filled, and of the others only the last one's path is copied. */
+  append(bytes: number): void {
+    this.#bytes += bytes
+    // A value of its own pages may leave most of the last one empty.
+    const need = 3 * slackBytes + 4 * this.#bytes
+    if (need > this.#ensured) this.#ensure(need)
+  }
+
   #ensure(need: number): void {
     const most = need + Math.max(stepBytes, need >> 1)
     const end = this.#used + need

@@ -36,12 +36,15 @@ export async function loadMessage(
 }
 
 /** The JSON of a message record. Its CRC was right, so it is what this program wrote. */
-export function parseMessage(record: RecordView): MessageJson {
+export function parseMessage(record: Pick<RecordView, 'json'>): MessageJson {
   return JSON.parse(record.json.toString('utf8')) as MessageJson
 }
 
 /** The envelope after a later record. */
-export function envelopeAfter(envelope: Envelope, record: Pick<RecordView, 'type' | 'json'>): Envelope {
+export function envelopeAfter(
+  envelope: Envelope,
+  record: { readonly type: RecordView['type']; readonly json: Buffer | string },
+): Envelope {
   // As above: the CRC vouches for the shape.
   const json: unknown = JSON.parse(record.json.toString('utf8'))
   if (record.type === 'update') return json as Envelope

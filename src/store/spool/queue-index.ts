@@ -62,6 +62,8 @@ const rangeRows = 256
 /** Bytes of a small row with its key. */
 const smallRow = 128
 
+const behind = { append: true }
+
 const flagLocal = 1
 const flagFirstDelivery = 2
 const flagFrozen = 4
@@ -308,6 +310,20 @@ export class IndexWriter {
     this.#entries.putSync(id, toRow(entry))
   }
 
+  /** Puts an entry behind all there are; its next attempt is left to `appendDue`, and given back in seconds. */
+  append(id: string, entry: IndexEntry): number {
+    this.#count(entry, 1)
+    this.#room.append(rowBytes(id, entry))
+    this.#entries.putSync(id, toRow(entry), behind)
+    return dueSecond(entry)
+  }
+
+  /** Behind all other attempts that are known. */
+  appendDue(second: number, id: string): void {
+    this.#room.append(smallRow)
+    this.#due.putSync([second, id], 0, behind)
+  }
+
   remove(id: string, old: IndexEntry): void {
     this.#count(old, -1)
     this.#room.add(smallRow)
@@ -359,13 +375,13 @@ export class IndexWriter {
 
   #count(entry: IndexEntry | undefined, sign: 1 | -1): void {
     if (entry === undefined) return
-    const seen = new Set<string>()
-    for (const part of entry.parts) {
+    const { parts } = entry
+    for (const [i, part] of parts.entries()) {
       let change = this.#segmentChanges.get(part.segment)
       if (change === undefined) this.#segmentChanges.set(part.segment, (change = { messages: 0, bytes: 0 }))
       change.bytes += sign * part.length
-      if (!seen.has(part.segment)) change.messages += sign
-      seen.add(part.segment)
+      // Of several records in one segment the first counts the message.
+      if (parts.findIndex(({ segment }) => segment === part.segment) === i) change.messages += sign
     }
     if (entry.queueName !== '') {
       this.#queueChanges.set(entry.queueName, (this.#queueChanges.get(entry.queueName) ?? 0) + sign)
@@ -431,7 +447,8 @@ export function queueEntry(id: string, entry: IndexEntry, alive: (key: string) =
 function rowBytes(id: string, entry: IndexEntry): number {
   let bytes = 512 + id.length + entry.sender.length + entry.reason.length + entry.login.length
   bytes += entry.queueName.length + entry.bodyFile.length + entry.claimedBy.length
-  for (const text of [entry.recipients, entry.done, entry.origins].flat()) bytes += 8 + 2 * text.length
+  for (const texts of [entry.recipients, entry.done, entry.origins])
+    for (const text of texts) bytes += 8 + 2 * text.length
   return bytes + entry.parts.length * smallRow
 }
 

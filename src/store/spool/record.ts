@@ -114,6 +114,12 @@ export function readRecord(
   }
 }
 
+/** The JSON part of a record that is known to be good. */
+export function jsonOf(bytes: Buffer, offset: number): Buffer {
+  const from = offset + recordHeadBytes + bytes.readUInt8(offset + 29)
+  return bytes.subarray(from, from + bytes.readUInt32LE(offset + 24))
+}
+
 /** A stretch of a segment that should hold a record and does not hold a good one. */
 export interface Damage {
   readonly offset: number

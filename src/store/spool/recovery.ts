@@ -3,7 +3,7 @@
  * Records are merged by message id and sequence number, so reading them twice does no harm.
  */
 import { basename } from 'node:path'
-import { isDamage, readSegmentHead, type RecordView, scanRecords } from './record.ts'
+import { isDamage, readSegmentHead, type RecordType, scanRecords } from './record.ts'
 import {
   closeFile,
   fileExists,
@@ -18,25 +18,12 @@ import {
 import { readSettled } from './folders.ts'
 import type { Location, Segment } from './journal.ts'
 import { envelopeAfter, parseMessage } from './load.ts'
+import { Findings, type Found, type Later } from './findings.ts'
 import type { IndexEntry, QueueIndex } from './queue-index.ts'
+import { RecordReader } from './record-reader.ts'
 import type { SetAside } from './set-aside.ts'
 import { indexEntry } from './stored-message.ts'
 import type { Envelope } from '../../mail/envelope.ts'
-
-/** What the segments say of one message. */
-export interface Found {
-  message: (Location & { readonly sequence: number }) | undefined
-  /** Other segments that hold a message record of it. */
-  origins: string[]
-  /** Marks and updates, as they stand: few, and only of those not complete. */
-  later: {
-    readonly location: Location
-    readonly sequence: number
-    readonly type: RecordView['type']
-    readonly json: Buffer
-  }[]
-  tombstone: { readonly segment: string; readonly others: readonly string[] } | undefined
-}
 
 export interface RecoveryHost {
   readonly directory: string
@@ -52,6 +39,10 @@ export interface Recovered {
 }
 
 const chunkMessages = 500
+/** Nobody else works with an index that is made anew. */
+const chunkOfNew = 2000
+/** Characters of message ids, in whose order V8 and LMDB agree. */
+const plainIds = /^[\w-]+$/
 
 /**
  * Reads all segments in `folders`.
@@ -62,7 +53,7 @@ export async function recover(
   folders: readonly string[],
   fresh: boolean,
 ): Promise<Recovered> {
-  const found = new Map<string, Found>()
+  const found = new Findings()
   const segments: Segment[] = []
   for (const folder of folders) {
     if (!fileInfo(folder).isDirectory()) {
@@ -77,9 +68,9 @@ export async function recover(
     }
   }
   const bodies = new Set(listFolder(`${host.directory}/bodies`))
-  const messages = await mergeMessages(host, segments, found, bodies, fresh)
+  const living = found.living()
+  const messages = await mergeMessages(host, segments, found, { living, bodies, fresh })
   mergeTombstones(host, segments, found)
-  const living = [...found].flatMap(([id, { tombstone }]) => (tombstone === undefined ? [id] : []))
   return { segments, messages, living }
 }
 
@@ -87,7 +78,7 @@ export async function recover(
  * Segments of which the index knows all need not be read. Their tombstones count: the message may stand in a segment
  * that is read.
  */
-export function noteSettled(folder: string, found: Map<string, Found>): Map<string, Segment> {
+function noteSettled(folder: string, found: Findings): Map<string, Segment> {
   const settled = new Map(readSettled(folder))
   for (const [name, { path, size, tombstones }] of settled) {
     // Dropped since, or damaged: then what is there is read.
@@ -95,8 +86,7 @@ export function noteSettled(folder: string, found: Map<string, Found>): Map<stri
       settled.delete(name)
       continue
     }
-    for (const [id, others] of tombstones)
-      found.set(id, { message: undefined, origins: [], later: [], tombstone: { segment: name, others } })
+    for (const [id, others] of tombstones) found.noteComplete(id, name, others)
   }
   return settled
 }
@@ -105,7 +95,7 @@ async function scanSegment(
   host: RecoveryHost,
   folder: string,
   fileName: string,
-  found: Map<string, Found>,
+  found: Findings,
 ): Promise<Segment | undefined> {
   const path = `${folder}/${fileName}`
   if (fileName.startsWith('free-')) removeQuietly(path)
@@ -126,7 +116,7 @@ async function scanSegment(
   for (const item of scanRecords(bytes, stamp)) {
     end = item.offset + item.length
     if (isDamage(item)) host.setAside.bytes(name, item, bytes.subarray(item.offset, end))
-    else note(found, name, item)
+    else found.note(name, item)
   }
   return { name, path: `${folder}/${name}`, size: Math.max(end, 1), tombstones: new Map() }
 }
@@ -140,78 +130,93 @@ export async function readWhole(path: string): Promise<Buffer> {
   }
 }
 
-export function note(found: Map<string, Found>, segment: string, record: RecordView): void {
-  let of = found.get(record.id)
-  if (of === undefined)
-    found.set(record.id, (of = { message: undefined, origins: [], later: [], tombstone: undefined }))
-  const { offset, length, sequence, type } = record
-  if (type === 'tombstone') {
-    const json: unknown = JSON.parse(record.json.toString('utf8'))
-    // The CRC vouches for the shape.
-    const others = (json as { segments: string[] }).segments.filter((name) => name !== segment)
-    of.tombstone = { segment, others }
-    of.later = []
-  } else if (type === 'message') {
-    if (of.message !== undefined && of.message.sequence > sequence) of.origins.push(segment)
-    else {
-      if (of.message !== undefined) of.origins.push(of.message.segment)
-      of.message = { segment, offset, length, sequence }
-    }
-  } else if (of.tombstone === undefined) {
-    of.later.push({ location: { segment, offset, length }, sequence, type, json: Buffer.from(record.json) })
-  }
-}
-
-/** Second reading, segment by segment, of the messages that live: only a few are in memory at a time. */
+/** Second reading, of the messages that live: only a few are in memory at a time. */
 async function mergeMessages(
   host: RecoveryHost,
   segments: readonly Segment[],
-  found: Map<string, Found>,
-  bodies: ReadonlySet<string>,
-  fresh: boolean,
+  found: Findings,
+  {
+    living,
+    bodies,
+    fresh,
+  }: { readonly living: readonly string[]; readonly bodies: ReadonlySet<string>; readonly fresh: boolean },
 ): Promise<number> {
-  const bySegment = new Map<string, string[]>()
+  const reader = new RecordReader(segments)
+  const chunk = fresh ? chunkOfNew : chunkMessages
+  const appended = fresh && living.every((id) => plainIds.test(id)) ? new Appended(host.index) : undefined
   const withoutMessage: string[] = []
-  for (const [id, of] of found) {
-    if (of.tombstone !== undefined) continue
-    if (of.message === undefined) {
-      withoutMessage.push(id)
-      continue
-    }
-    const ids = bySegment.get(of.message.segment)
-    if (ids === undefined) bySegment.set(of.message.segment, [id])
-    else ids.push(id)
-  }
   let count = 0
-  for (const segment of segments) {
-    const ids = bySegment.get(segment.name) ?? []
-    if (ids.length === 0) continue
-    const bytes = await readWhole(segment.path)
-    for (let start = 0; start < ids.length; start += chunkMessages) {
-      const made: [string, IndexEntry, Found][] = []
-      for (const id of ids.slice(start, start + chunkMessages)) {
-        const of = found.get(id)
-        if (of?.message === undefined) continue
-        const entry = entryFromRecords(bytes, segment.name, of, of.message)
-        // One that the index knows, or knew, may have been completed by another process a moment ago.
-        const known = !fresh && (host.index.has(id) || host.index.tombstone(id) !== undefined)
-        if (entry.bodyFile !== '' && !known && !bodies.has(entry.bodyFile)) {
-          await host.setAside.message(id, entry, `its body file ${entry.bodyFile} is missing`)
-        } else made.push([id, entry, of])
+  for (let start = 0; start < living.length; start += chunk) {
+    const made: Made[] = []
+    for (const id of living.slice(start, start + chunk)) {
+      const of = found.get(id)
+      if (of?.message === undefined) {
+        withoutMessage.push(id)
+        continue
       }
-      count += putMessages(host, made, fresh)
-      await nextTurn()
+      const entry = entryFromRecords(await reader.json(of.message), of, of.message)
+      // One that the index knows, or knew, may have been completed by another process a moment ago.
+      const known = !fresh && (host.index.has(id) || host.index.tombstone(id) !== undefined)
+      if (entry.bodyFile !== '' && !known && !bodies.has(entry.bodyFile)) {
+        await host.setAside.message(id, entry, `its body file ${entry.bodyFile} is missing`)
+      } else made.push([id, entry, of])
     }
+    if (appended === undefined) count += putMessages(host, made, fresh)
+    else {
+      appended.put(made)
+      count += made.length
+    }
+    await nextTurn()
   }
+  await appended?.finish()
   if (!fresh) await mergeLater(host, withoutMessage, found)
   return count
 }
 
-function putMessages(
-  host: RecoveryHost,
-  made: readonly [string, IndexEntry, Found][],
-  fresh: boolean,
-): number {
+type Made = readonly [id: string, entry: IndexEntry, of: Found]
+
+/** Fills an empty index in the order of its keys, which LMDB does in half the pages. */
+class Appended {
+  readonly #index: QueueIndex
+  readonly #ids: string[] = []
+  #seconds = new Float64Array(1 << 10)
+
+  constructor(index: QueueIndex) {
+    this.#index = index
+  }
+
+  /** Ids beyond all those of before. */
+  put(made: readonly Made[]): void {
+    this.#index.transact((write) => {
+      for (const [id, entry] of made) {
+        const number = this.#ids.push(id) - 1
+        if (number >= this.#seconds.length) {
+          const longer = new Float64Array(number * 2)
+          longer.set(this.#seconds)
+          this.#seconds = longer
+        }
+        this.#seconds[number] = write.append(id, entry)
+      }
+    })
+  }
+
+  async finish(): Promise<void> {
+    const seconds = this.#seconds
+    const second = (number: number): number => seconds[number] ?? 0
+    const order = Uint32Array.from(this.#ids, (_, number) => number)
+    if (order.some((number) => number > 0 && second(number - 1) > second(number)))
+      order.sort((a, b) => second(a) - second(b) || a - b)
+    for (let start = 0; start < order.length; start += chunkOfNew) {
+      this.#index.transact((write) => {
+        for (const number of order.subarray(start, start + chunkOfNew))
+          write.appendDue(second(number), this.#ids[number] ?? '')
+      })
+      await nextTurn()
+    }
+  }
+}
+
+function putMessages(host: RecoveryHost, made: readonly Made[], fresh: boolean): number {
   let count = 0
   host.index.transact((write) => {
     for (const [id, entry, of] of made) {
@@ -234,11 +239,7 @@ function putMessages(
 }
 
 /** What a dead process recorded of messages that stand in the segments of others. */
-async function mergeLater(
-  host: RecoveryHost,
-  ids: readonly string[],
-  found: Map<string, Found>,
-): Promise<void> {
+async function mergeLater(host: RecoveryHost, ids: readonly string[], found: Findings): Promise<void> {
   for (let start = 0; start < ids.length; start += chunkMessages) {
     host.index.transact((write) => {
       for (const id of ids.slice(start, start + chunkMessages)) {
@@ -254,31 +255,29 @@ async function mergeLater(
   }
 }
 
-function mergeTombstones(host: RecoveryHost, segments: readonly Segment[], found: Map<string, Found>): void {
+function mergeTombstones(host: RecoveryHost, segments: readonly Segment[], found: Findings): void {
   const byName = new Map(segments.map((segment) => [segment.name, segment]))
   host.index.transact((write) => {
-    for (const [id, { tombstone }] of found) {
-      if (tombstone === undefined) continue
+    for (const { id, segment, others } of found.complete()) {
       const old = write.get(id)
       if (old !== undefined) write.remove(id, old)
-      if (tombstone.others.length === 0) continue
-      byName.get(tombstone.segment)?.tombstones.set(id, tombstone.others)
-      write.putTombstone(id, tombstone.segment, tombstone.others)
+      if (others.length === 0) continue
+      byName.get(segment)?.tombstones.set(id, others)
+      write.putTombstone(id, segment, others)
     }
   })
 }
 
+/** @param json of the message record */
 export function entryFromRecords(
-  bytes: Buffer,
-  segment: string,
+  json: Buffer,
   of: Found,
   place: Location & { readonly sequence: number },
 ): IndexEntry {
-  const record = recordAt(bytes, segment, place)
-  const json = parseMessage(record)
-  let envelope: Envelope = json.envelope
-  let sequence = place.sequence
-  const { offset, length } = place
+  const message = parseMessage({ json })
+  let envelope: Envelope = message.envelope
+  let { sequence } = place
+  const { segment, offset, length } = place
   let parts: Location[] = [{ segment, offset, length }]
   for (const later of sorted(of.later)) {
     if (later.sequence <= sequence) continue
@@ -289,28 +288,14 @@ export function entryFromRecords(
   return indexEntry(envelope, {
     sequence,
     parts,
-    origins: [...new Set(of.origins)].filter((name) => name !== segment),
-    bodyFile: json.bodyFile ?? '',
-    bodySize: json.bodySize,
+    origins:
+      of.origins.length === 0 ? of.origins : [...new Set(of.origins)].filter((name) => name !== segment),
+    bodyFile: message.bodyFile ?? '',
+    bodySize: message.bodySize,
     nextAttemptAt: envelope.receivedAt,
     reason: '',
     claimedBy: '',
   })
-}
-
-/** The record was read a moment ago and was good: this finds it again without the CRC. */
-function recordAt(bytes: Buffer, segment: string, place: Location): RecordView {
-  const idEnd = place.offset + 32 + bytes.readUInt8(place.offset + 29)
-  const jsonEnd = idEnd + bytes.readUInt32LE(place.offset + 24)
-  return {
-    type: 'message',
-    id: segment,
-    sequence: 0,
-    offset: place.offset,
-    length: place.length,
-    json: bytes.subarray(idEnd, jsonEnd),
-    body: bytes.subarray(jsonEnd, place.offset + place.length),
-  }
 }
 
 /** A newer message record of a dead process, beside what the index knew: claims do not carry over. */
@@ -324,7 +309,7 @@ function mergeEntries(old: IndexEntry, entry: IndexEntry): IndexEntry {
   return { ...entry, origins: [...origins], nextAttemptAt: old.nextAttemptAt, reason: old.reason }
 }
 
-function entryAfter(old: IndexEntry, later: Found['later']): IndexEntry {
+function entryAfter(old: IndexEntry, later: readonly Later[]): IndexEntry {
   let entry = old
   for (const { type, json, location, sequence } of later) {
     const parts = type === 'update' ? [...entry.parts.slice(0, 1), location] : [...entry.parts, location]
@@ -334,7 +319,7 @@ function entryAfter(old: IndexEntry, later: Found['later']): IndexEntry {
 }
 
 /** An entry knows less than an envelope, but all that can change and is listed. */
-function applyToEntry(entry: IndexEntry, type: RecordView['type'], json: Buffer): IndexEntry {
+function applyToEntry(entry: IndexEntry, type: RecordType, json: string): IndexEntry {
   const bare: Envelope = {
     id: '',
     receivedAt: entry.receivedAt,
@@ -359,8 +344,8 @@ function applyToEntry(entry: IndexEntry, type: RecordView['type'], json: Buffer)
   return { ...after, login: entry.login }
 }
 
-function sorted(later: Found['later']): Found['later'] {
-  return later.toSorted((a, b) => a.sequence - b.sequence)
+function sorted(later: readonly Later[]): readonly Later[] {
+  return later.length < 2 ? later : later.toSorted((a, b) => a.sequence - b.sequence)
 }
 
 function nextTurn(): Promise<void> {

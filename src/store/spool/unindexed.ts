@@ -6,8 +6,9 @@
 import { closeFile, fileExists, fileInfo, fileSize, listFolder, openFile, readAt } from './disk.ts'
 import { isAlive } from './process-key.ts'
 import type { IndexEntry, QueueIndex } from './queue-index.ts'
-import { isDamage, readSegmentHead, scanRecords, segmentHeadBytes } from './record.ts'
-import { entryFromRecords, type Found, note, readWhole } from './recovery.ts'
+import { isDamage, jsonOf, readSegmentHead, scanRecords, segmentHeadBytes } from './record.ts'
+import { type Found, note } from './findings.ts'
+import { entryFromRecords, readWhole } from './recovery.ts'
 
 /** What a living process wrote longer ago than this is in the index. */
 const recentMs = 60_000
@@ -76,7 +77,7 @@ export async function findUnindexed(directory: string, index: QueueIndex): Promi
       if (bytes === undefined) continue
       last = { segment: message.segment, bytes }
     }
-    messages.push({ id, entry: entryFromRecords(last.bytes, message.segment, of, message) })
+    messages.push({ id, entry: entryFromRecords(jsonOf(last.bytes, message.offset), of, message) })
   }
   return new UnindexedMessages(messages.sort((a, b) => (a.id < b.id ? -1 : 1)))
 }
