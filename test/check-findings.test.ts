@@ -85,6 +85,44 @@ for (const type of debianTypes) {
   })
 }
 
+test('no false alarm: what looks like a mistake and is none', async () => {
+  await assertQuiet(`hostlist a = <; 127.0.0.1 ; ::1 ; 2001:db8::/32
+hostlist b = 127.0.0.1 : ::::1 : 2001::db8::::/32 : @[] : *.example
+domainlist c = ! a.example : *.b.example : ^\\N.*\\.x\\N : @mx_any/ignore=127.0.0.1
+addresslist d = *@y.example : "a b"@x.example : ^no.*@z.example
+MYHOST = mail.example
+smtp_banner = MYHOST TLS \${eval:1+2} \${substr_-3_2:abcdef}
+acl_smtp_rcpt = r
+begin acl
+r:
+  deny condition = \${if eq{$acl_c_x}{1}{yes}{no}}
+       dnslists = sbl.example.org,xbl.example.org=127.0.0.2 : bl.example.net/$sender_address_domain
+       message = 550 listed
+  deny !verify = reverse_host_lookup/defer_ok
+       add_header = :at_start:X-Seen: yes
+  accept authenticated = *
+begin routers
+one:
+  driver = manualroute
+  route_list = a.example "192.0.2.1::587 : mx.a.example" byname ; * smart.example::587 t
+two:
+  driver = redirect
+  domains = \${if eq{$domain}{x.example}{$domain}}
+  condition = \${if eq{$local_part}{x}}
+  data = root@mail.example
+begin transports
+t:
+  driver = smtp
+  helo_data = [192.0.2.1]
+begin retry
+a.example  *  F,2h,15m
+*  *  F,2h,15m; G,16h,1h,1.5; F,4d,6h
+begin rewrite
+*@old.example \$1@new.example Ffrs
+^root x S
+`)
+})
+
 test('no false alarm: the configurations that Postern brings', async () => {
   await assertQuiet(firstConfiguration())
   await assertQuiet(

@@ -43,7 +43,9 @@ function swapped({ at, intervals }: RetryRule, report: Report): void {
   })
 }
 
-function unqualified({ replacement }: RewriteRule, report: Report): void {
+function unqualified({ flags, replacement }: RewriteRule, report: Report): void {
+  // What a client sends in SMTP is rewritten before it is an address.
+  if (flags.includes('S')) return
   const text = replacement.text.trim()
   if (/[@$\\]/.test(text) || text === '*' || text === '') return
   report({
