@@ -118,7 +118,7 @@ begin retry
 a.example  *  F,2h,15m
 *  *  F,2h,15m; G,16h,1h,1.5; F,4d,6h
 begin rewrite
-*@old.example \$1@new.example Ffrs
+*@old.example $1@new.example Ffrs
 ^root x S
 `)
 })
