@@ -10,12 +10,9 @@ import {
   startPostgres,
   type Database,
 } from './support/databases.ts'
-import { freePort, type StartedServer, startServer, temporaryFolder } from './support/server.ts'
+import { freePort, localUser, type StartedServer, startServer, temporaryFolder } from './support/server.ts'
 import { connectSmtp } from './support/smtp-client.ts'
 import { type Sink, startSink } from './support/smtp-sink.ts'
-
-const asRoot = process.getuid?.() === 0
-const localUser = asRoot ? 'user = 65534\n  group = 65534' : `user = ${process.getuid?.()}`
 
 interface World {
   readonly server: StartedServer
@@ -76,7 +73,7 @@ begin transports
 box:
   driver = appendfile
   file = ${box}/mail
-  ${localUser}
+  user = ${localUser}
   ${options.local ?? ''}
 out:
   driver = smtp

@@ -4,7 +4,14 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { postern, type StartedServer, startServer, temporaryFolder, until } from './support/server.ts'
+import {
+  localUser,
+  postern,
+  type StartedServer,
+  startServer,
+  temporaryFolder,
+  until,
+} from './support/server.ts'
 import { connectSmtp, type SmtpClient } from './support/smtp-client.ts'
 
 const folder = temporaryFolder('explain-store')
@@ -37,7 +44,7 @@ begin transports
 file:
   driver = appendfile
   file = ${folder.path}/mail/joe
-  user = ${process.getuid?.() === 0 ? 'nobody' : String(process.getuid?.())}
+  user = ${localUser}
   mode_fail_narrower = false
 begin authenticators
 plain:

@@ -15,6 +15,7 @@ import { rsaKey, signOddly } from './support/dkim-world.ts'
 import { startDnsServer } from './support/dns-server.ts'
 import {
   freePort,
+  localUser,
   postern,
   repository,
   type StartedServer,
@@ -98,7 +99,7 @@ async function start(
       (other.configuration ?? configuration)
         .replaceAll('FOLDER', folder.path)
         .replace('CLOSED', String(closed))
-        .replace('OWN', process.getuid?.() === 0 ? 'nobody' : String(process.getuid?.() ?? 0)),
+        .replace('OWN', localUser),
   })
   running.push({ stop: () => server.stop(), remove: () => folder.remove() })
   return {

@@ -15,7 +15,15 @@ import {
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { freePort, postern, repository, startServer, temporaryFolder, until } from './support/server.ts'
+import {
+  freePort,
+  localUser,
+  postern,
+  repository,
+  startServer,
+  temporaryFolder,
+  until,
+} from './support/server.ts'
 
 /** Made by the program of 24 November 2026 (spool format 1), which was killed beside its worker. */
 const kept = join(repository, 'test', 'testdata', 'spool-of-2026-11-24')
@@ -66,7 +74,7 @@ begin transports
 box:
   driver = appendfile
   file = ${folder}/box
-  user = ${process.getuid?.() === 0 ? 'nobody' : String(process.getuid?.() ?? 0)}
+  user = ${localUser}
 begin retry
 * * F,1h,15m
 `

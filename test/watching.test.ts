@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib'
 import { after, before, test } from 'node:test'
 import {
   freePort,
+  localUser,
   postern,
   type StartedServer,
   startServer,
@@ -63,7 +64,7 @@ out:
 box:
   driver = appendfile
   file = ${folder.path}/box
-  user = ${process.getuid?.() === 0 ? 'nobody' : String(process.getuid?.() ?? 0)}
+  user = ${localUser}
 begin retry
 * * F,1h,15m
 `,

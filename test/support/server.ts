@@ -30,7 +30,8 @@ export async function freePort(): Promise<number> {
 export function temporaryFolder(name: string): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), `postern-${name}-`))
   spawnSync('chmod', ['755', path])
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+  // What was just stopped may still write its last file.
+  return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) }
 }
 
 export interface StartOptions {
@@ -64,6 +65,10 @@ export interface StartedServer {
   /** SIGTERM, then SIGKILL when that does not end it. */
   stop(): Promise<void>
 }
+
+/** What follows `user = ` in a transport that these tests may use: nobody for root, else whoever runs them. */
+export const localUser =
+  process.getuid?.() === 0 ? 'nobody' : `${process.getuid?.()}\n  group = ${process.getgid?.()}`
 
 /** Starts a daemon in the foreground and waits until it greets. */
 export async function startServer(options: StartOptions): Promise<StartedServer> {
