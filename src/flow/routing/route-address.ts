@@ -3,7 +3,7 @@ import { isFailure } from '../../base/outcome.ts'
 import { type ByteString, textOf } from '../../base/text.ts'
 import { Turn } from '../../base/turn.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
-import type { Context } from '../../ports.ts'
+import type { Context, Trace } from '../../ports.ts'
 import { ancestorsOf, unseenClone } from './candidate.ts'
 import { finish, type Finished } from './finish.ts'
 import { type RouterRun, type RouterSetup, runRouter } from './run-router.ts'
@@ -27,12 +27,17 @@ export interface AddressRun {
   readonly clone: Candidate | undefined
 }
 
-export async function routeAddress(candidate: Candidate, setup: RouterSetup): Promise<AddressRun> {
+export function routeAddress(candidate: Candidate, setup: RouterSetup): Promise<AddressRun> {
   const trace = setup.context.trace?.begin('address', candidate.address)
-  if (trace === undefined) return throughRouters(candidate, setup)
-  const run = await throughRouters(candidate, setup)
-  trace.end(shown(run.result))
-  return run
+  const routed = throughRouters(candidate, setup)
+  return trace === undefined ? routed : shownLater(trace, routed)
+}
+
+function shownLater(trace: Trace, routed: Promise<AddressRun>): Promise<AddressRun> {
+  return routed.then((run) => {
+    trace.end(shown(run.result))
+    return run
+  })
 }
 
 function shown(result: Finished | Unrouted): ByteString {
