@@ -9,19 +9,31 @@ const maxLineLength = 1024 * 1024
 
 interface Macro extends MacroText {
   readonly commandLine: boolean
+  /** Which definition it was: macros are replaced in this order. */
+  readonly order: number
 }
 
 export class MacroTable {
   readonly #builtin: ReadonlyMap<string, ByteString>
   /** In the order of definition, which is the order of replacement. */
   readonly #macros = new Map<string, Macro>()
+  /** How long names are, and how they begin: a line is looked through once, however many macros there are. */
+  readonly #lengths: number[] = []
+  readonly #beginnings = new Set<string>()
   readonly #builtinMacros = new Map<string, MacroText>()
 
   constructor(builtin: ReadonlyMap<string, ByteString>, defines: ReadonlyMap<string, ByteString>) {
     this.#builtin = builtin
     for (const [name, text] of defines) {
-      this.#macros.set(name, { name, text, definition: undefined, commandLine: true })
+      this.#add({ name, text, definition: undefined, commandLine: true, order: this.#macros.size })
     }
+  }
+
+  #add(macro: Macro): void {
+    const { name } = macro
+    this.#macros.set(name, macro)
+    this.#beginnings.add(name.slice(0, 2))
+    if (!this.#lengths.includes(name.length)) this.#lengths.push(name.length)
   }
 
   /** Takes a line `NAME = text` or `NAME == text`; says so when it is neither. */
@@ -70,7 +82,8 @@ export class MacroTable {
         return
       }
     }
-    this.#macros.set(name, { name, text: text.text, definition: text, commandLine: false })
+    const order = known?.order ?? this.#macros.size
+    this.#add({ name, text: text.text, definition: text, commandLine: false, order })
   }
 
   /** Replaces macros in a line, except in its first `from` bytes. Undefined: nothing to replace. */
@@ -78,10 +91,10 @@ export class MacroTable {
     // Names hold an upper-case letter first; most lines of a file have none.
     if (!/[A-Z]/.test(line.text)) return undefined
     let result = this.#replaceBuiltin(line, from)
-    for (const [name, macro] of this.#macros) {
-      const text: MappedText = result ?? line
-      if (!text.text.includes(name, from)) continue
-      const replaced = replaceAll(text, from, name, macro)
+    let macro = this.#firstIn((result ?? line).text, from)
+    for (; macro !== undefined; macro = this.#firstIn((result ?? line).text, from, macro.order)) {
+      const { name } = macro
+      const replaced = replaceAll(result ?? line, from, name, macro)
       if (replaced === undefined) {
         report({
           code: 'macro-too-long',
@@ -99,9 +112,7 @@ export class MacroTable {
 
   /** Does the text name a macro? What `.ifdef` asks. */
   mentions(text: ByteString): boolean {
-    if (this.#findBuiltin(text, 0) !== undefined) return true
-    for (const name of this.#macros.keys()) if (text.includes(name)) return true
-    return false
+    return this.#findBuiltin(text, 0) !== undefined || this.#firstIn(text, 0) !== undefined
   }
 
   names(): Iterable<string> {
@@ -118,8 +129,23 @@ export class MacroTable {
   }
 
   #partOf(name: string): string | undefined {
-    for (const other of this.#macros.keys()) if (name.includes(other)) return other
-    return this.#findBuiltin(name, 0)?.name
+    return this.#firstIn(name, 0)?.name ?? this.#findBuiltin(name, 0)?.name
+  }
+
+  /** The macro defined first of those that the text names, and that were defined after another one. */
+  #firstIn(text: ByteString, from: number, after: number = -1): Macro | undefined {
+    let first: Macro | undefined
+    for (const begin of text.matchAll(/[A-Z]/g)) {
+      const at = begin.index
+      const word = text.slice(at, at + 2)
+      if (at < from || !(this.#beginnings.has(word) || this.#beginnings.has(word.slice(0, 1)))) continue
+      for (const length of this.#lengths) {
+        const macro = this.#macros.get(text.slice(at, at + length))
+        if (macro !== undefined && macro.order > after && macro.order < (first?.order ?? Infinity))
+          first = macro
+      }
+    }
+    return first
   }
 
   #replaceBuiltin(line: MappedText, from: number): MappedText | undefined {
