@@ -49,6 +49,9 @@ const late = new Set(
   ),
 )
 
+/** `promisify` looks at what some functions carry, which a function in their place would lack. */
+const isBare = (call) => !Object.getOwnPropertySymbols(call).some((key) => /promisify/i.test(key.description))
+
 /** Declarations of what a module imports by name. */
 function named(list, name, from) {
   const what = loaded(name, from)
@@ -57,7 +60,7 @@ function named(list, name, from) {
   return pairs(list)
     .map(([a, b]) => {
       if (a === 'constants') return ''
-      return typeof exported[a] === 'function' && !/^[A-Z]/.test(a)
+      return typeof exported[a] === 'function' && !/^[A-Z]/.test(a) && isBare(exported[a])
         ? `let ${b} = (...$given) => (${b} = ${what}.${a})(...$given);`
         : `const ${b} = ${what}.${a};`
     })
