@@ -52,12 +52,17 @@ test('who only looks sees the same, also what the index has not heard of', async
 
 test('an index that is made anew says what the lost one said', async (t) => {
   const world = spoolWorld(t)
-  const spools = [await world.open({ segmentBytes: 100_000 }), await world.open({ segmentBytes: 100_000 })]
+  // As if in two processes, whose ids differ.
+  const spools = [
+    await world.open({ segmentBytes: 100_000, localhostNumber: 1 }),
+    await world.open({ segmentBytes: 100_000, localhostNumber: 2 }),
+  ]
   for (const spool of [...spools, ...spools]) await fill(spool)
   const before = pages(await world.open({ readOnly: true }), 7)
   for (const spool of spools) await spool.close()
   rmSync(`${world.directory}/index`, { recursive: true })
-  const spool = await world.open()
+  // Nothing is copied meanwhile, which would take a message for a moment.
+  const spool = await world.open({ careMs: 3_600_000 })
   assert.ok(world.lines.some((line) => line.startsWith(`spool index rebuilt: ${before.length} messages`)))
   assert.equal(before.length, 4 * cases.length)
   assert.deepEqual(pages(spool, 7), before)
@@ -76,7 +81,8 @@ test('an index that is made anew says what the lost one said', async (t) => {
   assert.equal(spool.count('slow'), 4)
   for (const { id } of before) {
     const claim = await spool.claim(id)
-    await claim?.complete()
+    assert.ok(claim)
+    await claim.complete()
   }
   assert.equal(spool.count(), 0)
 })
