@@ -50,6 +50,7 @@ const bombs: readonly Bomb[] = [
   },
   {
     says: 'two files that include each other, many times',
+    only: 'start',
     text: () => (
       writeFileSync(at('other'), `.include ${at('bomb.conf')}\n`.repeat(50)),
       `.include ${at('other')}\n`.repeat(50)
@@ -58,6 +59,7 @@ const bombs: readonly Bomb[] = [
   },
   {
     says: 'thirty files that each include the next twice',
+    only: 'start',
     text() {
       for (let i = 0; i < 30; i++)
         writeFileSync(at(`i${i}`), `.include ${at(`i${i + 1}`)}\n.include ${at(`i${i + 1}`)}\n`)
@@ -97,7 +99,11 @@ const bombs: readonly Bomb[] = [
     text: () => `domainlist big = ${'aaaaaaaaaa.example:'.repeat(4_400_000)}x\nno_such_option = 1\n`,
     told: /larger than 64 MB/,
   },
-  { says: '300,000 lines that go on', text: () => `host_lookup = ${'a : \\\n'.repeat(300_000)}b\n` },
+  {
+    says: '300,000 lines that go on',
+    only: 'start',
+    text: () => `host_lookup = ${'a : \\\n'.repeat(300_000)}b\n`,
+  },
   {
     says: '100,000 lines of nonsense',
     text: () => many(100_000, (i) => `no_such_${i} = 1\n`),
@@ -136,12 +142,14 @@ const bombs: readonly Bomb[] = [
   },
   {
     says: 'routers that redirect to each other',
+    only: 'start',
     text: `begin routers\n${many(1000, (i) => `r${i}:\n  driver = redirect\n  data = $local_part@r${i + 1}\n  redirect_router = r${(i + 1) % 1000}\n`)}`,
   },
   { says: 'a regular expression of a megabyte', text: () => `domainlist p = ^${'(a|'.repeat(300_000)}\n` },
   { says: 'NUL bytes and bare CR', text: 'host_lookup = \0\0\r\r\nno\0such = 1\n', told: /bomb\.conf:5/ },
   {
     says: 'one line of 1 MB of quotes',
+    only: 'start',
     text: () => `host_lookup = "${'\\"'.repeat(500_000)}\n`,
     told: /quote/,
   },
