@@ -57,6 +57,8 @@ export interface RoutedAddress {
   readonly facts: AddressFacts
   /** The recipient of the message from which it came. */
   readonly recipient: Recipient
+  /** Recipients that came to the same address later, for `envelope_to_add`. */
+  readonly alsoFor?: readonly ByteString[]
   /** From the immediate parent up to the recipient. */
   readonly ancestors: readonly ByteString[]
   /** Set for one that a redirection made: `>pipe`, file, directory or autoreply in place of an address. */
@@ -119,6 +121,8 @@ export interface UnroutedAddress {
   readonly special?: true
   /** Deferred because of a retry time not reached; logged only with `retry_defer`. */
   readonly retryDefer?: boolean
+  /** The retry time is of the whole address, not of its domain. */
+  readonly retryUseLocalPart?: boolean
   /** Errors go here instead of to the sender. */
   readonly errorsTo?: ByteString
 }

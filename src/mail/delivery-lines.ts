@@ -15,7 +15,7 @@ export interface AddressLine {
   /** The recipient it came from, when it is to be shown in angle brackets. */
   readonly original: ByteString | undefined
   /** A pipe, a file or an automatic answer: who asked for it is always shown. */
-  readonly special?: boolean
+  readonly special?: boolean | undefined
   /** Addresses between, nearest first, shown when `all_parents` is on. */
   readonly parents?: readonly ByteString[] | undefined
   readonly sender: ByteString

@@ -32,18 +32,23 @@ export async function submitGenerated(
   })
   const incoming = services.spool.begin()
   try {
-    const { headers, body } = split(generated.text)
-    const recipients = generated.recipients.map((address) => ({ address }))
+    const { headers: written, body } = split(generated.text)
+    let headers: readonly Header[] = written
     const message = {
       ...newMessage({ receivedAt: now, local: true, originator }),
       id: incoming.id,
-      recipients,
     }
     message.sender = generated.sender
     message.headers = headers
-    const [recipient, ...more] = generated.recipients
-    message.receivedFor = more.length === 0 ? recipient : undefined
     const context = server.context({ connection, message })
+    const { rewriting } = services
+    const recipients: { address: ByteString }[] = []
+    for (const address of generated.recipients)
+      recipients.push({ address: (await rewriting?.recipient(address, context)) ?? address })
+    headers = (await rewriting?.headers(headers, context)) ?? headers
+    message.headers = headers
+    message.recipients = recipients
+    message.receivedFor = recipients.length === 1 ? recipients[0]?.address : undefined
     const received = await receivedHeader(context, now)
     if (received !== undefined && 'problem' in received) throw new Error(received.problem)
     const from = `${user.name}@${facts.qualifyDomain}`

@@ -41,10 +41,11 @@ export const hosts: readonly Host[] = [
     address: '198.51.100.12',
     port: 587,
     script: {
-      offers: ['PIPELINING', '8BITMIME', 'SIZE 1000000', 'AUTH PLAIN LOGIN CRAM-MD5'],
+      offers: ['PIPELINING', '8BITMIME', 'SIZE 1000000', 'AUTH PLAIN CRAM-MD5'],
       reply(line) {
         if (line.startsWith('AUTH PLAIN')) return '235 2.7.0 Authentication successful'
-        if (line === 'AUTH LOGIN') return '334 VXNlcm5hbWU6'
+        if (line === 'AUTH CRAM-MD5') return '334 PDE4OTYuNjk3MTcwOTUyQHNtYXJ0aG9zdD4='
+        if (/^[A-Za-z0-9+/=]{20,}$/.test(line)) return '235 2.7.0 Authentication successful'
         return undefined
       },
     },

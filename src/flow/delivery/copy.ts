@@ -53,7 +53,10 @@ async function rewritten(request: CopyRequest, context: Context): Promise<readon
 }
 
 function envelopeTo(addresses: readonly RoutedAddress[]): string {
-  const originals = new Set(addresses.map((one) => one.recipient.address))
+  // Exim names what came to an address last first.
+  const originals = new Set(
+    addresses.flatMap((one) => [...(one.alsoFor ?? []).toReversed(), one.recipient.address]),
+  )
   return [...originals].join(',\n ')
 }
 

@@ -186,8 +186,8 @@ async function mustWait(
   }
   const now = ports.now()
   const keys = [
-    routingRetryKey(domain),
-    routingRetryKey(address),
+    routingRetryKey(domain.toLowerCase()),
+    routingRetryKey(address.toLowerCase()),
     recipientRetryKey(address.toLowerCase(), attempt.envelope.sender),
   ]
   for (const key of keys) {
@@ -393,7 +393,8 @@ async function tryBatch(
   for (const { routed, outcome } of tried.addresses) {
     context.debug?.('deliver', `post-process ${routed.address}: ${outcome.is}`)
   }
-  return local ? withShadow(tried, batch, transportDrivers, context, environment) : tried
+  const result = local ? await withShadow(tried, batch, transportDrivers, context, environment) : tried
+  return { ...result, returnPath: batch.returnPath }
 }
 
 /** For an explanation: what became of each address. The hosts that were tried stand there already. */

@@ -37,7 +37,11 @@ export async function recordBatch(attempt: Attempt, result: TransportResult, loc
       attempt.context.ports.count?.('deliveries_total', one.routed.transport.name, one.outcome.is)
     if (one.outcome.is === 'delivered') {
       const place = one.outcome.host === undefined ? '' : one.outcome.host.address
-      recordDelivered(attempt, one, one.outcome, local, !told.has(place))
+      recordDelivered(attempt, one, one.outcome, {
+        local,
+        first: !told.has(place),
+        returnPath: result.returnPath,
+      })
       told.add(place)
     } else {
       await recordUndelivered(attempt, one, one.outcome, local, { expired, nextTryAt })
@@ -121,9 +125,9 @@ function recordDelivered(
   attempt: Attempt,
   result: AddressResult,
   outcome: AddressOutcome & { readonly is: 'delivered' },
-  local: boolean,
-  first: boolean,
+  how: { readonly local: boolean; readonly first: boolean; readonly returnPath: ByteString | undefined },
 ): void {
+  const { local, first } = how
   const { routed } = result
   const now = attempt.context.ports.now()
   attempt.delivered++
@@ -137,10 +141,11 @@ function recordDelivered(
       deliveredLine(
         {
           shown: outcome.shownAs ?? line.shown,
+          special: line.special,
           original: line.original,
           parents: line.parents,
           sender: line.sender,
-          returnPath: bypassed ? undefined : line.returnPath,
+          returnPath: bypassed ? undefined : (how.returnPath ?? line.returnPath),
           router: line.router,
           transport: bypassed ? '**bypassed**' : line.transport,
           flag,
@@ -467,7 +472,8 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
   if (!retryOnly) attempt.context.ports.count?.('deliveries_total', '', 'deferred')
   attempt.note(deferredBody(deferral, attempt.selects))
   if (unrouted.freeze === true) attempt.freezeWanted ??= ''
-  const domain = unrouted.address.slice(unrouted.address.lastIndexOf('@') + 1)
+  const whole = unrouted.address.toLowerCase()
+  const subject = unrouted.retryUseLocalPart === true ? whole : whole.slice(whole.lastIndexOf('@') + 1)
   if (attempt.context.settings.mua_wrapper) {
     // No retry rules: whoever delivers at once or not at all says what becomes of it.
     attempt.deferred.push({ ...about, error, nextTryAt: undefined, freeze: false })
@@ -477,8 +483,8 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     unrouted.retryDefer === true
       ? undefined
       : await rememberFailure(attempt.context, attempt.envelope, {
-          key: routingRetryKey(domain),
-          subject: domain,
+          key: routingRetryKey(subject),
+          subject,
           error,
           ofMessage: false,
         })

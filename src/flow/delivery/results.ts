@@ -142,6 +142,8 @@ export interface AddressResult {
 export interface TransportResult {
   readonly addresses: readonly AddressResult[]
   readonly hosts: readonly HostOutcome[]
+  /** What the transport made of the return path. */
+  readonly returnPath?: ByteString
   /** When the first of the hosts that were passed over may be tried again. */
   readonly passedOverUntil?: number | undefined
   /** Some hosts were not come to: `hosts_max_try`. */

@@ -182,7 +182,7 @@ function textFor(error: LocalError): ByteString {
         'command line, and were therefore\nsuppressed. This left no recipient addresses, and so no delivery could\nbe attempted.\n'
       )
     case 'acl':
-      return `A message that you sent was rejected by the local scanning code that\nchecks incoming messages on this system.\n\n  ${error.problem}\n`
+      return `A message that you sent was rejected by the local scanning code that\nchecks incoming messages on this system. The following error was given:\n\n  ${error.problem}\n`
     case 'too-big':
       return `A message that you sent was longer than the maximum size allowed on this\nsystem. It was not delivered to any recipients.\n`
   }

@@ -49,9 +49,11 @@ export function createAddressTest(engine: RouteEngine): AddressTest {
         ? address
         : (await rewriteAddress(address, sender ? 'F' : 'T', configuration.rewrite, outer)).address
     const context: Context = { ...outer, verifyMode: mode === 'bv' ? 'R' : sender ? 'S' : '' }
-    return mode === 'bt' || mode === 'expn'
+    const tested = await (mode === 'bt' || mode === 'expn'
       ? tellAll(rewritten, { mode, seen }, context, engine)
-      : tellVerified(rewritten, mode, context, engine)
+      : tellVerified(rewritten, mode, context, engine))
+    if (mode === 'expn' || rewritten === address) return tested
+    return { ...tested, lines: [`Address rewritten as: ${rewritten}`, ...tested.lines] }
   }
 }
 
@@ -111,9 +113,10 @@ async function tellAll(
       lines.push(failed ? says : cannotTell(candidate.address, result), ...parents(ancestorsOf(candidate)))
     }
   }
-  // Exim shows what it queued for local transports before the rest, each list from its end.
-  for (const taken of [...routed.filter(isLocal).reverse(), ...routed.filter((t) => !isLocal(t)).reverse()]) {
-    lines.push(...tellTaken(taken, seen.has(taken.uniqueKey)))
+  // Exim shows what it queued for local transports before the rest, each list from its end; EXPN in its order.
+  if (mode !== 'expn') routed.reverse()
+  for (const taken of [...routed.filter(isLocal), ...routed.filter((t) => !isLocal(t))]) {
+    lines.push(...tellTaken(taken, taken.ancestors.length > 0 && seen.has(taken.uniqueKey)))
     seen.add(taken.uniqueKey)
   }
   return { lines, exitCode }

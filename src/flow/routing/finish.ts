@@ -1,6 +1,6 @@
 /** Turns a router's verdict into what delivery needs: an address with its transport, or new addresses to route. */
 import type { ByteString, Text } from '../../base/text.ts'
-import type { TransportInstance } from '../../language/config/configuration.ts'
+import type { RouterInstance, TransportInstance } from '../../language/config/configuration.ts'
 import type { DomainChange, RoutedAddress, RouteHost } from '../routed.ts'
 import { splitAddress } from '../../mail/address.ts'
 import { type Envelope, findTransport, settleEnvelope, settleIds } from './assign.ts'
@@ -139,7 +139,7 @@ async function settleDetails(work: RouterWork): Promise<TakenAddress | Expansion
     ...(candidate.hidden && { hiddenInReports: true as const }),
     ...(candidate.ignoreErrors && { ignoreErrors: true as const }),
     logAsLocal: settings.log_as_local ?? router.driver === 'accept',
-    retryUseLocalPart: retryUsesLocalPart(work),
+    retryUseLocalPart: retryUsesLocalPart(router.settings),
   }
 }
 
@@ -149,7 +149,7 @@ function transportHome(work: RouterWork): Text | undefined {
 }
 
 /** Source: Exim manual, router option "retry_use_local_part". */
-function retryUsesLocalPart({ router: { settings } }: RouterWork): boolean {
+export function retryUsesLocalPart(settings: RouterInstance['settings']): boolean {
   return (
     settings.retry_use_local_part ??
     (settings.check_local_user ||
@@ -210,7 +210,7 @@ async function childOf(
     domain,
     startAt: router.settings.redirect_router,
     ignoreErrors: item.is === 'address' && item.noError === true,
-    hidden: privateSetting(router, 'hide_child_in_errmsg') === true,
+    hidden: hidesChildren(work),
     oneTime: privateSetting(router, 'one_time') === true,
   })
 }
@@ -262,6 +262,7 @@ async function specialAddress(
     uniqueKey: `${special.text}:${work.candidate.uniqueKey}`,
     ancestors: [work.candidate.address, ...ancestorsOf(work.candidate)],
     special: special.kind,
+    ...((work.candidate.hidden || hidesChildren(work)) && { hiddenInReports: true as const }),
     transport: isTrouble(transport) ? undefined : transport,
     hosts: [],
     fallbackHosts: [],
@@ -274,6 +275,10 @@ async function specialAddress(
     ...((filtered?.noError === true || work.candidate.ignoreErrors) && { ignoreErrors: true as const }),
     ...(filtered?.badReply !== undefined && { badReply: filtered.badReply }),
   }
+}
+
+function hidesChildren({ router }: RouterWork): boolean {
+  return privateSetting(router, 'hide_child_in_errmsg') === true
 }
 
 function factsOf({ kind, text }: SpecialDelivery, { facts }: RouterWork): TakenAddress['facts'] {

@@ -16,7 +16,7 @@ import {
 import type { DomainChange } from '../routed.ts'
 import { percentHack } from '../percent-hack.ts'
 import { ancestorsOf, hackedCandidate, topCandidate } from './candidate.ts'
-import { type Child, copyFor, type TakenAddress } from './finish.ts'
+import { type Child, copyFor, retryUsesLocalPart, type TakenAddress } from './finish.ts'
 import { type AddressRun, routeAddress, type Unrouted } from './route-address.ts'
 import type { Candidate, RouterDriver, RoutingPurpose, RoutingServices } from './types.ts'
 
@@ -268,7 +268,8 @@ function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'oneTime'> {
   const routed: RoutedAddress[] = []
   const unrouted: UnroutedAddress[] = []
   const discarded: DiscardedAddress[] = []
-  const seen = new Set<ByteString>()
+  /** By what makes an address one: the recipients whose duplicates it is. */
+  const seen = new Map<ByteString, ByteString[]>()
   for (const event of walk) {
     if (event.is === 'unrouted') {
       unrouted.push(toUnrouted(event.candidate, event.result, event.waits))
@@ -282,13 +283,16 @@ function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'oneTime'> {
     }
     const { forbidden, taint, badReply, transport, uniqueKey } = event.address
     const refused = forbidden === true || taint !== undefined || badReply !== undefined
+    const alsoFor = seen.get(uniqueKey)
     if (refused || transport === undefined) {
       unrouted.push(refusedSpecial(event.address))
-    } else if (seen.has(uniqueKey)) {
+    } else if (alsoFor !== undefined) {
+      alsoFor.push(event.address.recipient.address)
       discarded.push(discardedBy(event.address))
     } else {
-      seen.add(uniqueKey)
-      routed.push({ ...event.address, transport })
+      const others: ByteString[] = []
+      seen.set(uniqueKey, others)
+      routed.push({ ...event.address, transport, alsoFor: others })
     }
   }
   return { routed, unrouted, discarded }
@@ -313,6 +317,7 @@ function refusedSpecial(taken: TakenAddress): UnroutedAddress {
     ...(special !== undefined && { special: true as const }),
     ...(taken.errorsTo !== undefined && { errorsTo: taken.errorsTo }),
     ...(taken.hiddenInReports && { hiddenInReports: true as const }),
+    retryUseLocalPart: taken.retryUseLocalPart,
   }
 }
 
@@ -339,6 +344,7 @@ function toUnrouted(candidate: Candidate, result: Unrouted, waits: boolean): Unr
     ...(result.errno !== undefined && { errno: result.errno }),
     ...(result.freeze === true && { freeze: true }),
     ...(waits && { retryDefer: true }),
+    ...(result.router !== undefined && { retryUseLocalPart: retryUsesLocalPart(result.router.settings) }),
     ...(candidate.hidden && { hiddenInReports: true as const }),
     ...(candidate.ignoreErrors && { ignoreErrors: true as const }),
     ...(candidate.errorsTo !== undefined && { errorsTo: candidate.errorsTo }),

@@ -41,6 +41,15 @@ export async function runRouter(
   if (met.is === 'skip') return { is: 'skipped', why: met.why }
   if (met.is === 'defer') return { is: 'deferred', message: met.message, work: undefined }
   let { facts } = met
+  const workWith = (now: typeof facts): RouterWork => ({
+    router,
+    candidate,
+    purpose: setup.purpose,
+    context: contextOf(base, router, now),
+    facts: now,
+    ugid: met.ugid,
+    services: setup.services,
+  })
   if (router.settings.set !== undefined) {
     const variables = await setVariables(
       router.settings.set,
@@ -49,18 +58,11 @@ export async function runRouter(
       contextOf(base, router, facts),
     )
     if (isTrouble(variables)) return { is: 'deferred', message: variables.message, work: undefined }
+    if (variables === undefined) return { is: 'ran', verdict: { is: 'decline' }, work: workWith(facts) }
     candidate.routerVariables = variables
     facts = { ...facts, routerVariables: variables }
   }
-  let work: RouterWork = {
-    router,
-    candidate,
-    purpose: setup.purpose,
-    context: contextOf(base, router, facts),
-    facts,
-    ugid: met.ugid,
-    services: setup.services,
-  }
+  let work = workWith(facts)
   if (router.settings.address_data !== undefined) {
     const data = await expandOption(
       router.settings.address_data,
@@ -71,7 +73,7 @@ export async function runRouter(
     if (data === undefined) return { is: 'ran', verdict: { is: 'decline' }, work }
     candidate.addressData = data
     facts = { ...facts, addressData: data }
-    work = { ...work, facts, context: contextOf(base, router, facts) }
+    work = workWith(facts)
   }
   const driver = setup.drivers[router.driver]
   if (driver === undefined || driver.works === false) {
@@ -128,13 +130,13 @@ function sameCandidate(a: Candidate, b: Candidate): boolean {
   return a.domain === b.domain && a.localPart.toLowerCase() === b.localPart.toLowerCase()
 }
 
-/** `set = r_name = value`, several a value, separated by semicolons. Source: Exim manual, router option "set". */
+/** `set = r_name = value`, several a value, separated by semicolons; undefined: one was forced to fail. Source: Exim manual, router option "set". */
 async function setVariables(
   settings: readonly Expandable[],
   router: RouterInstance,
   candidate: Candidate,
   context: Context,
-): Promise<ReadonlyMap<string, Text> | ExpansionTrouble> {
+): Promise<ReadonlyMap<string, Text> | ExpansionTrouble | undefined> {
   const variables = new Map(candidate.routerVariables)
   const here: Context = {
     ...context,
@@ -149,7 +151,7 @@ async function setVariables(
       }
       const value = await context.ports.expandText(match[2] ?? '', here)
       if (isFailure(value)) {
-        if (value.kind === 'forced') continue
+        if (value.kind === 'forced') return undefined
         return trouble(setting, value)
       }
       variables.set(match[1] ?? '', value)

@@ -33,7 +33,8 @@ const typeWords: Readonly<Record<OptionType, string>> = {
 }
 
 function typeText({ type, items }: OptionRow): string {
-  return items === undefined ? typeWords[type] : 'list, each item expanded; may be given several times'
+  if (items === undefined) return typeWords[type]
+  return `list, each item expanded${type === 'expandMany' ? '; may be given several times' : ''}`
 }
 
 /** The whole page as Markdown. */

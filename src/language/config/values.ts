@@ -30,13 +30,12 @@ const readers: Readonly<Record<OptionType, Reader>> = {
   expandBoolean: (source, row) => literalOr(readBoolean, source, row),
   expandInteger: (source, row) => literalOr(readInteger, source, row),
   expandTime: (source, row) => literalOr(readTime, source, row),
-  expandList: readExpandable,
+  expandList: readMaybeItems,
   domainList: readExpandable,
   hostList: readExpandable,
   addressList: readExpandable,
   localPartList: readExpandable,
-  expandMany: (source, row) =>
-    row.items === undefined ? readExpandable(source) : readItems(source, row.items),
+  expandMany: readMaybeItems,
   user: readExpandable,
   group: readExpandable,
   rewrite: readExpandable,
@@ -161,6 +160,10 @@ export function parseTime(text: ByteString): number | undefined {
 
 function readExpandable(source: ValueSource): ReadValue {
   return withString(source, (text) => ({ value: new Expandable(text.text, text, source.name) }))
+}
+
+function readMaybeItems(source: ValueSource, { items }: OptionRow): ReadValue {
+  return items === undefined ? readExpandable(source) : readItems(source, items)
 }
 
 /** A list whose items are expanded one by one: a separator within an expansion counts too, unless it is doubled. */

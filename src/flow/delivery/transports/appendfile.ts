@@ -353,7 +353,7 @@ async function mailstoreJob(
       directoryMode: settings.directory_mode,
       mode: settings.mode,
       name,
-      envelope: `${texts[0] ?? ''}${batch.returnPath}\n${recipients.join('')}${texts[1] ?? ''}`,
+      envelope: `${texts[0] ?? ''}${context.message?.sender ?? batch.returnPath}\n${recipients.join('')}${texts[1] ?? ''}`,
     },
   }
 }

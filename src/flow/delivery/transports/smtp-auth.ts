@@ -55,13 +55,14 @@ export type AuthOutcome =
 export async function authenticate(connection: PooledConnection, request: AuthRequest): Promise<AuthOutcome> {
   const { place, settings, mark } = request
   const host = { address: place.address, name: place.name }
-  const required = await hostListed(settings.hosts_require_auth, host, request.context)
-  if (!required && !(await hostListed(settings.hosts_try_auth, host, request.context))) return { is: 'none' }
+  const own = withHost(request.context, connection, place)
+  const required = await hostListed(settings.hosts_require_auth, host, own)
+  if (!required && !(await hostListed(settings.hosts_try_auth, host, own))) return { is: 'none' }
   if (connection.offers.auth.length === 0) {
     return unauthenticated(required, 'server did not advertise AUTH support', mark)
   }
   // Passwords are for no explanation.
-  const context = { ...withHost(request.context, connection, place), trace: undefined }
+  const context = { ...own, trace: undefined }
   let attempted = false
   for (const instance of context.server.configuration.authenticators) {
     const driver = await usable(instance, connection.offers.auth, { ...request, context })

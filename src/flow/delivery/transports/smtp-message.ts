@@ -87,12 +87,11 @@ export class SmtpMessage {
   ): Promise<TransactionResult> {
     const { offers } = connection
     const host = { address: place.address, name: place.name }
-    const pipelining =
-      offers.pipelining &&
-      !(await hostListed(this.#run.settings.hosts_avoid_pipelining, host, this.#run.context))
-    const chunking =
-      offers.chunking && (await hostListed(this.#run.settings.hosts_try_chunking, host, this.#run.context))
-    const prdr = offers.prdr && (await hostListed(this.#run.settings.hosts_try_prdr, host, this.#run.context))
+    const { settings } = this.#run
+    const own = this.#contextAt(place)
+    const pipelining = offers.pipelining && !(await hostListed(settings.hosts_avoid_pipelining, host, own))
+    const chunking = offers.chunking && (await hostListed(settings.hosts_try_chunking, host, own))
+    const prdr = offers.prdr && (await hostListed(settings.hosts_try_prdr, host, own))
     const downconvert = await expandedInteger(this.#run.settings.utf8_downconvert, this.#run.context, -1)
     const whole: TransactionRequest = {
       ...request.transaction,

@@ -68,9 +68,15 @@ export const expn: Command = {
     const expansion = await session.services.expn?.(full, context)
     if (expansion === undefined) session.reply(250, `<${full}>`)
     else if (expansion.is === 'ok') session.reply(250, addressesOf(expansion.lines, full))
-    else session.reply(550, expansion.lines.join('\n') || `${full} cannot be expanded`)
+    else session.reply(...refusedExpansion(expansion.lines[0] ?? `${full} is undeliverable`))
     return 'continue'
   },
+}
+
+/** Why it is so is told to nobody who asks. */
+function refusedExpansion(line: ByteString): [code: number, text: ByteString] {
+  const [told = line] = /^\S+ (?:is undeliverable|cannot be resolved at this time)/.exec(line) ?? []
+  return [told.endsWith('time') ? 450 : 553, told]
 }
 
 async function readAddress(session: Session, argument: ByteString): Promise<{ full: ByteString } | Next> {

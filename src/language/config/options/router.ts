@@ -250,6 +250,7 @@ export const routerOptions = {
   },
   require_files: {
     type: 'expandList',
+    items: ':',
     default: undefined,
     tier: 'A',
     since: '0.1',
