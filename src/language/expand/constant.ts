@@ -108,6 +108,9 @@ export function createConstantJudge(
     const { arguments: given } = node.parts
     // A computed key may be a name or a number, and how many arguments belong to it follows from that.
     if (node.name === 'extract' && given[0] !== undefined && !isConstant(given[0])) return undefined
+    // Of JSON that is computed nobody knows whether it is an object or an array.
+    if (node.parts.word?.startsWith('json') === true && given[1] !== undefined && !isConstant(given[1]))
+      return undefined
     const filled = given.map((each, i) => templateOf(fillers[i] ?? fillers.at(-1) ?? '', each))
     for (const [i, argument] of given.entries()) {
       if (!isConstant(argument)) continue
