@@ -7,20 +7,11 @@
 //
 // Nothing is parsed: the compiler writes imports and exports in one form each, one to a line, and a line that is in
 // another form stops this step.
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire, isBuiltin } from 'node:module'
 import { dirname, join, resolve, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { trainCalls, trainDaemon } from './train.mjs'
+import { keepCaches, train } from './train.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const dist = join(root, 'dist')
@@ -210,10 +201,7 @@ const all = functions.map((_, number) => number)
 writeParts(functions, [all])
 const learned = join(dist, 'bundle.learned')
 const needs = async () => {
-  rmSync(learned, { recursive: true, force: true })
-  mkdirSync(learned)
-  await trainDaemon(making, learned)
-  trainCalls(making, learned)
+  await train(making, learned)
   const uses = (role) => JSON.parse(readFileSync(join(learned, `${role}.json`), 'utf8'))
   // The parent starts its worker before it does anything else.
   const first = all.filter((number) => /[/](?:fork-worker|ticket-keys)[.]js$/.test(files[number].file))
@@ -228,9 +216,6 @@ for (const needed of [...(await needs()), all]) {
 }
 writeParts(functions, parts)
 await needs()
-for (const name of readdirSync(learned)) {
-  if (name.endsWith('.cache')) renameSync(join(learned, name), join(making, name))
-}
-rmSync(learned, { recursive: true })
+keepCaches(learned, making)
 // Last of all: from now on it is used.
 renameSync(making, done)

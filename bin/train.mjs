@@ -1,7 +1,8 @@
 // Runs a program from a bundle in the making, to learn which modules it needs and to have its compiled form: a daemon that
-// takes some messages and hands them on, and short calls.
+// takes some messages and hands them on, and short calls. Called by itself it has the bundle compiled for the Node that
+// runs it: an installed package brings the bundle alone, for V8's compiled form is of one version of Node.
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -50,8 +51,25 @@ begin retry
 * * F,1h,10m
 `
 
+/** Runs the program of a bundle; what it needs and its caches are written into `into`. */
+export async function train(bundle, into) {
+  rmSync(into, { recursive: true, force: true })
+  mkdirSync(into)
+  await trainDaemon(bundle, into)
+  trainCalls(bundle, into)
+}
+
+/** Puts the caches of a training beside the bundle, and the version of Node that they are for. */
+export function keepCaches(into, bundle) {
+  for (const name of readdirSync(into)) {
+    if (name.endsWith('.cache')) renameSync(join(into, name), join(bundle, name))
+  }
+  writeFileSync(join(bundle, 'compiled-for'), process.version)
+  rmSync(into, { recursive: true })
+}
+
 /** Writes `parent.json`, `worker.json` and caches into `into`. */
-export async function trainDaemon(bundle, into) {
+async function trainDaemon(bundle, into) {
   const folder = join(into, 'run')
   rmSync(folder, { recursive: true, force: true })
   for (const each of ['spool', 'log']) mkdirSync(join(folder, each), { recursive: true })
@@ -84,7 +102,7 @@ export async function trainDaemon(bundle, into) {
 }
 
 /** Writes `call.json`, `message.json` and caches. */
-export function trainCalls(bundle, into) {
+function trainCalls(bundle, into) {
   const file = ['-C', join(into, 'run', 'train.conf')]
   const calls = (role, input, lists) =>
     spawnSync(
@@ -173,4 +191,11 @@ function takeMessage(socket) {
       else socket.write('250 well\r\n')
     }
   })
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const bundle = join(dirname(program), '../dist/bundle')
+  const into = `${bundle}.learned`
+  await train(bundle, into)
+  keepCaches(into, bundle)
 }
