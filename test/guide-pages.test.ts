@@ -31,6 +31,27 @@ test('few blocks are not run, each with a reason', () => {
   for (const reason of reasons) assert.ok(reason.length > 30, reason)
 })
 
+test('every program that a table of promises names is there', () => {
+  for (const page of ['reliability.md', 'security.md']) {
+    const tables = readFileSync(join(folder, page), 'utf8').split('\n\n')
+    // The last column of tables with one of that name.
+    const named = tables.flatMap((table) => {
+      const [head = '', , ...rows] = table.trim().split('\n')
+      return head.endsWith('| test |') ? rows : []
+    })
+    assert.ok(named.length > 5, page)
+    for (const row of named) {
+      const programs = [...(row.split('|').at(-2) ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name)
+      assert.ok(programs.length > 0, row)
+      for (const name of programs)
+        assert.ok(
+          ['.test.ts', '.ts'].some((end) => existsSync(join(repository, 'test', `${name}${end}`))),
+          `${page}: there is no test/${name}.test.ts`,
+        )
+    }
+  }
+})
+
 test('blocks are read as Markdown has them', () => {
   const text =
     'Text\n\n    $ one\n    out\n\n    goes on\n\nmore\n\n<!-- not run: because -->\n\n    two\n\n```js\nthree\n```\n'

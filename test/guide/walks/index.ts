@@ -13,6 +13,7 @@ import { firstMessage } from './first-message.ts'
 import { monitoring } from './monitoring.ts'
 import { reliability } from './reliability.ts'
 import { scanning } from './scanning.ts'
+import { security } from './security.ts'
 import { spf } from './spf.ts'
 
 import { events } from './events.ts'
@@ -49,6 +50,7 @@ export const walks: Readonly<Record<string, Walk>> = {
   'monitoring.md': monitoring,
   'reliability.md': reliability,
   'scanning.md': scanning,
+  'security.md': security,
   'spf.md': spf,
 }
 
