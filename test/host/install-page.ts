@@ -48,7 +48,9 @@ export async function followInstallPage({ root, machine, npmInstall, fact }: Ins
   const steps = page.take('make the group postern: done')
   // A root without systemd has no service to be enabled.
   const enabled = machine.run(['sh', '-c', 'command -v systemctl']).status === 0
-  shows('what install tells', enabled ? steps : steps.replace(/^enable .*\n/m, ''), installed)
+  shows('what install tells', enabled ? steps : steps.replace(/^enable .*\n/m, ''), installed, [
+    [/\bv\d+\.\d+\.\d+/, 'v[\\d.]+'],
+  ])
   type(page.take('--as-sendmail'))
   const back = page.take('postern uninstall', '--purge')
 
