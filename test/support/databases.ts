@@ -45,6 +45,8 @@ async function started(
   what: Program,
   args: readonly string[],
   place: { readonly port: number; readonly folder: string; readonly socket: string },
+  /** What it writes when it serves, where it accepts connections before that. */
+  ready = /^/,
 ): Promise<Database> {
   const child = spawn(what.path, args, {
     ...nobody,
@@ -57,7 +59,7 @@ async function started(
   child.stderr.on('data', (bytes: Buffer) => (output += bytes.toString('latin1')))
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const deadline = Date.now() + 20_000
-  while (!(await answers(place.port))) {
+  while (!ready.test(output) || !(await answers(place.port))) {
     if (child.exitCode !== null || Date.now() > deadline)
       throw new Error(`${what.path} did not start: ${output}`)
     await new Promise((resolve) => setTimeout(resolve, 25))
@@ -71,7 +73,7 @@ async function started(
       child.kill('SIGCONT')
       child.kill('SIGKILL')
       await ended
-      rmSync(place.folder, { recursive: true, force: true })
+      rmSync(place.folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }
@@ -144,11 +146,12 @@ export async function startPostgres(what: Program): Promise<Database> {
   if (made.status !== 0) throw new Error(`initdb: ${made.stderr}${made.stdout}`)
   const port = await freePort()
   const args = ['-D', data, '-p', String(port), '-k', folder, '-h', '127.0.0.1', '-F']
-  return started(what, [...args, '-c', 'shared_buffers=8MB', '-c', 'timezone=UTC'], {
-    port,
-    folder,
-    socket: join(folder, `.s.PGSQL.${port}`),
-  })
+  return started(
+    what,
+    [...args, '-c', 'shared_buffers=8MB', '-c', 'timezone=UTC'],
+    { port, folder, socket: join(folder, `.s.PGSQL.${port}`) },
+    /ready to accept connections/,
+  )
 }
 
 export function fetchMariadb(): Program | { readonly missing: string } {
