@@ -70,14 +70,17 @@ export class LineReader {
     return more
   }
 
-  /** The next line, ended by LF or CRLF, without its end. */
+  /** The next line, ended by LF or CRLF, without its end. The time is for the whole of it; 0: no limit. */
   async line(limitBytes: number, timeoutMs: number): Promise<LineResult> {
     let searched = 0
+    const until = performance.now() + timeoutMs
     for (;;) {
       const here = this.lineHere(limitBytes, searched)
       if (here !== undefined) return here
       searched = this.#pending?.length ?? 0
-      this.came(await this.more(timeoutMs))
+      this.came(
+        await this.more(timeoutMs <= 0 ? timeoutMs : Math.max(1, Math.ceil(until - performance.now()))),
+      )
     }
   }
 
@@ -92,6 +95,11 @@ export class LineReader {
     if (this.#ended === undefined) return undefined
     this.#pending = undefined
     return { is: 'end', why: this.#ended, partial: pending === undefined ? '' : fromBytes(pending) }
+  }
+
+  /** Part of a line is here. */
+  get begun(): boolean {
+    return this.#pending !== undefined
   }
 
   /** Waits for what comes next; it is to be given to `came`. No async function: see `runSession`. */

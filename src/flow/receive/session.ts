@@ -8,6 +8,7 @@ import { duration } from '../../mail/log-lines.ts'
 import type { ConnectionFacts } from '../../ports.ts'
 import type { LineResult } from '../../wire/line-reader.ts'
 import { recognise } from '../../wire/smtp/grammar.ts'
+import { restMs } from './pace.ts'
 import { endingAclFailed, runAclOption } from './acl.ts'
 import type { Command } from './commands/command.ts'
 import { commands } from './commands/index.ts'
@@ -38,10 +39,15 @@ export async function runSession(
     session.send()
     // The loop is here, and a line that has not come is waited for without a function of its own: an idle
     // connection is one of thousands, and each async frame costs it half a kilobyte.
+    let began = 0
     while (next === 'continue') {
       const input = io.reader.lineHere(commandLimitBytes)
-      if (input === undefined) io.reader.came(await io.reader.more(session.commandTimeoutMs))
-      else {
+      if (input === undefined) {
+        const { begun } = io.reader
+        const { commandTimeoutMs } = session
+        io.reader.came(await io.reader.more(begun ? restMs(commandTimeoutMs, began) : commandTimeoutMs))
+        if (!begun) began = performance.now()
+      } else {
         const soon = obey(session, input)
         next = soon instanceof Promise ? await soon : soon
       }

@@ -10,6 +10,7 @@ import { dataEnded, type DataEnd, refuseBody } from '../data-problems.ts'
 import { finishMessage } from '../finish.ts'
 import { clientMatches, expandInteger } from '../matching.ts'
 import { showLists } from '../shown-lists.ts'
+import { Pace } from '../pace.ts'
 import { preMailControls } from '../pre-mail.ts'
 import type { Next, Session, Transaction } from '../session-state.ts'
 import { outOfStep, tooSoon } from '../synchronisation.ts'
@@ -130,9 +131,11 @@ async function readToDot(
   scanner: DataScanner,
 ): Promise<DataEnd | 'done'> {
   const reader = session.io.reader
+  const pace = new Pace(session.commandTimeoutMs)
   for (;;) {
-    const piece = await reader.piece(session.commandTimeoutMs)
+    const piece = await reader.piece(pace.waitMs())
     if (typeof piece === 'string') return piece
+    pace.took(piece.length)
     const scanned = scanner.push(piece)
     const wait = receiver.add(scanned)
     if (wait !== undefined) await wait
@@ -212,9 +215,11 @@ async function readChunk(
 ): Promise<DataEnd | 'done'> {
   const reader = session.io.reader
   let left = size
+  const pace = new Pace(session.commandTimeoutMs)
   while (left > 0) {
-    const piece = await reader.piece(session.commandTimeoutMs)
+    const piece = await reader.piece(pace.waitMs())
     if (typeof piece === 'string') return piece
+    pace.took(piece.length)
     const part = piece.length > left ? piece.subarray(0, left) : piece
     if (part.length < piece.length) reader.unread(piece.subarray(left))
     left -= part.length
@@ -227,9 +232,11 @@ async function readChunk(
 async function skipBytes(session: Session, size: number): Promise<DataEnd | 'done'> {
   const reader = session.io.reader
   let left = size
+  const pace = new Pace(session.commandTimeoutMs)
   while (left > 0) {
-    const piece = await reader.piece(session.commandTimeoutMs)
+    const piece = await reader.piece(pace.waitMs())
     if (typeof piece === 'string') return piece
+    pace.took(piece.length)
     if (piece.length > left) reader.unread(piece.subarray(left))
     left -= Math.min(piece.length, left)
   }

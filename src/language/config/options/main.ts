@@ -1813,7 +1813,7 @@ export const mainOptions = {
     default: '5m',
     tier: 'A',
     since: '0.1',
-    doc: "Longest wait for a client's next line.",
+    doc: "Longest wait for a client's next line, and for the rest of one; a message may take that long and 10 s more a kilobyte.",
   },
   smtp_reserve_hosts: {
     type: 'hostList',
