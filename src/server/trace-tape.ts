@@ -32,6 +32,7 @@ const tight = [
   { fill: 3 / 4, depth: 3 },
 ] as const
 const mostSecrets = 50
+const noRoom = Buffer.alloc(0)
 const equals = 0x3d
 /** Marks, distances, times and lengths of a step, at most. */
 const headBytes = 48
@@ -139,7 +140,7 @@ export class TraceTape {
     if (this.#closed) return
     this.#closed = true
     this.table.giveBuffer(this.#buffer)
-    this.#buffer = Buffer.alloc(0)
+    this.#buffer = noRoom
     this.#length = 0
   }
 
