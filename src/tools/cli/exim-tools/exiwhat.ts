@@ -5,6 +5,8 @@ import { openForTool } from './open.ts'
 
 /** How long the processes may take to answer. */
 const answerMs = 1000
+/** Node opens its debugger at the signal until the program's first line has run: none that is younger is asked. */
+const beginMs = 1000
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const server = await openForTool(words, terminal)
@@ -17,7 +19,10 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     terminal.err(`exiwhat: ${error instanceof Error ? error.message : String(error)}\n`)
     return 1
   }
-  const asked = processes(new Set([process.pid, process.ppid])).filter((pid) => ask(pid))
+  const found = processes(new Set([process.pid, process.ppid]))
+  const youngestMs = Math.min(...found.map(ageMs))
+  if (youngestMs < beginMs) await new Promise((resolve) => setTimeout(resolve, beginMs - youngestMs))
+  const asked = found.filter((pid) => ask(pid))
   await new Promise((resolve) => setTimeout(resolve, asked.length === 0 ? 0 : answerMs))
   const lines = readFileSync(path, 'latin1')
     .split('\n')
@@ -28,7 +33,18 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   return 0
 }
 
-/** Each of them has a handler of SIGUSR1 before anything else, so the signal does no harm. */
+/** Since its start; Infinity when it is gone. Linux counts a hundred ticks a second. */
+function ageMs(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const started = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]) * 10
+    return Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * 1000 - started
+  } catch {
+    return Infinity
+  }
+}
+
+/** Each of them has a handler of SIGUSR1 before anything else that is ours, so the signal does no harm. */
 function ask(pid: number): boolean {
   try {
     process.kill(pid, 'SIGUSR1')
