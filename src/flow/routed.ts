@@ -111,6 +111,8 @@ export interface UnroutedAddress {
   readonly freeze?: boolean
   /** `hide_child_in_errmsg`: reports speak of "an address generated from" the recipient instead. */
   readonly hiddenInReports?: true
+  /** Reports name the address without the message. */
+  readonly untold?: true
   /** `noerror` of a filter: failures are not reported. */
   readonly ignoreErrors?: true
   /** Exim's error number for the log line, `defer (-30)`; left out: -1. */

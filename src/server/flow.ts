@@ -155,7 +155,8 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
 
   async function submit(message: GeneratedMessage): Promise<Submitted> {
     if (takeReportBounce(message, server)) return { is: 'accepted', id: message.about }
-    return submitGenerated(message, server, await receiving())
+    const foreground = queue !== undefined && (await queue).foreground
+    return submitGenerated(message, server, { ...(await receiving()), foreground })
   }
 
   // The same for all sessions: thousands of them share it.

@@ -93,9 +93,15 @@ export class DeliveryQueue {
   /** Told already, for the run that is under way. */
   #abandoned = false
   #whenIdle: (() => void)[] = []
+  #foreground = false
 
   constructor(options: QueueOptions) {
     this.#options = options
+  }
+
+  /** A call has waited for a delivery (`-odf`): what comes of it is delivered before the call ends, too. */
+  get foreground(): boolean {
+    return this.#foreground
   }
 
   /** How many deliveries are under way. */
@@ -126,6 +132,7 @@ export class DeliveryQueue {
   /** Delivers a message that was accepted just now and resolves when that attempt is over (`-odf`). */
   async deliverNow(message: SpooledMessage, order: DeliveryOrder = {}): Promise<DeliverySummary | undefined> {
     let summary: DeliverySummary | undefined
+    this.#foreground = true
     await this.#attempt(() => this.#claimAccepted(message), order, {
       onEnd(ended) {
         summary = ended

@@ -73,6 +73,7 @@ const ptr = (name: string): Zone[string] => [{ type: 'PTR', data: name }]
 export const zone: Zone = {
   'mta.example A': a(ownAddress),
   'mta.example MX': mx('mta.example'),
+  'self.example MX': mx('mta.example'),
   'mx.remote.example A': a('198.51.100.10'),
   'mx2.remote.example A': a('198.51.100.11'),
   'remote.example MX': mx('mx.remote.example', 'mx2.remote.example'),

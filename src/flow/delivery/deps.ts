@@ -27,7 +27,8 @@ export interface GeneratedMessage {
 
 export type Submitted =
   | { readonly is: 'accepted'; readonly id: string }
-  | { readonly is: 'refused'; readonly message: string }
+  /** `byAcl`: `acl_not_smtp` wants no such message. */
+  | { readonly is: 'refused'; readonly message: string; readonly byAcl?: true }
 
 /** Somebody who wants to know why a delivery goes as it goes. */
 export interface Watched {

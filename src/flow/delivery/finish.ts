@@ -132,10 +132,32 @@ async function tellOfFreezing(attempt: Attempt, reason: ByteString): Promise<voi
 }
 
 /** Commits a report; a refusal is logged, for nobody else would learn of it. */
-async function submit(attempt: Attempt, message: GeneratedMessage): Promise<boolean> {
+async function submit(attempt: Attempt, message: GeneratedMessage, bounces = false): Promise<boolean> {
   const submitted = await attempt.deps.submit(message)
   if (submitted.is === 'accepted') return true
+  // The refusal stands in the log already.
+  if (submitted.byAcl === true) return bounces && unwanted(attempt, message)
   attempt.log(`failed to submit a report to ${message.recipients.join(', ')}: ${submitted.message}`)
+  return false
+}
+
+/**
+ * The ACL of local messages has refused a report. A message that no retry rule would keep so long ends without it (true); a younger one is
+ * frozen: somebody may mend the ACL. Observed of Exim 4.96, as are the words.
+ */
+function unwanted(attempt: Attempt, { recipients }: GeneratedMessage): boolean {
+  const { server, ports } = attempt.context
+  const longest = Math.max(
+    0,
+    ...server.configuration.retry.map(({ intervals }) => intervals.at(-1)?.cutoff ?? 0),
+  )
+  const given = ports.now() - attempt.envelope.receivedAt >= longest * 1000
+  attempt.log(
+    `Process failed (1) when writing error message to ${recipients.join(', ')}${given ? '' : ' (frozen)'}`,
+  )
+  if (given) return true
+  attempt.freezeWanted ??= ''
+  attempt.freezeTold = true
   return false
 }
 
@@ -162,7 +184,8 @@ async function reportFailures(attempt: Attempt): Promise<void> {
       continue
     }
     const wanted = group.filter((failed) => wantsFailure(failed))
-    if (wanted.length > 0 && !(await submit(attempt, await bounceMessage(attempt, to, wanted)))) continue
+    if (wanted.length > 0 && !(await submit(attempt, await bounceMessage(attempt, to, wanted), true)))
+      continue
     for (const failed of group) {
       if (!wanted.includes(failed)) {
         attempt.log(`${failed.address}: error ignored: RFC 3461 DSN, failure notify not requested`)

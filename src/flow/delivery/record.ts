@@ -447,7 +447,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     if (unrouted.freeze === true) attempt.freezeWanted ??= ''
     attempt.failed.push({
       ...about,
-      message: unrouted.message,
+      message: unrouted.untold === true ? '' : unrouted.message,
       returnedOutput: undefined,
       hidden: unrouted.hiddenInReports === true,
       ignoreErrors: unrouted.ignoreErrors === true,

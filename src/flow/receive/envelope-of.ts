@@ -11,7 +11,7 @@ import type { Session, Transaction } from './session-state.ts'
 export function makeEnvelope(
   session: Session,
   transaction: Transaction,
-  receiver: MessageReceiver,
+  receiver: Pick<MessageReceiver, 'bodyLines' | 'bodyZeros' | 'bodySize' | 'maxLineLength'>,
   headers: readonly Header[],
 ): Envelope {
   const { message } = transaction

@@ -3,18 +3,12 @@
  * Its words are Exim's, since programs and people look for them.
  */
 import { isFailure } from '../../base/outcome.ts'
-import { type ByteString, fromBytes, textOf, toBytes } from '../../base/text.ts'
-import { headerDate } from '../../mail/date.ts'
-import { makeHeader } from '../../mail/header.ts'
-import { receivedLine } from '../../mail/log-lines.ts'
-import { SpoolError } from '../../store/spool/api.ts'
+import { type ByteString, fromBytes, textOf } from '../../base/text.ts'
+import type { MessageFacts } from '../../ports.ts'
 import type { MessageReceiver } from './body.ts'
 import type { BadAddress } from './local-recipients.ts'
-import { newMessage } from './message-facts.ts'
-import { receivedHeader } from './received-header.ts'
-import { newConnection } from './services.ts'
+import { submitOwn } from './own-message.ts'
 import type { Session, Transaction } from './session-state.ts'
-import { totalSize } from './prepare.ts'
 
 export type LocalError =
   | { readonly is: 'bad-argument'; readonly address: ByteString; readonly problem: ByteString }
@@ -39,11 +33,11 @@ export async function reportByMail(
     const id = transaction.message.id
     session.log.main(
       id || undefined,
-      `Error while reading message with no usable sender address: ${subjectOf(error)}`,
+      `Error while reading message with no usable sender address: ${error.is === 'acl' ? `rejected by non-SMTP ACL: ${error.problem}` : subjectOf(error)}`,
     )
     return false
   }
-  const copy = await copyOf(transaction, receiver)
+  const copy = await copyOf(transaction, receiver, error)
   const body = `${textFor(error)}\n------ This is a copy of your message, including all the headers. ------\n\n${copy}`
   return send(session, transaction, to, error, body)
 }
@@ -55,98 +49,48 @@ async function send(
   error: LocalError,
   body: ByteString,
 ): Promise<boolean> {
-  const { services, context, log } = session
-  const { server, ports } = context
-  const incoming = services.spool.begin()
-  const now = ports.now()
-  const account = ports.accounts.byUid(server.eximUid)
-  const login = account?.name ?? `uid${server.eximUid}`
-  const from = await context.ports.expand(session.settings.dsn_from, context)
+  const { server, ports } = session.context
+  const login = ports.accounts.byUid(server.eximUid)?.name ?? `uid${server.eximUid}`
+  const from = await ports.expand(session.settings.dsn_from, session.context)
   // A message with a bad argument has not begun, so far as its sender knows.
   const about = error.is === 'bad-argument' ? '' : transaction.message.id
-  const connection = newConnection({
-    kind: 'local',
-    activeHostname: server.primaryHostname,
-    connectionId: session.connection.connectionId,
-    startedAt: now,
-    ident: login,
-  })
-  const message = newMessage({
-    receivedAt: now,
-    local: true,
-    originator: { login, uid: server.eximUid, gid: server.eximGid },
-  })
-  message.id = incoming.id
-  message.sender = ''
-  message.receivedFor = to
-  const received = await receivedHeader({ ...context, connection, message }, now)
-  const headers = [
-    ...(received === undefined || 'problem' in received ? [] : [received]),
-    makeHeader('Auto-Submitted: auto-replied\n'),
-    makeHeader(
-      `From: ${isFailure(from) ? `Mail Delivery System <Mailer-Daemon@${server.qualifyDomain}>` : textOf(from)}\n`,
-    ),
-    makeHeader(`To: ${to}\n`),
-    ...(about === '' ? [] : [makeHeader(`References: <E${about}@${server.primaryHostname}>\n`)]),
-    makeHeader(`Subject: Mail failure - ${subjectOf(error)}\n`),
-    makeHeader(`Message-Id: <E${incoming.id}@${server.primaryHostname}>\n`),
-    makeHeader(`Date: ${headerDate(now)}\n`),
+  const references = about === '' ? undefined : referenceTo(transaction.message, server.primaryHostname)
+  const lines = [
+    'Auto-Submitted: auto-replied',
+    `From: ${isFailure(from) ? `Mail Delivery System <Mailer-Daemon@${server.qualifyDomain}>` : textOf(from)}`,
+    `To: ${to}`,
+    ...(references === undefined ? [] : [`References: ${references}`]),
+    `Subject: Mail failure - ${subjectOf(error)}`,
   ]
-  try {
-    await incoming.write(toBytes(body))
-    const envelope = {
-      id: incoming.id,
-      receivedAt: now,
-      receiveMs: 0,
-      originator: message.originator,
-      sender: '',
-      recipients: [{ address: to }],
-      headers,
-      protocol: 'local',
-      ident: login,
-      local: false,
-      localErrorMessage: true,
-      allowUnqualified: { senders: true, recipients: true },
-      bodyLines: body.split('\n').length - 1,
-      bodyZeros: 0,
-      bodySize: body.length,
-      maxReceivedLineLength: body.split('\n').reduce((most, line) => Math.max(most, line.length), 0),
-      firstDelivery: true,
-      done: [],
-    }
-    const spooled = await incoming.commit(envelope)
-    const line = receivedLine(
-      {
-        envelope,
-        connection,
-        sizeBytes: totalSize(headers, body.length),
-        body8bitmime: 0,
-        chunking: false,
-        pipelining: undefined,
-        prdr: false,
-        rawSender: '',
-        rawRecipients: [to],
-        about: about === '' ? undefined : about,
-        messageIdCreated: true,
-      },
-      log,
-    )
-    log.main(incoming.id, line, { event: 'msg:received', sender: '', recipients: [to], about })
-    services.accepted(spooled, { next: services.queueing === 'queue' ? 'queue' : 'deliver' })
-    return true
-  } catch (problem) {
-    if (!(problem instanceof SpoolError)) throw problem
-    log.panic(incoming.id, `spool: ${problem.message}`)
-    return false
-  }
+  const text = `${lines.join('\n')}\n\n${body}`
+  const submitted = await submitOwn(
+    { sender: '', recipients: [to], text, about, isReport: true },
+    { login, uid: server.eximUid, gid: server.eximGid },
+    session.services,
+  )
+  return submitted.is === 'accepted'
 }
 
-async function copyOf(transaction: Transaction, receiver: MessageReceiver): Promise<ByteString> {
-  const { message } = transaction
-  const made = message.headers.filter((header) => header.type !== '*' && header.type !== 'P')
+/** `References:` to the message that was not taken. */
+function referenceTo(message: MessageFacts, host: string): ByteString {
+  const header = message.headers.find((one) => one.type === 'I')
+  const value = header?.text.slice(header.text.indexOf(':') + 1).trim()
+  return value === undefined || value === '' ? `<E${message.id}@${host}>` : value
+}
+
+/** The headers as they are by now: what an ACL refused has its Received: line already. */
+async function copyOf(
+  { message }: Transaction,
+  receiver: MessageReceiver,
+  error: LocalError,
+): Promise<ByteString> {
+  const made = message.headers.filter(
+    (header) => header.type !== '*' && (error.is === 'acl' || header.type !== 'P'),
+  )
   const headers = made.length > 0 ? made.map((header) => header.text).join('') : receiver.headerText
   const body = (await receiver.incoming?.peek(copyLimitBytes)) ?? new Uint8Array()
-  return `${headers}\n${fromBytes(body)}`
+  // Observed of Exim 4.96: a message that is given up before it begins stands after an empty line.
+  return `${error.is === 'bad-argument' ? '\n' : ''}${headers}\n${fromBytes(body)}`
 }
 
 function subjectOf(error: LocalError): ByteString {

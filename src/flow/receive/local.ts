@@ -123,7 +123,9 @@ async function begin(session: Session, submission: LocalSubmission): Promise<Tra
     discarded: undefined,
   }
   session.transaction = transaction
-  await runAclOption(settings.acl_not_smtp_start, 'notsmtp_start', transaction.context)
+  // A bad argument is an end before the beginning: observed of Exim 4.96.
+  if (takeArguments(session, submission).bad === undefined)
+    await runAclOption(settings.acl_not_smtp_start, 'notsmtp_start', transaction.context)
   return (await spoolHasRoom(session, 0))
     ? transaction
     : { exitCode: 1, problem: 'exim: insufficient disk space' }

@@ -128,6 +128,8 @@ export interface ReceiveServices {
   readonly shutdown: AbortSignal
   /** `-odq`, `-odqs` and the like; undefined: as configured. */
   readonly queueing?: Queueing | undefined
+  /** `-odf`, `-odi`: deliveries are over before the call ends, those of reports too. */
+  readonly foreground?: boolean
   /** Why messages of this connection wait (`smtp_accept_queue`): decided when it began. */
   readonly queueWhy?: string | undefined
   /** Load average of one minute, for `queue_only_load`. */

@@ -4,6 +4,7 @@ import { type ByteString, textOf } from '../../base/text.ts'
 import { Turn } from '../../base/turn.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
 import type { Context, Trace } from '../../ports.ts'
+import { refusalErrorsTo } from './assign.ts'
 import { ancestorsOf, unseenClone } from './candidate.ts'
 import { finish, type Finished } from './finish.ts'
 import { type RouterRun, type RouterSetup, runRouter } from './run-router.ts'
@@ -17,6 +18,7 @@ export interface Unrouted {
   readonly code?: string | undefined
   readonly errno?: number | undefined
   readonly freeze?: boolean | undefined
+  readonly untold?: true | undefined
   readonly router: RouterInstance | undefined
 }
 
@@ -113,10 +115,22 @@ async function afterRun(
       if (verdict.isConfigurationError === true) {
         setup.context.ports.log.panic(setup.context.message?.id, verdict.message)
       }
+      if (verdict.is === 'fail') {
+        const trouble = await tellOthers(work, candidate)
+        if (trouble !== undefined) return unrouted({ is: 'deferred', message: trouble, router })
+      }
       return unrouted({ ...verdict, is: verdict.is === 'fail' ? 'failed' : 'deferred', router })
     default:
       return taken(verdict, work, candidate, setup)
   }
+}
+
+/** A refused address is reported to `errors_to`; gives what is wrong with the option. */
+async function tellOthers(work: RouterWork, candidate: Candidate): Promise<ByteString | undefined> {
+  const errorsTo = await refusalErrorsTo(work)
+  if (errorsTo !== undefined && isTrouble(errorsTo)) return errorsTo.message
+  if (errorsTo !== undefined) candidate.errorsTo = errorsTo
+  return undefined
 }
 
 /** The router takes the address: accepted, redirected or discarded. */
@@ -137,6 +151,7 @@ async function taken(
   }
   const result = await finish(verdict, work)
   if (result.is === 'deferred') return unrouted({ ...result, router })
+  if (result.is === 'redirected' && result.refusal?.is === 'fail') await tellOthers(work, candidate)
   const unseen = await expandBoolean(router.settings.unseen, 'unseen', false, work)
   if (isTrouble(unseen)) return unrouted({ is: 'deferred', message: unseen.message, router })
   const goesOn = unseen || (result.is === 'redirected' && result.goesOn === true)

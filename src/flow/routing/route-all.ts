@@ -343,6 +343,7 @@ function toUnrouted(candidate: Candidate, result: Unrouted, waits: boolean): Unr
     ...(result.code !== undefined && { code: result.code }),
     ...(result.errno !== undefined && { errno: result.errno }),
     ...(result.freeze === true && { freeze: true }),
+    ...(result.untold === true && { untold: true as const }),
     ...(waits && { retryDefer: true }),
     ...(result.router !== undefined && { retryUseLocalPart: retryUsesLocalPart(result.router.settings) }),
     ...(candidate.hidden && { hiddenInReports: true as const }),

@@ -132,6 +132,8 @@ export type RouterVerdict =
       readonly code?: string
       readonly errno?: number
       readonly freeze?: boolean
+      /** A report names the address alone: the message tells of the own network. */
+      readonly untold?: true
       /** For the panic log: a mistake in the configuration. */
       readonly isConfigurationError?: boolean
     }

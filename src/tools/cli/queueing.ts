@@ -28,6 +28,7 @@ export async function queueingOf(call: ServerCall): Promise<CallQueueing> {
   const services: ReceiveServices = {
     ...base,
     queueing: queueingFlag(invocation),
+    foreground: has(invocation, '-odf', '-odi'),
     reference: call.rights.trusted ? valueOf(invocation, '-oMm') : undefined,
     commandTimeoutMs: commandTimeoutMs(invocation),
     accepted(message, how) {

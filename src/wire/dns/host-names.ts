@@ -89,7 +89,7 @@ async function confirm(
       continue
     }
     if (forward.is === 'none') {
-      log(context, `no IP address found for host ${name}${during(connection)}`)
+      log(context, `no IP address found for host ${name}${duringSession(connection)}`)
       continue
     }
     if (forward.addresses.some((found) => sameAddress(found, address))) {
@@ -110,8 +110,9 @@ async function confirm(
   connection.hostLookup = 'found'
 }
 
-function during(connection: ConnectionFacts): string {
-  if (connection.kind !== 'smtp') return ''
+/** For the end of a log line about a lookup. */
+export function duringSession(connection: ConnectionFacts | undefined): string {
+  if (connection?.kind !== 'smtp') return ''
   const helo = connection.helo === undefined ? '' : `(${connection.helo}) `
   return ` (during SMTP connection from ${helo}[${connection.hostAddress}])`
 }

@@ -80,11 +80,12 @@ export async function bounceMessage(
 
 function introduction(attempt: Attempt, toSender: boolean): ByteString {
   const own = attempt.context.settings.bounce_message_text
-  const who = toSender ? 'that you sent ' : `sent by\n\n  <${attempt.envelope.sender}>\n\n`
   return (
     `This message was created automatically by mail delivery software.\n${own === undefined ? '' : own}\n` +
-    `A message ${who}could not be delivered to ${'one or more of its\nrecipients'}. ` +
-    'This is a permanent error. The following address(es) failed:\n\n'
+    (toSender
+      ? 'A message that you sent could not be delivered to one or more of its\nrecipients. This is a permanent error. The following address(es) failed:\n\n'
+      : `A message sent by\n\n  <${attempt.envelope.sender}>\n\n` +
+        'could not be delivered to one or more of its recipients. The following\naddress(es) failed:\n\n')
   )
 }
 

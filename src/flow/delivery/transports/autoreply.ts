@@ -105,9 +105,11 @@ async function reply(
       isReport: false,
     })
     if (submitted.is === 'refused') {
+      // Where an ACL wants no such message, Exim names the exit code of the program that submits it.
+      const why = submitted.byAcl === true ? '1' : submitted.message
       return deferral(
-        `Failed to send message from ${batch.transport.name} transport (${submitted.message})`,
-        errorNumbers.unknown,
+        `Failed to send message from ${batch.transport.name} transport (${why})`,
+        submitted.byAcl === true ? 0 : errorNumbers.unknown,
       )
     }
   }

@@ -4,6 +4,7 @@ import { isFailure } from '../../../base/outcome.ts'
 import { concat, type Text, textOf } from '../../../base/text.ts'
 import type { Instance, RouterInstance, TransportInstance } from '../../../language/config/configuration.ts'
 import type { Context } from '../../../ports.ts'
+import { duringSession } from '../../../wire/dns/host-names.ts'
 import type { RouteHost } from '../../routed.ts'
 import { findTransport } from '../assign.ts'
 import { findHost } from '../find-hosts.ts'
@@ -227,6 +228,7 @@ async function findHosts(
       // An address that is ignored is as good as none.
       case 'ignored':
       case 'none': {
+        if (found.is === 'none' && options.method !== 'bydns') logMissing(item.name, work)
         if (settings.host_find_failed === 'ignore') continue
         const message = `lookup of host "${item.name}" failed in ${work.router.name} router`
         return notFound(settings.host_find_failed, message)
@@ -258,6 +260,15 @@ async function findHosts(
 /** As retry rules for `lookup` see it; observed of Exim 4.96. */
 const unknownHost = -32
 
+function logMissing(name: string, { context, purpose }: RouterWork): void {
+  const { log } = context.ports
+  if (purpose === 'test' || !log.selects('host_lookup_failed')) return
+  log.main(
+    context.message?.id || undefined,
+    `no IP address found for host ${name}${duringSession(context.connection)}`,
+  )
+}
+
 function notFound(setting: string, message: string): RouterVerdict {
   switch (setting) {
     case 'decline':
@@ -265,7 +276,7 @@ function notFound(setting: string, message: string): RouterVerdict {
     case 'pass':
       return { is: 'pass' }
     case 'fail':
-      return { is: 'fail', message }
+      return { is: 'fail', message, untold: true }
     case 'freeze':
       return { is: 'defer', message, errno: unknownHost, freeze: true }
     default:

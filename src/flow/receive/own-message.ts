@@ -1,0 +1,276 @@
+/**
+ * Messages that the program itself writes (bounces, warnings, answers): they come in as from a local program of the run-time user, so that
+ * the ACLs for such messages are asked, and are queued as those are. Source: Exim manual, "Non-SMTP ACLs"; `-localerror` in "Format of the -H
+ * file"; what the ACLs see observed of Exim 4.96.
+ */
+import { randomBytes } from 'node:crypto'
+import { type ByteString, toBytes } from '../../base/text.ts'
+import { headerDate } from '../../mail/date.ts'
+import type { Envelope, Header, Originator } from '../../mail/envelope.ts'
+import { isNamed, makeHeader, splitHeaders } from '../../mail/header.ts'
+import { receivedLine } from '../../mail/log-lines.ts'
+import type { AclResult } from '../../ports.ts'
+import { type IncomingMessage, SpoolError } from '../../store/spool/api.ts'
+import { LineReader } from '../../wire/line-reader.ts'
+import { oneLine, runAclOption } from './acl.ts'
+import { beginScan, checkMime, endScan } from './content-scan.ts'
+import { makeEnvelope } from './envelope-of.ts'
+import { newMessage } from './message-facts.ts'
+import { applyAclHeaders, totalSize } from './prepare.ts'
+import { deliverHow } from './queueing.ts'
+import { receivedHeader } from './received-header.ts'
+import { rejectDetail } from './reject-detail.ts'
+import { newConnection, type ReceiveServices, type SessionIo } from './services.ts'
+import { Session, type Transaction } from './session-state.ts'
+
+export interface OwnMessage {
+  readonly sender: ByteString
+  readonly recipients: readonly ByteString[]
+  /** Header section, blank line and body, LF line ends; Received:, Message-ID: and Date: are added. */
+  readonly text: ByteString
+  /** The id of the message it is about, for `R=` on its arrival line; empty: none. */
+  readonly about: string
+  /** True for bounces and warnings (Exim: `-localerror`). */
+  readonly isReport: boolean
+  /** A report about TLS: it goes out where TLS cannot be had, too. RFC 8460 section 3. */
+  readonly aboutTls?: true
+}
+
+export type OwnSubmitted =
+  | { readonly is: 'accepted'; readonly id: string }
+  | { readonly is: 'refused'; readonly message: string; readonly byAcl?: true }
+
+export async function submitOwn(
+  own: OwnMessage,
+  originator: Originator,
+  services: ReceiveServices,
+): Promise<OwnSubmitted> {
+  const incoming = services.spool.begin()
+  try {
+    const session = sessionOf(originator, services)
+    const transaction = transactionOf(own, originator, session)
+    await runAclOption(session.settings.acl_not_smtp_start, 'notsmtp_start', transaction.context)
+    transaction.message.id = incoming.id
+    const { headers, body } = split(own.text)
+    await prepare(session, transaction, own, headers, originator.login)
+    await incoming.write(toBytes(body))
+    describeBody(session, transaction, body)
+    const verdict = await ask(session, transaction, incoming)
+    if (verdict !== undefined && verdict.verdict !== 'accept' && verdict.verdict !== 'discard') {
+      await incoming.abort()
+      return refused(session, own, verdict)
+    }
+    applyAclHeaders(transaction.message)
+    transaction.message.size = totalSize(transaction.message.headers, body.length)
+    const envelope = envelopeOf(session, transaction, own, body)
+    if (verdict?.verdict === 'discard') {
+      await incoming.abort()
+      logReceived(session, envelope, own)
+      session.log.main(incoming.id, '=> blackhole (non-SMTP ACL discarded recipients)', {
+        event: 'msg:discarded',
+      })
+      session.log.main(incoming.id, 'Completed', { event: 'msg:complete' })
+      return { is: 'accepted', id: incoming.id }
+    }
+    const spooled = await incoming.commit(envelope)
+    logReceived(session, envelope, own)
+    services.accepted(spooled, deliverHow(session, transaction))
+    return { is: 'accepted', id: incoming.id }
+  } catch (error) {
+    await incoming.abort().catch(() => undefined)
+    if (error instanceof SpoolError) services.context.ports.log.panic(incoming.id, `spool: ${error.message}`)
+    return { is: 'refused', message: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+function sessionOf(originator: Originator, services: ReceiveServices): Session {
+  const { server, ports } = services.context
+  const connection = newConnection({
+    kind: 'local',
+    activeHostname: server.primaryHostname,
+    connectionId: randomBytes(6).toString('hex'),
+    startedAt: ports.now(),
+    ident: originator.login,
+    caller: { ...originator, trusted: true },
+  })
+  // Where the call delivers before it ends, reports go out although queue_only is set.
+  const { foreground, queueing } = services
+  const asked = foreground === true ? 'deliver' : queueing === 'queue' ? 'queue' : undefined
+  return new Session(silent(), connection, { ...services, queueing: asked })
+}
+
+function transactionOf(own: OwnMessage, originator: Originator, session: Session): Transaction {
+  const message = newMessage({ receivedAt: session.context.ports.now(), local: false, originator })
+  message.rawSender = own.sender
+  message.sender = own.sender
+  message.allowUnqualified = { senders: true, recipients: true }
+  const transaction: Transaction = {
+    message,
+    context: { ...session.context, message },
+    recipients: [],
+    rawSender: own.sender,
+    body8bitmime: 0,
+    dsnRet: undefined,
+    dsnEnvid: undefined,
+    discarded: undefined,
+  }
+  session.transaction = transaction
+  return transaction
+}
+
+/** Recipients and headers, rewritten, with what every message needs. */
+async function prepare(
+  { services, context: { server, ports } }: Session,
+  transaction: Transaction,
+  own: OwnMessage,
+  written: readonly Header[],
+  login: ByteString,
+): Promise<void> {
+  const { message, context, recipients } = transaction
+  const { rewriting } = services
+  message.headers = written
+  for (const raw of own.recipients)
+    recipients.push({ raw, address: (await rewriting?.recipient(raw, context)) ?? raw })
+  message.recipients = recipients
+  message.rcptCount = recipients.length
+  message.receivedFor = recipients.length === 1 ? recipients[0]?.address : undefined
+  message.headers = (await rewriting?.headers(written, context)) ?? written
+  const now = ports.now()
+  const received = await receivedHeader(context, now)
+  if (received !== undefined && 'problem' in received) throw new Error(received.problem)
+  const from = `${login}@${server.qualifyDomain}`
+  message.headers = complete(message.headers, received, {
+    id: message.id,
+    host: server.primaryHostname,
+    from,
+    now,
+  })
+  message.receivedCount = message.headers.filter((header) => header.type === 'P').length
+  applyAclHeaders(message)
+}
+
+/** `$message_body` and its kin. */
+function describeBody({ settings }: Session, { message }: Transaction, body: ByteString): void {
+  const lines = body.split('\n')
+  message.bodySize = body.length
+  message.bodyLines = lines.length - 1
+  message.maxReceivedLineLength = lines.reduce((most, line) => Math.max(most, line.length), 0)
+  message.size = totalSize(message.headers, body.length)
+  const visible = settings.message_body_visible
+  if (visible <= 0) return
+  message.bodyStart = body.slice(0, visible)
+  message.bodyEnd = body.slice(-visible)
+}
+
+async function ask(
+  session: Session,
+  transaction: Transaction,
+  incoming: IncomingMessage,
+): Promise<AclResult | undefined> {
+  const { acl_not_smtp, acl_not_smtp_mime } = session.settings
+  if (acl_not_smtp === undefined && acl_not_smtp_mime === undefined) return undefined
+  beginScan(transaction, incoming)
+  try {
+    const mime = await checkMime(acl_not_smtp_mime, transaction)
+    if (mime !== undefined) return mime
+    applyAclHeaders(transaction.message)
+    return await runAclOption(acl_not_smtp, 'notsmtp', transaction.context)
+  } finally {
+    await endScan(session, transaction)
+  }
+}
+
+function refused(session: Session, own: OwnMessage, verdict: AclResult): OwnSubmitted {
+  const { message } = session.transaction as Transaction
+  const { log } = session
+  const reason = verdict.logMessage ?? verdict.userMessage
+  log.reject(
+    message.id,
+    `F=<${own.sender}> rejected by non-SMTP ACL: ${reason === undefined ? 'NULL' : oneLine(reason)}`,
+    { detail: rejectDetail(session, '', message.headers) ?? [] },
+  )
+  const told = verdict.userMessage ?? reason ?? 'local configuration problem'
+  const about = own.about === '' ? '' : ` (R=${own.about})`
+  if (own.sender === '') {
+    const line = `Error while reading message with no usable sender address${about}: rejected by non-SMTP ACL: ${told}`
+    log.main(message.id, line)
+  }
+  return { is: 'refused', message: `rejected by non-SMTP ACL: ${told}`, byAcl: true }
+}
+
+function envelopeOf(session: Session, transaction: Transaction, own: OwnMessage, body: ByteString): Envelope {
+  const { message } = transaction
+  const facts = {
+    bodyLines: message.bodyLines,
+    bodyZeros: 0,
+    bodySize: body.length,
+    maxLineLength: message.maxReceivedLineLength,
+  }
+  const envelope = makeEnvelope(session, transaction, facts, message.headers)
+  // For AUTH= where the bounce is passed on. Source: Exim manual, "bounce_sender_authentication".
+  const authenticated = own.isReport ? session.settings.bounce_sender_authentication : undefined
+  return {
+    ...envelope,
+    receiveMs: 0,
+    localErrorMessage: own.isReport,
+    ...(authenticated === undefined ? {} : { authenticatedSender: authenticated }),
+    ...(own.aboutTls === true ? { extra: { ...envelope.extra, aboutTls: true } } : {}),
+  }
+}
+
+function logReceived(session: Session, envelope: Envelope, own: OwnMessage): void {
+  const line = receivedLine(
+    {
+      envelope,
+      connection: session.connection,
+      sizeBytes: totalSize(envelope.headers, envelope.bodySize),
+      body8bitmime: 0,
+      chunking: false,
+      pipelining: undefined,
+      prdr: false,
+      rawSender: own.sender,
+      rawRecipients: own.recipients,
+      about: own.about === '' ? undefined : own.about,
+      messageIdCreated: true,
+    },
+    session.log,
+  )
+  session.log.main(envelope.id, line, {
+    event: 'msg:received',
+    sender: envelope.sender,
+    recipients: envelope.recipients.map((one) => one.address),
+    about: own.about,
+  })
+}
+
+function split(text: ByteString): { readonly headers: Header[]; readonly body: ByteString } {
+  const end = text.indexOf('\n\n')
+  if (end === -1) return { headers: splitHeaders(text), body: '' }
+  return { headers: splitHeaders(text.slice(0, end + 1)), body: text.slice(end + 2) }
+}
+
+/** What every message needs and this one may lack. */
+function complete(
+  headers: readonly Header[],
+  received: Header | undefined,
+  { id, host, from, now }: Readonly<Record<'id' | 'host' | 'from', string>> & { readonly now: number },
+): Header[] {
+  const has = (name: string): boolean => headers.some((header) => isNamed(header, name))
+  const all = [...(received === undefined ? [] : [received]), ...headers]
+  // What a filter has sent need not say who it is from: RFC 5322 section 3.6 wants it.
+  if (!has('From')) all.push(makeHeader(`From: ${from}\n`))
+  if (!has('Message-Id')) all.push(makeHeader(`Message-Id: <E${id}@${host}>\n`))
+  if (!has('Date')) all.push(makeHeader(`Date: ${headerDate(now)}\n`))
+  return all
+}
+
+/** Nobody on the other side. */
+function silent(): SessionIo {
+  return {
+    reader: new LineReader({ pull: () => Promise.resolve('closed'), take: () => undefined }),
+    write() {},
+    flush() {},
+    end: () => Promise.resolve(),
+    destroy() {},
+  }
+}
