@@ -566,3 +566,74 @@ test('_RESUME_DECODE names the bits of $tls_out_resumption', async () => {
   })
   assert.match(shown[0] ?? '', /client/i)
 })
+
+/** What the log and the list of the queue say after one attempt. */
+const afterOneRun = async (side: Side): Promise<readonly string[]> => {
+  await side.run(['-odq', '-f', 'b@x.test', 'group@mta.example'], plainMessage)
+  await side.run(['-q'])
+  const listed = await side.run(['-bp'])
+  return [
+    ...side.log().filter((line) => / (?:\*\*|==) (?:group|slow)@/.test(line)),
+    ...listed.split('\n').filter((line) => line.includes('group@')),
+  ].sort()
+}
+
+test('a group that names itself and an address that waits: the failure of the one does not end the waiting of the other', async () => {
+  const shown = await bothShow({
+    configuration: base(
+      `group:
+  driver = redirect
+  local_parts = group
+  allow_defer
+  data = group@mta.example, slow@mta.example
+slow:
+  driver = redirect
+  local_parts = slow
+  allow_defer
+  data = :defer: come back
+last:
+  driver = accept
+  local_parts = b
+  transport = box`,
+      box(),
+    ),
+    play: afterOneRun,
+  })
+  assert.ok(shown.some((line) => line.includes('** group@mta.example: Unrouteable address')))
+  assert.ok(
+    shown.some((line) => /^ +group@mta\.example$/.test(line)),
+    shown.join('\n'),
+  )
+})
+
+test('one group has what another has, and more that waits: it is not done', async () => {
+  const shown = await bothShow({
+    configuration: base(
+      `group:
+  driver = redirect
+  local_parts = group
+  allow_defer
+  data = one@mta.example, two@mta.example
+two:
+  driver = redirect
+  local_parts = one : two
+  allow_defer
+  data = ${'$'}{if eq{$local_part}{one}{b@x.test}{b@x.test, slow@mta.example}}
+slow:
+  driver = redirect
+  local_parts = slow
+  allow_defer
+  data = :defer: come back
+last:
+  driver = accept
+  local_parts = b
+  transport = box`,
+      box(),
+    ),
+    play: afterOneRun,
+  })
+  assert.ok(
+    shown.some((line) => /^ +group@mta\.example$/.test(line)),
+    shown.join('\n'),
+  )
+})

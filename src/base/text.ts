@@ -113,3 +113,8 @@ export function encodeUtf8(text: string): ByteString {
 export function decodeUtf8(text: ByteString): string {
   return Buffer.from(text, 'latin1').toString('utf8')
 }
+
+/** Lower case of ASCII letters only: addresses are bytes, and those of UTF-8 are no letters of Latin-1. */
+export function asciiLower(text: ByteString): ByteString {
+  return /[A-Z]/.test(text) ? text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : text
+}

@@ -2,6 +2,7 @@
  * Log lines of reception, in Exim's words and field order. Each function gives the text; the caller logs it.
  * Source: Exim manual, "Log files"; orders and spaces observed of Exim 4.96.
  */
+import { messageIdHeader } from './message-id.ts'
 import type { ByteString } from '../base/text.ts'
 import type { ConnectionFacts, Log } from '../ports.ts'
 import type { Envelope, Header } from './envelope.ts'
@@ -159,8 +160,7 @@ export function readableTime(seconds: number): string {
 
 function messageIdField(headers: readonly Header[], created: boolean, log: Log): ByteString {
   if (created ? !log.selects('msg_id_created') : !log.selects('msg_id')) return ''
-  const resent = headers.findLast((header) => header.type === 'I' && isNamed(header, 'Resent-Message-ID'))
-  const header = resent ?? headers.find((one) => one.type === 'I')
+  const header = messageIdHeader(headers)
   if (header === undefined) return ''
   const id = /<([^>]*)>/.exec(headerBody(header.text))?.[1] ?? headerBody(header.text).trim()
   return ` id${created ? '*' : ''}=${id}`

@@ -1,6 +1,7 @@
 /** One delivery attempt of one message, from routing to its end. Source: ARCHITECTURE, steps 10 to 15. */
 import { isFailure } from '../../base/outcome.ts'
-import { taint, type ByteString } from '../../base/text.ts'
+import { taint, textOf, type ByteString } from '../../base/text.ts'
+import type { Recipient } from '../../mail/envelope.ts'
 import type { Context, Trace } from '../../ports.ts'
 import type { Claim } from '../../store/spool/api.ts'
 import { type RoutedAddress, waitingNumbers } from '../routed.ts'
@@ -10,7 +11,7 @@ import { expandedInteger } from './expanding.ts'
 import { finish } from './finish.ts'
 import { frozenVerdict } from './frozen.ts'
 import { batches, type BatchLimits } from './group.ts'
-import { markKey } from './marks.ts'
+import { markKey, unroutedKey } from './marks.ts'
 import { deliveryContext } from './message-facts.ts'
 import { deliverWrapped } from './mua-wrapper.ts'
 import { addressContext } from './raise.ts'
@@ -143,16 +144,16 @@ async function route(
     marks.expect(routed.recipient, key)
     todo.push(routed)
   }
+  // A child that failed in an attempt before has been reported: once is enough.
+  const unrouted = result.unrouted.filter((one) => one.ancestors.length === 0 || !marks.has(unroutedKey(one)))
+  // All are expected before one is settled, or its recipient would count as done while the others wait.
+  for (const one of unrouted) marks.expect(one.recipient, unroutedKey(one))
   for (const [i, discarded] of result.discarded.entries()) {
     recordDiscarded(attempt, discarded)
     // A message may have a hundred thousand recipients.
     if (i % recordsATurn === recordsATurn - 1) await new Promise((resolve) => setImmediate(resolve))
   }
-  for (const unrouted of result.unrouted) {
-    // A child that failed in an attempt before has been reported: once is enough.
-    if (unrouted.ancestors.length > 0 && marks.has(unrouted.address)) continue
-    await recordUnrouted(attempt, unrouted)
-  }
+  for (const one of unrouted) await recordUnrouted(attempt, one)
   // All that came of a recipient may have been done before: then the recipient is, too.
   const left = new Set([...todo, ...attempt.deferred, ...attempt.failed].map(({ recipient }) => recipient))
   const routed = new Set(result.routed.map(({ recipient }) => recipient))
@@ -204,12 +205,24 @@ async function replaceOneTime(
   attempt: Attempt,
   replacements: Awaited<ReturnType<DeliveryDeps['route']>>['oneTime'],
 ): Promise<void> {
-  const originals = new Set(replacements.map((one) => one.original))
+  const before = attempt.envelope.recipients
+  const childrenOf = new Map(replacements.map((one) => [one.original, one.children]))
+  // An original stays in the list, done, as the parent of its children; one that is its own child cannot.
+  const kept = before.filter(
+    (recipient) => !childrenOf.get(recipient)?.some(({ address }) => address === recipient.address),
+  )
+  const placeOf = new Map(kept.map((recipient, i) => [recipient, i]))
+  const below = (recipient: Recipient, parent: Recipient | undefined): Recipient => {
+    const { parent: _, ...rest } = recipient
+    const place = parent === undefined ? undefined : placeOf.get(parent)
+    return place === undefined ? rest : { ...rest, parent: place }
+  }
   const recipients = [
-    ...attempt.envelope.recipients.filter((recipient) => !originals.has(recipient)),
-    ...replacements.flatMap((one) => one.children),
+    ...kept.map((one) => (one.parent === undefined ? one : below(one, before[one.parent]))),
+    ...replacements.flatMap((one) => one.children.map((child) => below(child, one.original))),
   ]
   attempt.marks.replace(recipients)
+  for (const one of kept) if (childrenOf.has(one)) attempt.marks.markAddress(one.address)
   await attempt.claim.record({ recipients, done: replacements.map((one) => one.original.address) })
 }
 
@@ -373,7 +386,13 @@ async function tryBatch(
   const first = addresses[0] as RoutedAddress
   const driver = driverOf(first)
   const base = addressContext(attempt.context, first)
-  const batch = await makeBatch(attempt, addresses, base)
+  const returnPath = await returnPathOf(attempt, first, base)
+  if ('problem' in returnPath) {
+    const message = `Failed to expand return path "${first.transport.settings.return_path?.text}" in ${first.transport.name} transport: ${returnPath.problem}`
+    const error = { errno: errorNumbers.expansionFailed, more: 0, message }
+    return refuseAll(addresses, { is: 'deferred', error }, 0)
+  }
+  const batch = makeBatch(attempt, addresses, returnPath.address)
   const delivery = deliveryFacts(first.router.name, first.transport.name)
   delivery.returnPath = batch.returnPath
   delivery.addresses = addresses.map((one) => one.address)
@@ -489,22 +508,23 @@ async function beforeBatch(
   )
 }
 
-async function makeBatch(
+/** A forced failure leaves it as it is, a mistake defers. Source: Exim manual, transport option "return_path". */
+async function returnPathOf(
   attempt: Attempt,
-  addresses: readonly RoutedAddress[],
+  first: RoutedAddress,
   context: Context,
-): Promise<Batch> {
+): Promise<{ readonly address: ByteString } | { readonly problem: ByteString }> {
+  const own = { address: first.errorsTo ?? attempt.envelope.sender }
+  const option = first.transport.settings.return_path
+  if (option === undefined) return own
+  const value = await attempt.context.ports.expand(option, context)
+  if (!isFailure(value)) return { address: textOf(value) }
+  return value.kind === 'forced' ? own : { problem: value.message }
+}
+
+function makeBatch(attempt: Attempt, addresses: readonly RoutedAddress[], returnPath: ByteString): Batch {
   // Not empty: runBatch has looked.
   const first = addresses[0] as RoutedAddress
-  const option = first.transport.settings.return_path
-  const own = first.errorsTo ?? attempt.envelope.sender
-  let returnPath = own
-  if (option !== undefined) {
-    const value = await attempt.context.ports.expand(option, context)
-    // A forced failure or a mistake leaves the return path as it is.
-    if (typeof value === 'string') returnPath = value
-    else if ('text' in value) returnPath = value.text
-  }
   // Without a queue there are no retry times.
   const force = attempt.options.force === true || attempt.context.settings.mua_wrapper
   return { transport: first.transport, addresses, returnPath, force }

@@ -14,10 +14,10 @@ import type { DeliverySummary } from './results.ts'
 export async function finish(attempt: Attempt): Promise<DeliverySummary> {
   // Reports take time: what was delivered is marked first, so that a crash does not repeat it.
   if (attempt.failed.length > 0 || attempt.successes.length > 0) await attempt.save()
-  if (attempt.failed.length > 0) await reportFailures(attempt)
   if (attempt.successes.length > 0 && attempt.envelope.sender !== '') {
     await submit(attempt, await successReport(attempt))
   }
+  if (attempt.failed.length > 0) await reportFailures(attempt)
   if (nothingLeft(attempt)) return complete(attempt)
   return keep(attempt)
 }

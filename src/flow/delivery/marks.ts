@@ -11,8 +11,23 @@ export function markKey(routed: {
   readonly recipient: Recipient
   readonly ancestors: readonly ByteString[]
 }): ByteString {
-  const homonym = routed.uniqueKey === routed.recipient.address && routed.ancestors.length > 0
-  return homonym ? `\\0\\${routed.uniqueKey}` : routed.uniqueKey
+  return keyOf(routed.uniqueKey, routed)
+}
+
+/** The same for an address that no transport gets: it has no other key than itself. */
+export function unroutedKey(unrouted: {
+  readonly address: ByteString
+  readonly recipient: Recipient
+  readonly ancestors: readonly ByteString[]
+}): ByteString {
+  return keyOf(unrouted.address, unrouted)
+}
+
+function keyOf(
+  key: ByteString,
+  of: { readonly recipient: Recipient; readonly ancestors: readonly ByteString[] },
+): ByteString {
+  return key === of.recipient.address && of.ancestors.length > 0 ? `\\0\\${key}` : key
 }
 
 export class Marks {

@@ -1,8 +1,10 @@
 /** Takes over what became of addresses and hosts: log lines, marks, retry hints. */
+import { splitAddress, unquotedLocalPart } from '../../mail/address.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
 import { locate } from '../../base/diagnostic.ts'
 import { unreachable } from '../../base/outcome.ts'
 import type { ByteString } from '../../base/text.ts'
+import type { Recipient } from '../../mail/envelope.ts'
 import {
   type AddressLine,
   deferredBody,
@@ -12,7 +14,7 @@ import {
 } from '../../mail/delivery-lines.ts'
 import { type DiscardedAddress, type RoutedAddress, type UnroutedAddress, waitingNumbers } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
-import { markKey } from './marks.ts'
+import { markKey, unroutedKey } from './marks.ts'
 import { type AddressEvent, errorSentence, eventErrno, raiseForBatch, raiseForUnrouted } from './raise.ts'
 import {
   type AddressOutcome,
@@ -44,7 +46,8 @@ export async function recordBatch(attempt: Attempt, result: TransportResult, loc
       })
       told.add(place)
     } else {
-      await recordUndelivered(attempt, one, one.outcome, local, { expired, nextTryAt })
+      const how = { local, returnPath: result.returnPath }
+      await recordUndelivered(attempt, one, one.outcome, how, { expired, nextTryAt })
     }
   }
   await raiseForBatch(attempt, raised)
@@ -194,12 +197,13 @@ async function recordUndelivered(
   attempt: Attempt,
   result: AddressResult,
   outcome: Exclude<AddressOutcome, { readonly is: 'delivered' }>,
-  local: boolean,
+  how: { readonly local: boolean; readonly returnPath: ByteString | undefined },
   hosts: HostsVerdict,
 ): Promise<void> {
+  const { local, returnPath } = how
   const { routed } = result
   if (outcome.is === 'failed') {
-    giveUp(attempt, routed, outcome, result.deliveryMs)
+    giveUp(attempt, routed, outcome, { deliveryMs: result.deliveryMs, returnPath })
     return
   }
   if (outcome.notTried === 'elsewhere') {
@@ -259,15 +263,17 @@ function giveUp(
   attempt: Attempt,
   routed: RoutedAddress,
   outcome: AddressOutcome & { readonly is: 'failed' },
-  deliveryMs: number,
+  how: { readonly deliveryMs: number; readonly returnPath: ByteString | undefined },
 ): void {
   const message = whole(outcome.error)
+  const shown = addressLine(attempt, routed, false)
   const line = failedLine(
     {
-      ...addressLine(attempt, routed, false),
+      ...shown,
+      returnPath: how.returnPath ?? shown.returnPath,
       host: outcome.host,
       message,
-      deliveryMs,
+      deliveryMs: how.deliveryMs,
     },
     attempt.selects,
   )
@@ -312,7 +318,7 @@ function timeOut(
   const line = failedLine(
     {
       shown: routed.address,
-      original: originalOf(routed),
+      original: originalOf(attempt, routed),
       sender: attempt.envelope.sender,
       returnPath: undefined,
       router: undefined,
@@ -367,7 +373,10 @@ function addressLine(attempt: Attempt, routed: RoutedAddress, local: boolean): A
   return {
     shown,
     special: routed.special !== undefined,
-    original: local || routed.special !== undefined ? routed.recipient.address : originalOf(routed, shown),
+    original:
+      local || routed.special !== undefined
+        ? askedFor(attempt, routed.recipient)
+        : originalOf(attempt, routed, shown),
     // What `unseen` put between is the address itself.
     parents: routed.ancestors.slice(0, -1).filter((one) => one !== routed.recipient.address),
     sender: attempt.envelope.sender,
@@ -380,7 +389,14 @@ function addressLine(attempt: Attempt, routed: RoutedAddress, local: boolean): A
 
 function shownOf(routed: RoutedAddress, local: boolean): ByteString {
   if (routed.special !== undefined) return shownSpecial(routed.address)
-  return local ? routed.facts.localPart : rcptAddress(routed, routed.transport.settings)
+  return local ? routed.facts.localPart : withoutQuotes(rcptAddress(routed, routed.transport.settings))
+}
+
+/** Lines of deliveries show a local part without its quotes, and who was meant behind it: observed of Exim 4.96. */
+function withoutQuotes(address: ByteString): ByteString {
+  if (!address.startsWith('"')) return address
+  const { localPart, domain } = splitAddress(address)
+  return `${unquotedLocalPart(localPart)}@${domain}`
 }
 
 /** A name of a filter's that is no path yet (`inbox`). */
@@ -388,14 +404,18 @@ function shownSpecial(address: ByteString): ByteString {
   return /^[/|>]/.test(address) ? address : `save ${address}`
 }
 
+/** The recipient as the message came with it: `one_time` puts others in its place. */
+function askedFor({ envelope }: Attempt, { address, parent }: Recipient): ByteString {
+  return parent === undefined ? address : (envelope.recipients[parent]?.address ?? address)
+}
+
 function originalOf(
-  routed: {
-    readonly address: ByteString
-    readonly recipient: { readonly address: ByteString }
-  },
+  attempt: Attempt,
+  routed: { readonly address: ByteString; readonly recipient: Recipient },
   shown: ByteString = routed.address,
 ): ByteString | undefined {
-  return shown === routed.recipient.address ? undefined : routed.recipient.address
+  const original = askedFor(attempt, routed.recipient)
+  return shown === original ? undefined : original
 }
 
 function routerFacts(router: RouterInstance | undefined, event: string): Parameters<Attempt['log']>[1] {
@@ -417,11 +437,11 @@ function routerOf(attempt: Attempt, name: string | undefined): RouterInstance | 
 
 /** Writes down what routing made of addresses that no transport gets. */
 export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress): Promise<void> {
-  const key = unrouted.address
+  const key = unroutedKey(unrouted)
   const line = {
     special: unrouted.special === true,
     shown: unrouted.special === true ? shownSpecial(unrouted.address) : unrouted.address,
-    original: originalOf(unrouted),
+    original: originalOf(attempt, unrouted),
     parents: unrouted.ancestors.slice(0, -1),
     sender: attempt.envelope.sender,
     returnPath: undefined,
@@ -455,14 +475,14 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     return
   }
   const errno =
-    unrouted.errno ?? (unrouted.retryDefer === true ? errorNumbers.localRetryTime : errorNumbers.unknown)
+    unrouted.errno ?? (unrouted.retryDefer === true ? errorNumbers.routingRetryTime : errorNumbers.unknown)
   const error = { errno, more: 0, message: unrouted.message }
   const deferral = {
     ...line,
     errno,
     routing: unrouted.retryDefer === true && errno !== waitingNumbers.held,
   }
-  const retryOnly = errno === errorNumbers.localRetryTime
+  const retryOnly = errno === errorNumbers.routingRetryTime
   if (!retryOnly || attempt.selects('retry_defer')) {
     attempt.log(
       deferredLine(deferral, attempt.selects),
@@ -510,8 +530,9 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
 
 /** Writes down an address that is done without delivery. */
 export function recordDiscarded(attempt: Attempt, discarded: DiscardedAddress): void {
-  attempt.marks.expect(discarded.recipient, discarded.address)
-  attempt.marks.settle(discarded.recipient, discarded.address)
+  const key = unroutedKey(discarded)
+  attempt.marks.expect(discarded.recipient, key)
+  attempt.marks.settle(discarded.recipient, key)
   if (discarded.loggedAs === undefined) return
   attempt.log(
     `=> ${discarded.loggedAs} <${discarded.recipient.address}> R=${discarded.routerName}`,

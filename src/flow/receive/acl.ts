@@ -73,6 +73,8 @@ export const temporaryProblem = 'Temporary local problem - please try later'
 export interface Refusal {
   readonly code: number
   readonly text: ByteString
+  /** What was said of the recipient alone, without what is wrong with the sender. */
+  readonly own: ByteString
   /** The connection is to be closed after the reply. */
   readonly drop: boolean
 }
@@ -97,6 +99,7 @@ export function refusalOf(session: Session, result: AclResult, question: AclQues
     text: wrapReply(
       temporary ? withDeferral(session, question, text) : withSenderDetails(session, question, text),
     ),
+    own: text,
     drop: result.verdict === 'drop',
   }
 }

@@ -43,6 +43,7 @@ export function countError(session: Session): boolean {
 
 function logTooMany(session: Session): void {
   session.ended = true
+  session.brokenOff = true
   session.rejectLog(
     `SMTP call from ${session.who(false)} dropped: too many syntax or protocol errors ` +
       `(last command was "${commandShown(session)}", ${historyField(session.connection.smtpCommandHistory) || 'NULL'})`,

@@ -45,6 +45,15 @@ export async function finishMessage(
   }
 }
 
+/** Once the headers are there, before the ACLs see the message: Exim manual, "When does rewriting happen?". */
+async function rewriteRecipients({ services }: Session, transaction: Transaction): Promise<void> {
+  const { rewriting } = services
+  if (rewriting === undefined) return
+  const { recipients, context } = transaction
+  for (const [i, one] of recipients.entries())
+    recipients[i] = { ...one, address: await rewriting.recipient(one.address, context) }
+}
+
 async function decide(
   session: Session,
   transaction: Transaction,
@@ -52,6 +61,7 @@ async function decide(
   options: FinishOptions,
 ): Promise<Next> {
   const { message } = transaction
+  await rewriteRecipients(session, transaction)
   const prepared = await prepareHeaders(session, transaction, receiver)
   if (prepared.is === 'problem') {
     await receiver.abort()

@@ -23,7 +23,7 @@ export interface BadAddress {
 }
 
 export interface HeaderRecipients {
-  /** In order, each once. */
+  /** In order, as often as they stand there: delivery knows duplicates. */
   readonly addresses: readonly { readonly raw: ByteString; readonly address: ByteString }[]
   readonly bad: readonly BadAddress[]
   /** With Bcc: marked as removed. */
@@ -49,7 +49,6 @@ export function recipientsFromHeaders(
   const names = new Set([`${prefix}to`, `${prefix}cc`, `${prefix}bcc`])
   const addresses: { raw: ByteString; address: ByteString }[] = []
   const bad: BadAddress[] = []
-  const seen = new Set<ByteString>()
   const kept = headers.map((header) => {
     const name = headerName(header.text)?.toLowerCase() ?? ''
     if (header.type === '*' || !names.has(name)) return header
@@ -58,10 +57,7 @@ export function recipientsFromHeaders(
       // A comment alone, as in "To: (none)", names nobody.
       if ('problem' in one && one.problem === 'empty address') continue
       if ('problem' in one) bad.push(one)
-      else if (!seen.has(one.address)) {
-        seen.add(one.address)
-        addresses.push(one)
-      }
+      else addresses.push(one)
     }
     return name === `${prefix}bcc` ? { type: '*', text: header.text } : header
   })

@@ -120,6 +120,8 @@ export class Session implements DialogueAtWork {
   rcptError: ByteString | undefined
   /** RCPT was refused in different words. */
   rcptErrorsDiffer = false
+  /** One error of the client too many. */
+  brokenOff = false
   /** MAIL was refused: a client that groups its commands cannot know, its RCPT and DATA are no errors. */
   mailRefused = false
   /** BDAT pieces so far; `failed`: something else came between, only RSET helps. */

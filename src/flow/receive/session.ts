@@ -58,7 +58,7 @@ export async function runSession(
   } finally {
     await finish(session)
   }
-  return { lost: /^connection-lost$|timeout$/.test(connection.notQuitReason) }
+  return { lost: session.brokenOff || /^connection-lost$|timeout$/.test(connection.notQuitReason) }
 }
 
 /** One line of the client, or the end of them. */

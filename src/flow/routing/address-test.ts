@@ -38,7 +38,10 @@ const purposes: Readonly<Record<AddressTestMode, RoutingPurpose>> = {
 
 export function createAddressTest(engine: RouteEngine): AddressTest {
   return async (text, mode, outer, seen = new Set()) => {
-    const parsed = parseAddress(text, { allowUtf8Domains: outer.settings.allow_utf8_domains })
+    const parsed = parseAddress(text, {
+      allowUtf8Domains: outer.settings.allow_utf8_domains,
+      stripTrailingDot: outer.settings.strip_trailing_dot,
+    })
     if (parsed.is === 'error') return { lines: [`syntax error: ${parsed.message}`], exitCode: 2 }
     const sender = mode === 'bvs'
     const { qualifyDomain, qualifyRecipient, configuration } = outer.server

@@ -2,7 +2,7 @@
  * Prefixes and suffixes of local parts.
  * Source: Exim manual, router options "local_part_prefix" and "local_part_suffix".
  */
-import type { ByteString } from '../../base/text.ts'
+import { asciiLower, type ByteString } from '../../base/text.ts'
 
 export interface Affix {
   /** The whole affix as it stands in the local part. */
@@ -13,9 +13,9 @@ export interface Affix {
 
 /** The first pattern of the list that the local part begins with; case does not count. */
 export function findPrefix(patterns: readonly ByteString[], localPart: ByteString): Affix | undefined {
-  const lower = localPart.toLowerCase()
+  const lower = asciiLower(localPart)
   for (const raw of patterns) {
-    const pattern = raw.toLowerCase()
+    const pattern = asciiLower(raw)
     if (!pattern.startsWith('*')) {
       if (lower.startsWith(pattern)) return { text: localPart.slice(0, pattern.length), variable: undefined }
       continue
@@ -31,9 +31,9 @@ export function findPrefix(patterns: readonly ByteString[], localPart: ByteStrin
 
 /** The same at the end; a wildcard is the pattern's last character. */
 export function findSuffix(patterns: readonly ByteString[], localPart: ByteString): Affix | undefined {
-  const lower = localPart.toLowerCase()
+  const lower = asciiLower(localPart)
   for (const raw of patterns) {
-    const pattern = raw.toLowerCase()
+    const pattern = asciiLower(raw)
     if (!pattern.endsWith('*')) {
       if (!lower.endsWith(pattern)) continue
       return { text: localPart.slice(localPart.length - pattern.length), variable: undefined }

@@ -15,6 +15,8 @@ export interface Envelope {
   readonly errorsTo: ByteString | undefined
   readonly headersAdd: readonly Text[]
   readonly headersRemove: readonly Text[]
+  /** An empty errors_to: nobody is told of what fails. */
+  readonly ignoreErrors: boolean
 }
 
 /** errors_to and the header changes; nothing of it counts while verifying but what a redirection hands on. */
@@ -23,8 +25,8 @@ export function settleEnvelope(work: RouterWork): Awaitable<Envelope | Expansion
   if (errors_to !== undefined || headers_add !== undefined || headers_remove !== undefined) {
     return settleNewEnvelope(work)
   }
-  const { errorsTo, headersAdd, headersRemove } = work.candidate
-  return { is: 'settled', errorsTo, headersAdd, headersRemove }
+  const { errorsTo, headersAdd, headersRemove, ignoreErrors } = work.candidate
+  return { is: 'settled', errorsTo, headersAdd, headersRemove, ignoreErrors }
 }
 
 async function settleNewEnvelope(work: RouterWork): Promise<Envelope | ExpansionTrouble> {
@@ -40,6 +42,7 @@ async function settleNewEnvelope(work: RouterWork): Promise<Envelope | Expansion
     errorsTo: errorsTo === undefined ? work.candidate.errorsTo : errorsTo.address,
     headersAdd: [...work.candidate.headersAdd, ...add],
     headersRemove: [...work.candidate.headersRemove, ...remove],
+    ignoreErrors: errorsTo?.address === '' || work.candidate.ignoreErrors,
   }
 }
 

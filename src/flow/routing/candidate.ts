@@ -1,5 +1,5 @@
 /** Makes addresses that are to be routed: recipients, children of a redirection, clones of `unseen`. */
-import type { ByteString } from '../../base/text.ts'
+import { asciiLower, type ByteString } from '../../base/text.ts'
 import type { Recipient } from '../../mail/envelope.ts'
 import { splitAddress, unquotedLocalPart } from '../../mail/address.ts'
 import type { Candidate, RouterWork } from './types.ts'
@@ -7,7 +7,7 @@ import type { Candidate, RouterWork } from './types.ts'
 /** A recipient as the message has it. */
 export function topCandidate(recipient: Recipient): Candidate {
   const { localPart, domain } = splitAddress(recipient.address)
-  const lower = domain.toLowerCase()
+  const lower = asciiLower(domain)
   return {
     address: recipient.address,
     uniqueKey: joined(localPart, lower),
@@ -51,7 +51,7 @@ export interface ChildMarks {
 /** An address that a router made from another. */
 export function childCandidate(work: RouterWork, marks: ChildMarks): Candidate {
   const { candidate, facts } = work
-  const domain = marks.domain.toLowerCase()
+  const domain = asciiLower(marks.domain)
   return {
     address: joined(marks.localPart, marks.domain),
     uniqueKey: joined(marks.localPart, domain),

@@ -1,5 +1,5 @@
 /** Turns a router's verdict into what delivery needs: an address with its transport, or new addresses to route. */
-import type { ByteString, Text } from '../../base/text.ts'
+import { asciiLower, type ByteString, type Text } from '../../base/text.ts'
 import type { RouterInstance, TransportInstance } from '../../language/config/configuration.ts'
 import type { DomainChange, RoutedAddress, RouteHost } from '../routed.ts'
 import { splitAddress } from '../../mail/address.ts'
@@ -85,6 +85,7 @@ async function assign(
     errorsTo: envelope.errorsTo,
     headersAdd: envelope.headersAdd,
     headersRemove: envelope.headersRemove,
+    ...(envelope.ignoreErrors && { ignoreErrors: true as const }),
     transport,
     hosts,
     fallbackHosts: fallbackHosts(work),
@@ -102,7 +103,11 @@ function fallbackHosts(work: RouterWork): readonly RouteHost[] {
   return list === undefined ? [] : parseFallbackHosts(list.text, work.context)
 }
 
-function envelopeOf({ errorsTo, headersAdd, headersRemove }: Envelope): Omit<Envelope, 'is'> {
+function envelopeOf({
+  errorsTo,
+  headersAdd,
+  headersRemove,
+}: Envelope): Omit<Envelope, 'is' | 'ignoreErrors'> {
   return { errorsTo, headersAdd, headersRemove }
 }
 
@@ -209,7 +214,7 @@ async function childOf(
     localPart,
     domain,
     startAt: router.settings.redirect_router,
-    ignoreErrors: item.is === 'address' && item.noError === true,
+    ignoreErrors: envelope.ignoreErrors || (item.is === 'address' && item.noError === true),
     hidden: hidesChildren(work),
     oneTime: privateSetting(router, 'one_time') === true,
   })
@@ -225,6 +230,7 @@ async function reroute(
     ...envelopeOf(envelope),
     localPart: splitAddress(work.candidate.address).localPart,
     domain,
+    ignoreErrors: envelope.ignoreErrors,
     startAt: work.router.settings.redirect_router,
     hidden: false,
     oneTime: false,
@@ -272,7 +278,7 @@ async function specialAddress(
     ...(filtered?.reply && { reply: filtered.reply }),
     ...(filtered?.scope && { scope: filtered.scope }),
     ...(filtered?.mode !== undefined && { fileMode: filtered.mode }),
-    ...((filtered?.noError === true || work.candidate.ignoreErrors) && { ignoreErrors: true as const }),
+    ...((filtered?.noError === true || envelope.ignoreErrors) && { ignoreErrors: true as const }),
     ...(filtered?.badReply !== undefined && { badReply: filtered.badReply }),
   }
 }
@@ -309,9 +315,13 @@ export function copyFor(candidate: Candidate, { facts, ...rest }: TakenAddress):
   const { localPartData: _, prefix: _p, suffix: _s, prefixV: _pv, suffixV: _sv, ...shared } = facts
   const localPart = rest.router.settings.caseful_local_part
     ? candidate.localPart
-    : candidate.localPart.toLowerCase()
+    : asciiLower(candidate.localPart)
+  const { ignoreErrors: _i, hiddenInReports: _h, ...routing } = rest
   return {
-    ...rest,
+    ...routing,
+    ...(rest.router.settings.errors_to === undefined && { errorsTo: candidate.errorsTo }),
+    ...(candidate.ignoreErrors && { ignoreErrors: true as const }),
+    ...(candidate.hidden && { hiddenInReports: true as const }),
     candidate,
     address: candidate.address,
     uniqueKey: candidate.uniqueKey,

@@ -3,7 +3,7 @@
  * Source: Exim manual, "Router preconditions" (chapter 3, section 12).
  */
 import { isFailure } from '../../base/outcome.ts'
-import { type ByteString, type Text, textOf } from '../../base/text.ts'
+import { asciiLower, type ByteString, type Text, textOf } from '../../base/text.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
 import type { AddressFacts, Context, ListResult } from '../../ports.ts'
 import { atRouter } from '../delivery-facts.ts'
@@ -131,7 +131,7 @@ function factsOf(
   { prefix, suffix, localPart }: Affixes,
 ): AddressFacts {
   const { addressData, selfHostname, parentFacts, originalFacts } = candidate
-  const cased = router.settings.caseful_local_part ? localPart : localPart.toLowerCase()
+  const cased = router.settings.caseful_local_part ? localPart : asciiLower(localPart)
   const facts: AddressFacts = {
     localPart: cased,
     domain: candidate.domain,

@@ -1,6 +1,6 @@
 /** One address through the routers until one takes it. Source: Exim manual, "Router configuration" (chapter 3). */
 import { isFailure } from '../../base/outcome.ts'
-import { type ByteString, textOf } from '../../base/text.ts'
+import { asciiLower, type ByteString, textOf } from '../../base/text.ts'
 import { Turn } from '../../base/turn.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
 import type { Context, Trace } from '../../ports.ts'
@@ -206,7 +206,7 @@ async function unrouteable(
     ...setup.context,
     captures: [],
     address: {
-      localPart: candidate.localPart.toLowerCase(),
+      localPart: asciiLower(candidate.localPart),
       domain: candidate.domain,
       ...(candidate.addressData !== undefined && { addressData: candidate.addressData }),
       routerVariables: candidate.routerVariables,

@@ -1,7 +1,7 @@
 /** One router at work on one address: preconditions, variables, address data, the driver, what becomes of it. */
 import type { Expandable } from '../../base/expandable.ts'
 import { isFailure } from '../../base/outcome.ts'
-import { type Text, textOf } from '../../base/text.ts'
+import { asciiLower, type Text, textOf } from '../../base/text.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
 import type { AddressFacts, Context } from '../../ports.ts'
 import { atRouter } from '../delivery-facts.ts'
@@ -127,7 +127,7 @@ function alreadyUsed(router: RouterInstance, candidate: Candidate): string | und
 
 /** The local part's case counts only when routers may care for it, which the whole address cannot tell: it does not. */
 function sameCandidate(a: Candidate, b: Candidate): boolean {
-  return a.domain === b.domain && a.localPart.toLowerCase() === b.localPart.toLowerCase()
+  return a.domain === b.domain && asciiLower(a.localPart) === asciiLower(b.localPart)
 }
 
 /** `set = r_name = value`, several a value, separated by semicolons; undefined: one was forced to fail. Source: Exim manual, router option "set". */

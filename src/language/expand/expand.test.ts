@@ -87,9 +87,9 @@ const rows: readonly { says: string; text: string; gives: string | RegExp }[] = 
     gives: /^failure: attempt to expand tainted string '\$\{lc:X\}'/,
   },
   {
-    says: 'text from outside is no replacement',
-    text: '${sg{abc}{b}{$h_x-text:}}',
-    gives: /^failure: attempt to expand tainted string/,
+    says: 'text from outside stands in a replacement as it is',
+    text: '${sg{abc}{b}{<\\$0 $h_x-text:>}}',
+    gives: 'a<b ${lc:X}>c',
   },
   {
     says: 'text from outside is no ACL',

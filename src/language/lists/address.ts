@@ -1,6 +1,6 @@
 /** Items of address lists. Source: Exim manual, "Address lists". */
 import { after, type Awaitable } from '../../base/outcome.ts'
-import { concat, slice, textOf, type Text } from '../../base/text.ts'
+import { asciiLower, concat, slice, textOf, type Text } from '../../base/text.ts'
 import { domainItem, textSubject } from './domain.ts'
 import { failing, regexItem, signOf } from './item.ts'
 import type {
@@ -17,7 +17,7 @@ import type { Context } from '../../ports.ts'
 import { type LookupItem, parseLookupItem, performLookup } from './lookup.ts'
 import { asItemResult } from './lookup.ts'
 import { splitList } from './split.ts'
-import { asciiLower, TextIndex } from './text-index.ts'
+import { TextIndex } from './text-index.ts'
 
 /** Chained local part lists are followed no further: Exim manual, "Address lists". */
 const LONGEST_CHAIN = 50

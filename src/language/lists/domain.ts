@@ -1,11 +1,11 @@
 /** Items of domain lists. Source: Exim manual, "Domain lists". */
-import { isTainted, slice, Tainted, textOf, type Text } from '../../base/text.ts'
+import { asciiLower, isTainted, slice, Tainted, textOf, type Text } from '../../base/text.ts'
 import type { Context } from '../../ports.ts'
 import { regexItem, setCaptures, signOf } from './item.ts'
 import type { CompileOptions, ItemIndex, ListItem, Match, TextSubject } from './list.ts'
 import { lookupItem } from './lookup.ts'
 import { mxItem } from './mx.ts'
-import { asciiLower, TextIndex } from './text-index.ts'
+import { TextIndex } from './text-index.ts'
 
 /** Makes the subject of a domain list. */
 export function textSubject(text: Text): TextSubject {

@@ -1,14 +1,13 @@
 /** Items of host lists. Source: Exim manual, "Host lists" and the sections after it. */
 import { type IpAddress, maskIp, parseIp } from '../../base/ip.ts'
 import { after, type Awaitable } from '../../base/outcome.ts'
-import { slice, textOf, type Text } from '../../base/text.ts'
+import { asciiLower, slice, textOf, type Text } from '../../base/text.ts'
 import { type HostNames, matchByName, namesOf, normal } from './host-name.ts'
 import { failing, signOf } from './item.ts'
 import type { CompileOptions, HostListSubject, ItemIndex, ItemResult, Match, Run } from './list.ts'
 import { asItemResult, type LookupItem, parseLookupItem, performLookup } from './lookup.ts'
 import { formatInFull, NetworkIndex } from '../../base/network-index.ts'
 import { compilePattern } from './pattern.ts'
-import { asciiLower } from './text-index.ts'
 
 export function hostSubject(address: string | undefined, name: string | undefined): HostListSubject {
   const given = address === '' ? undefined : address

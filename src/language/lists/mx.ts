@@ -1,8 +1,7 @@
 /** `@mx_any`, `@mx_primary` and `@mx_secondary`: does mail for a domain come to this host? */
 import { formatIp, parseIp } from '../../base/ip.ts'
-import { slice, textOf, type Text } from '../../base/text.ts'
+import { asciiLower, slice, textOf, type Text } from '../../base/text.ts'
 import type { ItemResult, Match, Run, TextSubject } from './list.ts'
-import { asciiLower } from './text-index.ts'
 
 type Wanted = 'any' | 'primary' | 'secondary'
 

@@ -30,10 +30,3 @@ export class TextIndex {
     return best
   }
 }
-
-const UPPER = /[A-Z]/
-
-/** Lower case of ASCII letters only: domains and local parts hold bytes. */
-export function asciiLower(text: string): string {
-  return UPPER.test(text) ? text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : text
-}

@@ -54,7 +54,7 @@ export function splitParameters(
   const parameters: EsmtpParameter[] = []
   let rest = argument
   for (let taken = 0; taken < 50; taken++) {
-    const match = /^(.*\S)[ \t]+([A-Za-z0-9][A-Za-z0-9-]*)(?:=(\S*))?$/s.exec(rest)
+    const match = /^(.*\S)[ \t]+([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\s=]*))?$/s.exec(rest)
     if (match === null) break
     const name = (match[2] ?? '').toUpperCase()
     const form = Object.hasOwn(forms, name) ? forms[name] : undefined

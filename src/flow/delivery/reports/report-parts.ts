@@ -1,4 +1,5 @@
 /** Parts that bounces, warnings and success reports share. Source: RFC 3464, RFC 3462, observed of Exim 4.96. */
+import { messageIdHeader } from '../../../mail/message-id.ts'
 import { replaceControlsInLines } from '../../../base/control-characters.ts'
 import { isFailure } from '../../../base/outcome.ts'
 import { textOf, type ByteString } from '../../../base/text.ts'
@@ -26,7 +27,7 @@ export function boundaryOf(attempt: Attempt): string {
 
 /** `References:` to the message the report is about. */
 export function referencesLine(attempt: Attempt): ByteString {
-  const id = attempt.envelope.headers.find((header) => header.type === 'I')
+  const id = messageIdHeader(attempt.envelope.headers)
   const value = id?.text.slice(id.text.indexOf(':') + 1).trim()
   return value === undefined || value === '' ? '' : `References: ${value}\n`
 }

@@ -22,15 +22,28 @@ export async function successReport(attempt: Attempt): Promise<GeneratedMessage>
   text += `\n--${boundary}\nContent-type: text/plain; charset=us-ascii\n\n`
   text += 'This message was created automatically by mail delivery software.\n'
   text += ' ----- The following addresses had successful delivery notifications -----\n'
-  for (const { routed, remote } of attempt.successes) {
+  const successes = told(attempt.successes)
+  for (const { routed, remote } of successes) {
     const how =
       remote === undefined ? 'relayed via non "Remote SMTP" router' : 'relayed to non-DSN-aware mailer'
     text += `<${routed.recipient.address}> (${how})\n\n`
   }
-  text += statusPart(attempt, boundary, attempt.successes.map(block))
+  text += statusPart(attempt, boundary, successes.map(block))
   text = withoutControls(text)
   text += await returnedPart(attempt, boundary, 'headers')
   return { sender: '', recipients: [envelope.sender], text, about: envelope.id, isReport: true }
+}
+
+/** Of a recipient that was redirected nothing further is told: what became of its children is not the sender's business. */
+function told(successes: Attempt['successes']): Attempt['successes'] {
+  const redirected = new Set<ByteString>()
+  return successes.flatMap((one) => {
+    if (one.routed.ancestors.length === 0) return [one]
+    const { address } = one.routed.recipient
+    if (redirected.has(address)) return []
+    redirected.add(address)
+    return [{ ...one, remote: undefined }]
+  })
 }
 
 function block({ routed, remote }: Attempt['successes'][number]): ByteString {

@@ -4,6 +4,7 @@ import { taint, textOf, type ByteString } from '../../../base/text.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
 import { parseAddressList } from '../../../mail/address.ts'
 import { headerBody } from '../../../mail/header.ts'
+import { messageIdHeader } from '../../../mail/message-id.ts'
 import type { Context } from '../../../ports.ts'
 import { contextOfUser, isForeign } from '../../foreign-expansion.ts'
 import type { RoutedAddress } from '../../routed.ts'
@@ -218,7 +219,7 @@ async function composed(
   environment: DeliveryEnvironment,
 ): Promise<ByteString | AddressOutcome> {
   const { headers } = environment.claim.message.envelope
-  const id = headers.find((header) => header.type === 'I')
+  const id = messageIdHeader(headers)
   const references = headers.find((header) => /^references:/i.test(header.text))
   const before = references === undefined ? '' : headerBody(references).trim()
   const messageId = id === undefined ? '' : headerBody(id).trim()

@@ -107,7 +107,7 @@ export class SmtpLedger {
       const withPort = this.#run.context.ports.log.selects('outgoing_port', port) ? `:${port}` : ''
       this.#run.context.ports.log.main(
         this.#run.environment.claim.id,
-        `H=${name} [${address}]${withPort} ${last.error.message ?? ''}`,
+        `H=${name} [${address}]${withPort}: ${last.error.message ?? ''}`,
       )
     }
   }

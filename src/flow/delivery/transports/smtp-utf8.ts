@@ -24,6 +24,8 @@ export function forServer(
     if (!request.smtputf8 || offers.smtputf8 || !beyondAscii.test(request.head)) return request
     return { is: 'refused', message: 'utf8 support required but not offered for forwarding' }
   }
+  // Bytes beyond ASCII that came without SMTPUTF8 go on as they came: the other recipients must not suffer for them.
+  if (!offers.smtputf8 && !request.smtputf8 && !convertible(addresses)) return request
   if (!convert) {
     return offers.smtputf8
       ? { ...request, smtputf8: true }
@@ -42,6 +44,10 @@ export function forServer(
     // None is undefined: looked at above.
     recipients: recipients.map((one) => ({ ...one, address: one.address ?? '' })),
   }
+}
+
+function convertible(addresses: readonly ByteString[]): boolean {
+  return addresses.every((address) => asciiAddress(address) !== undefined)
 }
 
 /** The domain in its ASCII form; undefined: the local part has none. */

@@ -64,12 +64,11 @@ async function proceed(session: Session, argument: ByteString): Promise<Next> {
 async function decide(
   session: Session,
   transaction: Transaction,
-  raw: ByteString,
+  address: ByteString,
   shown: ByteString,
   dsn: RecipientDsn | undefined,
 ): Promise<Next> {
   const { message } = transaction
-  const address = (await session.services.rewriting?.recipient(raw, transaction.context)) ?? raw
   if (transaction.discarded === 'MAIL') {
     session.reply(250, 'Accepted')
     return 'continue'
@@ -92,7 +91,9 @@ async function decide(
     const handed =
       'context' in about ? await handOn(session, transaction, address, shown, about.context) : undefined
     if (handed !== undefined) return handed
-    transaction.recipients.push(dsn === undefined ? { address, raw } : { address, raw, dsn })
+    transaction.recipients.push(
+      dsn === undefined ? { address, raw: address } : { address, raw: address, dsn },
+    )
     message.recipients = transaction.recipients
     transaction.acceptedBy = result?.decidedBy
   }
@@ -113,7 +114,8 @@ async function handOn(
   if (message.controls.cutthrough === undefined || service === undefined) return undefined
   // These hand the message over in another way: Exim manual, `control = cutthrough_delivery`.
   if (message.prdrRequested || !session.remote || session.connection.hostChecking) return undefined
-  const handed = await service.recipient(address, context)
+  const rewritten = (await session.services.rewriting?.recipient(address, context)) ?? address
+  const handed = await service.recipient(rewritten, context)
   if (handed.is !== 'refused') return undefined
   const { temporary, reply, logMessage } = handed
   const result: AclResult = {
@@ -136,7 +138,7 @@ function refuse(session: Session, transaction: Transaction, result: AclResult, r
   const { message } = transaction
   if (result.verdict === 'defer' || result.verdict === 'error') message.rcptDeferCount++
   else message.rcptFailCount++
-  session.noteRcptError(refusal.text.replace(/^[245]\.\d{1,3}\.\d{1,3} /, ''))
+  session.noteRcptError(refusal.own.replace(/^[245]\.\d{1,3}\.\d{1,3} /, ''))
   return answerRefusal(session, refusal)
 }
 
@@ -223,10 +225,12 @@ async function qualified(
     !session.remote ||
     (await clientMatches(settings.recipient_unqualified_hosts, context))
   if (allowed) return `${address}@${context.server.qualifyRecipient}`
-  session.rejectLog(`unqualified recipient rejected: <${address}> ${session.who()}`, {
-    event: 'smtp:rejected',
-    what: 'RCPT',
-  })
+  // In the reject log alone, as Exim 4.96 does.
+  session.log.reject(
+    session.transaction?.message.id || undefined,
+    `unqualified recipient rejected: <${address}> ${session.who()}`,
+    { main: false, facts: { event: 'smtp:rejected', what: 'RCPT' } },
+  )
   const text = `${shown}: recipient address must contain a domain`
   session.noteRcptError(`501 ${text}`)
   session.reply(501, text)

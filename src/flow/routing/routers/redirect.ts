@@ -2,7 +2,7 @@
 import { unquotedLocalPart } from '../../../mail/address.ts'
 import type { Report } from '../../../base/diagnostic.ts'
 import { isFailure } from '../../../base/outcome.ts'
-import { type ByteString, type Text, textOf } from '../../../base/text.ts'
+import { asciiLower, type ByteString, type Text, textOf } from '../../../base/text.ts'
 import type { Instance, RouterInstance } from '../../../language/config/configuration.ts'
 import {
   type ItemError,
@@ -219,8 +219,7 @@ async function qualify(
 
 function isAncestor(localPart: ByteString, domain: ByteString, work: RouterWork): boolean {
   for (let up = work.candidate.parent; up !== undefined; up = up.parent) {
-    if (up.domain === domain.toLowerCase() && up.localPart.toLowerCase() === localPart.toLowerCase())
-      return true
+    if (up.domain === asciiLower(domain) && asciiLower(up.localPart) === asciiLower(localPart)) return true
   }
   return false
 }

@@ -1,7 +1,7 @@
 /** Items that work on strings: substr, length, hash, nhash, tr, sg, listquote. */
 import { isFailure, type Failure, type Outcome } from '../../../base/outcome.ts'
-import { concat, isTainted, retaint, slice, textOf, type Text } from '../../../base/text.ts'
-import { failure, refuseExpansion } from '../environment.ts'
+import { type ByteString, concat, isTainted, retaint, slice, textOf, type Text } from '../../../base/text.ts'
+import { failure } from '../environment.ts'
 import { quoteItem } from '../evaluate.ts'
 import { hashText, numericHash, substring } from '../pieces.ts'
 import type { ItemRow } from '../rows.ts'
@@ -73,6 +73,19 @@ const tr = plainItem({
 /** Most replacements of one `${sg`. */
 const mostReplacements = 100_000
 
+/** What came from outside stands in the replacement as it is: no `$` in it means anything. */
+function literalWhereTainted(replacement: Text): ByteString {
+  if (!isTainted(replacement)) return replacement
+  let text = ''
+  let copied = 0
+  for (const { start, end } of replacement.spans) {
+    text += replacement.text.slice(copied, start)
+    text += replacement.text.slice(start, end).replace(/[\\$}]/g, '\\$&')
+    copied = end
+  }
+  return text + replacement.text.slice(copied)
+}
+
 const sg = plainItem({
   name: 'sg',
   doc: 'Replaces each match of the regular expression by the third string, in which $0, $1 ... are the groups.',
@@ -81,8 +94,7 @@ const sg = plainItem({
   least: 3,
   most: 3,
   apply([subject = '', pattern = '', replacement = ''], environment) {
-    const refused = refuseExpansion(replacement)
-    if (refused !== undefined) return refused
+    const template = literalWhereTainted(replacement)
     const regex = environment.engine.regex(textOf(pattern))
     if (isFailure(regex)) return regex
     const text = textOf(subject)
@@ -99,11 +111,11 @@ const sg = plainItem({
       const whole = found[0] ?? ''
       pieces.push(slice(subject, copied, found.index))
       environment.captures = found.map((group) => (group === undefined ? undefined : retaint(group, subject)))
-      const filled = environment.engine.expandWithin(textOf(replacement), environment)
+      const filled = environment.engine.expandWithin(template, environment)
       environment.captures = captures
       if (filled instanceof Promise) return failure('the replacement of "sg" may not wait for anything')
       if (isFailure(filled)) return filled
-      pieces.push(filled)
+      pieces.push(isTainted(filled) ? filled : retaint(filled, replacement))
       total += textOf(filled).length
       if (total > 16 * 1024 * 1024) return failure('expansion result is too long')
       copied = found.index + whole.length

@@ -1,5 +1,5 @@
 /** Controls that set a flag of the connection or of the message under reception. */
-import { asciiLower } from '../case.ts'
+import { asciiLower } from '../../../base/text.ts'
 import type { MessageControls } from '../../../ports.ts'
 import type { Phases } from '../place.ts'
 import type { AclCall, ControlRow } from '../row.ts'

@@ -1,10 +1,10 @@
 /** `verify = header_...` and `verify = not_blind`: what stands in the headers of the message. */
+import { asciiLower } from '../../../base/text.ts'
 import { splitAddressList } from '../../../mail/address-list.ts'
 import type { Header } from '../../../mail/envelope.ts'
 import { headerBody, headerName, unfold } from '../../../mail/header.ts'
 import { parseAddress } from '../../../mail/parse-address.ts'
 import type { Context, VerifyResult } from '../../../ports.ts'
-import { asciiLower } from '../case.ts'
 import type { Phases } from '../place.ts'
 import { errorOf, type Tested, TRUE } from '../row.ts'
 import { noOptions } from './helo.ts'

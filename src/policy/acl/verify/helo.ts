@@ -1,7 +1,7 @@
 /** `verify = helo` and `verify = reverse_host_lookup`: does the client's name belong to its address? */
+import { asciiLower } from '../../../base/text.ts'
 import { formatIp, parseIp, unmapped } from '../../../base/ip.ts'
 import type { Context } from '../../../ports.ts'
-import { asciiLower } from '../case.ts'
 import { FALSE, type Tested, TRUE } from '../row.ts'
 import type { VerifyRow } from './row.ts'
 

@@ -1,5 +1,5 @@
 /** Comparators and match types. Source: RFC 5228 sections 2.7.1 and 2.7.3, RFC 4790. */
-import type { ByteString } from '../../../../base/text.ts'
+import { asciiLower, type ByteString } from '../../../../base/text.ts'
 import { SieveError } from './grammar.ts'
 
 export type Comparator = 'i;octet' | 'i;ascii-casemap' | 'i;ascii-numeric'
@@ -25,10 +25,6 @@ export function compare(
     case 'matches':
       return wildMatch(left, right)
   }
-}
-
-function asciiLower(text: ByteString): ByteString {
-  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
 
 /** RFC 4790 section 9.1: what does not begin with a digit is positive infinity. */
