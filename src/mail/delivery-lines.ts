@@ -49,6 +49,8 @@ export interface DeliveredLine extends AddressLine {
   readonly flag: '=>' | '->' | '*>' | '>>'
   readonly sizeBytes: number
   readonly host?: HostLine | undefined
+  /** The hosts that manualroute gave to a local transport, as they are written. */
+  readonly localHosts?: ByteString | undefined
   readonly authenticator?: ByteString | undefined
   readonly pipelined?: boolean
   /** Commands left before the greeting: `L*`. */
@@ -143,6 +145,7 @@ export function deliveredLine(line: DeliveredLine, selects: Selects): ByteString
   let text = `${line.flag} ${addressPart(line, selects)}${commonPart(line, selects)}`
   if (selects('delivery_size')) text += ` S=${line.sizeBytes}`
   if (line.host !== undefined) text += hostPart(line.host, selects) + tlsPart(line.host, selects)
+  else if (line.localHosts !== undefined) text += ` H=${line.localHosts}`
   if (line.authenticator !== undefined) text += ` A=${line.authenticator}`
   if (line.pipelined === true && selects('pipelining')) text += line.early === true ? ' L*' : ' L'
   if (line.prdr === true) text += ' PRDR'

@@ -154,6 +154,7 @@ function recordDelivered(
           flag,
           sizeBytes: outcome.sizeBytes,
           host: outcome.host,
+          localHosts: local ? routed.hosts[0]?.name : undefined,
           authenticator: outcome.authenticator,
           pipelined: outcome.pipelined ?? false,
           early: outcome.early ?? false,

@@ -68,8 +68,15 @@ export function childCandidate(work: RouterWork, marks: ChildMarks): Candidate {
     errorsTo: marks.errorsTo,
     headersAdd: marks.headersAdd,
     headersRemove: marks.headersRemove,
-    parentFacts: { localPart: facts.localPart, domain: facts.domain },
-    originalFacts: candidate.originalFacts ?? { localPart: facts.localPart, domain: facts.domain },
+    // With prefix and suffix: observed of Exim 4.96.
+    parentFacts: {
+      localPart: `${facts.prefix ?? ''}${facts.localPart}${facts.suffix ?? ''}`,
+      domain: facts.domain,
+    },
+    originalFacts: candidate.originalFacts ?? {
+      localPart: facts.originalLocalPart ?? facts.localPart,
+      domain: facts.domain,
+    },
     hidden: marks.hidden || candidate.hidden,
     oneTime: marks.oneTime || candidate.oneTime,
     ignoreErrors: marks.ignoreErrors === true || candidate.ignoreErrors,

@@ -39,7 +39,7 @@ export async function checkPreconditions(
   const found: Found = {
     router,
     base,
-    facts: factsOf(router, candidate, affixes),
+    facts: factsOf(candidate, affixes),
     ugid: { uid: undefined, gid: undefined, home: undefined },
   }
   const flag = purposeExcludes(router, purpose)
@@ -101,7 +101,8 @@ interface Affixes {
 
 /** Undefined: a mandatory affix is missing. */
 function findAffixes({ settings }: RouterInstance, whole: ByteString): Affixes | undefined {
-  let localPart = whole
+  // In lower case like the rest, unless the router minds it: observed of Exim 4.96.
+  let localPart = settings.caseful_local_part ? whole : asciiLower(whole)
   const prefix =
     settings.local_part_prefix === undefined ? undefined : findPrefix(settings.local_part_prefix, localPart)
   if (
@@ -125,17 +126,12 @@ function findAffixes({ settings }: RouterInstance, whole: ByteString): Affixes |
   return { prefix, suffix, localPart }
 }
 
-function factsOf(
-  router: RouterInstance,
-  candidate: Candidate,
-  { prefix, suffix, localPart }: Affixes,
-): AddressFacts {
+function factsOf(candidate: Candidate, { prefix, suffix, localPart }: Affixes): AddressFacts {
   const { addressData, selfHostname, parentFacts, originalFacts } = candidate
-  const cased = router.settings.caseful_local_part ? localPart : asciiLower(localPart)
   const facts: AddressFacts = {
-    localPart: cased,
+    localPart,
     domain: candidate.domain,
-    originalLocalPart: originalFacts?.localPart ?? cased,
+    originalLocalPart: originalFacts?.localPart ?? `${prefix?.text ?? ''}${localPart}${suffix?.text ?? ''}`,
     originalDomain: originalFacts?.domain ?? candidate.domain,
     routerVariables: candidate.routerVariables,
   }

@@ -221,7 +221,8 @@ async function environmentOf(
     HOME: frame.identity.home ?? '',
     MESSAGE_ID: context.message?.id ?? '',
     PATH: path,
-    RECIPIENT: first.special === undefined ? first.address : `${localPart}@${facts.domain}`,
+    // In lower case, unless the router minds it: observed of Exim 4.96.
+    RECIPIENT: `${first.special === undefined ? (facts.prefix ?? '') : ''}${localPart}${first.special === undefined ? (facts.suffix ?? '') : ''}@${facts.domain}`,
     QUALIFY_DOMAIN: context.server.qualifyDomain,
     SENDER: batch.returnPath,
     SHELL: '/bin/sh',
