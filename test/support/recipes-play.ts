@@ -19,6 +19,7 @@ import {
 } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { type Database, fetchMariadb, fetchPostgres, startMariadb, startPostgres } from './databases.ts'
 import { startDnsServer } from './dns-server.ts'
 import { hosts, ownAddress, zone } from './recipes-network.ts'
 import { type RemoteHost, startRemoteHost } from './remote-host.ts'
@@ -50,6 +51,17 @@ const sockets = createServer((socket) => {
   socket.once('data', (bytes: Buffer) => socket.end(greylisted(bytes.toString('latin1'))))
 }).listen(4000, ownAddress)
 
+const databases: Database[] = []
+/** Words in the files of recipes that stand for ports. */
+const portWords = new Map<string, string>()
+if (recipes.includes('hoster-sql')) {
+  const [maria, postgres] = [fetchMariadb(), fetchPostgres()]
+  if ('missing' in maria || 'missing' in postgres) throw new Error('no MariaDB or PostgreSQL')
+  databases.push(...(await Promise.all([startMariadb(maria), startPostgres(postgres)])))
+  portWords.set('MYSQL_PORT', String(databases[0]?.port))
+  portWords.set('PGSQL_PORT', String(databases[1]?.port))
+}
+
 const played: Played[] = []
 for (const recipe of recipes) {
   const theirs = await play(recipe, 'exim')
@@ -57,6 +69,7 @@ for (const recipe of recipes) {
 }
 for (const other of Object.values(others)) await other.close()
 sockets.close()
+for (const database of databases) await database.stop()
 await dns.close()
 process.stdout.write(JSON.stringify(played))
 
@@ -165,7 +178,11 @@ function copy(from: string, to: string, home: string): void {
       mkdirSync(target, { recursive: true })
       chmodSync(target, 0o777)
       copy(source, target, home)
-    } else writeFileSync(target, readFileSync(source, 'latin1').replaceAll('HOME', home), 'latin1')
+    } else {
+      let text = readFileSync(source, 'latin1').replaceAll('HOME', home)
+      for (const [word, port] of portWords) text = text.replaceAll(word, port)
+      writeFileSync(target, text, 'latin1')
+    }
   }
 }
 
@@ -238,6 +255,7 @@ function plain(text: string, home: string): string {
     text
       .replaceAll(/\r\n/g, '\n')
       .replaceAll(home, 'HOME')
+      .replaceAll(/127\.0\.0\.1(::?)\d{4,5}\b/g, '127.0.0.1$1PORT')
       .replaceAll(/\b\w{6}-\w{6,11}-\w{2,4}\b/g, 'ID')
       // Which messages share a connection differs: docs/decisions/queue.md.
       .replaceAll(/(H=\S+ \[[\d.]+\](?::\d+)?)\*/g, '$1')

@@ -9,7 +9,7 @@ import {
   failedSenderLine,
   failedSenderOf,
 } from '../../policy/acl/verify/failed-sender.ts'
-import { tlsFields } from '../../mail/log-lines.ts'
+import { authField, tlsFields } from '../../mail/log-lines.ts'
 import type { AclPlace, AclResult, Context, LogFacts } from '../../ports.ts'
 import { chooseReply, wrapReply } from '../../wire/smtp/replies.ts'
 import { recipientFacts } from '../percent-hack.ts'
@@ -154,7 +154,10 @@ function logRefusal(
       code === String(reply.code) ? `${code}${enhanced}` : String(reply.code),
   )
   const reason = result.logMessage === result.userMessage ? told : (result.logMessage ?? told)
-  const sender = question.withSender === true ? `F=<${session.transaction?.message.sender ?? ''}> ` : ''
+  const sender =
+    question.withSender === true
+      ? `F=<${session.transaction?.message.sender ?? ''}>${authField(session.connection, session.log)} `
+      : ''
   const line =
     `${session.who()}${tlsFields(session.connection, session.log)}${dmarcField(session)} ${sender}${temporary ? 'temporarily ' : ''}rejected ${question.what}` +
     (reason === undefined || reason === '' ? '' : `: ${oneLine(reason)}`)

@@ -122,13 +122,24 @@ function run(connection: Connection, sql: string, limitMs: number): Promise<SqlA
             row.map((value) => (value === null ? undefined : fromBytes(value))),
           )
           resolve({
-            rows: { columns: (fields ?? []).map(({ name }) => encodeUtf8(name)), rows },
+            rows: {
+              columns: (fields ?? []).map(({ name }) => encodeUtf8(name)),
+              rows: fields?.length === 1 ? withoutLeadingNulls(rows) : rows,
+            },
             affected: undefined,
           })
         }
       },
     )
   })
+}
+
+/** Of a single column a NULL before anything else is nothing, not even a line end; alone it is not found. */
+function withoutLeadingNulls<Row extends readonly (ByteString | undefined)[]>(
+  rows: readonly Row[],
+): readonly Row[] {
+  const first = rows.findIndex(([value]) => value !== undefined)
+  return first < 0 ? [] : rows.slice(first)
 }
 
 export function createMysql(): QueryType {

@@ -2,8 +2,9 @@
 import type { RouterInstance } from '../../../language/config/configuration.ts'
 import type { Check } from './subject.ts'
 
-/** Options that make a router pass some addresses by. */
+/** Options that make a router pass some addresses by; `address_data` and `set` do when they are forced to fail. */
 const conditions = [
+  'address_data',
   'address_test',
   'check_local_user',
   'condition',
@@ -14,6 +15,7 @@ const conditions = [
   'local_parts',
   'require_files',
   'senders',
+  'set',
   'unseen',
   'verify',
   'verify_only',
