@@ -114,6 +114,7 @@ export function mboxFull(job: MboxJob, before: number, readAt: number): LocalRes
 async function openMailbox(job: Job): Promise<{ readonly handle: FileHandle } | LocalResult> {
   const noFollow = job.allowSymlink ? 0 : constants.O_NOFOLLOW
   for (let attempt = 0; ; attempt++) {
+    let creating = false
     try {
       const found = await lstat(job.file).catch((error: unknown) => {
         if (fileError(error).code === 'ENOENT') return undefined
@@ -130,6 +131,7 @@ async function openMailbox(job: Job): Promise<{ readonly handle: FileHandle } | 
           const missing = `mailbox ${job.file} does not exist, but file_must_exist is set`
           return refused(missing, 2, 'No such file or directory')
         }
+        creating = true
         const handle = await open(
           job.file,
           constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL | noFollow,
@@ -152,6 +154,16 @@ async function openMailbox(job: Job): Promise<{ readonly handle: FileHandle } | 
       if ((code === 'EEXIST' || code === 'ENOENT') && attempt < 10) continue
       if (code === 'ELOOP')
         return refused(`mailbox ${job.file} is not a regular file`, errorNumbers.notRegular)
+      if (creating) {
+        const { errno, text } = fileError(error)
+        return {
+          is: 'deferred',
+          errno,
+          more: 0,
+          errorText: text,
+          message: `while creating mailbox ${job.file}`,
+        }
+      }
       return deferredByFile(error, `error while opening mailbox ${job.file}`)
     }
   }

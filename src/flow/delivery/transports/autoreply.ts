@@ -88,6 +88,9 @@ async function reply(
   const parts = said.fields
   const kept = await withoutNever(parts, settings, context)
   const recipients = [...addressesOf(kept.to), ...addressesOf(kept.cc), ...addressesOf(kept.bcc)]
+  const asked = [...addressesOf(parts.to), ...addressesOf(parts.cc), ...addressesOf(parts.bcc)]
+  // All fall under never_mail: no message is made, none is noted.
+  if (asked.length > 0 && recipients.length === 0) return { is: 'delivered', sizeBytes: 0 }
   const once = onceKey(parts, kept.to)
   const repeatSeconds = readTime(parts.once_repeat ?? '0s') ?? 0
   if (once !== undefined && wasAnswered(once, repeatSeconds, context)) {
