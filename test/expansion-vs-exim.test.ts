@@ -38,7 +38,6 @@ function askExim(program: string, rows: readonly Row[]): string[] {
   const input = rows.map((row, i) => `${row.text}\n=====${i}=====\n`).join('')
   const run = spawnSync(program, ['-C', '/dev/null', '-be'], {
     input: Buffer.from(input, 'latin1'),
-    cwd: '/',
     timeout: 60_000,
   })
   const output = run.stdout.toString('latin1')
@@ -68,9 +67,9 @@ test('expansions give what Exim gives', { skip }, async () => {
   assert.ok(rows.length >= 1000)
   const answers = askExim(program, rows)
   const wrong: string[] = []
-  // Relative names are those of the root in both: an Exim without root goes there by itself.
   const before = process.cwd()
-  process.chdir('/')
+  // An Exim without root goes there by itself: relative names are those of the root.
+  if (process.getuid?.() !== 0) process.chdir('/')
   for (const [i, row] of rows.entries()) {
     const ours = await askOurs(row.text)
     const theirs = answers[i] ?? ''

@@ -151,7 +151,13 @@ const id = /\b[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0
 
 function normalReply(text: string): string {
   // Exim 4.96 does not know LIMITS (RFC 9422).
-  return text.replace(id, 'ID').replace(/^250-LIMITS .*\r\n/m, '')
+  return (
+    text
+      .replace(id, 'ID')
+      .replace(/^250-LIMITS .*\r\n/m, '')
+      // What a rate loses in the milliseconds between two commands.
+      .replace(/\b\d{3,}\.\d(?=\/1h)/g, (rate) => String(Math.round(Number(rate))))
+  )
 }
 
 /** Time, ids, ports and numbers of connections are not the same twice. */
