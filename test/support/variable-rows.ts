@@ -105,7 +105,7 @@ export const factRows: Readonly<Record<string, string>> = {
   sender_host_name: 'client.example',
   sender_host_port: '4711',
   sender_ident: 'ident',
-  sender_rcvhost: 'client.example ([192.0.2.1] helo=helo.example ident=ident)',
+  sender_rcvhost: 'client.example\n\t([192.0.2.1] helo=helo.example ident=ident)',
   sending_ip_address: '198.51.100.7',
   sending_port: '55555',
   smtp_active_hostname: 'active.example',

@@ -240,6 +240,18 @@ export class Session implements DialogueAtWork {
     this.log.reject(this.transaction?.message.id || undefined, text, facts === undefined ? {} : { facts })
   }
 
+  /** An address without a domain; the main log has it with `log_selector = +smtp_syntax_error` only. */
+  rejectUnqualified(what: 'sender' | 'recipient' | 'verify', address: ByteString, command: string): void {
+    this.log.reject(
+      this.transaction?.message.id || undefined,
+      `unqualified ${what} rejected: <${address}> ${this.who()}`,
+      {
+        main: this.log.selects('smtp_syntax_error'),
+        facts: { event: 'smtp:rejected', what: command },
+      },
+    )
+  }
+
   /** Forgets the transaction; `why` is for the log line of one that was under way. */
   reset(why?: string): void {
     const transaction = this.transaction

@@ -201,12 +201,7 @@ async function qualified(
 ): Promise<ByteString | undefined> {
   if (domain !== '' || address === '') return address
   if (await allowsUnqualified(session)) return `${address}@${session.context.server.qualifyDomain}`
-  // In the reject log alone, as Exim 4.96 does.
-  session.log.reject(
-    session.transaction?.message.id || undefined,
-    `unqualified sender rejected: <${address}> ${session.who()}`,
-    { main: false, facts: { event: 'smtp:rejected', what: 'MAIL' } },
-  )
+  session.rejectUnqualified('sender', address, 'MAIL')
   session.reply(501, `${shown}: sender address must contain a domain`)
   return undefined
 }

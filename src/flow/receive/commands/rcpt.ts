@@ -225,12 +225,7 @@ async function qualified(
     !session.remote ||
     (await clientMatches(settings.recipient_unqualified_hosts, context))
   if (allowed) return `${address}@${context.server.qualifyRecipient}`
-  // In the reject log alone, as Exim 4.96 does.
-  session.log.reject(
-    session.transaction?.message.id || undefined,
-    `unqualified recipient rejected: <${address}> ${session.who()}`,
-    { main: false, facts: { event: 'smtp:rejected', what: 'RCPT' } },
-  )
+  session.rejectUnqualified('recipient', address, 'RCPT')
   const text = `${shown}: recipient address must contain a domain`
   session.noteRcptError(`501 ${text}`)
   session.reply(501, text)

@@ -89,10 +89,7 @@ async function readAddress(session: Session, argument: ByteString): Promise<{ fu
   if (parsed.domain !== '') return { full: parsed.address }
   const allowed = !session.remote || (await clientMatches(settings.recipient_unqualified_hosts, context))
   if (allowed) return { full: `${parsed.address}@${context.server.qualifyRecipient}` }
-  session.rejectLog(`unqualified verify rejected: <${parsed.address}> ${session.who()}`, {
-    event: 'smtp:rejected',
-    what: 'VRFY',
-  })
+  session.rejectUnqualified('verify', parsed.address, 'VRFY')
   session.reply(501, `${argument}: recipient address must contain a domain`)
   return 'continue'
 }
