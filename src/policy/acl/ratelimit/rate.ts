@@ -43,9 +43,11 @@ export function measure(old: RateRecord | undefined, limit: RateLimit, now: numb
   return { rate, keep, debug }
 }
 
+const leastMs = 0.001
+
 function decayed(old: RateRecord, count: number, limit: RateLimit, now: number): number {
-  // A clock that went back counts as no time.
-  const periods = Math.max(0, now - old.at) / 1000 / limit.periodSeconds
+  // A clock that went back counts as no time; within one of its milliseconds something passed all the same.
+  const periods = Math.max(leastMs, now - old.at) / 1000 / limit.periodSeconds
   const kept = Math.exp(-periods)
   // The share of the event: (1 - e^-x) / x, which is 1 for events at the same moment.
   const share = periods < 1e-9 ? 1 : -Math.expm1(-periods) / periods
