@@ -248,7 +248,7 @@ const rates: readonly (readonly [
 ])[] = [
   [
     'events at one moment add up',
-    'deny ratelimit = 3/1h/strict\n message = $sender_rate\naccept message = $sender_rate',
+    'deny ratelimit = 2.9/1h/strict\n message = $sender_rate\naccept message = $sender_rate',
     [
       [0, 'a@b'],
       [0, 'a@b'],
@@ -258,8 +258,17 @@ const rates: readonly (readonly [
     ['accept 1.0', 'accept 2.0', 'deny 3.0', 'deny 4.0'],
   ],
   [
+    'a moment later a rate that stood at its limit is below it',
+    'deny ratelimit = 2/1h/strict\naccept message = $sender_rate',
+    [
+      [0, 'a@b'],
+      [0, 'a@b'],
+    ],
+    ['accept 1.0', 'accept 2.0'],
+  ],
+  [
     'leaky does not store what is over',
-    'deny ratelimit = 3/1h\n message = $sender_rate\naccept message = $sender_rate',
+    'deny ratelimit = 2.9/1h\n message = $sender_rate\naccept message = $sender_rate',
     [
       [0, 'a@b'],
       [0, 'a@b'],
@@ -317,7 +326,7 @@ const rates: readonly (readonly [
   ],
   [
     'a key of its own',
-    'deny ratelimit = 2/1h/strict/$local_part\naccept message = $sender_rate',
+    'deny ratelimit = 1.9/1h/strict/$local_part\naccept message = $sender_rate',
     [
       [0, 'a@b'],
       [0, 'c@b'],
