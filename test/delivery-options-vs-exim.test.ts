@@ -578,6 +578,16 @@ const afterOneRun = async (side: Side): Promise<readonly string[]> => {
   ].sort()
 }
 
+const slowAndLast = `slow:
+  driver = redirect
+  local_parts = slow
+  allow_defer
+  data = :defer: come back
+last:
+  driver = accept
+  local_parts = b
+  transport = box`
+
 test('a group that names itself and an address that waits: the failure of the one does not end the waiting of the other', async () => {
   const shown = await bothShow({
     configuration: base(
@@ -586,15 +596,7 @@ test('a group that names itself and an address that waits: the failure of the on
   local_parts = group
   allow_defer
   data = group@mta.example, slow@mta.example
-slow:
-  driver = redirect
-  local_parts = slow
-  allow_defer
-  data = :defer: come back
-last:
-  driver = accept
-  local_parts = b
-  transport = box`,
+${slowAndLast}`,
       box(),
     ),
     play: afterOneRun,
@@ -619,15 +621,7 @@ two:
   local_parts = one : two
   allow_defer
   data = ${'$'}{if eq{$local_part}{one}{b@x.test}{b@x.test, slow@mta.example}}
-slow:
-  driver = redirect
-  local_parts = slow
-  allow_defer
-  data = :defer: come back
-last:
-  driver = accept
-  local_parts = b
-  transport = box`,
+${slowAndLast}`,
       box(),
     ),
     play: afterOneRun,

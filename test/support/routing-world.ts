@@ -1,7 +1,12 @@
 /** Routing with a real configuration and no server around it: files and accounts of this machine, DNS from a table. */
 import { readFileSync } from 'node:fs'
 import { newControls } from '../../src/flow/message-controls.ts'
-import { createRouting, type OwnMessage, type Routing, routerDrivers } from '../../src/flow/routing/index.ts'
+import {
+  createRouting,
+  type GeneratedMessage,
+  type Routing,
+  routerDrivers,
+} from '../../src/flow/routing/index.ts'
 import type { Configuration } from '../../src/language/config/configuration.ts'
 import { readConfiguration } from '../../src/language/config/read.ts'
 import { createExpander } from '../../src/language/expand/index.ts'
@@ -33,7 +38,7 @@ export interface WorldOptions {
   readonly resolver?: Resolver
   readonly sender?: string
   readonly localInterfaces?: readonly string[]
-  readonly submit?: (message: OwnMessage) => Promise<unknown>
+  readonly submit?: (message: GeneratedMessage) => Promise<unknown>
 }
 
 /** @param text the configuration file */

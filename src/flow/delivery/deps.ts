@@ -6,29 +6,12 @@ import type { Header, Recipient } from '../../mail/envelope.ts'
 import type { Context, Ports, ServerFacts, Trace } from '../../ports.ts'
 import type { MainSettings } from '../../language/config/options/main.ts'
 import type { TransportInstance } from '../../language/config/configuration.ts'
+import type { GeneratedMessage, Submitted } from '../generated-message.ts'
 import type { DomainChange, GeneratedAddresses, RoutingResult, SystemFiltered } from '../routed.ts'
 import type { HandedConnection } from './follow.ts'
 import type { LocalJob, LocalResult } from './local-job.ts'
 
-/** A message that the program itself writes: a bounce, a warning, an automatic reply. */
-export interface GeneratedMessage {
-  /** Envelope sender; empty for `<>`. */
-  readonly sender: ByteString
-  readonly recipients: readonly ByteString[]
-  /** Header section, blank line and body, LF line ends; Received:, Message-ID: and Date: are added at reception. */
-  readonly text: ByteString
-  /** The id of the message it is about, for `R=` on its arrival line. */
-  readonly about: string
-  /** True for bounces and warnings (Exim: `-localerror`). */
-  readonly isReport: boolean
-  /** A report about TLS: it goes out where TLS cannot be had, too. RFC 8460 section 3. */
-  readonly aboutTls?: true
-}
-
-export type Submitted =
-  | { readonly is: 'accepted'; readonly id: string }
-  /** `byAcl`: `acl_not_smtp` wants no such message. */
-  | { readonly is: 'refused'; readonly message: string; readonly byAcl?: true }
+export type { GeneratedMessage, Submitted } from '../generated-message.ts'
 
 /** Somebody who wants to know why a delivery goes as it goes. */
 export interface Watched {

@@ -12,6 +12,7 @@ import { receivedLine } from '../../mail/log-lines.ts'
 import type { AclResult } from '../../ports.ts'
 import { type IncomingMessage, SpoolError } from '../../store/spool/api.ts'
 import { LineReader } from '../../wire/line-reader.ts'
+import type { GeneratedMessage, Submitted } from '../generated-message.ts'
 import { oneLine, runAclOption } from './acl.ts'
 import { beginScan, checkMime, endScan } from './content-scan.ts'
 import { makeEnvelope } from './envelope-of.ts'
@@ -23,28 +24,11 @@ import { rejectDetail } from './reject-detail.ts'
 import { newConnection, type ReceiveServices, type SessionIo } from './services.ts'
 import { Session, type Transaction } from './session-state.ts'
 
-export interface OwnMessage {
-  readonly sender: ByteString
-  readonly recipients: readonly ByteString[]
-  /** Header section, blank line and body, LF line ends; Received:, Message-ID: and Date: are added. */
-  readonly text: ByteString
-  /** The id of the message it is about, for `R=` on its arrival line; empty: none. */
-  readonly about: string
-  /** True for bounces and warnings (Exim: `-localerror`). */
-  readonly isReport: boolean
-  /** A report about TLS: it goes out where TLS cannot be had, too. RFC 8460 section 3. */
-  readonly aboutTls?: true
-}
-
-export type OwnSubmitted =
-  | { readonly is: 'accepted'; readonly id: string }
-  | { readonly is: 'refused'; readonly message: string; readonly byAcl?: true }
-
 export async function submitOwn(
-  own: OwnMessage,
+  own: GeneratedMessage,
   originator: Originator,
   services: ReceiveServices,
-): Promise<OwnSubmitted> {
+): Promise<Submitted> {
   const incoming = services.spool.begin()
   try {
     const session = sessionOf(originator, services)
@@ -99,7 +83,7 @@ function sessionOf(originator: Originator, services: ReceiveServices): Session {
   return new Session(silent(), connection, { ...services, queueing: asked })
 }
 
-function transactionOf(own: OwnMessage, originator: Originator, session: Session): Transaction {
+function transactionOf(own: GeneratedMessage, originator: Originator, session: Session): Transaction {
   const message = newMessage({ receivedAt: session.context.ports.now(), local: false, originator })
   message.rawSender = own.sender
   message.sender = own.sender
@@ -122,7 +106,7 @@ function transactionOf(own: OwnMessage, originator: Originator, session: Session
 async function prepare(
   { services, context: { server, ports } }: Session,
   transaction: Transaction,
-  own: OwnMessage,
+  own: GeneratedMessage,
   written: readonly Header[],
   login: ByteString,
 ): Promise<void> {
@@ -180,7 +164,7 @@ async function ask(
   }
 }
 
-function refused(session: Session, own: OwnMessage, verdict: AclResult): OwnSubmitted {
+function refused(session: Session, own: GeneratedMessage, verdict: AclResult): Submitted {
   const { message } = session.transaction as Transaction
   const { log } = session
   const reason = verdict.logMessage ?? verdict.userMessage
@@ -198,7 +182,12 @@ function refused(session: Session, own: OwnMessage, verdict: AclResult): OwnSubm
   return { is: 'refused', message: `rejected by non-SMTP ACL: ${told}`, byAcl: true }
 }
 
-function envelopeOf(session: Session, transaction: Transaction, own: OwnMessage, body: ByteString): Envelope {
+function envelopeOf(
+  session: Session,
+  transaction: Transaction,
+  own: GeneratedMessage,
+  body: ByteString,
+): Envelope {
   const { message } = transaction
   const facts = {
     bodyLines: message.bodyLines,
@@ -218,7 +207,7 @@ function envelopeOf(session: Session, transaction: Transaction, own: OwnMessage,
   }
 }
 
-function logReceived(session: Session, envelope: Envelope, own: OwnMessage): void {
+function logReceived(session: Session, envelope: Envelope, own: GeneratedMessage): void {
   const line = receivedLine(
     {
       envelope,

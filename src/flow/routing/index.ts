@@ -9,7 +9,8 @@ import { createAddressTest, type AddressTest } from './address-test.ts'
 import { rewriteAddress } from './rewrite/rewrite-address.ts'
 import { routeAll, type RouteAllOptions, type RouteEngine } from './route-all.ts'
 import { routerDrivers } from './routers/index.ts'
-import type { OwnMessage, QueryAnswer, RoutingServices, UserNote, UserQuery } from './types.ts'
+import type { GeneratedMessage } from '../generated-message.ts'
+import type { QueryAnswer, RoutingServices, UserNote, UserQuery } from './types.ts'
 import { createVerify, findTarget } from './verify.ts'
 import type { Callout, CalloutTarget, QuotaCheck } from '../callout-types.ts'
 
@@ -17,7 +18,8 @@ export { routerDrivers } from './routers/index.ts'
 export type { RouterDriver } from './types.ts'
 export type { AddressTest, AddressTestMode } from './address-test.ts'
 export type { Callout } from '../callout-types.ts'
-export type { OwnMessage, QueryAnswer, UserNote, UserQuery } from './types.ts'
+export type { GeneratedMessage } from '../generated-message.ts'
+export type { QueryAnswer, UserNote, UserQuery } from './types.ts'
 
 export interface RoutingDeps {
   readonly routers: readonly RouterInstance[]
@@ -29,7 +31,7 @@ export interface RoutingDeps {
   /** Looks whether a mailbox has room; left out: the quota option is refused. */
   readonly quota?: QuotaCheck
   /** Takes the report of `syntax_errors_to`; left out: none is sent. */
-  readonly submit?: (message: OwnMessage) => Promise<unknown>
+  readonly submit?: (message: GeneratedMessage) => Promise<unknown>
   /** Writes to the log file of a filter; left out: filters that log are refused. */
   readonly note?: (note: UserNote) => Promise<string | undefined>
   /** Runs programs of queryprogram routers; left out: they defer. */

@@ -5,6 +5,7 @@ import type { Instance, RouterInstance, TransportInstance } from '../../language
 import type { OptionTable } from '../../language/config/options/table.ts'
 import type { Recipient } from '../../mail/envelope.ts'
 import type { AddressFacts, Context } from '../../ports.ts'
+import type { GeneratedMessage } from '../generated-message.ts'
 import type { FilterReply, FilterScope, RouteHost } from '../routed.ts'
 
 /** Why addresses are routed; preconditions ask. `cutthrough` counts as verifying a recipient. */
@@ -168,7 +169,7 @@ export interface RoutingServices {
   /** Rewrites an address that a redirection made. */
   rewrite(address: ByteString, context: Context): Promise<ByteString>
   /** Hands a message of our own to reception: the report of `syntax_errors_to`. */
-  submit?(message: OwnMessage): Promise<unknown>
+  submit?(message: GeneratedMessage): Promise<unknown>
 }
 
 export interface UserNote {
@@ -191,14 +192,3 @@ export interface UserQuery {
 export type QueryAnswer =
   | { readonly is: 'ended'; readonly output: ByteString }
   | { readonly is: 'failed'; readonly message: ByteString; readonly timedOut?: boolean }
-
-export interface OwnMessage {
-  /** Empty: a report gets no report. */
-  readonly sender: ByteString
-  readonly recipients: readonly ByteString[]
-  /** Headers, blank line, body; LF line ends. */
-  readonly text: ByteString
-  /** The id of the message it is about. */
-  readonly about: string
-  readonly isReport: boolean
-}

@@ -2,7 +2,8 @@
 import { isFailure } from '../../../base/outcome.ts'
 import { type ByteString, textOf } from '../../../base/text.ts'
 import type { RedirectSettings } from '../routers/redirect.options.ts'
-import type { OwnMessage, RouterWork } from '../types.ts'
+import type { GeneratedMessage } from '../../generated-message.ts'
+import type { RouterWork } from '../types.ts'
 import { expandOption, isTrouble } from '../values.ts'
 import type { ItemError } from './parse-list.ts'
 
@@ -12,7 +13,7 @@ export async function syntaxReport(
   someGood: boolean,
   settings: RedirectSettings,
   work: RouterWork,
-): Promise<OwnMessage | undefined> {
+): Promise<GeneratedMessage | undefined> {
   const { context, router } = work
   if (settings.syntax_errors_to === undefined) return undefined
   const expanded = await context.ports.expandText(settings.syntax_errors_to, context)
