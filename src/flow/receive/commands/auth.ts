@@ -35,7 +35,8 @@ export const auth: Command = {
     const refusal =
       result === undefined
         ? undefined
-        : refusalOf(session, result, { what: `AUTH ${argument}`, denyCode: 503 })
+        : // What follows the mechanism holds a password, which is not for the log.
+          refusalOf(session, result, { what: `AUTH ${mechanism}`, denyCode: 503 })
     if (refusal !== undefined) return answerRefusal(session, refusal)
     session.authTried = true
     const outcome = await service.authenticate(
