@@ -26,6 +26,15 @@ const cases: readonly { says: string; request: Partial<ListenRequest>; text: str
     },
     text: 'for SMTP on [127.0.0.1]:2626 [127.0.0.2]:2627 [::1]:2626 and for SMTPS on [127.0.0.1]:2628 [::1]:2628',
   },
+  {
+    says: 'several ports of one address stand together',
+    request: {
+      interfaces: ['127.0.0.1.25', '192.0.2.1', '127.0.0.1.26'],
+      ports: ['587', '465', '25'],
+      tlsOnConnectPorts: ['465'],
+    },
+    text: 'for SMTP on [127.0.0.1]:{25,26} [192.0.2.1]:{587,25} and for SMTPS on [192.0.2.1]:465',
+  },
   { says: 'disable_ipv6', request: { disableIpv6: true }, text: 'for SMTP on port 25 (IPv4)' },
   { says: '::0 is ::', request: { interfaces: ['::0'] }, text: 'for SMTP on port 25 (IPv6)' },
   {

@@ -113,21 +113,28 @@ export function describeAddresses(addresses: readonly ListenAddress[]): string {
   return `listening ${parts.join(' and ')}`
 }
 
-/** Wildcard addresses are told once a port, as Exim does. */
+/** Wildcard addresses are told once a port, others with all their ports, as Exim does. */
 function describePlaces(addresses: readonly ListenAddress[]): string {
-  const parts: string[] = []
-  const told = new Set<number>()
+  const told = new Set<string>()
   for (const { address, port } of addresses) {
-    if (address !== '::' && address !== '0.0.0.0') {
-      parts.push(`[${address}]:${port}`)
-      continue
-    }
-    if (told.has(port)) continue
-    told.add(port)
-    const kinds = addresses.filter((other) => other.port === port).map((other) => other.address)
-    const six = kinds.includes('::')
-    const four = kinds.includes('0.0.0.0')
-    parts.push(`port ${port} (${six && four ? 'IPv6 and IPv4' : six ? 'IPv6' : 'IPv4'})`)
+    const alike = addresses.filter((other) =>
+      isWildcard(address) ? isWildcard(other.address) && other.port === port : other.address === address,
+    )
+    told.add(isWildcard(address) ? describeWildcard(port, alike) : describePorts(address, alike))
   }
-  return parts.join(' ')
+  return [...told].join(' ')
+}
+
+function isWildcard(address: string): boolean {
+  return address === '::' || address === '0.0.0.0'
+}
+
+function describeWildcard(port: number, alike: readonly ListenAddress[]): string {
+  const [six, four] = ['::', '0.0.0.0'].map((kind) => alike.some(({ address }) => address === kind))
+  return `port ${port} (${six === true && four === true ? 'IPv6 and IPv4' : six === true ? 'IPv6' : 'IPv4'})`
+}
+
+function describePorts(address: string, alike: readonly ListenAddress[]): string {
+  const ports = alike.map(({ port }) => port)
+  return `[${address}]:${ports.length === 1 ? ports[0] : `{${ports.join(',')}}`}`
 }
