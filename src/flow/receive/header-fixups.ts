@@ -8,6 +8,7 @@ import { headerDate } from '../../mail/date.ts'
 import type { Header } from '../../mail/envelope.ts'
 import { headerBody, headerName, isNamed, makeHeader } from '../../mail/header.ts'
 import { parseAddress } from '../../mail/parse-address.ts'
+import { phrase } from '../../mail/phrase.ts'
 import type { Context } from '../../ports.ts'
 import { expandOption } from './matching.ts'
 
@@ -233,23 +234,4 @@ function constructed(submission: Submission, login: ByteString, context: Context
 
 function named(name: ByteString, address: ByteString): ByteString {
   return name === '' ? address : `${phrase(name)} <${address}>`
-}
-
-/** A name as RFC 5322 allows it before an address: quoted or encoded where it must be. */
-export function phrase(name: ByteString): ByteString {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: bytes that need encoding
-  if (/[^\x20-\x7e]/.test(name)) return encodedWord(name)
-  if (/^[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*$/.test(name)) return name
-  return `"${name.replace(/["\\]/g, '\\$&')}"`
-}
-
-/** Source: RFC 2047 section 4.2 and 5. */
-function encodedWord(name: ByteString): ByteString {
-  let text = ''
-  for (const char of name) {
-    if (char === ' ') text += '_'
-    else if (/[A-Za-z0-9!*+/-]/.test(char)) text += char
-    else text += `=${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
-  }
-  return `=?UTF-8?Q?${text}?=`
 }
