@@ -53,6 +53,8 @@ export interface OriginHost {
   readonly tlsSni?: ByteString
   readonly tlsCertificateVerified?: boolean
   readonly tlsVersion?: string
+  /** `$tls_in_peercert`: DER in base 64. */
+  readonly tlsPeerCertificate?: string
 }
 
 export interface Envelope {

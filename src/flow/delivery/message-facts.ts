@@ -146,6 +146,9 @@ function connectionFacts(envelope: Envelope, deps: DeliveryDeps): ConnectionFact
             ocsp: 0,
             resumed: false,
             onConnect: false,
+            ...(host.tlsPeerCertificate === undefined
+              ? {}
+              : { peerCertificate: Buffer.from(host.tlsPeerCertificate, 'base64') }),
           },
     proxy: undefined,
     authenticatedId: envelope.authenticatedId,

@@ -93,6 +93,8 @@ export function originHost(connection: ConnectionFacts): OriginHost | undefined 
     host.tlsSni = tls.sni
     host.tlsCertificateVerified = tls.certificateVerified
     host.tlsVersion = tls.version
+    if (tls.peerCertificate !== undefined)
+      host.tlsPeerCertificate = Buffer.from(tls.peerCertificate).toString('base64')
   }
   return host
 }

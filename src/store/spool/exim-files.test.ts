@@ -30,6 +30,11 @@ s@b.example
 -allow_unqualified_recipient
 -deliver_firsttime
 -frozen 1795489700
+-tls_certificate_verified
+-tls_cipher TLS1.3:TLS_AES_256_GCM_SHA384:256
+--tls_peercert -----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----\\n
+--tls_peerdn CN=client.test
+-tls_ver TLS1.3
 -smtputf8
 -dsn_envid a+2Bc
 -dsn_ret 2
@@ -67,6 +72,11 @@ test('a -H file of Exim gives an envelope, and the same file again', () => {
     authenticated: 'auth1',
     interfaceAddress: '192.0.2.1',
     interfacePort: 25,
+    tlsCertificateVerified: true,
+    tlsCipher: 'TLS1.3:TLS_AES_256_GCM_SHA384:256',
+    tlsPeerCertificate: 'MIIB',
+    tlsPeerDn: 'CN=client.test',
+    tlsVersion: 'TLS1.3',
   })
   assert.deepEqual(envelope.aclVariables, {
     c_foo: { text: 'connvar with\n newline' },

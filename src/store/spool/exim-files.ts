@@ -72,6 +72,7 @@ function optionLines(envelope: Envelope): ByteString[] {
   flag('sender_set_untrusted', envelope.senderSetUntrusted)
   flag('tls_certificate_verified', host?.tlsCertificateVerified)
   value('tls_cipher', host?.tlsCipher)
+  value('tls_peercert', pemOf(host?.tlsPeerCertificate), true)
   value('tls_peerdn', host?.tlsPeerDn, true)
   value('tls_sni', host?.tlsSni, true)
   value('tls_ver', host?.tlsVersion)
@@ -81,6 +82,13 @@ function optionLines(envelope: Envelope): ByteString[] {
   value('dsn_envid', envelope.dsnEnvid)
   if (envelope.dsnRet !== undefined) lines.push(`-dsn_ret ${envelope.dsnRet === 'full' ? 1 : 2}`)
   return [...lines, ...keptLines(envelope)]
+}
+
+/** A certificate as Exim has it in one line: line ends as `\\n`. */
+function pemOf(base64: string | undefined): ByteString | undefined {
+  if (base64 === undefined) return undefined
+  const lines = base64.match(/.{1,64}/g) ?? []
+  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\\n')
 }
 
 function fraction(milliseconds: number): string {

@@ -50,7 +50,7 @@ const knownOptions = new Set(
   `received_time_usec received_time_complete helo_name host_address host_name host_auth interface_address ident
    received_protocol spool_file_wireformat body_linecount max_received_linelength body_zerocount auth_id auth_sender
    deliver_firsttime frozen local localerror manual_thaw sender_set_untrusted tls_certificate_verified tls_cipher
-   tls_peerdn tls_sni tls_ver smtputf8 utf8_downcvt utf8_optdowncvt dsn_envid dsn_ret
+   tls_peercert tls_peerdn tls_sni tls_ver smtputf8 utf8_downcvt utf8_optdowncvt dsn_envid dsn_ret
    allow_unqualified_recipient allow_unqualified_sender`.split(/\s+/),
 )
 
@@ -150,8 +150,14 @@ function readHost(values: ReadonlyMap<string, ByteString>): Envelope['host'] {
       tlsSni: values.get('tls_sni'),
       tlsCertificateVerified: values.has('tls_certificate_verified') ? true : undefined,
       tlsVersion: values.get('tls_ver'),
+      tlsPeerCertificate: base64Of(values.get('tls_peercert')),
     }),
   }
+}
+
+/** What stands between the first and the last line of a PEM text whose line ends are `\\n`. */
+function base64Of(pem: ByteString | undefined): string | undefined {
+  return /-----BEGIN CERTIFICATE-----(.*?)-----END/.exec(pem ?? '')?.[1]?.replaceAll('\\n', '')
 }
 
 /** `[192.0.2.1]:25`, or `192.0.2.1.25` of older versions. */
