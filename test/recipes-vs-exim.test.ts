@@ -21,8 +21,11 @@ function whyNot(): string | false {
 
 /** Fetched here: in the network of its own there is nowhere to fetch from. */
 const noDatabases = [fetchMariadb(), fetchPostgres()].some((fetched) => 'missing' in fetched)
+/** `POSTERN_TEST_RECIPES=NAME,NAME` plays these alone. */
+const only = process.env.POSTERN_TEST_RECIPES?.split(',')
 const recipes = readdirSync(join(repository, 'test', 'testdata', 'recipes'))
   .filter((name) => name !== 'hoster-sql' || !noDatabases)
+  .filter((name) => only?.includes(name) !== false)
   .sort()
 
 test('recipes: configurations of sites do with Postern what they do with Exim', {
@@ -57,12 +60,12 @@ function compared({ steps, ...rest }: Shown): Shown {
 const machine = `set -e
 ip link set lo up
 for address in $ADDRESSES; do ip addr add "$address/32" dev lo; done
-mkdir "$1/etc" "$1/bin"
+mkdir "$1/etc" "$1/bin" "$1/certs"
 mount -t tmpfs -o mode=755 etc "$1/etc"
 cp -a /etc/. "$1/etc/"
 mount --bind "$1/etc" /etc
 rm -f /etc/resolv.conf
-echo nameserver 127.0.0.1 > /etc/resolv.conf
+printf 'nameserver 127.0.0.1\\noptions trust-ad\\n' > /etc/resolv.conf
 mount -t tmpfs -o mode=755 home /home
 for user in alice:2001 bob:2002 carol:2003; do
   name=\${user%:*}

@@ -1,4 +1,6 @@
 /** The network in which the recipes play: names, and hosts that take mail. */
+import { createHash, X509Certificate } from 'node:crypto'
+import type { TestAuthority } from './certificates.ts'
 import type { Zone } from './dns-server.ts'
 import type { HostScript } from './remote-host.ts'
 
@@ -14,8 +16,16 @@ export const addresses: readonly string[] = [
   '198.51.100.11',
   '198.51.100.12',
   '198.51.100.13',
+  '198.51.100.14',
+  '198.51.100.15',
+  '198.51.100.16',
+  '198.51.100.17',
+  '198.51.100.18',
   '203.0.113.5',
   '203.0.113.6',
+  '203.0.113.8',
+  '203.0.113.9',
+  '203.0.113.77',
 ]
 
 interface Host {
@@ -33,7 +43,100 @@ const picky: HostScript = {
   },
 }
 
-export const hosts: readonly Host[] = [
+/** Of servers under `CERTS`: NAME.key, NAME.pem, NAME.chain. */
+export function makeCertificates(authority: TestAuthority): void {
+  for (const name of ['mta.example', 'shop.example', 'mx.tls.example', 'alice', 'mx.dane.example'])
+    authority.leaf(name, { names: `DNS:${name}` })
+  authority.openssl(
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-keyout',
+    'stranger.key',
+    '-out',
+    'stranger.chain',
+    '-days',
+    '30',
+    '-subj',
+    '/CN=stranger',
+  )
+  authority.readable('stranger')
+}
+
+export function hostsOf(authority: TestAuthority): readonly Host[] {
+  const certificate = (name: string): NonNullable<HostScript['certificate']> => ({
+    key: authority.read(`${name}.key`),
+    cert: authority.read(`${name}.chain`),
+  })
+  return [
+    ...plainHosts,
+    {
+      name: 'mx.tls',
+      address: '198.51.100.14',
+      port: 25,
+      script: { ...secured, certificate: certificate('mx.tls.example') },
+    },
+    {
+      name: 'busy.tls',
+      address: '198.51.100.15',
+      port: 25,
+      script: {
+        ...secured,
+        reply: (line) => (line === 'STARTTLS' ? '454 4.7.0 TLS not available' : undefined),
+      },
+    },
+    {
+      name: 'stranger',
+      address: '198.51.100.16',
+      port: 25,
+      script: {
+        ...secured,
+        certificate: { key: authority.read('stranger.key'), cert: authority.read('stranger.chain') },
+      },
+    },
+    {
+      name: 'msa',
+      address: '198.51.100.17',
+      port: 465,
+      script: { ...asking, onConnect: true, certificate: certificate('mx.tls.example') },
+    },
+    {
+      name: 'msa-587',
+      address: '198.51.100.17',
+      port: 587,
+      script: { ...asking, certificate: certificate('mx.tls.example') },
+    },
+    {
+      name: 'dane',
+      address: '198.51.100.18',
+      port: 25,
+      script: { ...secured, certificate: certificate('mx.dane.example') },
+    },
+  ]
+}
+
+const secured: HostScript = { offers: ['STARTTLS', 'PIPELINING', '8BITMIME', 'SIZE 1000000'] }
+
+/** Who may send: PLAIN for `relay`, LOGIN for all, CRAM-MD5 never. */
+const asking: HostScript = {
+  offers: ['STARTTLS', 'PIPELINING', 'AUTH PLAIN LOGIN CRAM-MD5'],
+  reply(line) {
+    if (line === 'AUTH CRAM-MD5') return '334 PDE4OTYuNjk3MTcwOTUyQG1zYT4='
+    if (line.startsWith('AUTH PLAIN'))
+      return line.endsWith(Buffer.from('\0relay\0pass').toString('base64')) ? '235 2.7.0 ok' : '535 5.7.8 no'
+    if (line.startsWith('AUTH LOGIN')) return '334 VXNlcm5hbWU6'
+    if (line === Buffer.from('user').toString('base64')) return '334 UGFzc3dvcmQ6'
+    if (line === Buffer.from('secret').toString('base64')) return '235 2.7.0 ok'
+    if (/^[A-Za-z0-9+/=]{30,}$/.test(line)) return '435 4.7.8 not now'
+    return undefined
+  },
+}
+
+const plainHosts: readonly Host[] = [
   { name: 'mx.remote', address: '198.51.100.10', port: 25, script: picky },
   { name: 'mx2.remote', address: '198.51.100.11', port: 25, script: picky },
   {
@@ -67,10 +170,26 @@ export const hosts: readonly Host[] = [
 const a = (address: string): Zone[string] => [{ type: 'A', data: address }]
 const mx = (...names: readonly string[]): Zone[string] =>
   names.map((exchange, i) => ({ type: 'MX', data: { preference: 10 * (i + 1), exchange } }))
+const secure = (records: Zone[string]): Zone[string] => ({ secure: Array.isArray(records) ? records : [] })
 const txt = (...texts: readonly string[]): Zone[string] => texts.map((data) => ({ type: 'TXT', data }))
 const ptr = (name: string): Zone[string] => [{ type: 'PTR', data: name }]
 
-export const zone: Zone = {
+export function zoneOf(authority: TestAuthority): Zone {
+  const key = new X509Certificate(authority.read('mx.dane.example.pem')).publicKey
+  const digest = createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest()
+  const tlsa = (certificate: Buffer): Zone[string] => ({
+    secure: [{ type: 'TLSA', data: { usage: 3, selector: 1, matchingType: 1, certificate } }],
+  })
+  return {
+    ...plainZone,
+    '_25._tcp.mx.dane.example TLSA': tlsa(digest),
+    '_25._tcp.mx.forged.example TLSA': tlsa(Buffer.alloc(32)),
+  }
+}
+
+const plainZone: Zone = {
   'mta.example A': a(ownAddress),
   'mta.example MX': mx('mta.example'),
   'self.example MX': mx('mta.example'),
@@ -82,6 +201,17 @@ export const zone: Zone = {
   'other.example MX': mx('mx2.remote.example'),
   'other.example TXT': txt('v=spf1 ~all'),
   '_dmarc.other.example TXT': txt('v=DMARC1; p=quarantine'),
+  'tls.example MX': mx('mx.tls.example'),
+  'mx.tls.example A': a('198.51.100.14'),
+  'busy.example MX': mx('busy.tls.example', 'mx.tls.example'),
+  'alone.example MX': mx('busy.tls.example'),
+  'busy.tls.example A': a('198.51.100.15'),
+  'stranger.example A': a('198.51.100.16'),
+  'msa.example A': a('198.51.100.17'),
+  'dane.example MX': secure(mx('mx.dane.example')),
+  'mx.dane.example A': secure(a('198.51.100.18')),
+  'forged.example MX': secure(mx('mx.forged.example')),
+  'mx.forged.example A': secure(a('198.51.100.18')),
   'smarthost.example A': a('198.51.100.12'),
   'imap.example A': a('198.51.100.13'),
   'client.example A': a('203.0.113.5'),

@@ -3,7 +3,8 @@
  * where a name server, hosts to send to and scanners stand at addresses of their own, and prints what both showed as JSON.
  *
  * A recipe is a folder: `exim.conf`, the files it reads, and `steps`. A line of `steps` that begins with `$ ` is a step, what follows it
- * its input: `$ exim -bt x`, `$ smtp CLIENT HOST NAME=VALUE` (a dialogue that comes from that client), `$ postern check`, else a shell command.
+ * its input: `$ exim -bt x`, `$ smtp CLIENT HOST NAME=VALUE` (a dialogue that comes from that client), `$ postern check`, `$ daemon` (until the end of the recipe), `$ tls CLIENT PORT NAME=VALUE ...` (a dialogue with it: recipes-client.ts), else a shell command.
+ * CERTS in a file is the folder of certificates, HOME that of the recipe.
  */
 import { spawn } from 'node:child_process'
 import {
@@ -19,11 +20,13 @@ import {
 } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { TestAuthority } from './certificates.ts'
 import { type Database, fetchMariadb, fetchPostgres, startMariadb, startPostgres } from './databases.ts'
 import { startDnsServer } from './dns-server.ts'
-import { hosts, ownAddress, zone } from './recipes-network.ts'
+import { talk } from './recipes-client.ts'
+import { hostsOf, makeCertificates, ownAddress, zoneOf } from './recipes-network.ts'
 import { type RemoteHost, startRemoteHost } from './remote-host.ts'
-import { postern, repository } from './server.ts'
+import { postern, repository, until } from './server.ts'
 
 export interface Shown {
   /** What each step wrote, by its line. */
@@ -42,9 +45,11 @@ export interface Played {
 
 const [exim = '', folder = '', ...recipes] = process.argv.slice(2)
 
-const dns = await startDnsServer(zone, { port: 53 })
+const certificates = new TestAuthority(join(folder, 'certs'))
+makeCertificates(certificates)
+const dns = await startDnsServer(zoneOf(certificates), { port: 53 })
 const others: Record<string, RemoteHost> = {}
-for (const { name, address, port, script } of hosts)
+for (const { name, address, port, script } of hostsOf(certificates))
   others[name] = await startRemoteHost(script, port, [address])
 const sockets = createServer((socket) => {
   socket.on('error', () => {})
@@ -52,14 +57,14 @@ const sockets = createServer((socket) => {
 }).listen(4000, ownAddress)
 
 const databases: Database[] = []
-/** Words in the files of recipes that stand for ports. */
-const portWords = new Map<string, string>()
+/** Words in the files of recipes that stand for what this machine has. */
+const words = new Map([['CERTS', certificates.folder]])
 if (recipes.includes('hoster-sql')) {
   const [maria, postgres] = [fetchMariadb(), fetchPostgres()]
   if ('missing' in maria || 'missing' in postgres) throw new Error('no MariaDB or PostgreSQL')
   databases.push(...(await Promise.all([startMariadb(maria), startPostgres(postgres)])))
-  portWords.set('MYSQL_PORT', String(databases[0]?.port))
-  portWords.set('PGSQL_PORT', String(databases[1]?.port))
+  words.set('MYSQL_PORT', String(databases[0]?.port))
+  words.set('PGSQL_PORT', String(databases[1]?.port))
 }
 
 const played: Played[] = []
@@ -109,6 +114,7 @@ ${readFileSync(file, 'latin1')}`,
   writeFileSync('/etc/exim4/exim4.conf', readFileSync(file))
   for (const other of Object.values(others)) other.begin()
   const steps: { step: string; said: string }[] = []
+  let daemon: Daemon | undefined
   for (const { words, input } of stepsOf(readFileSync(join(home, 'steps'), 'latin1'))) {
     const [verb = '', ...rest] = words
     let said: string
@@ -121,12 +127,23 @@ ${readFileSync(file, 'latin1')}`,
         input.replaceAll('\n', '\r\n'),
         home,
       )
+    } else if (verb === 'daemon') {
+      daemon = await startDaemon(program, join(home, 'log', 'mainlog'))
+      continue
+    } else if (verb === 'tls') {
+      const [from = '', port = '', ...more] = rest
+      const options = Object.fromEntries(more.map((each) => each.split('=', 2)))
+      said = await talk(
+        { from, to: ownAddress, port: Number(port), certificates, options },
+        input.trimEnd().split('\n'),
+      )
     } else if (verb === 'postern') {
       if (which === 'exim') continue
       said = await call(postern, [...rest, file], input, home)
     } else said = await call('sh', ['-c', words.join(' ').replaceAll('TOOL', program)], input, home)
     steps.push({ step: words.join(' ').replaceAll(home, 'HOME'), said: plain(said, home) })
   }
+  await daemon?.stop()
   const logs: Record<string, readonly string[]> = {}
   for (const name of readdirSync(join(home, 'log')).sort())
     if (statSync(join(home, 'log', name)).size > 0)
@@ -145,6 +162,25 @@ ${readFileSync(file, 'latin1')}`,
             .sort(),
         ]),
     ),
+  }
+}
+
+interface Daemon {
+  stop(): Promise<void>
+}
+
+/** In the foreground; messages wait for the next `-q`. */
+async function startDaemon(program: string, log: string): Promise<Daemon> {
+  const child = spawn(program, ['-bdf', '-odq'], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const gone = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const started = (): boolean => existsSync(log) && readFileSync(log, 'latin1').includes(' daemon started: ')
+  if ((await until(() => (started() ? true : undefined), 20_000)) !== true)
+    throw new Error(`no daemon of ${program}`)
+  return {
+    async stop() {
+      child.kill('SIGTERM')
+      await gone
+    },
   }
 }
 
@@ -180,7 +216,7 @@ function copy(from: string, to: string, home: string): void {
       copy(source, target, home)
     } else {
       let text = readFileSync(source, 'latin1').replaceAll('HOME', home)
-      for (const [word, port] of portWords) text = text.replaceAll(word, port)
+      for (const [word, value] of words) text = text.replaceAll(word, value)
       writeFileSync(target, text, 'latin1')
     }
   }
@@ -194,7 +230,7 @@ function stepsOf(text: string): { readonly words: readonly string[]; readonly in
       const [line = '', ...input] = each.split('\n')
       const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '')
       const [verb = ''] = words
-      const isOwn = ['exim', 'smtp', 'postern'].includes(verb)
+      const isOwn = ['daemon', 'exim', 'postern', 'smtp', 'tls'].includes(verb)
       // What stands before the next step, without the empty lines between; `#` lines tell the reader.
       const kept = input.filter((one) => !one.startsWith('#!')).join('\n')
       return { words: isOwn ? words : [line], input: kept.replace(/\n+$/, '\n').replace(/^\n$/, '') }
@@ -267,6 +303,15 @@ function plain(text: string, home: string): string {
         /DKIM-Signature: [^\n]*\n(?: *\t[^\n]*\n)*/g,
         (text) => `DKIM-Signature: ${/d=\S+ s=\S+/.exec(text.replace(/\s+/g, ' '))?.[0]}\n`,
       )
+      // GnuTLS and OpenSSL have names of their own for ciphers, and words of their own for errors.
+      .replaceAll(/ X=(TLS[\d.]+):\S+:(\d+)/g, ' X=$1:CIPHER:$2')
+      .replaceAll('TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384', 'TLS_AES_256_GCM_SHA384')
+      .replaceAll(/^(TLS error on connection .*?\]:\d+ )\(.*/gm, '$1(WORDS)')
+      .replaceAll(
+        /(DN="|-tls_peerdn |dn=)(\/[^"\n]*)/g,
+        (_, before: string, name: string) => `${before}${name.slice(1).replaceAll('/', ',')}`,
+      )
+      .replaceAll(/^exim [\d.]+ daemon/gm, 'exim PROGRAM daemon')
       .replaceAll(/ DT=\S+| QT=\S+/g, '')
       .replaceAll(/\w{3}, {1,2}\d{1,2} \w{3} \d{4} \d\d:\d\d:\d\d [-+]\d{4}/g, 'DATE')
       .replaceAll(/\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}/g, 'DATE')

@@ -97,11 +97,12 @@ class Dialogue {
   #secure(): void {
     const { certificate } = this.#script
     this.#socket.removeAllListeners('data')
-    this.#socket = new TLSSocket(this.#socket, {
+    const secured = new TLSSocket(this.#socket, {
       isServer: true,
       secureContext: createSecureContext(certificate),
     })
-    this.#socket.on('secure', () => this.#note('= TLS'))
+    this.#socket = secured
+    secured.on('secure', () => this.#note(secured.servername ? `= TLS ${secured.servername}` : '= TLS'))
     this.#listen()
   }
 
