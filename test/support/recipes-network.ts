@@ -131,6 +131,7 @@ const asking: HostScript = {
     if (line.startsWith('AUTH LOGIN')) return '334 VXNlcm5hbWU6'
     if (line === Buffer.from('user').toString('base64')) return '334 UGFzc3dvcmQ6'
     if (line === Buffer.from('secret').toString('base64')) return '235 2.7.0 ok'
+    if (line === Buffer.from('wrong').toString('base64')) return '535 5.7.8 no'
     if (/^[A-Za-z0-9+/=]{30,}$/.test(line)) return '435 4.7.8 not now'
     return undefined
   },

@@ -22,6 +22,8 @@ export interface PooledConnection {
   readonly tls: TlsFacts | undefined
   /** As whom the server knows us; undefined: not authenticated. */
   readonly authenticated?: { readonly name: string; readonly id: ByteString | undefined } | undefined
+  /** What authentication depended on, when it depends on the message; only messages of the same go on with it. */
+  readonly identity?: string
 }
 
 /** Connections are exchanged for each other where all of this is the same. */

@@ -20,6 +20,7 @@ import type { SmtpReply } from '../../../wire/smtp/client-reply.ts'
 import { expandedBytes, hostListed } from '../expanding.ts'
 import type { PooledConnection } from '../pool.ts'
 import { type DeliveryError, errorNumbers } from '../results.ts'
+import { connectedContext } from './smtp-connected.ts'
 import type { Place } from './smtp-hosts.ts'
 import type { SmtpSettings } from './smtp.options.ts'
 import { brokenError } from './smtp-session.ts'
@@ -55,7 +56,7 @@ export type AuthOutcome =
 export async function authenticate(connection: PooledConnection, request: AuthRequest): Promise<AuthOutcome> {
   const { place, settings, mark } = request
   const host = { address: place.address, name: place.name }
-  const own = withHost(request.context, connection, place)
+  const own = connectedContext(request.context, place, connection)
   const required = await hostListed(settings.hosts_require_auth, host, own)
   if (!required && !(await hostListed(settings.hosts_try_auth, host, own))) return { is: 'none' }
   if (connection.offers.auth.length === 0) {
@@ -84,23 +85,6 @@ function unauthenticated(required: boolean, why: string, mark: number): AuthOutc
     error: { errno: errorNumbers.authFailed, more: mark, message },
     reply: undefined,
     atHost: false,
-  }
-}
-
-/** `$host`, `$host_address` and the `$tls_out_...` variables. */
-function withHost(context: Context, connection: PooledConnection, place: Place): Context {
-  const { delivery } = context
-  if (delivery === undefined) return context
-  const { tls } = connection
-  return {
-    ...context,
-    delivery: {
-      ...delivery,
-      host: place.name,
-      hostAddress: place.address,
-      hostPort: place.port,
-      ...(tls === undefined ? {} : { tls }),
-    },
   }
 }
 

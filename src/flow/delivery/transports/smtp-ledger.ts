@@ -143,7 +143,7 @@ export class SmtpLedger {
         early: connection.early === true && connection.messages === 1,
         chunked: result.is === 'done' && result.chunked,
         prdr: result.is === 'done' && result.prdr === true,
-        authenticator: authenticatorField(connection),
+        authenticator: authenticatorField(connection, this.#loggedAuthSender(result)),
         dsnPassedOn: connection.offers.dsn,
       }
     }
@@ -151,6 +151,11 @@ export class SmtpLedger {
     if (verdict.is === 'failed') return { is: 'failed', ...told }
     if (verdict.innocent === true) return { is: 'deferred', ...told }
     return { is: 'deferred', ...told, retryKey: this.recipientKey(routed, verdict.error) }
+  }
+
+  #loggedAuthSender(result: TransactionResult): ByteString | undefined {
+    const { log } = this.#run.context.ports
+    return result.is === 'done' && log.selects('smtp_mailauth') ? result.authSender : undefined
   }
 
   /**

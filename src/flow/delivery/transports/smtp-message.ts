@@ -8,13 +8,13 @@ import type { PooledConnection } from '../pool.ts'
 import { type AddressOutcome, errorNumbers } from '../results.ts'
 import { rcptAddress } from '../rcpt-address.ts'
 import type { Place } from './smtp-hosts.ts'
-import { type Prepared, withHeaders } from './smtp-prepare.ts'
+import { connectedContext } from './smtp-connected.ts'
+import { type Prepared, withHeaders, withOwnHead } from './smtp-prepare.ts'
 import { signatures } from './smtp-sign.ts'
 import { deferredBy } from './smtp-words.ts'
 import { forServer } from './smtp-utf8.ts'
 import { transaction, type TransactionRequest, type TransactionResult } from './smtp-transaction.ts'
 import { messageOf } from '../local/content.ts'
-import { deliveryFacts } from '../../delivery-facts.ts'
 import { filteredLimitBytes, filteredWhole, TransportFilterError } from '../local/transport-filter.ts'
 import { transportFilterOf } from './transport-filter.ts'
 import type { SmtpRun } from './smtp-ledger.ts'
@@ -30,17 +30,25 @@ export class SmtpMessage {
     this.#run = run
   }
 
-  /** What options that are expanded for one host see: Exim manual, "Use of the $host and $host_address variables". */
-  #contextAt(place: Place): Context {
-    const { context, batch } = this.#run
-    const known = context.delivery ?? deliveryFacts('', batch.transport.name)
-    const delivery = { ...known, host: place.name, hostAddress: place.address, hostPort: place.port }
-    return { ...context, delivery }
+  /**
+   * The message as this host gets it: filtered and signed.
+   * @param connection where headers have to wait for it
+   */
+  async ready(
+    place: Place,
+    request: Prepared,
+    connection: PooledConnection | undefined,
+  ): Promise<Prepared | AddressOutcome> {
+    const context = connectedContext(this.#run.context, place, connection)
+    const made = connection === undefined ? request : await withOwnHead(request, this.#run, context)
+    if ('is' in made) return made
+    const filtered = await this.#filtered(made, context)
+    return 'is' in filtered ? filtered : this.#signed(filtered, place, context)
   }
 
   /** The message as `transport_filter` makes it, which may know the host. */
-  async filtered(place: Place, request: Prepared): Promise<Prepared | AddressOutcome> {
-    const filter = await transportFilterOf(this.#run.batch, this.#contextAt(place))
+  async #filtered(request: Prepared, context: Context): Promise<Prepared | AddressOutcome> {
+    const filter = await transportFilterOf(this.#run.batch, context)
     if (filter === undefined) return request
     if ('outcome' in filter) return filter.outcome
     const { body } = request.transaction
@@ -61,11 +69,11 @@ export class SmtpMessage {
   }
 
   /** The request with its signatures, which are made once a host may be tried: their options may name it. */
-  async signed(request: Prepared, place: Place): Promise<Prepared | AddressOutcome> {
+  async #signed(request: Prepared, place: Place, context: Context): Promise<Prepared | AddressOutcome> {
     const { transaction: outgoing } = request
     const where = `${place.name} ${place.address} ${place.port}`
     if (this.#signature?.of !== outgoing || this.#signature.place !== where) {
-      const made = await signatures(outgoing, this.#run.settings, this.#contextAt(place), this.#arcState())
+      const made = await signatures(outgoing, this.#run.settings, context, this.#arcState())
       if ('failure' in made) return deferredBy(made.failure)
       this.#signature = { of: outgoing, place: where, headers: made.headers }
     }
@@ -88,7 +96,7 @@ export class SmtpMessage {
     const { offers } = connection
     const host = { address: place.address, name: place.name }
     const { settings } = this.#run
-    const own = this.#contextAt(place)
+    const own = connectedContext(this.#run.context, place, connection)
     const pipelining = offers.pipelining && !(await hostListed(settings.hosts_avoid_pipelining, host, own))
     const chunking = offers.chunking && (await hostListed(settings.hosts_try_chunking, host, own))
     const prdr = offers.prdr && (await hostListed(settings.hosts_try_prdr, host, own))
@@ -114,7 +122,8 @@ export class SmtpMessage {
       return { is: 'message', error, permanent: true, reply: undefined, verdicts: [], silent: false }
     }
     connection.messages++
-    return transaction(connection.client, offers, fitting)
+    const result = await transaction(connection.client, offers, fitting)
+    return result.is === 'done' ? { ...result, authSender: whole.authSender } : result
   }
 }
 

@@ -8,6 +8,7 @@ import { takePlace } from '../shared-places.ts'
 import type { Place } from './smtp-hosts.ts'
 import { diagnostic, hostLine } from './smtp-words.ts'
 import { authenticate } from './smtp-auth.ts'
+import { identityAt } from './smtp-identity.ts'
 import { openSession, type SessionOptions } from './smtp-session.ts'
 import { reportedSession } from './smtp-report.ts'
 import type { TlsWish } from './smtp-tls.ts'
@@ -135,8 +136,10 @@ async function authenticated(
     id: run.environment.claim.id,
     mark: place.mx ? 77 : 65,
   })
-  if (outcome.is === 'none') return connection
-  if (outcome.is === 'authenticated') return { ...connection, authenticated: outcome.as }
+  if (outcome.is !== 'failed') {
+    const identity = await identityAt(connection, place, run.settings, run.context)
+    return { ...connection, identity, authenticated: outcome.is === 'none' ? undefined : outcome.as }
+  }
   connection.client.quit()
   connection.closed?.()
   const { error, atHost } = outcome

@@ -10,6 +10,8 @@ import type { AddressOutcome } from '../results.ts'
 import type { Batch, DeliveryEnvironment } from './driver.ts'
 import { socksProxies } from './smtp-socks.ts'
 import { senderForAuth } from './smtp-auth.ts'
+import { headersWait } from './smtp-connected.ts'
+import type { SmtpRun } from './smtp-ledger.ts'
 import { deferredBy } from './smtp-words.ts'
 import type { SmtpSettings } from './smtp.options.ts'
 import type { SessionOptions } from './smtp-session.ts'
@@ -41,17 +43,7 @@ export async function prepare(
       `failed to expand "interface" option for ${batch.transport.name} transport: ${localAddress.message}`,
     )
   }
-  const head = await headerSection(
-    {
-      settings,
-      headers: envelope.headers,
-      addresses: batch.addresses,
-      returnPath: batch.returnPath,
-      now: context.ports.now(),
-      deps: environment.deps,
-    },
-    context,
-  )
+  const head = headersWait(settings) ? { text: '' } : await headOf(batch, settings, context, environment)
   if ('failure' in head) return deferredBy(head.failure)
   const small = message.smallBody()
   const body = small instanceof Promise ? await small : small
@@ -92,14 +84,7 @@ export async function prepare(
       sender: batch.returnPath,
       authSender,
       recipients: [],
-      sizeBytes:
-        settings.size_addition < 0
-          ? undefined
-          : head.text.length +
-            1 +
-            message.bodySize +
-            lineCount(head.text, envelope.bodyLines) +
-            settings.size_addition,
+      sizeBytes: sizeOf(head.text, settings, message),
       body8bit: envelope.body8bit ?? false,
       smtputf8: envelope.smtputf8 ?? false,
       ignoreQuota: settings.lmtp_ignore_quota,
@@ -114,6 +99,45 @@ export async function prepare(
       allOrNothing: context.settings.mua_wrapper,
     },
   }
+}
+
+/** The header section of the message, or why it cannot be made. */
+function headOf(
+  batch: Batch,
+  settings: TransportInstance<SmtpSettings>['settings'],
+  context: Context,
+  { claim, deps }: DeliveryEnvironment,
+): ReturnType<typeof headerSection> {
+  const { headers } = claim.message.envelope
+  const { addresses, returnPath } = batch
+  return headerSection({ settings, headers, addresses, returnPath, now: context.ports.now(), deps }, context)
+}
+
+/** For SIZE=. */
+function sizeOf(
+  head: ByteString,
+  { size_addition }: SmtpSettings,
+  { bodySize, envelope }: DeliveryEnvironment['claim']['message'],
+): number | undefined {
+  if (size_addition < 0) return undefined
+  return head.length + 1 + bodySize + lineCount(head, envelope.bodyLines) + size_addition
+}
+
+/** The message with headers that know the connection: `context` is that of the connection. */
+export async function withOwnHead(
+  prepared: Prepared,
+  { batch, settings, environment }: Pick<SmtpRun, 'batch' | 'settings' | 'environment'>,
+  context: Context,
+): Promise<Prepared | AddressOutcome> {
+  const head = await headOf(batch, settings, context, environment)
+  if ('failure' in head) return deferredBy(head.failure)
+  const sizeBytes = sizeOf(head.text, settings, environment.claim.message)
+  const transaction = {
+    ...prepared.transaction,
+    sizeBytes,
+    head: settings.body_only ? '' : `${head.text}\n`,
+  }
+  return { ...prepared, transaction }
 }
 
 /** `dscp`; a value that is none is told and sent without. Source: Exim manual, smtp option "dscp". */

@@ -146,7 +146,7 @@ async function introduce(
   if (wish?.onConnect === true) {
     const step = await encrypt(client, wish, true, options.commandMs)
     noteStep(wish, step, options.dialogue)
-    if (step.is !== 'encrypted') return note(wish, tlsFailed(step, mark))
+    if (step.is !== 'encrypted') return note(wish, tlsFailed(step, mark, true))
     const greeted = await greet(client, options, mark)
     return 'is' in greeted ? greeted : { ...greeted, tls: step.facts }
   }
@@ -171,7 +171,7 @@ async function introduce(
   noteStep(wish, step, options.dialogue)
   if (step.is === 'clear') return { ...greeted, tls: undefined }
   if (step.is !== 'encrypted') {
-    const failed = note(wish, tlsFailed(step, mark))
+    const failed = note(wish, tlsFailed(step, mark, wish.required))
     if (wish.required || !wish.tryClear) {
       if (step.is === 'refused') client.quit()
       return failed
@@ -204,9 +204,14 @@ function note(wish: TlsWish | undefined, failure: SessionFailure): SessionFailur
   return failure
 }
 
-function tlsFailed(step: Exclude<TlsStep, { is: 'encrypted' }>, mark: number): SessionFailure {
+function tlsFailed(
+  step: Exclude<TlsStep, { is: 'encrypted' }>,
+  mark: number,
+  required: boolean,
+): SessionFailure {
   switch (step.is) {
     case 'refused':
+      if (!required) return refusedForNow(step.reply?.text ?? '', mark)
       return tlsFailure(
         `a TLS session is required, but an attempt to start TLS failed: ${step.reply?.text ?? ''}`,
         mark,
@@ -220,6 +225,13 @@ function tlsFailed(step: Exclude<TlsStep, { is: 'encrypted' }>, mark: number): S
     case 'clear':
       return tlsFailure('a TLS session is required, but an attempt to start TLS failed', mark)
   }
+}
+
+/** STARTTLS was answered with 4xx, and `tls_tempfail_tryclear` is not set: the host may do better later. */
+function refusedForNow(reply: ByteString, mark: number): SessionFailure {
+  const message = `SMTP error from remote mail server after STARTTLS: ${reply}`
+  const error = { errno: 0, more: mark, message }
+  return { is: 'failed', error, permanent: false, reply, tls: { why: message, result: 'validation-failure' } }
 }
 
 function tlsFailure(

@@ -65,6 +65,8 @@ export type TransactionResult =
       readonly chunked: boolean
       readonly prdr?: boolean
       readonly reusable: boolean
+      /** What AUTH= of MAIL was. */
+      readonly authSender?: ByteString | undefined
     }
   | {
       readonly is: 'message' | 'host'

@@ -45,8 +45,11 @@ export function deferredBy(message: ByteString): AddressOutcome {
   return { is: 'deferred', error: { errno: errorNumbers.unknown, more: 0, message } }
 }
 
-/** For `A=`: `name` or `name:id`. */
-export function authenticatorField({ authenticated }: PooledConnection): ByteString | undefined {
+/** For `A=`: `name`, `name:id`, with AUTH= of MAIL where that is to be logged. */
+export function authenticatorField(
+  { authenticated }: PooledConnection,
+  authSender: ByteString | undefined,
+): ByteString | undefined {
   if (authenticated === undefined) return undefined
-  return authenticated.id === undefined ? authenticated.name : `${authenticated.name}:${authenticated.id}`
+  return [authenticated.name, authenticated.id, authSender].filter((part) => part !== undefined).join(':')
 }

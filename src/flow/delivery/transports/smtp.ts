@@ -16,6 +16,8 @@ import { DialogueSteps } from './smtp-dialogue.ts'
 import { earlyWish } from './smtp-early.ts'
 import { hostsOfOption, type Place, placesOf } from './smtp-hosts.ts'
 import { smtpOptions, type SmtpSettings } from './smtp.options.ts'
+import { headersWait } from './smtp-connected.ts'
+import { identityAt } from './smtp-identity.ts'
 import { type Prepared, prepare } from './smtp-prepare.ts'
 import { deferredBy } from './smtp-words.ts'
 import type { SessionOptions } from './smtp-session.ts'
@@ -288,10 +290,9 @@ class SmtpDelivery {
       return { tried: false }
     }
     this.#ledger.tellPassedOn(place)
-    const filtered = await this.#message.filtered(place, request)
-    if ('is' in filtered) return { tried: false, stop: filtered }
-    const signed = await this.#message.signed(filtered, place)
-    if ('is' in signed) return { tried: false, stop: signed }
+    const waits = headersWait(this.#run.settings)
+    const early = waits ? undefined : await this.#message.ready(place, request, undefined)
+    if (early !== undefined && 'is' in early) return { tried: false, stop: early }
     const host = { address: place.address, name: place.name }
     const session: SessionOptions = {
       ...request.session,
@@ -322,6 +323,14 @@ class SmtpDelivery {
         )
         return { tried: true }
       }
+      if (kept !== undefined && !(await this.#isOfSameIdentity(kept, place))) {
+        if (handed !== undefined) {
+          handed.connection = kept
+          return { tried: false }
+        }
+        this.#run.environment.pool.drop(poolKey, kept)
+        continue
+      }
       const opened = kept ?? (await openConnection(this.#run, this.#ledger, place, session, key))
       if (opened === undefined) {
         this.#run.environment.pool.failed(poolKey)
@@ -334,8 +343,14 @@ class SmtpDelivery {
         kept.client.watch = dialogue
         dialogue?.goesOn(kept.messages)
       }
+      const ready = early ?? (await this.#message.ready(place, request, opened))
+      if ('is' in ready) {
+        opened.client.watch = undefined
+        this.#passOn(poolKey, opened, place)
+        return { tried: true, stop: ready }
+      }
       const sent = this.#ledger.pending
-      const result = await this.#message.send(opened, place, signed, this.#ledger.pending)
+      const result = await this.#message.send(opened, place, ready, this.#ledger.pending)
       // The server closed a kept connection just as we began: nothing was said, so begin again on a new one.
       if (kept !== undefined && result.is === 'host' && result.silent) {
         opened.client.destroy()
@@ -346,7 +361,7 @@ class SmtpDelivery {
       this.#ledger.settle(result, place, key, opened)
       await this.#ledger.tellDeferredRecipients(result, sent, place)
       let reusable = result.is === 'done' && result.reusable && this.#mayCarryMore(opened)
-      if (reusable) reusable = await this.#sendSurplus(result, sent, opened, place, signed, key)
+      if (reusable) reusable = await this.#sendSurplus(result, sent, opened, place, ready, key)
       if (reusable && opened.tls !== undefined) reusable = !(await this.#endsWithTls(host))
       if (result.is === 'host') this.#run.environment.pool.failed(poolKey)
       // The next message has an explanation of its own.
@@ -355,6 +370,12 @@ class SmtpDelivery {
       else this.#run.environment.pool.drop(poolKey, opened)
       return { tried: true }
     }
+  }
+
+  /** A server takes what comes over a connection for mail of who authenticated on it. */
+  async #isOfSameIdentity(connection: PooledConnection, place: Place): Promise<boolean> {
+    const { settings, context } = this.#run
+    return (await identityAt(connection, place, settings, context)) === (connection.identity ?? '')
   }
 
   get #tlsUse(): TlsUse {
