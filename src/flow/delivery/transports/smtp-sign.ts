@@ -109,7 +109,7 @@ async function wishOf(
   if (!isSelector(selector)) return bad('not a selector')
   const value = await expanded(settings.dkim_private_key, context)
   if (value instanceof Failure) return value.kind === 'forced' ? { is: 'none' } : bad(value.message)
-  const key = readPrivateKey(value ?? '', context.ports)
+  const key = readPrivateKey(value ?? '', context)
   if (key.is !== 'key') return key
   const given = await expandAll(settings, context)
   if (given instanceof Failure) return bad(given.message)
@@ -219,7 +219,7 @@ async function sealWishOf(
     notSealed(`arc_sign is not "domain : selector : key : options"`, context)
     return undefined
   }
-  const key = readPrivateKey(keyText, context.ports)
+  const key = readPrivateKey(keyText, context)
   if (key.is === 'key') return { domain, authservId: domain, selector, key: key.key, state, ...times }
   notSealed(key.is === 'none' ? 'no key in arc_sign' : key.why, context)
   return undefined

@@ -46,32 +46,25 @@ export async function findKey(
   let found: FoundKey = { is: 'none' }
   for (const record of records.slice(0, 10)) {
     const text = 'strings' in record ? record.strings.join('') : ''
-    const read = readKey(text, ports)
+    const read = readKey(text)
     if (read.is === 'key') return read
     if (found.is === 'none') found = read
   }
   return found
 }
 
-/** Keys that were read, by record: importing one takes as long as using it. One cache for each set of ports. */
-const known = new WeakMap<object, Map<ByteString, FoundKey>>()
+/** Keys that were read, by record: importing one takes as long as using it. */
+const known = new Map<ByteString, FoundKey>()
 const mostKnown = 500
 
-export function readKey(record: ByteString, owner: object): FoundKey {
-  let cache = known.get(owner)
-  if (cache === undefined) {
-    cache = new Map()
-    known.set(owner, cache)
-  }
-  let found = cache.get(record)
+export function readKey(record: ByteString): FoundKey {
+  if (record.length > longestRecord) return { is: 'bad', why: 'overlong public key record' }
+  let found = known.get(record)
   if (found === undefined) {
-    found =
-      record.length > longestRecord ? { is: 'bad', why: 'overlong public key record' } : parseKey(record)
-    if (cache.size >= mostKnown) {
-      const oldest = cache.keys().next().value
-      if (oldest !== undefined) cache.delete(oldest)
-    }
-    cache.set(record, found)
+    found = parseKey(record)
+    const oldest = known.size >= mostKnown ? known.keys().next().value : undefined
+    if (oldest !== undefined) known.delete(oldest)
+    known.set(record, found)
   }
   return found
 }

@@ -1,7 +1,7 @@
 /** Private keys for signing: PEM text, or the path of a file that holds it. Source: Exim manual, `dkim_private_key`. */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { type Text, textOf, unquotedTaint } from '../../../base/text.ts'
-import type { Ports } from '../../../ports.ts'
+import type { Context, ServerFacts } from '../../../ports.ts'
 
 export type PrivateKey =
   | { readonly is: 'key'; readonly key: KeyObject }
@@ -14,22 +14,22 @@ const longestFile = 65_536
 const fewestBits = 1024
 const mostKnown = 100
 
-/** Keys that were read, by their PEM text: reading one takes longer than signing with it. */
-const known = new WeakMap<object, Map<string, PrivateKey>>()
+/** Keys that were read, by their PEM text: reading one takes longer than signing with it. They go with the configuration. */
+const known = new WeakMap<ServerFacts, Map<string, PrivateKey>>()
 
-export function readPrivateKey(value: Text, ports: Pick<Ports, 'files'>): PrivateKey {
+export function readPrivateKey(value: Text, { ports, server }: Context): PrivateKey {
   const text = textOf(value).trim()
   if (text === '' || text === '0' || text === 'false') return { is: 'none' }
-  if (!text.startsWith('/')) return importPem(text, ports)
+  if (!text.startsWith('/')) return importPem(text, server)
   const tainted = unquotedTaint(value)
   if (tainted !== undefined) return { is: 'bad', why: `Tainted name '${text}' for file read not permitted` }
   const file = ports.files.read(text, longestFile)
   if ('error' in file) return { is: 'bad', why: `unable to open file for reading: ${text}: ${file.error}` }
-  const key = importPem(file.bytes, ports)
+  const key = importPem(file.bytes, server)
   return key.is === 'bad' ? { is: 'bad', why: `${text}: ${key.why}` } : key
 }
 
-function importPem(pem: string, owner: object): PrivateKey {
+function importPem(pem: string, owner: ServerFacts): PrivateKey {
   let cache = known.get(owner)
   if (cache === undefined) {
     cache = new Map()

@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 import { isFailure } from '../../../base/outcome.ts'
 import { textOf } from '../../../base/text.ts'
 import { parseSuffixes, type SuffixList } from '../../../mail/public-suffix.ts'
-import type { Context, Ports } from '../../../ports.ts'
+import type { Context, ServerFacts } from '../../../ports.ts'
 
 export type Mode =
   | { readonly is: 'rfc9989' }
@@ -20,7 +20,7 @@ interface Kept {
   readonly list: SuffixList
 }
 /** What was read for one configuration in force. */
-const kept = new WeakMap<Ports, Kept>()
+const kept = new WeakMap<ServerFacts, Kept>()
 let embedded: Promise<SuffixList> | undefined
 
 /** Which standard counts for this message, by `dmarc_mode` and `dmarc_tld_file`: requirement D15. */
@@ -38,7 +38,7 @@ export async function modeOf(context: Context): Promise<Mode> {
   const old = dmarc_mode === 'rfc7489' || (dmarc_mode === 'auto' && path !== undefined)
   if (!old) return { is: 'rfc9989' }
   if (path === undefined) return { is: 'rfc7489', suffixes: await embeddedList() }
-  return fromFile(path, context.ports)
+  return fromFile(path, context)
 }
 
 /** The list that came with the program. */
@@ -49,16 +49,16 @@ export function embeddedList(): Promise<SuffixList> {
   return embedded
 }
 
-function fromFile(path: string, ports: Ports): Mode {
+function fromFile(path: string, { ports, server }: Context): Mode {
   const stat = ports.files.stat(path)
   if ('error' in stat) return unreadable(path, stat)
   const stamp = `${path} ${stat.device} ${stat.inode} ${stat.size} ${stat.modifiedAt}`
-  const known = kept.get(ports)
+  const known = kept.get(server)
   if (known?.stamp === stamp) return { is: 'rfc7489', suffixes: known.list }
   const read = ports.files.read(path, LARGEST_FILE)
   if ('error' in read) return unreadable(path, read)
   const list = parseSuffixes(read.bytes)
-  kept.set(ports, { stamp, list })
+  kept.set(server, { stamp, list })
   if (ports.now() - stat.modifiedAt > OLD_MS) {
     const day = new Date(stat.modifiedAt).toISOString().slice(0, 10)
     ports.log.main(undefined, `DMARC: dmarc_tld_file ${path} is of ${day}: more than a year old`, {
