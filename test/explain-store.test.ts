@@ -203,7 +203,7 @@ test('no more than asked for is kept, for the run-time user alone', async () => 
   await explained(new RegExp(`number${most * 3 - 1}\\.test`), '--last', String(most), '--json')
   const directory = join(folder.path, 'spool', 'explain')
   const entries = readdirSync(directory).reduce(
-    (sum, name) => sum + readFileSync(join(directory, name), 'latin1').split('{"trace":"').length - 1,
+    (sum, name) => sum + readFileSync(join(directory, name), 'latin1').split(/\n(?:session|delivery)!?\n\d/).length - 1,
     0,
   )
   // Each of two workers may hold a file that is not full.
@@ -223,11 +223,11 @@ test('what is damaged is passed over', () => {
   const torn = Buffer.from(whole.subarray(0, whole.length - 30))
   const spoilt = Buffer.from(whole)
   spoilt.fill(0xff, 60, 90)
-  const newer = Buffer.from(whole.toString('latin1').replaceAll(/"at":\d/g, '"at":9'), 'latin1')
+  const newer = Buffer.from(whole.toString('latin1').replaceAll(/\n\d(?=\d{12}\n)/g, '\n9'), 'latin1')
   for (const [bytes, found] of [
     [torn, true],
     [Buffer.concat([spoilt, newer]), true],
-    [Buffer.from('{"trace":"x","ki\n\0\0\0\t\n'), false],
+    [Buffer.from('E\t\0\0\0\0\0\0\0x\nsession\n\0\0\0\t\n'), false],
   ] as const) {
     for (const name of readdirSync(directory)) rmSync(join(directory, name))
     writeFileSync(file, bytes)

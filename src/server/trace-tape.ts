@@ -199,7 +199,7 @@ export class TraceTape {
     const start = this.#length
     this.#length = start + length
     // Most texts are short, and a call out of JavaScript costs more than they.
-    if (length >= 48) {
+    if (length >= 128) {
       if (mayHidePassword(text)) this.#withoutPasswords(text, before)
       else buffer.write(text, start, 'latin1')
       return
@@ -230,8 +230,8 @@ export class TraceTape {
     let size = this.#buffer.length * 2
     while (size < wanted) size *= 2
     const larger = Buffer.allocUnsafeSlow(size)
+    // The smaller one goes: among the spare ones it would only come to grow again.
     this.#buffer.copy(larger, 0, 0, this.#length)
-    this.table.giveBuffer(this.#buffer)
     this.#buffer = larger
   }
 

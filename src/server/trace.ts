@@ -110,18 +110,16 @@ const deciding: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement', 'condi
 
 const atOnce: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement', 'condition', 'list', 'expansion'])
 
-const factsOfKinds: ReadonlyMap<TraceKind, KindFacts> = new Map(
-  traceKinds.map((kind, number) => [
-    kind,
-    {
-      number,
-      leaf: leaves.has(kind),
-      dull: dull.has(kind),
-      deciding: deciding.has(kind) ? 1 : 0,
-      atOnce: atOnce.has(kind),
-    },
-  ]),
-)
+const kindFacts = (kind: TraceKind, number: number): KindFacts => ({
+  number,
+  leaf: leaves.has(kind),
+  dull: dull.has(kind),
+  deciding: deciding.has(kind) ? 1 : 0,
+  atOnce: atOnce.has(kind),
+})
+const factsOfKinds = Object.fromEntries(
+  traceKinds.map((kind, number) => [kind, kindFacts(kind, number)]),
+) as Readonly<Record<TraceKind, KindFacts>>
 
 /**
  * A new step stands within the one that its lane is at, whichever it is begun through: so nobody has to hand a context of its
@@ -150,11 +148,10 @@ class Step implements Trace {
   }
 
   #beginHere(kind: TraceKind, what: ByteString, at: Noted | NotedPlace | undefined): Trace {
-    const facts = factsOfKinds.get(kind)
+    const facts = factsOfKinds[kind]
     const lane = this.#lane
     const { tape } = lane
-    // Every kind stands in the table.
-    if (facts === undefined || (tape.terse && facts.dull && (this.#depth & 1) === 0)) return nothing
+    if (tape.terse && facts.dull && (this.#depth & 1) === 0) return nothing
     const noted = at === undefined ? undefined : tape.table.noted(at)
     const depth = this.#depth + 2
     const number = tape.begin(facts.number, facts.atOnce, this.#number, depth >> 1, what, noted)
@@ -167,9 +164,9 @@ class Step implements Trace {
   }
 
   #noteHere(kind: TraceKind, what: ByteString, result: ByteString, at: Noted | NotedPlace | undefined): void {
-    const facts = factsOfKinds.get(kind)
+    const facts = factsOfKinds[kind]
     const { tape } = this.#lane
-    if (facts === undefined || (tape.terse && facts.dull && (this.#depth & 1) === 0)) return
+    if (tape.terse && facts.dull && (this.#depth & 1) === 0) return
     const noted = at === undefined ? undefined : tape.table.noted(at)
     tape.note(facts.number, this.#number, (this.#depth >> 1) + 1, what, result, noted)
   }

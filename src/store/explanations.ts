@@ -6,9 +6,9 @@
  *
  * A file is a row of records: a letter, the length of what follows (four bytes, the least significant first), and
  *
- *   F   the words `postern explanations 1`: a file begins, or what another process has added to it
+ *   F   the words `postern explanations 2`: a file begins, or what another process has added to it
  *   D   words and places that explanations name by number, in JSON: the number of their table, and those that are new
- *   E   an explanation: the number of its table and the length of its head (four bytes each), the head in JSON, the steps
+ *   E   an explanation: the number of its table and the length of its head (four bytes each), the head (see `headText`), the steps
  *
  * Of a damaged file all is found up to the damage, and from the next F on.
  */
@@ -24,6 +24,7 @@ import {
 } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ByteString } from '../base/text.ts'
 
 /** What is known of an explanation without reading it. */
 export interface ExplanationHead {
@@ -31,7 +32,7 @@ export interface ExplanationHead {
   readonly kind: 'session' | 'delivery'
   /** Milliseconds since 1970. */
   readonly at: number
-  readonly what: string
+  readonly what: ByteString
   /** Messages it is about. */
   readonly ids: readonly string[]
   readonly refused: boolean
@@ -82,7 +83,7 @@ const writeAt = 256 * 1024
 const mostWaiting = 8 * 2 ** 20
 const complainMs = 60_000
 
-const format = Buffer.from('postern explanations 1')
+const format = Buffer.from('postern explanations 2')
 const headBytes = 5
 const ownEnd = '.explanations'
 const sharedEnd = '.shared.explanations'
@@ -148,7 +149,7 @@ class Writer implements ExplanationWriter {
       this.#put(letters.definitions, Buffer.from(JSON.stringify([table.number, added])))
       table.written = definitions.size
     }
-    this.#putExplanation(table.number, JSON.stringify(head), steps, length)
+    this.#putExplanation(table.number, headText(head), steps, length)
     this.#entries++
     // A short call ends soon, and writes then.
     if (this.#options.shared !== true) this.#timer ??= setTimeout(() => this.#flush(), flushMs)
@@ -169,16 +170,15 @@ class Writer implements ExplanationWriter {
   }
 
   #putExplanation(table: number, head: string, steps: Buffer, length: number): void {
-    // A character takes at most three bytes.
-    const batch = this.#roomFor(headBytes + 8 + head.length * 3 + length)
+    const batch = this.#roomFor(headBytes + 8 + head.length + length)
     const { buffer } = batch
     const at = batch.length + headBytes
-    const headLength = buffer.write(head, at + 8)
     buffer.writeUInt32LE(table, at)
-    buffer.writeUInt32LE(headLength, at + 4)
-    steps.copy(buffer, at + 8 + headLength, 0, length)
+    buffer.writeUInt32LE(head.length, at + 4)
+    buffer.write(head, at + 8, 'latin1')
+    steps.copy(buffer, at + 8 + head.length, 0, length)
     batch.entries++
-    this.#close(batch, letters.explanation, 8 + headLength + length)
+    this.#close(batch, letters.explanation, 8 + head.length + length)
   }
 
   /** The content of a record stands there; now its beginning. */
@@ -408,7 +408,7 @@ function* explanationsOf(bytes: Buffer, wanted: (head: ExplanationHead) => boole
     else if (letter === letters.definitions) define(content, tables)
     else if (content.length >= 8) {
       const start = 8 + content.readUInt32LE(4)
-      const head = readHead(content.toString('utf8', 8, start))
+      const head = readHead(content.toString('latin1', 8, start))
       const table = tables.get(content.readUInt32LE(0)) ?? []
       if (head !== undefined && wanted(head)) yield { head, steps: content.subarray(start), table }
     }
@@ -448,12 +448,23 @@ function beginningFrom(bytes: Buffer, at: number): number {
 
 const beginning = Buffer.concat([Buffer.from([letters.format, format.length, 0, 0, 0]), format])
 
-function readHead(text: string): ExplanationHead | undefined {
-  const head = json(text)
-  const whole =
-    typeof head === 'object' && head !== null && 'ids' in head && Array.isArray(head.ids) && 'at' in head
-  // Written by this file: what has these has the others.
-  return whole ? (head as unknown as ExplanationHead) : undefined
+/** A line each: trace, kind with `!` when something was refused, time, messages, and what it is of. */
+function headText({ trace, kind, at, what, ids, refused }: ExplanationHead): ByteString {
+  return `${trace}\n${kind}${refused ? '!' : ''}\n${at}\n${ids.join(' ')}\n${what}`
+}
+
+function readHead(text: ByteString): ExplanationHead | undefined {
+  const [trace = '', kind = '', at, ids = '', ...what] = text.split('\n')
+  const refused = kind.endsWith('!')
+  if (!/^(?:session|delivery)!?$/.test(kind)) return undefined
+  return {
+    trace,
+    kind: kind.startsWith('session') ? 'session' : 'delivery',
+    at: Number(at),
+    what: what.join('\n'),
+    ids: ids === '' ? [] : ids.split(' '),
+    refused,
+  }
 }
 
 function json(text: string): unknown {
