@@ -203,7 +203,8 @@ test('no more than asked for is kept, for the run-time user alone', async () => 
   await explained(new RegExp(`number${most * 3 - 1}\\.test`), '--last', String(most), '--json')
   const directory = join(folder.path, 'spool', 'explain')
   const entries = readdirSync(directory).reduce(
-    (sum, name) => sum + readFileSync(join(directory, name), 'latin1').split(/\n(?:session|delivery)!?\n\d/).length - 1,
+    (sum, name) =>
+      sum + readFileSync(join(directory, name), 'latin1').split(/\n(?:session|delivery)!?\n\d/).length - 1,
     0,
   )
   // Each of two workers may hold a file that is not full.

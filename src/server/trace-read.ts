@@ -11,7 +11,7 @@ export interface TraceNode {
   readonly line?: number
   readonly column?: number
   /** Milliseconds after the explanation began. */
-  readonly at: number
+  at: number
   took?: number
   result?: string
   children?: TraceNode[]
@@ -43,16 +43,33 @@ export function readTrace(bytes: Uint8Array, definitions: readonly Definition[])
       continue
     }
     const parent = nodes[nodes.length - input.number()]
+    const before = ticks
     ticks += input.number()
     const definition = (mark & tapeMarks.definition) === 0 ? undefined : definitions[input.number()]
+    const isNote = (mark & tapeMarks.note) !== 0
     const kind = traceKinds[mark & ~(tapeMarks.note | tapeMarks.definition)] ?? 'message'
-    const node = nodeOf(kind, input.text(), ticks / 10, definition)
-    if ((mark & tapeMarks.note) !== 0) Object.assign(node, { result: input.text(), took: 0 })
+    const node = nodeOf(kind, input.text(), (isNote ? before : ticks) / 10, definition)
+    if (parent === undefined && nodes.length > 0) return undefined
+    if (isNote) {
+      node.result = input.text()
+      const since = nodes.length - input.number()
+      if (since < 0) return undefined
+      if (since < nodes.length && parent !== undefined) takeIn(node, parent, new Set(nodes.slice(since)))
+      node.took = ticks / 10 - node.at
+    }
     if (parent !== undefined) (parent.children ??= []).push(node)
-    else if (nodes.length > 0) return undefined
     nodes.push(node)
   }
   return input.short ? undefined : nodes[0]
+}
+
+/** Steps that came while it was under way. */
+function takeIn(node: TraceNode, parent: TraceNode, recent: ReadonlySet<TraceNode>): void {
+  const { children = [] } = parent
+  const first = children.findIndex((child) => recent.has(child))
+  if (first < 0) return
+  node.children = children.splice(first)
+  node.at = node.children[0]?.at ?? node.at
 }
 
 function nodeOf(kind: TraceKind, what: string, at: number, definition: Definition | undefined): TraceNode {

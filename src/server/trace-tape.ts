@@ -3,7 +3,8 @@
  * when it is over. Times are tenths of a millisecond after the step or end before; numbers are little-endian base 128.
  *
  *   begin   kind (64 added: a definition follows), parent as a distance, time, [definition], text
- *   note    kind + 128 (64 added: as above), parent as a distance, time, [definition], text, result: over at once
+ *   note    kind + 128 (64 added: as above), parent as a distance, time, [definition], text, result, a number of steps: it is
+ *           over, and of so many before it those that have the same parent stand within it
  *   end     63, step as a distance, time, result
  *   rest    62, step, steps that were left out of it
  */
@@ -74,44 +75,58 @@ export class TraceTape {
     if (this.#secrets.length < mostSecrets) this.#secrets.push(secret)
   }
 
+  /** How many steps there are. */
+  get steps(): number {
+    return this.#steps
+  }
+
   /** The number of the step; -1: there is no room for it. The first one has no parent: 0. */
-  begin(
-    kind: number,
-    atOnce: boolean,
-    parent: number,
-    depth: number,
-    what: ByteString,
-    noted: Noted | undefined,
-  ): number {
-    if (!this.#takes(parent, depth)) return -1
+  begin(kind: number, parent: number, depth: number, what: ByteString, noted: Noted | undefined): number {
+    if (!this.takes(parent, depth)) return -1
     const step = this.#steps++
-    this.#head(kind, step - parent, atOnce ? 0 : this.#tick(), what, noted)
+    this.#head(kind, step - parent, this.#tick(), what, noted)
     return step
   }
 
-  /** A step that is over at once. */
-  note(
+  /** A step that took no time. It was asked before whether it `takes` it. */
+  note(kind: number, parent: number, what: ByteString, result: ByteString, noted: Noted | undefined): void {
+    this.#note(kind, parent, this.#steps, 0, what, result, noted)
+  }
+
+  /** A step that is over, with those since then within it. */
+  over(
     kind: number,
     parent: number,
-    depth: number,
+    since: number,
     what: ByteString,
     result: ByteString,
     noted: Noted | undefined,
   ): void {
-    if (!this.#takes(parent, depth)) return
+    if (!this.#closed) this.#note(kind, parent, since, this.#tick(), what, result, noted)
+  }
+
+  #note(
+    kind: number,
+    parent: number,
+    since: number,
+    ticks: number,
+    what: ByteString,
+    result: ByteString,
+    noted: Noted | undefined,
+  ): void {
     const step = this.#steps++
-    this.#head(kind + tapeMarks.note, step - parent, 0, what, noted)
-    this.#text(this.#whole(result))
+    this.#head(kind + tapeMarks.note, step - parent, ticks, what, noted)
+    this.#result(result)
+    this.#number(step - since)
   }
 
   end(step: number, result: ByteString): void {
     if (this.#closed) return
-    const whole = this.#whole(result)
     this.#room(headBytes)
     this.#buffer[this.#length++] = tapeMarks.end
     this.#number(this.#steps - step)
     this.#number(this.#tick())
-    this.#text(this.#length + whole.length > this.#limits.bytes ? this.#whole(whole.slice(0, 200)) : whole)
+    this.#result(result)
   }
 
   /** What has been written; nothing is written after `close`. */
@@ -144,7 +159,8 @@ export class TraceTape {
     this.#length = 0
   }
 
-  #takes(parent: number, depth: number): boolean {
+  /** Whether there is room for a step; one without is counted. */
+  takes(parent: number, depth: number): boolean {
     if (this.#closed) return false
     const { nodes, bytes } = this.#limits
     const fill = this.#length / bytes
@@ -170,6 +186,13 @@ export class TraceTape {
     // With a full table the words stand here, and the place is left out.
     const words = noted !== undefined && number === undefined ? what + noted.text : what
     this.#text(this.#whole(words))
+  }
+
+  /** There is always room for what came of a step, if not for many words. */
+  #result(result: ByteString): void {
+    const whole = this.#whole(result)
+    this.#text(this.#length + whole.length > this.#limits.bytes ? this.#whole(whole.slice(0, 200)) : whole)
+    this.#room(headBytes)
   }
 
   /** Tenths of a millisecond since it was last asked. */

@@ -24,26 +24,29 @@ export function startTrace(
 ): Explanation {
   const tape = new TraceTape(table, now, limits)
   const lane = new Lane(tape)
-  const root = new Step(lane, undefined, tape.begin(0, false, 0, 0, what, undefined), 0)
+  const root = new Step(lane, undefined, tape.begin(0, 0, 0, what, undefined), 0, -1, '', undefined, 0)
   lane.current = root
-  return new Explanation(tape, root, new Here(lane))
+  return new Explanation(tape, root, lane)
 }
 
 export class Explanation implements Trace {
   readonly #tape: TraceTape
   readonly #root: Step
+  readonly #lane: Lane
   /** Begins steps within whatever step is under way: for work that has no context of its own. */
   readonly here: Trace
 
-  constructor(tape: TraceTape, root: Step, here: Trace) {
+  constructor(tape: TraceTape, root: Step, lane: Lane) {
     this.#tape = tape
     this.#root = root
-    this.here = here
+    this.#lane = lane
+    this.here = new Here(lane)
   }
 
   /** The steps so far. */
   get root(): TraceNode {
     const tape = this.#tape
+    this.#lane.leave()
     tape.finish()
     // What was just written can be read.
     return readTrace(tape.bytes(), tape.table.from(0)) ?? { kind: 'message', what: '', at: 0 }
@@ -77,6 +80,7 @@ export class Explanation implements Trace {
 
   /** Gives the steps as they are kept, to be copied, and ends: what comes later is not written down. */
   close(take: (bytes: Buffer, length: number) => void): void {
+    this.#lane.leave()
     this.#tape.finish()
     this.#tape.give(take)
     this.#tape.close()
@@ -90,6 +94,11 @@ class Lane {
   constructor(tape: TraceTape) {
     this.tape = tape
   }
+
+  /** Writes down what is still under way: a client that is gone while an ACL waits. */
+  leave(): void {
+    while (this.current?.leave() === true);
+  }
 }
 
 interface KindFacts {
@@ -100,22 +109,22 @@ interface KindFacts {
   readonly dull: boolean
   /** 1: something is decided in it. */
   readonly deciding: 0 | 1
-  /** It begins when the last thing ended: no clock is asked. */
-  readonly atOnce: boolean
+  /** Over before anything else begins beside it, nearly always: it is written down when it ends, in one record. */
+  readonly brief: boolean
 }
 
 const leaves: ReadonlySet<TraceKind> = new Set<TraceKind>(['dns', 'sent', 'transport'])
 const dull: ReadonlySet<TraceKind> = new Set<TraceKind>(['expansion', 'variable'])
 const deciding: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement', 'condition', 'list', 'router'])
 
-const atOnce: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement', 'condition', 'list', 'expansion'])
+const brief: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement', 'condition', 'list', 'expansion'])
 
 const kindFacts = (kind: TraceKind, number: number): KindFacts => ({
   number,
   leaf: leaves.has(kind),
   dull: dull.has(kind),
   deciding: deciding.has(kind) ? 1 : 0,
-  atOnce: atOnce.has(kind),
+  brief: brief.has(kind),
 })
 const factsOfKinds = Object.fromEntries(
   traceKinds.map((kind, number) => [kind, kindFacts(kind, number)]),
@@ -128,15 +137,34 @@ const factsOfKinds = Object.fromEntries(
 class Step implements Trace {
   readonly #lane: Lane
   readonly #parent: Step | undefined
+  /** The step that stands there for those within it: itself, or what it stands in while it is not written down. */
   readonly #number: number
   /** How deep it stands, doubled; odd when something is decided in it. In one: half of what a message costs here is garbage. */
   readonly #depth: number
+  /** -1: it is written down. Else it is written down when it ends: what it is, and the steps before it, later ones being within it. */
+  readonly #kind: number
+  readonly #what: ByteString
+  readonly #noted: Noted | undefined
+  readonly #since: number
 
-  constructor(lane: Lane, parent: Step | undefined, number: number, depth: number) {
+  constructor(
+    lane: Lane,
+    parent: Step | undefined,
+    number: number,
+    depth: number,
+    kind: number,
+    what: ByteString,
+    noted: Noted | undefined,
+    since: number,
+  ) {
     this.#lane = lane
     this.#parent = parent
     this.#number = number
     this.#depth = depth
+    this.#kind = kind
+    this.#what = what
+    this.#noted = noted
+    this.#since = since
   }
 
   begin(kind: TraceKind, what: ByteString, at?: Noted | NotedPlace): Trace {
@@ -154,13 +182,16 @@ class Step implements Trace {
     if (tape.terse && facts.dull && (this.#depth & 1) === 0) return nothing
     const noted = at === undefined ? undefined : tape.table.noted(at)
     const depth = this.#depth + 2
-    const number = tape.begin(facts.number, facts.atOnce, this.#number, depth >> 1, what, noted)
+    const own = depth | facts.deciding
+    if (facts.brief) {
+      if (!tape.takes(this.#number, depth >> 1)) return nothing
+      return (lane.current = new Step(lane, this, this.#number, own, facts.number, what, noted, tape.steps))
+    }
+    const number = tape.begin(facts.number, this.#number, depth >> 1, what, noted)
     if (number < 0) return nothing
     // What goes on side by side has a lane of its own.
-    if (facts.leaf) return new Step(new Lane(tape), this, number, depth | facts.deciding)
-    const step = new Step(lane, this, number, depth | facts.deciding)
-    lane.current = step
-    return step
+    if (facts.leaf) return new Step(new Lane(tape), this, number, own, -1, '', undefined, 0)
+    return (lane.current = new Step(lane, this, number, own, -1, '', undefined, 0))
   }
 
   #noteHere(kind: TraceKind, what: ByteString, result: ByteString, at: Noted | NotedPlace | undefined): void {
@@ -168,12 +199,23 @@ class Step implements Trace {
     const { tape } = this.#lane
     if (tape.terse && facts.dull && (this.#depth & 1) === 0) return
     const noted = at === undefined ? undefined : tape.table.noted(at)
-    tape.note(facts.number, this.#number, (this.#depth >> 1) + 1, what, result, noted)
+    if (!tape.takes(this.#number, (this.#depth >> 1) + 1)) return
+    tape.note(facts.number, this.#number, what, result, noted)
+  }
+
+  /** Ends as the innermost one; false: there was nothing to be written down. */
+  leave(): boolean {
+    const parent = this.#parent
+    if (parent === undefined) return false
+    if (this.#kind < 0) this.#lane.current = parent
+    else this.end('')
+    return true
   }
 
   end(result: ByteString): void {
     const lane = this.#lane
-    lane.tape.end(this.#number, result)
+    if (this.#kind < 0) lane.tape.end(this.#number, result)
+    else lane.tape.over(this.#kind, this.#number, this.#since, this.#what, result, this.#noted)
     // Nearly always.
     if (lane.current === this) {
       if (this.#parent !== undefined) lane.current = this.#parent
@@ -189,7 +231,7 @@ class Step implements Trace {
 
   within(context: Context): Context {
     const lane = new Lane(this.#lane.tape)
-    const own = new Step(lane, undefined, this.#number, this.#depth)
+    const own = new Step(lane, undefined, this.#number, this.#depth, -1, '', undefined, 0)
     lane.current = own
     return { ...context, trace: own, ports: portsOnLane(context.ports, new Here(lane)) }
   }

@@ -259,20 +259,20 @@ class Writer implements ExplanationWriter {
     if (this.#open?.number === batch.file) return this.#open
     const begins = batch.buffer[0] === letters.format
     return begins
-      ? (this.#open = { handle: await this.#begin(), number: batch.file, entries: 0, bytes: 0 })
+      ? (this.#open = { handle: await this.#begin(batch.file), number: batch.file, entries: 0, bytes: 0 })
       : undefined
   }
 
   /** Where the file is that was begun last; a shared one is counted by reading it. */
   #path: string | undefined
 
-  async #begin(): Promise<FileHandle> {
+  async #begin(number: number): Promise<FileHandle> {
     const { directory, owner } = this.#options
     mkdirSync(directory, { recursive: true, mode: 0o750 })
     const shared = this.#options.shared === true ? await this.#openShared() : undefined
     if (shared !== undefined) return shared
     // Several in one millisecond are told apart by their number.
-    const name = `${Date.now().toString(36).padStart(9, '0')}.${String(this.#file % 1000).padStart(3, '0')}.${process.pid}${this.#options.shared === true ? sharedEnd : ownEnd}`
+    const name = `${Date.now().toString(36).padStart(9, '0')}.${String(number % 1000).padStart(3, '0')}.${process.pid}${this.#options.shared === true ? sharedEnd : ownEnd}`
     const path = join(directory, name)
     const handle = await open(path, 'ax', 0o640)
     this.#path = this.#options.shared === true ? undefined : path
