@@ -33,6 +33,14 @@ export type ToRunner =
   | { readonly type: 'body'; readonly number: number; readonly piece: Uint8Array | undefined }
   | { readonly type: 'cancel'; readonly number: number }
 
+/** From a call that has accepted messages, before it ends. */
+export interface ToHelper {
+  readonly type: 'deliver'
+  readonly ids: readonly string[]
+  /** `-odqs`: the first pass of a queue run. */
+  readonly firstPass: boolean
+}
+
 /** To the process that delivers. */
 export type FromRunner =
   /** The next piece of the body may come. */

@@ -1,5 +1,6 @@
 /** What a mode is handed. */
 import type { EarlyWorker } from '../../server/privileged/fork-worker.ts'
+import type { Lowered } from '../../server/privileged/helper.ts'
 import type { ProcessState } from '../../server/process-state.ts'
 import type { Server } from '../../server/server.ts'
 import type { Caller, CallerRights } from './caller.ts'
@@ -14,6 +15,8 @@ export interface ServerCall {
   readonly rights: CallerRights
   /** What SIGUSR1 tells. */
   readonly state: ProcessState
+  /** Where root's power was given up: starts deliveries that still have it. */
+  readonly deliverInBackground?: Lowered['deliverInBackground']
   /** Of a daemon: its first worker, started at once. */
   readonly early?: EarlyWorker | undefined
 }

@@ -91,14 +91,20 @@ async function run({ path: programPath, words, calledAs, terminal, state }: Run)
     return prepared.exitCode
   }
   const { server } = prepared.call
-  const lowered = mode.as === 'itself' ? undefined : await lower(server, mode.as)
+  const lowered = mode.as === 'itself' ? undefined : await lower(server, invocation, mode.as)
   if (lowered !== undefined && 'wrong' in lowered) {
     terminal.err(`${calledAs}: ${lowered.wrong}\n`)
     return 1
   }
   const chosen = await mode.load()
   try {
-    return await chosen.run({ invocation, terminal, early, ...prepared.call })
+    return await chosen.run({
+      invocation,
+      terminal,
+      early,
+      deliverInBackground: lowered?.deliverInBackground,
+      ...prepared.call,
+    })
   } finally {
     // A daemon has used it, and it has ended; nothing else waits for it.
     early?.child.kill('SIGKILL')
@@ -129,13 +135,15 @@ async function closeAll(server: Server, lowered: Lowered | undefined): Promise<v
 /** Root's power is needed to read the configuration, and for deliveries under other uids; not for the rest. */
 async function lower(
   server: Server,
+  invocation: Invocation,
   as: 'run-time user' | 'delivering' | 'routing',
 ): Promise<Lowered | { readonly wrong: string } | undefined> {
   if (process.geteuid?.() !== 0) return undefined
   const writing = as === 'delivering'
   const helper = writing || (as === 'routing' && looksAtFiles(server))
   const { lowerPrivilege } = await import('../../server/privileged/helper.ts')
-  return lowerPrivilege(server, { helper, writing })
+  const { sameProgram } = await import('./queueing.ts')
+  return lowerPrivilege(server, { helper, writing }, writing ? sameProgram(invocation, server) : [])
 }
 
 /** Routers that may want to see files with the rights of their user. */

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import type { Queueing, ReceiveServices } from '../../flow/receive/services.ts'
 import { orderOf } from '../../server/flow.ts'
 import type { DeliveryOrder } from '../../server/queue.ts'
+import type { Server } from '../../server/server.ts'
 import type { SpooledMessage } from '../../store/spool/api.ts'
 import type { ServerCall } from './call.ts'
 import { configurationFiles } from './prepare-server.ts'
@@ -55,7 +56,7 @@ export async function queueingOf(call: ServerCall): Promise<CallQueueing> {
             exitCode = 1
           }
         } else if (ids.length > 0)
-          deliverInBackground(
+          await deliverInBackground(
             call,
             ids.map(({ message }) => message.id),
             later,
@@ -74,19 +75,17 @@ export function queueingFlag(invocation: Invocation): Queueing | undefined {
   return has(invocation, '-odb', '-odd', '-odf', '-odi') ? 'deliver' : undefined
 }
 
-/** A process that goes on when this one has ended. */
-function deliverInBackground(
-  { invocation, server }: ServerCall,
+/** A process that goes on when this one has ended, started by whoever has the power that deliveries need. */
+async function deliverInBackground(
+  { invocation, server, deliverInBackground: withPower }: ServerCall,
   ids: readonly string[],
   later: DeliveryOrder['later'],
-): void {
-  // It works in another folder: names that count from this one are made whole.
-  const files = configurationFiles(invocation)?.map((file) => (file === '' ? '' : resolve(file)))
-  const macros = invocation.flags.filter(({ flag }) => flag === '-D').map(({ value }) => `-D${value ?? ''}`)
-  const same = [...(files === undefined ? [] : [`-C${files.join(':')}`]), ...macros]
+): Promise<void> {
+  const firstPass = later !== undefined
+  if (withPower !== undefined) return withPower(ids, firstPass)
   const child = spawn(
     process.execPath,
-    [server.facts.eximPath, ...same, ...(later === undefined ? [] : ['-odqs']), '-Mc', ...ids],
+    [...sameProgram(invocation, server), ...(firstPass ? ['-odqs'] : []), '-Mc', ...ids],
     {
       argv0: process.execPath,
       detached: true,
@@ -96,4 +95,12 @@ function deliverInBackground(
   )
   child.on('error', (error) => server.log.panic(ids[0], `cannot start the delivery: ${error.message}`))
   child.unref()
+}
+
+/** The program, and the flags that choose the same configuration. */
+export function sameProgram(invocation: Invocation, server: Server): readonly string[] {
+  // It works in another folder: names that count from this one are made whole.
+  const files = configurationFiles(invocation)?.map((file) => (file === '' ? '' : resolve(file)))
+  const macros = invocation.flags.filter(({ flag }) => flag === '-D').map(({ value }) => `-D${value ?? ''}`)
+  return [server.facts.eximPath, ...(files === undefined ? [] : [`-C${files.join(':')}`]), ...macros]
 }
