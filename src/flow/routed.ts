@@ -98,6 +98,8 @@ export interface RoutedAddress {
 /** An address that no transport gets. */
 export interface UnroutedAddress {
   readonly address: ByteString
+  /** As log lines name it: without the affixes that the router took off. */
+  readonly shown?: ByteString
   readonly recipient: Recipient
   readonly ancestors: readonly ByteString[]
   readonly routerName: string | undefined

@@ -173,7 +173,10 @@ function reasonOf(attempt: Attempt): { readonly reason?: string } {
  */
 async function reportFailures(attempt: Attempt): Promise<void> {
   const told: FailedAddress[] = []
-  for (const failed of attempt.failed) {
+  // An address is given up after all others: whether its time is over shows in the end.
+  const lasting = attempt.failed.filter(({ timedOut }) => timedOut !== true)
+  const givenUp = attempt.failed.filter(({ timedOut }) => timedOut === true)
+  for (const failed of [...lasting, ...givenUp]) {
     if (failed.ignoreErrors) ignoreError(attempt, failed)
     else told.push(failed)
   }

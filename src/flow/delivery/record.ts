@@ -439,10 +439,11 @@ function routerOf(attempt: Attempt, name: string | undefined): RouterInstance | 
 /** Writes down what routing made of addresses that no transport gets. */
 export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress): Promise<void> {
   const key = unroutedKey(unrouted)
+  const address = unrouted.shown ?? unrouted.address
   const line = {
     special: unrouted.special === true,
-    shown: unrouted.special === true ? shownSpecial(unrouted.address) : unrouted.address,
-    original: originalOf(attempt, unrouted),
+    shown: unrouted.special === true ? shownSpecial(address) : address,
+    original: originalOf(attempt, unrouted, address),
     parents: unrouted.ancestors.slice(0, -1),
     sender: attempt.envelope.sender,
     returnPath: undefined,
@@ -511,7 +512,13 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
         })
   if (unrouted.retryDefer !== true && unrouted.freeze !== true && (record === undefined || record.expired)) {
     const text = failedLine(
-      { ...line, router: undefined, message: 'retry timeout exceeded' },
+      {
+        ...line,
+        shown: unrouted.address,
+        original: originalOf(attempt, unrouted),
+        router: undefined,
+        message: 'retry timeout exceeded',
+      },
       attempt.selects,
     )
     attempt.log(text)

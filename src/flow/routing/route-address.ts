@@ -20,6 +20,8 @@ export interface Unrouted {
   readonly freeze?: boolean | undefined
   readonly untold?: true | undefined
   readonly router: RouterInstance | undefined
+  /** As log lines name it: without the affixes that the router took off. */
+  readonly shown?: ByteString | undefined
 }
 
 export interface AddressRun {
@@ -119,9 +121,23 @@ async function afterRun(
         const trouble = await tellOthers(work, candidate)
         if (trouble !== undefined) return unrouted({ is: 'deferred', message: trouble, router })
       }
-      return unrouted({ ...verdict, is: verdict.is === 'fail' ? 'failed' : 'deferred', router })
+      return unrouted(refused(verdict, work))
     default:
       return taken(verdict, work, candidate, setup)
+  }
+}
+
+/** The router refuses the address itself. */
+export function refused(
+  verdict: RouterVerdict & { readonly is: 'fail' | 'defer' },
+  { router, facts }: RouterWork,
+): Unrouted {
+  const affixed = facts.prefix !== undefined || facts.suffix !== undefined
+  return {
+    ...verdict,
+    is: verdict.is === 'fail' ? 'failed' : 'deferred',
+    router,
+    ...(affixed && { shown: `${facts.localPart}@${facts.domain}` }),
   }
 }
 
@@ -151,7 +167,11 @@ async function taken(
   }
   const result = await finish(verdict, work)
   if (result.is === 'deferred') return unrouted({ ...result, router })
-  if (result.is === 'redirected' && result.refusal?.is === 'fail') await tellOthers(work, candidate)
+  if (result.is === 'redirected' && result.refusal !== undefined) {
+    // What the list or filter sets up beside is no concern of a verification.
+    if (setup.purpose.startsWith('verify')) return unrouted(refused(result.refusal, work))
+    if (result.refusal.is === 'fail') await tellOthers(work, candidate)
+  }
   const unseen = await expandBoolean(router.settings.unseen, 'unseen', false, work)
   if (isTrouble(unseen)) return unrouted({ is: 'deferred', message: unseen.message, router })
   const goesOn = unseen || (result.is === 'redirected' && result.goesOn === true)

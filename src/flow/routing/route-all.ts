@@ -17,7 +17,7 @@ import type { DomainChange } from '../routed.ts'
 import { percentHack } from '../percent-hack.ts'
 import { ancestorsOf, hackedCandidate, topCandidate } from './candidate.ts'
 import { type Child, copyFor, retryUsesLocalPart, type TakenAddress } from './finish.ts'
-import { type AddressRun, routeAddress, type Unrouted } from './route-address.ts'
+import { type AddressRun, refused, routeAddress, type Unrouted } from './route-address.ts'
 import type { Candidate, RouterDriver, RoutingPurpose, RoutingServices } from './types.ts'
 
 export interface RouteEngine {
@@ -207,7 +207,7 @@ async function stepOf(
           {
             is: 'unrouted',
             candidate,
-            result: { ...refusal, is: refusal.is === 'fail' ? 'failed' : 'deferred', router },
+            result: refused(refusal, result.work),
             waits: false,
           },
         ]
@@ -339,6 +339,7 @@ function toUnrouted(candidate: Candidate, result: Unrouted, waits: boolean): Unr
     routerName: result.router?.name,
     is: result.is,
     message: result.message,
+    ...(result.shown !== undefined && { shown: result.shown }),
     ...(result.userMessage !== undefined && { userMessage: result.userMessage }),
     ...(result.code !== undefined && { code: result.code }),
     ...(result.errno !== undefined && { errno: result.errno }),

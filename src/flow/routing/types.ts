@@ -118,7 +118,7 @@ export type RouterVerdict =
       readonly rewrite: boolean
       /** A filter whose deliveries are not significant: the address goes on to the next router as well. */
       readonly goesOn?: true
-      /** A filter that set up deliveries and then refused the address itself. */
+      /** A filter or a list that set up deliveries and then refused the address itself. */
       readonly refusal?: RouterVerdict & { readonly is: 'fail' | 'defer' }
     }
   /** The domain changes and routing begins again (`self = reroute`, a widened domain). */

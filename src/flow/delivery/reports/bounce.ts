@@ -34,7 +34,9 @@ export async function bounceMessage(
   const items = await templateItems(settings.bounce_message_file, 'bounce_message_file', context)
   const boundary = boundaryOf(attempt)
   const copies = await errorsCopy(to, context)
-  const named = failed.filter((one) => !one.hidden).map(failedName)
+  // As Exim writes it: the latest failure is told first, but comes last for machines, after those with output.
+  const latest = failed.toReversed()
+  const named = latest.filter((one) => !one.hidden).map(failedName)
   let text = named.length === 0 ? '' : `X-Failed-Recipients: ${named.join(',\n  ')}\n`
   if (settings.errors_reply_to !== undefined) text += `Reply-To: ${settings.errors_reply_to}\n`
   text += 'Auto-Submitted: auto-replied\n'
@@ -45,16 +47,16 @@ export async function bounceMessage(
   text += items[0] ?? `Subject: Mail delivery failed${toSender ? ': returning message to sender' : ''}\n`
   text += `\n--${boundary}\nContent-type: text/plain; charset=us-ascii\n\n`
   text += items[1] === undefined ? introduction(attempt, toSender) : `${items[1]}\n`
-  for (const one of failed) {
+  for (const one of latest) {
     text += `  ${shownAddress(one, '    ')}\n`
     if (one.message !== '' && !one.hidden) text += explainError(one.message, one.diagnostic)
   }
   text += '\n'
-  text += returnedOutputs(failed, items[2])
+  text += returnedOutputs(latest, items[2])
   text += statusPart(
     attempt,
     boundary,
-    failed.map((one) =>
+    [...failed.filter(hasOutput), ...failed.filter((one) => !hasOutput(one))].map((one) =>
       statusBlock({
         action: 'failed',
         recipient: one.recipient.address,
@@ -116,8 +118,12 @@ export function shownAddress(
 }
 
 /** What pipes said: introduced, quoted, and framed by lines with the command. */
+function hasOutput({ returnedOutput = '' }: FailedAddress): boolean {
+  return returnedOutput !== ''
+}
+
 function returnedOutputs(failed: readonly FailedAddress[], introduction: ByteString | undefined): ByteString {
-  const speaking = failed.filter((one) => (one.returnedOutput ?? '') !== '')
+  const speaking = failed.filter(hasOutput)
   if (speaking.length === 0) return ''
   let text =
     introduction ??

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { taint, type Text } from '../../../base/text.ts'
-import { type ListRules, parseList } from './parse-list.ts'
+import { type ListItem, type ListRules, parseList } from './parse-list.ts'
 
 const files: Readonly<Record<string, string>> = {
   '/lists/a': 'one@x.example, # a comment\n"Two" <two@x.example>\n',
   '/lists/nested': ':include:/lists/a, three',
+  '/lists/closed': 'one@x.example, :fail: closed',
   '/lists/loop': 'x, :include:/lists/loop',
 }
 
@@ -25,18 +26,19 @@ const rules: ListRules = {
 
 async function summary(data: Text, changes: Partial<ListRules> = {}): Promise<string> {
   const list = await parseList(data, { ...rules, ...changes })
+  const shown = (items: readonly ListItem[]): string[] =>
+    items.map((item) =>
+      item.is === 'special'
+        ? `${item.kind} ${item.text}`
+        : `${item.backslash ? '\\' : ''}${item.localPart}@${item.domain}`,
+    )
   switch (list.is) {
-    case 'items': {
-      const items = list.items.map((item) =>
-        item.is === 'special'
-          ? `${item.kind} ${item.text}`
-          : `${item.backslash ? '\\' : ''}${item.localPart}@${item.domain}`,
-      )
-      return [...items, ...list.errors.map(({ message }) => `! ${message}`)].join(' ; ')
-    }
+    case 'items':
+      return [...shown(list.items), ...list.errors.map(({ message }) => `! ${message}`)].join(' ; ')
     case 'blackhole':
       return 'blackhole'
     case 'fail':
+      return [...shown(list.items), `fail ${list.text}`].join(' ; ')
     case 'defer':
       return `${list.is} ${list.text}`
     case 'error':
@@ -75,11 +77,15 @@ const cases: readonly (readonly [data: string, result: string, changes?: Partial
   [':blackhole:', 'error ":blackhole:" is not permitted', { forbidBlackhole: true }],
   [':fail: gone away, really\na@b', 'fail gone away, really'],
   ['a@b, :defer: later', 'defer later'],
+  ['a@b, /var/mail/x, :fail: left\nc@d', 'a@b ; file /var/mail/x ; fail left'],
+  ['a@b, :include:/lists/closed, c@d', 'a@b ; fail closed'],
   [':fail:', 'fail '],
   [':fail: x, y', 'error ":fail: x" is not permitted', { allowFail: false }],
   [':defer:', 'error ":defer:" is not permitted', { allowDefer: false }],
   [':unknown:', ''],
   ['a@b, :unknown:', 'a@b'],
+  [':unknown:, a@b', 'a@b'],
+  [':unknown: x', 'error missing or malformed local part (expected word or "<") in ":unknown: x"'],
   [':FAIL: a', 'error missing or malformed local part (expected word or "<") in ":FAIL: a"'],
   [':include:/lists/a', 'one@x.example ; two@x.example'],
   [':include: /lists/a', 'one@x.example ; two@x.example'],

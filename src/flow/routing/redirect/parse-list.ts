@@ -33,7 +33,9 @@ export interface ItemError {
 export type ParsedList =
   | { readonly is: 'items'; readonly items: readonly ListItem[]; readonly errors: readonly ItemError[] }
   | { readonly is: 'blackhole' }
-  | { readonly is: 'fail' | 'defer'; readonly text: ByteString }
+  /** What stands before `:fail:` counts, as long as it is not in an included file that says so. */
+  | { readonly is: 'fail'; readonly text: ByteString; readonly items: readonly ListItem[] }
+  | { readonly is: 'defer'; readonly text: ByteString }
   /** The list as a whole is wrong. */
   | { readonly is: 'error'; readonly message: ByteString }
 
@@ -76,18 +78,13 @@ async function read(source: Text, reading: Reading, depth: number): Promise<Pars
     at = skipToItem(data, at)
     if (at >= data.length) return undefined
     if (reading.items.length >= itemLimit) return wrong('too many items in redirection list')
-    const verdict = specialWord(data, at, reading.rules)
-    if (verdict !== undefined) {
-      if (verdict.is === 'skip') {
-        at = verdict.next
-        continue
-      }
-      return verdict
-    }
+    const verdict = specialWord(data, at, reading)
+    if (verdict !== undefined) return verdict
     const start = at
     const end = endOfAddress(data, at, true)
     const item = trimmed(data.slice(at, end))
     at = end
+    if (/^"?:unknown:"?$/.test(item)) continue
     const tainted = unquotedTaint(slice(source, start, end)) !== undefined
     const stop = item.startsWith(':include:')
       ? await include(trimmed(item.slice(':include:'.length)), tainted, reading, depth)
@@ -107,15 +104,10 @@ function skipToItem(data: ByteString, start: number): number {
   }
 }
 
-/** `:blackhole:`, `:fail:`, `:defer:`, `:unknown:`: each speaks for the whole list. */
-function specialWord(
-  data: ByteString,
-  at: number,
-  rules: ListRules,
-): ParsedList | { readonly is: 'skip'; readonly next: number } | undefined {
-  const word = /^"?(:(?:blackhole|fail|defer|unknown):)/.exec(data.slice(at, at + 14))?.[1]
+/** `:blackhole:`, `:fail:`, `:defer:`: nothing after it is looked at. */
+function specialWord(data: ByteString, at: number, { rules, items }: Reading): ParsedList | undefined {
+  const word = /^"?(:(?:blackhole|fail|defer):)/.exec(data.slice(at, at + 14))?.[1]
   if (word === undefined) return undefined
-  if (word === ':unknown:') return { is: 'skip', next: endOfAddress(data, at, true) }
   if (word === ':blackhole:') {
     return rules.forbidBlackhole ? wrong('":blackhole:" is not permitted') : { is: 'blackhole' }
   }
@@ -123,7 +115,8 @@ function specialWord(
   if (is === 'fail' ? rules.allowFail : rules.allowDefer) {
     // The text reaches to the end of the line; a comma does not end it.
     const newline = data.indexOf('\n', at)
-    return { is, text: trimmed(data.slice(at + word.length, newline < 0 ? data.length : newline)) }
+    const text = trimmed(data.slice(at + word.length, newline < 0 ? data.length : newline))
+    return is === 'fail' ? { is, text, items } : { is, text }
   }
   return wrong(`"${trimmed(data.slice(at, endOfAddress(data, at, true)))}" is not permitted`)
 }
@@ -145,7 +138,10 @@ async function include(
   if (depth >= includeDepthLimit) return wrong(`included file ${path}: included files are nested too deeply`)
   const file = await rules.include(path)
   if ('error' in file) return wrong(`failed to open included file ${path}: ${file.error}`)
-  return read(file.bytes, reading, depth + 1)
+  const before = reading.items.length
+  const stop = await read(file.bytes, reading, depth + 1)
+  if (stop?.is === 'fail') reading.items.length = before
+  return stop
 }
 
 function readItem(raw: ByteString, tainted: boolean, reading: Reading): ParsedList | undefined {

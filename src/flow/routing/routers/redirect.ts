@@ -127,8 +127,9 @@ async function verdictOf(
     case 'blackhole':
       return { is: 'discard', loggedAs: ':blackhole:' }
     case 'fail':
+      return redirectTo(list.items, settings, work, refusal('fail', list.text, settings, work))
     case 'defer':
-      return refusal(list.is, list.text, settings, work)
+      return refusal('defer', list.text, settings, work)
     case 'error':
       return {
         is: 'defer',
@@ -139,15 +140,26 @@ async function verdictOf(
       break
   }
   if (list.errors.length > 0) await tellErrors(list.errors, list.items.length > 0, settings, work)
-  if (list.items.length === 0) return { is: 'decline' }
+  return redirectTo(list.items, settings, work, undefined)
+}
+
+async function redirectTo(
+  list: readonly ListItem[],
+  settings: RedirectSettings,
+  work: RouterWork,
+  refusal: Refusal | undefined,
+): Promise<RouterVerdict> {
+  if (list.length === 0) return refusal ?? { is: 'decline' }
   const items: RedirectedItem[] = []
-  for (const item of list.items) {
+  for (const item of list) {
     const made = await toItem(item, settings, work)
     if (made.is === 'defer' || made.is === 'decline') return made
     items.push(made)
   }
-  return { is: 'redirect', items, rewrite: settings.rewrite }
+  return { is: 'redirect', items, rewrite: settings.rewrite, ...(refusal && { refusal }) }
 }
+
+type Refusal = RouterVerdict & { readonly is: 'fail' | 'defer' }
 
 /** Text of `:fail:` and `:defer:`; it may begin with an SMTP code of its own. */
 function refusal(
@@ -155,7 +167,7 @@ function refusal(
   text: ByteString,
   settings: RedirectSettings,
   work: RouterWork,
-): RouterVerdict {
+): Refusal {
   const message = text
   const code = /^(\d{3})(?: \d\.\d{1,3}\.\d{1,3})? /.exec(message)
   if (code === null) return { is, message, userMessage: message }
