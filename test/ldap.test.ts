@@ -137,6 +137,18 @@ describe('LDAP', { skip }, () => {
       await askWith(world, '${lookup ldap{ldap:///uid=${quote_ldap_dn:$domain},o=base?cn?base}}'),
       'Alice (x)*',
     )
+    world.context.variables.set('acl_verify_message', taint('203.0.113.5', '$acl_verify_message'))
+    assert.equal(
+      await askWith(
+        world,
+        '${lookup ldap{ldap:///o=base?mail?sub?(|(uid=$acl_verify_message)(uid=fred))}{y}{n}}',
+      ),
+      'y',
+    )
+    assert.match(
+      await askWith(world, '${lookup ldap{ldap://$acl_verify_message/o=base?mail?sub?(uid=fred)}{y}{n}}'),
+      /tainted search query is not properly quoted/,
+    )
     // A password from outside never becomes another setting.
     const login = '${if ldapauth{user="uid=fred,o=base" pass=$acl_verify_message ldap:///}{y}{n}}'
     for (const [password, answer] of [

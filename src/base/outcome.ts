@@ -19,6 +19,11 @@ export class Failure {
   }
 }
 
+/** What a lookup that defers was told, without its query, which is long and may hold a password. */
+export function withoutQuery(message: string): string {
+  return message.replace(/^[\s\S]*?lookup of "[\s\S]*" gave DEFER: /, '')
+}
+
 export type Outcome = Text | Failure
 
 /** A value now, or a promise of it: code that need not wait does not. */

@@ -50,10 +50,21 @@ export function readLdapQuery(query: Text): ReadQuery {
   const wrong = wrongSetting(settings)
   if (wrong !== undefined) return { problem: wrong }
   const url = slice(query, at)
-  const unquoted = typeof url === 'string' ? undefined : url.spans.find(({ quoter }) => !isLdapQuoter(quoter))
+  const unquoted = unquotedOf(url)
   if (unquoted !== undefined) return { problem: notQuoted(text, unquoted) }
   const read = readUrl(textOf(url))
   return 'problem' in read ? read : { settings, ...read }
+}
+
+/** What came from outside and could leave its place. Numbers and addresses of hosts, below the server, need no quotes. */
+function unquotedOf(url: Text): TaintSpan | undefined {
+  if (typeof url === 'string') return undefined
+  const text = textOf(url)
+  const path = /^[a-z]+:\/\/[^/?]*\//i.exec(text)?.[0].length ?? text.length
+  return url.spans.find(
+    ({ start, end, quoter }) =>
+      !isLdapQuoter(quoter) && !(start >= path && /^[0-9a-f.:]*$/i.test(text.slice(start, end))),
+  )
 }
 
 function isLdapQuoter(quoter: string | undefined): boolean {

@@ -251,8 +251,8 @@ async function search(
     entries = result.searchEntries
   } catch (error) {
     const code = codeOf(error)
-    // No such object: RFC 4511 section 4.1.9.
-    if (code === 32) throw new Answered('')
+    // No such object, invalid DN: RFC 4511 section 4.1.9. What is no name names nothing.
+    if (code === 32 || code === 34) throw new Answered('')
     if (code !== undefined) throw new Answered(`ldap_search failed: ${code}, ${messageOf(error)}`)
     // ldapts reads the filter before it asks.
     if (client.isConnected && !/time/i.test(messageOf(error)))

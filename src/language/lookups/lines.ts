@@ -69,7 +69,7 @@ class Walk {
     const { key, gap, rest } = splitLine(line)
     this.key = key
     this.gap = gap
-    this.data = rest === '' ? [] : [rest]
+    this.data = [rest]
   }
 
   private flush(): void {

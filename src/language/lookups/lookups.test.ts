@@ -23,6 +23,7 @@ file(
     '"b:c": colon\n.c : dot c\nnone without colon\nfail: :fail: x\n*.b.c : wild b\nmulti: second\nUpper : u\n',
 )
 file('ip', '10.0.0.0/8: ten\n"fe80::/10": link local\n192.0.2.1 one\n*: all\n')
+file('short', '*.short: x\nnext:\n  line\n')
 file('wild', '*fish: ends\n^\\N^\\d+x$\\N: digits\nplain: p\n^(?-i)ABC\\$: upper\n*: rest\n')
 file('nwild', '^\\d+y$: digits\nfoo: f\n')
 file('data.json', '{"a":{"b":[10,"x",{"c":true}]},"s":"t\u00fc"}')
@@ -78,6 +79,7 @@ const rows: readonly (readonly [string, string, string])[] = [
   ['a key', '${lookup{none}lsearch{DIR/plain}}', 'without colon'],
   ['keys without case', '${lookup{UPPER}lsearch{DIR/plain}}', 'u'],
   ['lines that go on, comments between', '${lookup{multi}lsearch{DIR/plain}}', 'a b c'],
+  ['a value that begins on the next line', '[${lookup{next}lsearch{DIR/short}}]', '[ line]'],
   ['a quoted key', '${lookup{q k}lsearch{DIR/plain}}', 'quoted'],
   ['a quoted key with a colon', '${lookup{b:c}lsearch{DIR/plain}}', 'colon'],
   ['data that begins with a colon', '${lookup{fail}lsearch{DIR/plain}}', ':fail: x'],
@@ -94,6 +96,11 @@ const rows: readonly (readonly [string, string, string])[] = [
     'dot c:a.b:c',
   ],
   ['partial matching down to nothing', '${lookup{x.y}partial0-lsearch{DIR/plain}}', 'default'],
+  [
+    'the whole key is tried with the affix, however short',
+    '${lookup{short}partial3-lsearch{DIR/short}}',
+    'x',
+  ],
   ['partial matching needs two parts', '${lookup{x.d}partial-lsearch{DIR/plain}{y}{n}}', 'n'],
   ['ret=key', '${lookup{multi}lsearch,ret=key{DIR/plain}}', 'multi'],
   ['ret=full', '${lookup{Upper}lsearch,ret=full{DIR/plain}}', 'Upper : u'],

@@ -29,7 +29,7 @@ function partialKeys(key: ByteString, partial: { least: number; affix: ByteStrin
   const keys: TriedKey[] = []
   let rest = key
   for (let taken = 0; taken < mostComponents; taken++) {
-    if (rest.split('.').length < least) return keys
+    if (taken > 0 && rest.split('.').length < least) return keys
     const wildLength = key.length - rest.length
     if (affix + rest !== key) keys.push({ key: affix + rest, wildLength: Math.max(0, wildLength - 1) })
     const dot = rest.indexOf('.')

@@ -1,5 +1,5 @@
 /** Tests one condition or obeys one modifier. Source: Exim manual, "Condition and modifier processing". */
-import { after, type Awaitable, Failure } from '../../base/outcome.ts'
+import { after, type Awaitable, Failure, withoutQuery } from '../../base/outcome.ts'
 import { type Text, textOf } from '../../base/text.ts'
 import type { Context } from '../../ports.ts'
 import type { Progress } from './messages.ts'
@@ -38,8 +38,7 @@ export function testClause(clause: Clause, call: AclCall, progress: Progress): A
       return after(context.ports.expand(argument, context), (text): Awaitable<Tested> => {
         if (text instanceof Failure) {
           if (text.kind === 'forced') return TRUE_IGNORED
-          const logMessage = `failed to expand ACL string "${argument.text}": ${text.message}`
-          return { is: text.kind === 'defer' ? 'defer' : 'error', logMessage }
+          return notExpanded(argument.text, text)
         }
         showClause(clause, text, context)
         const wrong = misplaced(clause, call)
@@ -68,12 +67,18 @@ function expandWords(
     if (text instanceof Failure) {
       if (text.kind === 'forced') return TRUE_IGNORED
       // Exim names the first word whichever failed.
-      const logMessage = `failed to expand ACL string "${clause.words[0]?.text ?? ''}": ${text.message}`
-      const tested: Tested = { is: text.kind === 'defer' ? 'defer' : 'error', logMessage }
-      return tested
+      return notExpanded(clause.words[0]?.text ?? '', text)
     }
     return expandWords(clause, call, from + 1, [...done, text])
   })
+}
+
+/** A lookup that defers speaks for itself, as in Exim. */
+function notExpanded(text: string, { kind, message }: Failure): Tested {
+  const told = `failed to expand ACL string "${text}": ${message}`
+  return kind === 'defer'
+    ? { is: 'defer', logMessage: withoutQuery(told) }
+    : { is: 'error', logMessage: told }
 }
 
 function showClause(clause: Clause, expanded: Text | undefined, context: Context): void {

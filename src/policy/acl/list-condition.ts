@@ -1,5 +1,5 @@
 /** What conditions that test a list have in common. */
-import { after, type Awaitable } from '../../base/outcome.ts'
+import { after, type Awaitable, withoutQuery } from '../../base/outcome.ts'
 import type { Text } from '../../base/text.ts'
 import type { ListResult } from '../../ports.ts'
 import { FALSE, TRUE, type Tested } from './row.ts'
@@ -21,7 +21,7 @@ export function asTested(
         keep?.(undefined)
         return FALSE
       case 'defer':
-        return { is: 'defer', logMessage: found.message === '' ? undefined : found.message }
+        return { is: 'defer', logMessage: found.message === '' ? undefined : withoutQuery(found.message) }
       // The list matcher has logged what is wrong with the list; Exim says no more here.
       case 'failure':
         return { is: 'defer' }

@@ -1,3 +1,4 @@
+import { withoutQuery } from '../../../base/outcome.ts'
 import { failure } from '../environment.ts'
 import type { LookupResult } from '../../../ports.ts'
 import { stringCondition } from './kinds.ts'
@@ -17,8 +18,7 @@ export const ldapauth = stringCondition({
         case 'none':
           return false
         default:
-          // The query holds a password; the sentence of the lookup stands alone.
-          return failure(result.message.replace(/^lookup of "[\s\S]*" gave DEFER: /, ''))
+          return failure(withoutQuery(result.message))
       }
     }
     // A login is asked anew each time.

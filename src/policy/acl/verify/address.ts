@@ -1,4 +1,5 @@
 /** `verify = sender` and `verify = recipient`: through the routers, by the verify port. */
+import { withoutQuery } from '../../../base/outcome.ts'
 import type { VerifyRequest, VerifyResult } from '../../../ports.ts'
 import { isAllowed, placeNames, type Phases, withSender } from '../place.ts'
 import { type AclCall, errorOf, type Tested, TRUE } from '../row.ts'
@@ -108,7 +109,8 @@ function noteFailure(call: AclCall, address: string, result: VerifyResult, argum
 }
 
 function asTested(call: AclCall, result: VerifyResult, argument: VerifyArgument): Tested {
-  const { userMessage, logMessage } = result
+  const { userMessage } = result
+  const logMessage = result.logMessage === undefined ? undefined : withoutQuery(result.logMessage)
   if (result.is === 'ok') return { is: 'true' }
   if (result.is === 'defer' && argument.options.includes('defer_ok')) {
     call.context.debug?.('acl', 'verify defer overridden by defer_ok')
