@@ -207,9 +207,8 @@ async function skipLine(session: Session): Promise<void> {
 /** Source: Exim manual, "Use of non-mail SMTP commands". */
 function tooManyNonmail(session: Session, command: Command): Awaitable<boolean> {
   if (command.nonmail === false) return false
-  const free = command.nonmail === 'onceFree' && session.transaction === undefined
   const kind = command.name === 'EHLO' ? 'HELO' : command.name
-  if (free && session.isFree(kind)) return false
+  if (command.nonmail === 'onceFree' && session.isFree(kind)) return false
   session.nonmailCommands++
   const { settings, context } = session
   if (session.nonmailCommands <= settings.smtp_accept_max_nonmail) return false
@@ -217,6 +216,7 @@ function tooManyNonmail(session: Session, command: Command): Awaitable<boolean> 
     if (!counts) return false
     session.reset('too many non-mail commands')
     session.ended = true
+    session.brokenOff = true
     session.connection.notQuitReason = 'bad-commands'
     session.rejectLog(
       `SMTP call from ${session.who(false)} dropped: too many nonmail commands (last was "${command.name}")`,

@@ -55,7 +55,6 @@ const cases: readonly {
     says: 'a name that does not lead back is not',
     answers: { ptr: { [reversed]: ['liar.test'] }, addresses: { 'liar.test': ['192.0.2.2'] } },
     result: 'failed',
-    logged: ['192.0.2.1 does not match any IP address for liar.test'],
   },
   {
     says: 'other names that lead back are aliases',

@@ -96,7 +96,7 @@ async function confirm(
       confirmed.push(name)
       dnssec &&= forward.dnssec
     } else {
-      log(context, `${address} does not match any IP address for ${name}`)
+      context.debug?.('dns', `${address} does not match any IP address for ${name}`)
     }
   }
   const [first, ...aliases] = confirmed
