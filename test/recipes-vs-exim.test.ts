@@ -5,11 +5,11 @@ import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { fetchMariadb, fetchPostgres } from './support/databases.ts'
 import { libraryPath } from './support/debian.ts'
 import { addresses } from './support/recipes-network.ts'
 import type { Played, Shown } from './support/recipes-play.ts'
-import { repository, temporaryFolder } from './support/server.ts'
+import { playable, recipesFolder } from './support/recipes-servers.ts'
+import { temporaryFolder } from './support/server.ts'
 
 const program = process.env.POSTERN_TEST_EXIM4 ?? '/usr/sbin/exim4'
 
@@ -19,13 +19,12 @@ function whyNot(): string | false {
   return spawnSync('unshare', ['-mn', 'true']).status === 0 ? false : 'unshare -mn is not allowed here'
 }
 
-/** Fetched here: in the network of its own there is nowhere to fetch from. */
-const noDatabases = [fetchMariadb(), fetchPostgres()].some((fetched) => 'missing' in fetched)
 /** `POSTERN_TEST_RECIPES=NAME,NAME` plays these alone. */
 const only = process.env.POSTERN_TEST_RECIPES?.split(',')
-const recipes = readdirSync(join(repository, 'test', 'testdata', 'recipes'))
-  .filter((name) => name !== 'hoster-sql' || !noDatabases)
+/** What they need is fetched here: in the network of its own there is nowhere to fetch from. */
+const recipes = readdirSync(recipesFolder)
   .filter((name) => only?.includes(name) !== false)
+  .filter(playable)
   .sort()
 
 test('recipes: configurations of sites do with Postern what they do with Exim', {

@@ -213,6 +213,12 @@ const plainZone: Zone = {
   'mx.dane.example A': secure(a('198.51.100.18')),
   'forged.example MX': secure(mx('mx.forged.example')),
   'mx.forged.example A': secure(a('198.51.100.18')),
+  'servfail.example': 'servfail',
+  'alias.example CNAME': [{ type: 'CNAME', data: 'mx.remote.example' }],
+  'long.example TXT': [
+    { type: 'TXT', data: ['first', ' second'] },
+    { type: 'TXT', data: 'third; fourth' },
+  ],
   'smarthost.example A': a('198.51.100.12'),
   'imap.example A': a('198.51.100.13'),
   'client.example A': a('203.0.113.5'),

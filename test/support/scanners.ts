@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { fetchDebian, libraryPath } from './debian.ts'
+import { type Fetched, fetchDebian, libraryPath } from './debian.ts'
 import { freePort, until } from './server.ts'
 
 /** Holds a virus for the database of `startClamd`, spam for the rules of the others. */
@@ -18,9 +18,13 @@ export interface RunningScanner {
 }
 export type Started = RunningScanner | { readonly missing: string }
 
+export function fetchClamd(): Fetched {
+  return fetchDebian(['clamav-daemon'])
+}
+
 /** ClamAV's daemon with a database of one signature. */
 export async function startClamd(folder: string): Promise<Started> {
-  const fetched = fetchDebian(['clamav-daemon'])
+  const fetched = fetchClamd()
   if ('missing' in fetched) return fetched
   const program = join(fetched.root, 'usr/sbin/clamd')
   const database = join(folder, 'clamav')
@@ -45,9 +49,8 @@ export async function startClamd(folder: string): Promise<Started> {
   return run(program, ['-c', configuration], port, socket, { LD_LIBRARY_PATH: libraryPath(fetched.root) })
 }
 
-/** SpamAssassin's daemon with two rules. */
-export async function startSpamd(folder: string): Promise<Started> {
-  const fetched = fetchDebian([
+export function fetchSpamd(): Fetched {
+  return fetchDebian([
     'spamd',
     'spamassassin',
     'libnet-dns-perl',
@@ -56,6 +59,11 @@ export async function startSpamd(folder: string): Promise<Started> {
     'libhtml-tagset-perl',
     'libmail-spf-perl',
   ])
+}
+
+/** SpamAssassin's daemon with two rules. */
+export async function startSpamd(folder: string): Promise<Started> {
+  const fetched = fetchSpamd()
   if ('missing' in fetched) return fetched
   const { root } = fetched
   const rules = join(folder, 'spamassassin')
