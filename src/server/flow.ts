@@ -102,10 +102,11 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     const spool = await store.spool('write')
     const runAs = options.runAs()
     const opened: { queue?: DeliveryQueue } = {}
+    const { debug } = server.context()
     const deps: DeliveryDeps = {
       server: server.facts,
       settings: server.settings,
-      debug: server.context().debug,
+      debug,
       trace: undefined,
       ports: server.ports,
       transports,
@@ -141,7 +142,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       staysFrozen: ({ frozenAt, receivedAt, sender }) =>
         frozenAt !== undefined &&
         frozenFate({ frozenAt, receivedAt, sender }, server.settings, server.ports.now()) === 'stays',
-      debug: (line) => server.context().debug?.('queue_run', line),
+      debug: debug === undefined ? undefined : (line) => debug('queue_run', line),
       mostLoad: server.settings.deliver_queue_load_max,
       load: () => loadavg()[0] ?? 0,
       onFault: (id, error) => server.fault(`delivery of ${id}`, error),

@@ -70,15 +70,26 @@ export function createLog(options: LogOptions): LogFiles {
   const debugNames: string[] = []
   let scheduled = false
 
+  /** Of each log by its setting, where that names no day. */
+  const undated = new Map<string, Map<LogName | 'json', LogFile>>(
+    [...options.paths, options.jsonPath ?? ''].flatMap((path) =>
+      isDated(path) ? [] : [[path, new Map<LogName | 'json', LogFile>()]],
+    ),
+  )
+
   function file(path: string, log: LogName | 'json'): LogFile {
+    const known = undated.get(path)
+    let found = known?.get(log)
+    if (found !== undefined) return found
     const name = resolvePath(path, log, options)
-    let found = files.get(name)
+    found = files.get(name)
     if (found === undefined) {
       // A new day's file: those of other days have no more to say.
-      if (/%[DM]/.test(path)) closeDated(path)
-      found = new LogFile(name, path, options.owner)
+      if (known === undefined) closeDated(path)
+      found = new LogFile(name, path, options.owner, log === 'json' ? 'utf8' : 'latin1')
       files.set(name, found)
     }
+    known?.set(log, found)
     return found
   }
 
@@ -115,7 +126,7 @@ export function createLog(options: LogOptions): LogFiles {
       text: decodeUtf8(text),
       ...facts,
     }
-    file(options.jsonPath, 'json').add(`${jsonText(record)}\n`, 'utf8')
+    file(options.jsonPath, 'json').add(`${jsonText(record)}\n`)
     schedule()
   }
 
@@ -144,7 +155,7 @@ export function createLog(options: LogOptions): LogFiles {
       // Tags may come from clients: those who have written longest ago are opened again when they write.
       for (const old of debugNames.splice(0, debugNames.length - mostDebugFiles + 1)) close(old)
       debugNames.push(name)
-      const made = new LogFile(name, name, options.owner)
+      const made = new LogFile(name, name, options.owner, 'latin1')
       files.set(name, made)
       return made
     }
@@ -209,6 +220,7 @@ export function createLog(options: LogOptions): LogFiles {
       flush()
       for (const each of files.values()) each.close()
       files.clear()
+      for (const known of undated.values()) known.clear()
     },
   }
 }
@@ -234,6 +246,10 @@ function createStamp(options: LogOptions, milliseconds: boolean): () => string {
   }
 }
 
+function isDated(path: string): boolean {
+  return /%[DM]/.test(path)
+}
+
 /** The file that a path of the setting stands for now. */
 export function resolvePath(
   path: string,
@@ -243,7 +259,7 @@ export function resolvePath(
   if (path === 'stderr') return '/dev/stderr'
   if (path === 'stdout') return '/dev/stdout'
   let name = path.includes('%s') ? path.replace('%s', log) : path
-  if (/%[DM]/.test(name)) {
+  if (isDated(name)) {
     const now = options.now()
     const offset = options.utc ? 0 : -new Date(now).getTimezoneOffset()
     const day = new Date(now + offset * 60_000).toISOString().slice(0, 10).replaceAll('-', '')
@@ -282,7 +298,10 @@ function visible(character: string): string {
 /** How often a file is looked at for having been renamed, in milliseconds. */
 const CHECK_MS = 1000
 /** A log that cannot be written keeps at most this much; older lines are dropped. */
-const MOST_WAITING_BYTES = 1 << 20
+const MOST_WAITING = 1 << 20
+
+/** Lines of one turn go out together, up to so much. */
+const WRITTEN_AT_ONCE = 1 << 16
 
 class LogFile {
   readonly path: string
@@ -290,33 +309,33 @@ class LogFile {
   #descriptor: number | undefined
   #inode = 0
   #checkedAt = 0
-  #waiting: Buffer[] = []
-  #waitingBytes = 0
+  /** Lines of this turn: one text, as bytes of their own would each cost more than the line. */
+  #waiting = ''
   #complained = false
 
   readonly #owner: LogOptions['owner']
+  readonly #encoding: 'latin1' | 'utf8'
 
-  constructor(path: string, template: string, owner: LogOptions['owner']) {
+  constructor(path: string, template: string, owner: LogOptions['owner'], encoding: 'latin1' | 'utf8') {
     this.path = path
     this.template = template
     this.#owner = owner
+    this.#encoding = encoding
   }
 
-  add(line: string, encoding: 'latin1' | 'utf8' = 'latin1'): void {
-    const bytes = Buffer.from(line, encoding)
-    this.#waiting.push(bytes)
-    this.#waitingBytes += bytes.length
+  add(line: string): void {
+    this.#waiting += line
+    if (this.#waiting.length >= WRITTEN_AT_ONCE && !this.#complained) this.flush()
   }
 
   flush(): void {
-    if (this.#waiting.length === 0) return
-    const bytes = Buffer.concat(this.#waiting)
+    if (this.#waiting === '') return
+    const bytes = Buffer.from(this.#waiting, this.#encoding)
+    let written = 0
     try {
       const descriptor = this.#open()
-      let written = 0
       while (written < bytes.length) written += writeSync(descriptor, bytes, written)
-      this.#waiting = []
-      this.#waitingBytes = 0
+      this.#waiting = ''
       this.#complained = false
     } catch (error) {
       this.close()
@@ -352,11 +371,10 @@ class LogFile {
       process.stderr.write(`postern: cannot write ${this.path}: ${problem}\n`)
     }
     // What could not be written waits for the disk to recover; beyond a bound it is shown and let go.
-    if (this.#waitingBytes > MOST_WAITING_BYTES) {
+    if (this.#waiting.length > MOST_WAITING) {
       process.stderr.write(bytes)
-      this.#waiting = []
-      this.#waitingBytes = 0
-    } else this.#waiting = [bytes]
+      this.#waiting = ''
+    }
   }
 }
 

