@@ -135,11 +135,12 @@ const good = [
   {
     way: 'both',
     says: 'for two domains with two keys each, a domain listed twice but once',
+    // Verified in the order of dkim_verify_keytypes.
     is: [
-      'one.test rsa rsa-sha256 pass',
       'one.test ed ed25519-sha256 pass',
-      'two.test rsa rsa-sha256 pass',
       'two.test ed ed25519-sha256 pass',
+      'one.test rsa rsa-sha256 pass',
+      'two.test rsa rsa-sha256 pass',
     ],
   },
   { way: 'text', says: 'with a key as text', is: ['one.test rsa rsa-sha256 pass'] },

@@ -86,7 +86,7 @@ export interface DkimRun {
 
 /** Of one message. Absent when nothing was checked: local input, `control = dkim_disable_verify`. */
 export class DkimFacts {
-  /** In the order of the headers, the topmost first. */
+  /** In the order of `dkim_verify_keytypes` and `dkim_verify_hashes`, then of the headers. */
   readonly signatures: readonly DkimSignature[]
   /** Signatures beyond the limit, which were not looked at. */
   readonly ignored: number
@@ -94,6 +94,8 @@ export class DkimFacts {
   run: DkimRun | undefined
   /** The ACL is running now. */
   running = false
+  /** `dkim_verify_signers` asks for nobody: log lines say nothing of signatures. */
+  unasked = false
   /** What each run of the DKIM ACL ended with. */
   readonly statuses: ByteString[] = []
 
@@ -117,14 +119,11 @@ export function dkimResult(signature: DkimSignature): DkimResult {
   return 'policy'
 }
 
-/** The domains and identities that signed, once each: `$dkim_signers`. */
+/** The domains and identities that signed, for each signature: `$dkim_signers`. */
 export function dkimSigners(facts: DkimFacts): ByteString[] {
-  const signers = new Set<ByteString>()
-  for (const { writtenDomain, identity } of facts.signatures) {
-    if (writtenDomain !== '') signers.add(writtenDomain)
-    if (writtenDomain !== '' && identity !== '') signers.add(identity)
-  }
-  return [...signers]
+  return facts.signatures.flatMap(({ writtenDomain, identity }) =>
+    writtenDomain === '' ? [] : identity === '' ? [writtenDomain] : [writtenDomain, identity],
+  )
 }
 
 /** Keeps what was found with the message. */

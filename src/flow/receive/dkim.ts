@@ -35,6 +35,7 @@ export async function checkDkim(context: Context): Promise<AclResult | undefined
   }
   const signers = await signersOf(facts, context)
   if (!Array.isArray(signers)) return signers
+  facts.unasked = signers.length === 0
   let runs = 0
   for (const signer of signers) {
     for (const signature of signaturesOf(facts, signer)) {
@@ -57,7 +58,7 @@ function tellSignatures(facts: DkimFacts | undefined, step: Trace): void {
 /** `dkim_verify_signers`, each once. */
 async function signersOf(facts: DkimFacts, context: Context): Promise<ByteString[] | AclResult> {
   const option = context.settings.dkim_verify_signers
-  if (option === undefined) return dkimSigners(facts)
+  if (option === undefined) return [...new Set(dkimSigners(facts))]
   const text = await context.ports.expand(option, context)
   if (text instanceof Failure) {
     if (text.kind === 'forced') return []

@@ -2,7 +2,7 @@
 import type { Awaitable } from '../../../base/outcome.ts'
 import { concat, taint, type Text } from '../../../base/text.ts'
 import { arcOf } from '../../../mail/arc-facts.ts'
-import { type DkimSignature, dkimOf, dkimResult, overridden } from '../../../mail/dkim-facts.ts'
+import { type DkimSignature, dkimOf, overridden } from '../../../mail/dkim-facts.ts'
 import { dmarcOf } from '../../../mail/dmarc-facts.ts'
 import { spfOf } from '../../../mail/spf-facts.ts'
 import type { ConnectionFacts, Context } from '../../../ports.ts'
@@ -100,11 +100,14 @@ function arc({ message, connection }: Context): string | undefined {
 /** One for each signature. RFC 8601 section 2.7.1; an empty list when nothing was signed, as Exim has it. */
 function dkim({ message }: Context): readonly string[] {
   return (dkimOf(message)?.signatures ?? []).map((signature) => {
-    let said = `dkim=${dkimResult(signature)}`
-    const why = overridden(signature) ? `${signature.status} - ${signature.reason}` : commentOf(signature)
-    if (why !== '') said += ` (${comment(why)})`
     const { writtenDomain, identity, selector, algorithm } = signature
-    if (why !== '') said += '\n\t'
+    let said: string
+    // An ACL has judged: RFC 8601 section 2.7.1, "policy".
+    if (overridden(signature)) said = `dkim=policy (${comment(`${signature.status} - ${signature.reason}`)})`
+    else {
+      const why = commentOf(signature)
+      said = `dkim=${signature.verified}${why === '' ? '' : ` (${comment(why)})\n\t\t`}`
+    }
     if (writtenDomain !== '') said += ` header.d=${value(writtenDomain)}`
     if (identity !== '') said += ` header.i=${value(identity)}`
     if (selector !== '') said += ` header.s=${value(selector)}`
@@ -126,7 +129,7 @@ function commentOf({ detail, foundReason, key }: DkimSignature): string {
     case 'signature_incorrect':
       return 'signature did not verify; headers probably modified in transit'
     default:
-      return key?.testing === true && detail === '' ? 'testing' : detail
+      return detail
   }
 }
 

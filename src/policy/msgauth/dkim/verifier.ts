@@ -69,7 +69,7 @@ export class DkimVerifier {
     const options: JudgeOptions = { now: this.#now, fewestBits: this.#options.fewestBits }
     const verdicts = await this.#judge(options, ports)
     const signatures: DkimSignature[] = []
-    for (const candidate of this.#candidates) {
+    for (const candidate of this.#inOrder(this.#candidates)) {
       const verdict = verdicts.get(candidate)
       if (verdict !== undefined)
         signatures.push(factsOf(candidate, verdict, this.#coversFrom(candidate.read)))
@@ -117,12 +117,14 @@ export class DkimVerifier {
     return verdicts
   }
 
-  /** The lists of hashes and key types also say what is tried first. */
+  /** The lists of key types and hashes also say what is tried first; what names neither comes last. */
   #inOrder(candidates: readonly Candidate[]): readonly Candidate[] {
     const { hashes, keyTypes } = this.#options
     const place = ({ read }: Candidate): number =>
-      hashes.indexOf(read.hash) * keyTypes.length + keyTypes.indexOf(read.keyType)
-    return candidates.toSorted((a, b) => place(a) - place(b))
+      read.hash === ''
+        ? Number.POSITIVE_INFINITY
+        : keyTypes.indexOf(read.keyType) * hashes.length + hashes.indexOf(read.hash)
+    return candidates.toSorted((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)))
   }
 
   /** As many times in `h=` as there are From: headers: none could be added without breaking it. */
