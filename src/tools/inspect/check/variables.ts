@@ -1,7 +1,7 @@
 /** Variables by an older name, and variables that are read where nothing can have set them yet. */
 import type { Node } from '../../../language/expand/tree.ts'
 import { aclOptions } from '../../../policy/acl/check.ts'
-import type { Acl } from '../../../policy/acl/statement.ts'
+import type { Acl, Clause } from '../../../policy/acl/statement.ts'
 import type { Check, OwnedText, Subject } from './subject.ts'
 import { walk } from './walk.ts'
 
@@ -61,7 +61,9 @@ export const unsetVariables: Check = {
       let set = false
       for (const { acl } of reached) {
         for (const { clauses } of acl.statements) {
-          for (const clause of clauses) {
+          // What is told in the end is expanded then: `message` may stand before the condition.
+          const inOrder = [...clauses].sort((a, b) => Number(isLater(a)) - Number(isLater(b)))
+          for (const clause of inOrder) {
             const isSetter = clause.row.name === condition || clause.row.name === `${condition}_guess`
             if (isSetter || clause.row.name === 'acl') set = true
             if (set) break
@@ -76,6 +78,10 @@ export const unsetVariables: Check = {
       }
     }
   },
+}
+
+function isLater({ row }: Clause): boolean {
+  return row.argument === 'later'
 }
 
 /** Undefined when an option chooses its ACL by an expansion. */
