@@ -68,7 +68,9 @@ async function send(
     { login, uid: server.eximUid, gid: server.eximGid },
     session.services,
   )
-  return submitted.is === 'accepted'
+  if (submitted.is === 'accepted') return true
+  session.log.main(about || undefined, 'Child mail process returned status 1')
+  return false
 }
 
 /** `References:` to the message that was not taken. */

@@ -71,6 +71,7 @@ async function decide(
   }
   const dkim = await checkDkim(transaction.context)
   if (dkim !== undefined) {
+    applyAclHeaders(message)
     const detail = rejectDetail(session, '', message.headers)
     const refusal = refusalOf(session, dkim, { what: 'DKIM ', detail })
     if (refusal !== undefined) {
@@ -92,6 +93,7 @@ async function decide(
   applyAclHeaders(message)
   const mime = await checkMime(session.settings.acl_smtp_mime, transaction)
   if (mime !== undefined) {
+    applyAclHeaders(message)
     const detail = rejectDetail(session, '', message.headers)
     const refusal = refusalOf(session, mime, { what: 'during MIME ACL checks', withSender: true, detail })
     if (refusal !== undefined) {
@@ -121,6 +123,7 @@ async function decide(
   }
   const verdict = await runAclOption(session.settings.acl_smtp_data, 'data', transaction.context)
   if (verdict !== undefined) {
+    applyAclHeaders(message)
     const refusal = refusalOf(session, verdict, {
       what: 'after DATA',
       withSender: true,
@@ -326,8 +329,7 @@ function logReceived(
       rawRecipients: acceptance.rawRecipients,
       about: session.services.reference,
       messageIdCreated: acceptance.prepared.messageIdCreated,
-      dkimDomain: dkimOf(transaction.message)?.signatures.findLast(({ status }) => status === 'pass')
-        ?.writtenDomain,
+      dkimDomain: dkimDomain(transaction),
       arcPassed: arcOf(transaction.message)?.state === 'pass',
       spf: spfOf(transaction.message)?.result,
       dmarc: dmarcOf(transaction.message)?.status,
@@ -351,4 +353,11 @@ function pipeliningField(session: Session): ByteString | undefined {
   if (!session.offers('PIPELINING')) return undefined
   const connect = session.pipeConnectUsed ? '*' : session.offers('PIPECONNECT') ? '.' : ''
   return `${connect}${session.pipelined ? '' : '-'}`
+}
+
+/** For `DKIM=`: the last of the signatures that hold. */
+function dkimDomain({ message }: Transaction): ByteString | undefined {
+  const dkim = dkimOf(message)
+  if (dkim === undefined || dkim.unasked) return undefined
+  return dkim.signatures.findLast(({ status }) => status === 'pass')?.writtenDomain
 }
