@@ -190,6 +190,11 @@ export function zoneOf(authority: TestAuthority): Zone {
   }
 }
 
+/** Public halves of `rsa.pem` and `ed.pem` of the recipe dkim. */
+const rsaKey =
+  'MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCsQBea2Za5fnmm1iJj4oow0QnQoASOQhATlAyRiUiAuCS7zFEE84zzjDt8aYJ8UD4uXueg/V/QEH+qnsxyOdGcuWTlkeS4hgY5oo9dwWZzMmp1ptiQUMDRdJEhQgPPWaErqgM/NCen4cuXkY1ZRB84KX1upeR25TlQci01kiuQiQIDAQAB'
+const ed25519Key = 'CJfsZEO9uolbtzO6hG8Prnuuc8FxUE7uy+OXK1o6om0='
+
 const plainZone: Zone = {
   'mta.example A': a(ownAddress),
   'mta.example MX': mx('mta.example'),
@@ -213,6 +218,12 @@ const plainZone: Zone = {
   'mx.dane.example A': secure(a('198.51.100.18')),
   'forged.example MX': secure(mx('mx.forged.example')),
   'mx.forged.example A': secure(a('198.51.100.18')),
+  's1._domainkey.remote.example TXT': txt(`v=DKIM1; k=rsa; n=a note; p=${rsaKey}`),
+  'ed._domainkey.remote.example TXT': txt(`v=DKIM1; k=ed25519; p=${ed25519Key}`),
+  's1._domainkey.other.example TXT': txt(`p=${rsaKey}`),
+  's1._domainkey.test.example TXT': txt(`v=DKIM1; t=y:s; s=email; p=${rsaKey}`),
+  's1._domainkey.bank.example TXT': txt(`v=DKIM1; p=${rsaKey}`),
+  's1._domainkey.pay.example TXT': 'servfail',
   'servfail.example': 'servfail',
   'alias.example CNAME': [{ type: 'CNAME', data: 'mx.remote.example' }],
   'long.example TXT': [
