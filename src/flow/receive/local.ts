@@ -236,7 +236,6 @@ async function decideLocal(
   const verdict = mime ?? (await runAclOption(session.settings.acl_not_smtp, 'notsmtp', context))
   if (verdict !== undefined && verdict.verdict !== 'accept' && verdict.verdict !== 'discard') {
     const reason = verdict.logMessage ?? verdict.userMessage
-    applyAclHeaders(message)
     session.log.reject(
       message.id,
       `F=<${message.sender ?? ''}> rejected by non-SMTP ACL: ${reason === undefined ? 'NULL' : oneLine(reason)}`,
