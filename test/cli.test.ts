@@ -154,6 +154,29 @@ test('expansions are tested with the sender of -f, else of who runs them', () =>
   assert.match(call(['-be', text]).stdout, /^[^@]+@\S+ known\n$/)
 })
 
+test('-be -Mset lets expansions see a message of the queue', () => {
+  const sent = call(['-odq', '-f', 'a@b.example', 'q@w.example'], {
+    input: 'Subject: hi\n\nqueued text\n',
+  })
+  assert.equal(sent.status, 0, sent.stderr)
+  const id = /^\s*\S+\s+\S+\s+(\S+)/.exec(call(['-bpr']).stdout)?.[1] ?? ''
+  const { stdout } = call([
+    '-be',
+    '-Mset',
+    id,
+    '$message_id|$sender_address|$h_subject:|$message_body|$recipients',
+  ])
+  assert.equal(stdout, `${id}|a@b.example|hi|queued text |q@w.example\n`)
+  assert.equal(
+    call(['-be', '-Mset', '1xXlUL-000000001f8-0000', 'goes on']).stdout,
+    'Failed to load message 1xXlUL-000000001f8-0000\ngoes on\n',
+  )
+  const wrong = call(['-be', '-Mset', 'x', 'y'])
+  assert.match(wrong.stderr, /malformed message id x after -Mset option/)
+  assert.equal(wrong.status, 1)
+  assert.equal(call(['-Mrm', id]).status, 0)
+})
+
 test('-bem lets expansions see a message', () => {
   const message = file(
     'message',

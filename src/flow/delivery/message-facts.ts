@@ -6,8 +6,10 @@ import { newControls } from '../message-controls.ts'
 import type { SpooledMessage } from '../../store/spool/api.ts'
 import type { DeliveryDeps } from './deps.ts'
 
+export type MessageDeps = Pick<DeliveryDeps, 'server' | 'settings' | 'ports' | 'debug' | 'trace'>
+
 /** A context for one delivery attempt of a message. */
-export async function deliveryContext(deps: DeliveryDeps, message: SpooledMessage): Promise<Context> {
+export async function deliveryContext(deps: MessageDeps, message: SpooledMessage): Promise<Context> {
   const visible = deps.settings.message_body_visible
   const small = message.smallBody()
   const bytes = small instanceof Promise ? await small : small
@@ -116,7 +118,7 @@ function aclVariables(envelope: Envelope, kind: 'c' | 'm'): Map<string, Text> {
 }
 
 /** What the session knew, as far as the envelope keeps it. */
-function connectionFacts(envelope: Envelope, deps: DeliveryDeps): ConnectionFacts {
+function connectionFacts(envelope: Envelope, deps: MessageDeps): ConnectionFacts {
   const host = envelope.host
   return {
     kind: host === undefined ? 'local' : 'smtp',

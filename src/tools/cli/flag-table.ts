@@ -435,7 +435,8 @@ export const flagTable = {
   '-Mset': {
     takes: 'next',
     tier: 'C',
-    refused: 'a message of the queue cannot be looked at by -be yet; use -bem with a file',
+    admin: true,
+    since: '0.1',
     doc: 'Takes a message of the queue for -be.',
   },
   '-Mt': {

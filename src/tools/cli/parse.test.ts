@@ -27,6 +27,7 @@ const modeCases = [
   { line: '-qR example.com', mode: 'queue-run' },
   { line: '-be $x', mode: 'expand' },
   { line: '-bem /tmp/m $x', mode: 'expand' },
+  { line: '-be -Mset 1xXlUn-0007NX-2I $x', mode: 'expand' },
   { line: '-bV', mode: 'build-information' },
   { line: '--version', mode: 'build-information' },
   { line: '-bP', mode: 'print-options' },
@@ -93,7 +94,7 @@ const refusals = [
   { line: '-bZ', message: /unknown, malformed, or incomplete option -bZ$/ },
   { line: '-oX', message: /incomplete option -oX$/ },
   { line: '-bt -bv x', message: /^exim: incompatible command-line options or arguments$/ },
-  { line: '-Mset x', message: /^exim: -Mset: .*use -bem/ },
+  { line: '-Mset 1xXlUn-0007NX-2I x', message: /^exim: incompatible command-line options or arguments$/ },
   { line: '-MC a b c 1 x', message: /^exim: -MC: this flag is for calls of Exim by itself$/ },
 ]
 

@@ -116,7 +116,9 @@ function splitRest(flags: GivenFlag[]): GivenFlag[] {
 
 function finish(calledAs: string, flags: readonly GivenFlag[], args: readonly string[]): ParseResult {
   const mode = chooseMode(flags, args)
-  if (mode === undefined) return refused(`${calledAs}: incompatible command-line options or arguments`)
+  const looksAtMessage = flags.some(({ flag }) => flag === '-Mset')
+  if (mode === undefined || (looksAtMessage && mode !== 'expand'))
+    return refused(`${calledAs}: incompatible command-line options or arguments`)
   return { is: 'invocation', invocation: { calledAs, mode, flags, args } }
 }
 

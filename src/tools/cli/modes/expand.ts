@@ -1,7 +1,9 @@
-/** `-be`, `-bem FILE`: expands arguments or lines of standard input. Source: Exim manual, "-be", "-bem". */
+/** `-be`, `-bem FILE`, `-be -Mset ID`: expands arguments or lines of standard input. Source: Exim manual, "-be", "-bem", "-Mset". */
+import { isMessageId } from '../../../base/message-id.ts'
 import { isFailure, type Outcome } from '../../../base/outcome.ts'
 import { encodeUtf8, textOf, type ByteString, type Text } from '../../../base/text.ts'
-import type { ConnectionFacts, Context, MessageFacts } from '../../../ports.ts'
+import type { Context, MessageFacts } from '../../../ports.ts'
+import { deliveryContext } from '../../../flow/delivery/message-facts.ts'
 import { newMessage } from '../../../flow/receive/message-facts.ts'
 import { newConnection } from '../../../flow/receive/services.ts'
 import { MacroScope } from '../macro-scope.ts'
@@ -22,24 +24,16 @@ export async function run(call: ServerCall): Promise<number> {
     }
     message = read.message
   }
-  const aclC = new Map<string, Text>()
-  const aclM = message?.aclM ?? new Map<string, Text>()
-  const connection = {
-    ...newConnection({
-      kind: 'local',
-      activeHostname: server.facts.primaryHostname,
-      connectionId: '',
-      startedAt: Date.now(),
-      ident: call.caller.login,
-    }),
-    authenticatedId: call.caller.login,
-    aclC,
+  const id = valueOf(invocation, '-Mset')
+  if (id !== undefined && !isMessageId(id)) {
+    terminal.err(`${invocation.calledAs}: malformed message id ${id} after -Mset option\n`)
+    return 1
   }
-  // ACL variables can be set without a message; where there is one they are its own.
-  const context = server.context({ connection, message: message ?? { ...emptyMessage(call), aclM } })
+  const queued = id === undefined ? undefined : await ofQueue(call, id)
+  const context = queued ?? ofCall(call, message)
   // Macros of the configuration often hold passwords: only admins see them.
   const macros = new MacroScope(call.rights.admin ? server.configuration.macros : [])
-  const work = { call, context, connection, aclC, aclM, macros }
+  const work = { call, context, macros }
   if (invocation.args.length > 0) {
     for (const argument of invocation.args) await one(encodeUtf8(argument), work)
     return 0
@@ -60,6 +54,35 @@ export async function run(call: ServerCall): Promise<number> {
   return 0
 }
 
+/** A message of the queue; of one that is not there it is said so, and expansions go on without. */
+async function ofQueue({ server, terminal }: ServerCall, id: string): Promise<Context | undefined> {
+  const message = await (await server.spool('read')).read(id)
+  if (message === undefined) {
+    terminal.out(`Failed to load message ${id}\n`)
+    return undefined
+  }
+  const { facts, settings, ports } = server
+  return deliveryContext({ server: facts, settings, ports, debug: server.context().debug }, message)
+}
+
+/** Who calls, with the message of a file or none. */
+function ofCall(call: ServerCall, message: MessageFacts | undefined): Context {
+  const { server } = call
+  const connection = {
+    ...newConnection({
+      kind: 'local',
+      activeHostname: server.facts.primaryHostname,
+      connectionId: '',
+      startedAt: Date.now(),
+      ident: call.caller.login,
+    }),
+    authenticatedId: call.caller.login,
+    aclC: new Map<string, Text>(),
+  }
+  // ACL variables can be set without a message; where there is one they are its own.
+  return server.context({ connection, message: message ?? emptyMessage(call) })
+}
+
 function emptyMessage(call: ServerCall): MessageFacts {
   const { login, uid, gid } = call.caller
   const message = newMessage({ receivedAt: Date.now(), local: true, originator: { login, uid, gid } })
@@ -70,9 +93,6 @@ function emptyMessage(call: ServerCall): MessageFacts {
 interface Work {
   readonly call: ServerCall
   readonly context: Context
-  readonly connection: ConnectionFacts
-  readonly aclC: Map<string, Text>
-  readonly aclM: Map<string, Text>
   readonly macros: MacroScope
 }
 
@@ -94,5 +114,8 @@ async function one(line: ByteString, work: Work): Promise<void> {
   }
   const name = setting?.[1]
   if (name === undefined) terminal.out(`${textOf(result)}\n`)
-  else (name.startsWith('acl_c') ? work.aclC : work.aclM).set(name.slice('acl_'.length), result)
+  else {
+    const { connection, message } = work.context
+    ;(name.startsWith('acl_c') ? connection?.aclC : message?.aclM)?.set(name.slice('acl_'.length), result)
+  }
 }
