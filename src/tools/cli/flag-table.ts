@@ -1,7 +1,17 @@
 /** Every flag of the command line, one row each. Source: Exim manual, "The Exim command line". */
-import type { FlagTable } from './flag.ts'
+import { isMessageId } from '../../base/message-id.ts'
+import type { FlagRow, FlagTable } from './flag.ts'
 
 const sendmailOnly = 'a Sendmail flag that Exim ignores too'
+
+/** The text of -R and -S, whatever it looks like. */
+const oneWord: FlagRow['words'] = (_next, has) => has.length === 0
+
+/** A time, where none is attached, or one or two message ids. */
+const ofQueueRun: FlagRow['words'] = (next, has, value) => {
+  if (next.startsWith('-') || /[0-9]$|[0-9][a-z]$/.test(value?.replace(/G[^/]*/, '') ?? '')) return false
+  return has.length === 0 || (has.length === 1 && isMessageId(has[0] ?? '') && isMessageId(next))
+}
 
 export const flagTable = {
   '--': {
@@ -649,6 +659,7 @@ export const flagTable = {
   '-ps': { takes: 'nothing', tier: 'C', ignored: 'there is no embedded Perl', doc: 'Starts Perl at once.' },
   '-q': {
     takes: 'optional attached',
+    words: ofQueueRun,
     tier: 'A',
     mode: 'queue-run',
     form: /^q?i?f{0,2}l?(?:G[^/]*)?(?:\/?[0-9][0-9a-z]*)?$/,
@@ -658,6 +669,7 @@ export const flagTable = {
   },
   '-qR': {
     takes: 'optional attached',
+    words: oneWord,
     tier: 'B',
     mode: 'queue-run',
     form: /^r?f{0,2}$/,
@@ -667,6 +679,7 @@ export const flagTable = {
   },
   '-qS': {
     takes: 'optional attached',
+    words: oneWord,
     tier: 'B',
     mode: 'queue-run',
     form: /^r?f{0,2}$/,
@@ -676,6 +689,7 @@ export const flagTable = {
   },
   '-R': {
     takes: 'optional attached',
+    words: oneWord,
     tier: 'A',
     mode: 'queue-run',
     form: /^r?f{0,2}$/,
@@ -686,6 +700,7 @@ export const flagTable = {
   '-r': { takes: 'attached or next', tier: 'A', since: '0.1', doc: 'The same as -f.' },
   '-S': {
     takes: 'optional attached',
+    words: oneWord,
     tier: 'A',
     mode: 'queue-run',
     form: /^r?f{0,2}$/,

@@ -46,6 +46,8 @@ export type FlagTakes =
 
 export interface FlagRow {
   readonly takes: FlagTakes
+  /** Whether the next word of the line belongs to the flag, besides its value and the words it has. */
+  readonly words?: (next: string, has: readonly string[], value: string | undefined) => boolean
   /** One sentence, our own words. */
   readonly doc: string
   readonly tier: 'A' | 'B' | 'C'

@@ -126,6 +126,10 @@ const runCases = [
   { line: '-q 1h30m', force: false, thaw: false, every: 5400 },
   { line: '-qff5m', force: true, thaw: true, every: 300 },
   { line: '-Rff example.com', force: true, thaw: true, every: undefined },
+  { line: '-R example.com -qf', force: true, thaw: false, every: undefined },
+  { line: '-q 1xXlUn-0007NX-2I 1xXlUn-0007NX-2J -v', force: false, thaw: false, every: undefined },
+  { line: '-bd -R example.com -q30m', force: false, thaw: false, every: 1800 },
+  { line: '-bd -qGslow/5m', force: false, thaw: false, every: 300 },
 ]
 
 for (const { line, force, thaw, every } of runCases) {
@@ -146,10 +150,23 @@ test('-R takes text in any case, -Rr a regular expression', () => {
   assert.ok(regex.is === 'flags' && regex.flags.request.recipient?.('b@x.com') === false)
 })
 
-test('a bad interval is refused', () => {
-  const result = queueRunFlags(parsed('-q1x'))
-  assert.deepEqual(result, { is: 'wrong', message: 'exim: bad time value -q1x: abandoned' })
-})
+const wrongRuns = [
+  { line: '-q1x', message: 'bad time value -q1x: abandoned' },
+  { line: '-q 30x', message: 'bad time value 30x: abandoned' },
+  { line: '-qf now', message: 'bad time value now: abandoned' },
+  { line: '-R', message: 'string expected after -R' },
+  { line: '-R x y', message: 'incompatible command-line options or arguments' },
+  { line: '-R x 1xXlUn-0007NX-2I', message: 'incompatible command-line options or arguments' },
+  { line: '-q 1xXlUn-0007NX-2I x', message: 'incompatible command-line options or arguments' },
+  { line: '-bd -q', message: 'incompatible command-line options or arguments' },
+  { line: '-bd -R x', message: 'incompatible command-line options or arguments' },
+]
+
+// Each seen with Exim 4.96.
+for (const { line, message } of wrongRuns) {
+  test(`a wrong queue run is refused: ${line}`, () =>
+    assert.deepEqual(queueRunFlags(parsed(line)), { is: 'wrong', message: `exim: ${message}` }))
+}
 
 test('every flag has a sentence and works, is ignored with a reason, or is refused with one', () => {
   for (const [name, row] of Object.entries<FlagRow>(flagTable)) {

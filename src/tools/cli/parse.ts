@@ -70,7 +70,16 @@ export function parseCommandLine(calledAs: string, words: readonly string[]): Pa
       flags.push({ flag: found.flag, value, rest: line.slice(at + 1) })
       return finish(calledAs, splitRest(flags), args)
     }
-    flags.push({ flag: found.flag, value, rest: [] })
+    const rest: string[] = []
+    for (
+      let next = line[at + 1];
+      next !== undefined && row.words?.(next, rest, value) === true;
+      next = line[at + 1]
+    ) {
+      rest.push(next)
+      at++
+    }
+    flags.push({ flag: found.flag, value, rest })
   }
   return finish(calledAs, flags, args)
 }

@@ -22,19 +22,20 @@ export function queueRunFlags(invocation: Invocation): QueueFlagsResult {
   if (select === undefined && plain.length === 0) return { is: 'none' }
   let request: RunRequest = { force: false, thaw: false, firstOnly: false, localOnly: false, twoStage: false }
   let everySeconds: number | undefined
-  let args = [...invocation.args]
-  for (const { value } of plain) {
+  let ids: readonly string[] = []
+  for (const { value, rest } of plain) {
     const letters = /^(q?)(i?)(f{0,2})(l?)(?:G([^/]*)\/?)?(.*)$/.exec(value ?? '')
     const time = letters?.[6] ?? ''
     // A time may stand in the next argument: -q 30m.
-    const next = time === '' && /^\d+[smhdw\d]*$/.test(args[0] ?? '') ? args.shift() : undefined
+    const next = rest[0] !== undefined && !isMessageId(rest[0]) ? rest[0] : undefined
+    if (next === undefined && rest.length > 0) ids = rest
     const text = next ?? time
     if (text !== '') {
       everySeconds = parseInterval(text)
       if (everySeconds === undefined || everySeconds <= 0) {
         return {
           is: 'wrong',
-          message: `${invocation.calledAs}: bad time value -q${value ?? text}: abandoned`,
+          message: `${invocation.calledAs}: bad time value ${next ?? `-q${value}`}: abandoned`,
         }
       }
     }
@@ -52,11 +53,10 @@ export function queueRunFlags(invocation: Invocation): QueueFlagsResult {
   if (select !== undefined) {
     const kind = select.flag.endsWith('R') ? 'recipient' : 'sender'
     const letters = select.value ?? ''
-    const text = args[0]
+    const [text] = select.rest
     if (text === undefined) {
       return { is: 'wrong', message: `${invocation.calledAs}: string expected after ${select.flag}` }
     }
-    args = args.slice(1)
     const matches = matcher(text, letters.startsWith('r'))
     if (matches === undefined) {
       return { is: 'wrong', message: `${invocation.calledAs}: "${text}" is not a regular expression` }
@@ -69,9 +69,16 @@ export function queueRunFlags(invocation: Invocation): QueueFlagsResult {
       described: `-${kind === 'recipient' ? 'R' : 'S'}${letters} ${text}`,
     }
   }
-  const [from, to] = args
-  if (from !== undefined && isMessageId(from)) request = { ...request, from }
-  if (to !== undefined && isMessageId(to)) request = { ...request, to }
+  const daemon = invocation.mode === 'daemon'
+  if ((daemon && everySeconds === undefined) || invocation.args.length > 0) {
+    return {
+      is: 'wrong',
+      message: `${invocation.calledAs}: incompatible command-line options or arguments`,
+    }
+  }
+  const [from, to] = ids
+  if (from !== undefined) request = { ...request, from }
+  if (to !== undefined) request = { ...request, to }
   return { is: 'flags', flags: { request, everySeconds } }
 }
 
