@@ -559,6 +559,45 @@ test('system_filter_reply_transport: an answer of the system filter', async () =
   }
 })
 
+for (const [option, answer] of [
+  [
+    'file',
+    /defer \(13\): Permission denied: Tainted 'HOME\/mail\/there' \(file for reply transport\) not permitted/,
+  ],
+  [
+    'once',
+    /defer \(13\): Permission denied: Tainted 'HOME\/mail\/there' \(once file for reply transport\) not perm/,
+  ],
+  ['log', /Tainted filename 'HOME\/mail\/there'/],
+] as const)
+  test(`autoreply: ${option} with a name from outside is no file to open`, async () => {
+    const shown = await bothShow({
+      configuration: base(
+        `answered:
+  driver = accept
+  domains = x.test
+  transport = reply
+${toBox}`,
+        `reply:
+  driver = autoreply
+  to = w@y.test
+  text = hello
+  user = 64001
+  group = 64001
+  ${option} = HOME/mail/$local_part
+${box()}`,
+      ),
+      async play(side) {
+        const folder = mailFolder(side)
+        await queue(side, 'there@x.test')
+        await side.run(['-q'])
+        return [...told(side, /there/), `${existsSync(join(folder, 'there'))}`]
+      },
+    })
+    assert.match(shown.join('\n'), answer)
+    assert.equal(shown.at(-1), 'false')
+  })
+
 test('_RESUME_DECODE names the bits of $tls_out_resumption', async () => {
   const shown = await bothShow({
     configuration: base(toBox, box(), 'smtp_banner = _RESUME_DECODE'),

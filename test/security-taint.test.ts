@@ -3,7 +3,7 @@
  * expansions and SQL without quoting. Each use is refused with Exim's word and puts the mail off; nothing is run, read or made.
  */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connectSmtp } from './support/smtp-client.ts'
@@ -33,11 +33,18 @@ const transports: readonly (readonly [what: string, options: string])[] = [
   ['a command of a pipe', 'driver = pipe\n  command = $local_part'],
   ['an argument of a pipe', 'driver = pipe\n  command = /bin/sh -c $local_part'],
   ['a pipe that a shell reads', 'driver = pipe\n  use_shell\n  command = /bin/echo $local_part'],
+  ['a text of an answer', `driver = autoreply\n  to = x@y.example\n  file = ${inside}/$local_part`],
+  [
+    'a list of those answered',
+    `driver = autoreply\n  to = x@y.example\n  text = x\n  once = ${inside}/$local_part`,
+  ],
   ['a log of an answer', `driver = autoreply\n  to = x@y.example\n  text = x\n  log = ${inside}/$local_part`],
 ]
 
 before(async () => {
   mkdirSync(inside)
+  // Whoever a transport runs as could.
+  chmodSync(inside, 0o777)
   writeFileSync(join(inside, 'users'), 'x: y\n')
   server = await startServer({
     folder: folder.path,

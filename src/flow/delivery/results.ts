@@ -35,6 +35,7 @@ export const errorNumbers = {
   eventDeferred: -27,
   expansionFailed: -27,
   eventRefused: -58,
+  notPermitted: 13,
   timedOut: 110,
   refused: 111,
 } as const

@@ -1,6 +1,6 @@
 /** The autoreply transport: answers a message with another one. Source: Exim manual, "The autoreply transport". */
 import { isFailure } from '../../../base/outcome.ts'
-import { taint, textOf, type ByteString } from '../../../base/text.ts'
+import { type ByteString, isTainted, taint, type Text, textOf } from '../../../base/text.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
 import { parseAddressList } from '../../../mail/address.ts'
 import { headerBody } from '../../../mail/header.ts'
@@ -63,7 +63,9 @@ const fields = [
   'log',
   'once',
 ] as const
-type Fields = Partial<Record<(typeof fields)[number] | 'once_repeat', ByteString>>
+type Fields = Partial<Record<Exclude<(typeof fields)[number], 'log'> | 'once_repeat', ByteString>> & {
+  log?: Text
+}
 
 async function reply(
   batch: Batch,
@@ -150,7 +152,15 @@ async function fieldsOf(
         ),
       }
     }
+    if (name === 'log') {
+      result.log = value
+      continue
+    }
     const text = textOf(value)
+    if (isTainted(value) && (name === 'file' || name === 'once')) {
+      const what = name === 'file' ? 'file' : 'once file'
+      return { problem: notPermitted(`Tainted '${text}' (${what} for ${transport} transport) not permitted`) }
+    }
     // A header must not end early: only line ends followed by white space may stand in it.
     if (isHeader(name) && /[\0-\x08\x0b-\x1f\x7f]|\n(?![ \t])/.test(text)) {
       return {
@@ -163,6 +173,13 @@ async function fieldsOf(
     result[name] = text
   }
   return { fields: result }
+}
+
+function notPermitted(message: ByteString): AddressOutcome {
+  return {
+    is: 'deferred',
+    error: { errno: errorNumbers.notPermitted, more: 0, errorText: 'Permission denied', message },
+  }
 }
 
 function isHeader(name: string): boolean {
@@ -329,7 +346,7 @@ async function original(
 
 /** A record of what was sent, in a file of the user. */
 async function writeLog(
-  file: ByteString | undefined,
+  file: Text | undefined,
   record: ByteString,
   batch: Batch,
   routed: RoutedAddress,
@@ -337,6 +354,10 @@ async function writeLog(
   environment: DeliveryEnvironment,
 ): Promise<void> {
   if (file === undefined || file === '') return
+  if (isTainted(file)) {
+    context.ports.log.main(environment.claim.id, `Tainted filename '${file.text}'`)
+    return
+  }
   const settings = settingsOf(batch.transport)
   const identity = await localIdentity(batch.transport.settings, batch.transport.name, routed, context)
   if ('failure' in identity) return
