@@ -389,8 +389,8 @@ process.stdin.on('data', (chunk) => {
   await w.deliver(claim)
   assert.deepEqual(w.log, [
     '=> good <good@x.test> R=all T=t C="250 in"',
-    '** bad@x.test R=all T=t: LMTP error after DATA: 550 no',
-    '== later@x.test R=all T=t defer (0): LMTP error after DATA: 452 full',
+    '** bad@x.test R=all T=t: LMTP error after end of data: 550 no',
+    '== later@x.test R=all T=t defer (-46): LMTP error after end of data: 452 full',
   ])
 })
 
@@ -453,7 +453,7 @@ void test('a delay warning is laid out as Exim lays it out, and comes once an in
   )
   assert.match(
     text,
-    /The address to which the message has not yet been delivered is:\n\n {2}u@x\.test\n {4}Delay reason: Child process .*\n\nNo action is required/,
+    /The address to which the message has not yet been delivered is:\n\n {2}u@x\.test\n {4}Delay reason: local delivery failed\n\nNo action is required/,
   )
   await w.deliver(claim)
   assert.equal(w.submitted.length, 1)

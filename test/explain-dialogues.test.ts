@@ -227,7 +227,7 @@ for (const [says, domain, whom] of [
     const brief = await explained(/delivery of/, id, '--brief')
     assert.match(
       brief,
-      new RegExp(`full@${domain}: deferred: LMTP error after DATA: 452 4\\.2\\.2 over quota`),
+      new RegExp(`full@${domain}: deferred: LMTP error after end of data: 452 4\\.2\\.2 over quota`),
     )
   })
 
@@ -237,6 +237,6 @@ test('lmtp to a socket where nobody listens', async () => {
   const text = await explained(/delivery of/, id)
   assert.match(
     text,
-    /host socket \S+nobody-listens\.sock -> failed to connect to socket \S+: No such file or directory.*\n {4}sent \(connects\) -> \(No such file or directory\)/,
+    /host socket \S+nobody-listens\.sock -> Failed to connect to socket \S+ for \w+ transport: No such file or directory.*\n {4}sent \(connects\) -> \(Failed to connect to socket \S+ for \w+ transport: No such file or directory\)/,
   )
 })

@@ -56,6 +56,8 @@ export interface DeferredAddress {
   readonly ancestors: readonly ByteString[]
   readonly key: ByteString
   readonly error: DeliveryError
+  /** What a warning says in place of the error: a command line is for no sender. */
+  readonly warningText?: ByteString | undefined
   readonly diagnostic: RemoteDiagnostic | undefined
   readonly nextTryAt: number | undefined
   readonly freeze: boolean

@@ -3,7 +3,7 @@ import { splitAddress, unquotedLocalPart } from '../../mail/address.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
 import { locate } from '../../base/diagnostic.ts'
 import { unreachable } from '../../base/outcome.ts'
-import type { ByteString } from '../../base/text.ts'
+import { type ByteString, asciiLower } from '../../base/text.ts'
 import type { Recipient } from '../../mail/envelope.ts'
 import {
   type AddressLine,
@@ -23,7 +23,6 @@ import {
   type HostOutcome,
   type TransportResult,
 } from './results.ts'
-import { rcptAddress } from './rcpt-address.ts'
 import { forgetFailure, rememberFailure } from './retry/remember.ts'
 import { localRetryKey, recipientRetryKey, routingRetryKey } from './retry/record.ts'
 
@@ -237,6 +236,7 @@ async function recordUndelivered(
     ancestors: routed.ancestors,
     key: markKey(routed),
     error: outcome.error,
+    warningText: outcome.bounceText,
     diagnostic: outcome.diagnostic,
     nextTryAt,
     freeze: outcome.freeze ?? false,
@@ -318,8 +318,8 @@ function timeOut(
 ): void {
   const line = failedLine(
     {
-      shown: routed.address,
-      original: originalOf(attempt, routed),
+      shown: shownOf(routed, false),
+      original: originalOf(attempt, routed, shownOf(routed, false)),
       sender: attempt.envelope.sender,
       returnPath: undefined,
       router: undefined,
@@ -388,16 +388,22 @@ function addressLine(attempt: Attempt, routed: RoutedAddress, local: boolean): A
   }
 }
 
-function shownOf(routed: RoutedAddress, local: boolean): ByteString {
-  if (routed.special !== undefined) return shownSpecial(routed.address)
-  return local ? routed.facts.localPart : withoutQuotes(rcptAddress(routed, routed.transport.settings))
+/** As the router saw it, in lower case unless it has `caseful_local_part`, without quotes: observed of Exim 4.96. */
+function shownOf({ special, address, facts, transport }: RoutedAddress, local: boolean): ByteString {
+  if (special !== undefined) return shownSpecial(address)
+  const { prefix = '', localPart, suffix = '', domain } = facts
+  if (local) return localPart
+  return transport.settings.rcpt_include_affixes
+    ? `${prefix}${localPart}${suffix}@${domain}`
+    : `${localPart}@${domain}`
 }
 
-/** Lines of deliveries show a local part without its quotes, and who was meant behind it: observed of Exim 4.96. */
-function withoutQuotes(address: ByteString): ByteString {
-  if (!address.startsWith('"')) return address
+/** An address that no transport gets, as the router that decided saw it. */
+function shownUnrouted({ special, address, shown }: UnroutedAddress): ByteString {
+  if (special === true) return shownSpecial(shown ?? address)
+  if (shown !== undefined) return shown
   const { localPart, domain } = splitAddress(address)
-  return `${unquotedLocalPart(localPart)}@${domain}`
+  return `${asciiLower(unquotedLocalPart(localPart))}@${asciiLower(domain)}`
 }
 
 /** A name of a filter's that is no path yet (`inbox`). */
@@ -413,7 +419,7 @@ function askedFor({ envelope }: Attempt, { address, parent }: Recipient): ByteSt
 function originalOf(
   attempt: Attempt,
   routed: { readonly address: ByteString; readonly recipient: Recipient },
-  shown: ByteString = routed.address,
+  shown: ByteString,
 ): ByteString | undefined {
   const original = askedFor(attempt, routed.recipient)
   return shown === original ? undefined : original
@@ -439,11 +445,10 @@ function routerOf(attempt: Attempt, name: string | undefined): RouterInstance | 
 /** Writes down what routing made of addresses that no transport gets. */
 export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress): Promise<void> {
   const key = unroutedKey(unrouted)
-  const address = unrouted.shown ?? unrouted.address
   const line = {
     special: unrouted.special === true,
-    shown: unrouted.special === true ? shownSpecial(address) : address,
-    original: originalOf(attempt, unrouted, address),
+    shown: shownUnrouted(unrouted),
+    original: originalOf(attempt, unrouted, shownUnrouted(unrouted)),
     parents: unrouted.ancestors.slice(0, -1),
     sender: attempt.envelope.sender,
     returnPath: undefined,

@@ -102,6 +102,8 @@ export type AddressOutcome =
       readonly error: DeliveryError
       readonly host?: HostAt | undefined
       readonly diagnostic?: RemoteDiagnostic | undefined
+      /** What a warning says in place of the message. */
+      readonly bounceText?: ByteString | undefined
       /** The key under which a retry time of the address itself is kept; undefined: the host's decides. */
       readonly retryKey?: string | undefined
       /** The path that was to be written, where the redirection named another (`inbox`). */

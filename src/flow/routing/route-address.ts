@@ -20,7 +20,7 @@ export interface Unrouted {
   readonly freeze?: boolean | undefined
   readonly untold?: true | undefined
   readonly router: RouterInstance | undefined
-  /** As log lines name it: without the affixes that the router took off. */
+  /** As log lines name it: as the router saw it, without the affixes that it took off. */
   readonly shown?: ByteString | undefined
 }
 
@@ -132,12 +132,11 @@ export function refused(
   verdict: RouterVerdict & { readonly is: 'fail' | 'defer' },
   { router, facts }: RouterWork,
 ): Unrouted {
-  const affixed = facts.prefix !== undefined || facts.suffix !== undefined
   return {
     ...verdict,
     is: verdict.is === 'fail' ? 'failed' : 'deferred',
     router,
-    ...(affixed && { shown: `${facts.localPart}@${facts.domain}` }),
+    shown: `${facts.localPart}@${facts.domain}`,
   }
 }
 

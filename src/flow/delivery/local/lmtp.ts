@@ -8,6 +8,7 @@ import { SmtpClient } from '../../../wire/smtp/client.ts'
 import { errorNumbers } from '../results.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
 import { messageOf } from './content.ts'
+import { inLmtpWords } from './lmtp-words.ts'
 import { SaidSteps } from './said.ts'
 import { filteredLimitBytes, filteredWhole, TransportFilterError } from './transport-filter.ts'
 import { DialogueSteps } from '../transports/smtp-dialogue.ts'
@@ -18,6 +19,7 @@ export interface LmtpJob {
   readonly kind: 'lmtp'
   readonly over: { readonly socket: string } | { readonly argv: readonly ByteString[] }
   readonly environment: Readonly<Record<string, ByteString>>
+  readonly transportName: string
   readonly helo: ByteString
   readonly sender: ByteString
   readonly recipients: readonly { readonly address: ByteString; readonly recipient: Recipient }[]
@@ -81,7 +83,7 @@ async function deliverWatched(
       65,
     )
     if ('is' in greeted) {
-      return { is: greeted.permanent ? 'failed' : 'deferred', ...resultOf(greeted.error) }
+      return { is: greeted.permanent ? 'failed' : 'deferred', ...resultOf(inLmtpWords(greeted.error)) }
     }
     const { offers } = greeted
     const result = await transaction(client, offers, {
@@ -103,16 +105,22 @@ async function deliverWatched(
       finalMs: job.timeoutMs,
       mark: 65,
     })
-    if (result.is === 'done') return { is: 'done', sizeBytes: result.wireBytes, verdicts: result.verdicts }
+    if (result.is === 'done')
+      return { is: 'done', sizeBytes: result.wireBytes, verdicts: result.verdicts.map(inOwnWords) }
     const whole: RecipientVerdict = {
       is: result.permanent ? 'failed' : 'deferred',
       error: result.error,
       reply: result.reply,
     }
-    return { is: 'done', sizeBytes: 0, verdicts: result.verdicts.map((verdict) => verdict ?? whole) }
+    const verdicts = result.verdicts.map((verdict) => inOwnWords(verdict ?? whole))
+    return { is: 'done', sizeBytes: 0, verdicts }
   } finally {
     client.quit()
   }
+}
+
+function inOwnWords(verdict: RecipientVerdict): RecipientVerdict {
+  return verdict.is === 'delivered' ? verdict : { ...verdict, error: inLmtpWords(verdict.error) }
 }
 
 function keepTrouble(error: unknown): TransportFilterError {
@@ -140,10 +148,9 @@ async function openStream(job: LocalJobCommon & LmtpJob): Promise<Duplex | Local
     if (connected.is === 'connected') return connected.socket
     return {
       is: 'deferred',
-      errno: connected.errno,
+      errno: errorNumbers.unknown,
       more: 65,
-      errorText: connected.message,
-      message: `failed to connect to socket ${job.over.socket}: ${connected.message}`,
+      message: `Failed to connect to socket ${job.over.socket} for ${job.transportName} transport: ${connected.message}`,
     }
   }
   const [command = '', ...args] = job.over.argv

@@ -40,11 +40,12 @@ export function explainError(
 ): ByteString {
   let text = ''
   if (diagnostic !== undefined) text += `    host ${diagnostic.host} [${diagnostic.address}]\n`
-  const broken = /^(.*SMTP error from remote .*?): (\d{3}[ -][\s\S]*)$/.exec(message)
-  const lines = broken === null ? [message] : [`${broken[1] ?? ''}:`, ...(broken[2] ?? '').split('\n')]
-  if (lines[0] !== undefined) lines[0] = prefix + lines[0]
-  for (const line of lines) for (const part of line.split('\n')) text += `    ${part}\n`
-  return text
+  return text + (prefix + message).split('\n').map(broken).join('')
+}
+
+/** A line ends after a colon that stands behind 45 bytes or more. */
+function broken(line: ByteString): ByteString {
+  return `    ${line.replaceAll(/(.{45,}?:) /g, '$1\n    ')}\n`
 }
 
 /** One block of the delivery-status part. */

@@ -82,7 +82,7 @@ export async function warningMessage(
   text += items[1] ?? introduction(attempt, to, delay, server.primaryHostname, delayed.length)
   text += '\n'
   for (const one of delayed) {
-    const reason = one.error.message ?? one.error.errorText ?? ''
+    const reason = one.warningText ?? one.error.message ?? one.error.errorText ?? ''
     text += `  ${one.address}\n${explainError(reason, one.diagnostic, 'Delay reason: ')}`
   }
   text += '\n'

@@ -62,6 +62,7 @@ async function prepare(batch: Batch, frame: LocalFrame, context: Context): Promi
       initgroups: frame.identity.initgroups,
       over,
       environment: {},
+      transportName: batch.transport.name,
       helo: context.server.primaryHostname,
       sender: batch.returnPath,
       recipients: batch.addresses.map((routed) => ({

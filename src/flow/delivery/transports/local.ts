@@ -218,9 +218,10 @@ function asOutcome(result: LocalResult, address: ByteString, batch: Batch): Addr
     errorText: result.errorText,
     message: result.message,
   }
-  const common = { error, returnedOutput: result.output, freeze: result.freeze ?? false }
+  const { output: returnedOutput, freeze = false, bounceText } = result
+  const common = { error, returnedOutput, freeze, bounceText }
   return result.is === 'failed'
-    ? { is: 'failed', ...common, bounceText: result.bounceText }
+    ? { is: 'failed', ...common }
     : { is: 'deferred', ...common, retryKey: localKey(address, batch) }
 }
 
