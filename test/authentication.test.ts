@@ -683,7 +683,10 @@ gone:
       'is not there',
       ['AUTH LOGIN'],
       '435 Unable to authenticate at present',
-      failed('gone', '435 Unable to authenticate at present: authentication socket connection error: ENOENT'),
+      failed(
+        'gone',
+        `435 Unable to authenticate at present: unable to connect to UNIX socket (${path}.none): No such file or directory`,
+      ),
     ],
   ]
   for (const [name, lines, last, log] of facts) {

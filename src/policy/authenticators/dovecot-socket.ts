@@ -5,6 +5,7 @@
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { fromBytes, toBytes } from '../../base/text.ts'
+import { systemError } from '../../wire/outbound.ts'
 
 export interface DovecotConnection {
   /** Upper-case names. */
@@ -43,10 +44,8 @@ export async function openDovecot(
     if (text.length > mostBytes) fail('authentication socket protocol error: too much was said')
     wake()
   })
-  socket.on('error', (error: NodeJS.ErrnoException) =>
-    fail(`authentication socket connection error: ${error.code ?? error.message}`),
-  )
-  socket.on('close', () => fail('authentication socket closed'))
+  socket.on('error', (error) => fail(`${cannotConnect(place)}: ${systemError(error).message}`))
+  socket.on('close', () => fail('authentication socket read error or premature eof'))
 
   async function line(): Promise<string[] | undefined> {
     const timer = setTimeout(() => fail('authentication socket timeout'), timeoutMs)
@@ -93,6 +92,12 @@ export async function openDovecot(
   }
   fail('authentication socket protocol error: no end of the greeting')
   return { problem: problem ?? '' }
+}
+
+function cannotConnect(place: DovecotPlace): string {
+  return 'path' in place
+    ? `unable to connect to UNIX socket (${place.path})`
+    : `failed to connect to any address for ${place.host}`
 }
 
 function socketTo(place: DovecotPlace): Socket {
