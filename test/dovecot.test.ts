@@ -1,15 +1,16 @@
 /** The dovecot authenticator before a real Dovecot, all its mechanisms that need no more than a password file. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { createServer as createTlsServer, type Server } from 'node:tls'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { after, before, test } from 'node:test'
-import { type Fetched, fetchDebian, libraryPath } from './support/debian.ts'
-import { freePort, type StartedServer, startServer, temporaryFolder, until } from './support/server.ts'
+import { type Fetched, fetchDebian } from './support/debian.ts'
+import { type Dovecot, startDovecot } from './support/dovecot.ts'
+import { freePort, type StartedServer, startServer, temporaryFolder } from './support/server.ts'
 import { connectSmtp, type SmtpClient } from './support/smtp-client.ts'
 
 const fetched: Fetched = fetchDebian(['dovecot-core', 'libnss-wrapper'])
@@ -17,7 +18,7 @@ const root = 'root' in fetched ? fetched.root : ''
 const folder = temporaryFolder('dovecot')
 const at = (name: string): string => `${folder.path}/${name}`
 const socket = at('auth-client')
-let dovecot: ChildProcess | undefined
+let dovecot: Dovecot | undefined
 let front: Server | undefined
 let server: StartedServer
 let overTcp: StartedServer
@@ -28,7 +29,7 @@ let missing: string | undefined = 'missing' in fetched ? fetched.missing : undef
 
 before(async () => {
   if (missing !== undefined) return
-  await startDovecot()
+  await startAll()
   if (missing !== undefined) return
   server = await started('unix', mechanisms())
   overTcp = await started('tcp', tcpMechanisms())
@@ -36,7 +37,7 @@ before(async () => {
 after(async () => {
   await overTcp?.stop()
   await server?.stop()
-  dovecot?.kill('SIGTERM')
+  await dovecot?.stop()
   front?.close()
   folder.remove()
 })
@@ -92,12 +93,7 @@ d_not_tls:
 `
 }
 
-/** Started through doveconf: at its usual place this machine has none. */
-async function startDovecot(): Promise<void> {
-  const modules = `${root}/usr/lib/dovecot`
-  const library = [libraryPath(root), modules, `${modules}/modules`, `${modules}/modules/old-stats`].join(':')
-  const me = userInfo().username
-  for (const each of ['run', 'state']) mkdirSync(at(each))
+async function startAll(): Promise<void> {
   ports.clear = await freePort()
   const made = spawnSync(
     'openssl',
@@ -123,21 +119,12 @@ async function startDovecot(): Promise<void> {
   const address = front.address()
   ports.tls = typeof address === 'object' && address !== null ? address.port : 0
   writeFileSync(at('users'), 'ph10:{PLAIN}secret::::::\n')
-  writeFileSync(
-    at('dovecot.conf'),
-    `base_dir = ${at('run')}
-state_dir = ${at('state')}
-log_path = ${at('dovecot.log')}
-libexec_dir = ${modules}
-mail_plugin_dir = ${modules}/modules
-import_environment = LD_LIBRARY_PATH=${library}
-auth_mechanisms = plain login cram-md5 scram-sha-256
+  const started = await startDovecot(
+    root,
+    folder.path,
+    `auth_mechanisms = plain login cram-md5 scram-sha-256
 protocols =
-ssl = no
 listen = 127.0.0.1
-default_internal_user = ${me}
-default_internal_group = ${spawnSync('id', ['-gn'], { encoding: 'utf8' }).stdout.trim()}
-default_login_user = nobody
 disable_plaintext_auth = no
 passdb {
   driver = passwd-file
@@ -145,7 +132,7 @@ passdb {
 }
 service auth {
   chroot =
-  user = ${me}
+  user = ${userInfo().username}
   unix_listener client {
     path = ${socket}
     mode = 0666
@@ -155,38 +142,11 @@ service auth {
     port = ${ports.clear}
   }
 }
-service anvil {
-  chroot =
-  user = ${me}
-}
 `,
+    socket,
   )
-  const configuration = at('dovecot.conf')
-  dovecot = spawn(
-    `${root}/usr/bin/doveconf`,
-    [
-      '-f',
-      'service=master',
-      '-c',
-      configuration,
-      '-e',
-      `${root}/usr/sbin/dovecot`,
-      '-F',
-      '-c',
-      configuration,
-    ],
-    { env: { ...process.env, LD_LIBRARY_PATH: library }, stdio: ['ignore', 'ignore', 'pipe'] },
-  )
-  let said = ''
-  dovecot.stderr?.on('data', (bytes: Buffer) => (said += bytes.toString()))
-  const up = await until(
-    () => (existsSync(socket) ? true : dovecot?.exitCode === null ? undefined : false),
-    15_000,
-  )
-  if (up !== true) {
-    const log = existsSync(at('dovecot.log')) ? readFileSync(at('dovecot.log'), 'utf8') : ''
-    missing = `Dovecot does not start here: ${said}${log}`
-  }
+  if ('missing' in started) missing = started.missing
+  else dovecot = started
 }
 
 const base64 = (text: string): string => Buffer.from(text, 'latin1').toString('base64')

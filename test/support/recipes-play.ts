@@ -325,6 +325,8 @@ function plain(text: string, home: string): string {
         'ID no TLS',
       )
       .replaceAll(/^exim [\d.]+ daemon/gm, 'exim PROGRAM daemon')
+      // A session of Dovecot's LMTP server.
+      .replaceAll(/[\w+/]{22}(?::[TR]\d+)*(?= Saved)|(?<=\tid )[\w+/]{22}(?::[TR]\d+)*$/gm, 'SESSION')
       .replaceAll(/ DT=\S+| QT=\S+/g, '')
       .replaceAll(/\w{3}, {1,2}\d{1,2} \w{3} \d{4} \d\d:\d\d:\d\d [-+]\d{4}/g, 'DATE')
       .replaceAll(/\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}/g, 'DATE')

@@ -10,6 +10,7 @@ import {
   startSlapd,
 } from './databases.ts'
 import { fetchDebian, wrapper, type Fetched } from './debian.ts'
+import { fetchRecipesDovecot, startRecipesDovecot } from './recipes-dovecot.ts'
 import { fetchClamd, fetchSpamd, startClamd, startSpamd } from './scanners.ts'
 import { repository } from './server.ts'
 
@@ -71,6 +72,15 @@ const needed: readonly Needed[] = [
     recipes: ['content-scanning'],
     fetch: fetchSpamd,
     start: async (folder) => serves('SPAMD_PORT', present(await startSpamd(folder))),
+  },
+  {
+    recipes: ['dovecot'],
+    fetch: fetchRecipesDovecot,
+    start: async (folder) => {
+      const own = join(folder, 'dovecot-server')
+      const { stop } = present(await startRecipesDovecot(present(fetchRecipesDovecot()).root, own))
+      return { words: { DOVECOT: own }, stop }
+    },
   },
 ]
 
