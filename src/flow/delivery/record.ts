@@ -519,8 +519,6 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     const text = failedLine(
       {
         ...line,
-        shown: unrouted.address,
-        original: originalOf(attempt, unrouted),
         router: undefined,
         message: 'retry timeout exceeded',
       },
