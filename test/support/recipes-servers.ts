@@ -78,8 +78,8 @@ const needed: readonly Needed[] = [
     fetch: fetchRecipesDovecot,
     start: async (folder) => {
       const own = join(folder, 'dovecot-server')
-      const { stop } = present(await startRecipesDovecot(present(fetchRecipesDovecot()).root, own))
-      return { words: { DOVECOT: own }, stop }
+      const dovecot = present(await startRecipesDovecot(present(fetchRecipesDovecot()).root, own))
+      return { words: { DOVECOT: own }, stop: () => dovecot.stop() }
     },
   },
 ]
