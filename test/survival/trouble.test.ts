@@ -312,7 +312,7 @@ test('512 MB for the whole daemon: large messages, many messages and many connec
   // Without a group no process may have more by itself; later versions of Node reserve more at once than they will ever use.
   const ofEach = `ulimit -d ${limitBytes >> 10}`
   const starts = spawnSync('sh', ['-c', `${ofEach} && exec ${process.execPath} -e 0`]).status === 0
-  const limit = group !== undefined ? `echo $$ > ${group}/cgroup.procs` : starts ? ofEach : ':'
+  const limit = group !== undefined ? `echo $$ > ${group.path}/cgroup.procs` : starts ? ofEach : ':'
   writeFileSync(program, `#!/bin/sh\n${limit}\nexec ${postern} "$@"\n`)
   chmodSync(program, 0o755)
   const server = await startServer({
@@ -368,30 +368,41 @@ test('512 MB for the whole daemon: large messages, many messages and many connec
     clearInterval(watch)
     for (const each of idle) each.end()
     await server.stop()
-    if (group !== undefined) spawnSync('rmdir', [group])
+    if (group !== undefined) spawnSync('rmdir', [group.path])
     folder.remove()
   }
 })
 
-/** A control group (version 2) with this limit; undefined where none can be made. Groups of version 1 are the host's affair. */
-function memoryGroup(bytes: number): string | undefined {
-  const root = '/sys/fs/cgroup'
-  const controllers = `${root}/cgroup.controllers`
-  if (!existsSync(controllers) || !readFileSync(controllers, 'utf8').includes('memory')) return undefined
-  const path = `${root}/postern-test-${process.pid}`
-  try {
-    mkdirSync(path)
-    writeFileSync(join(path, 'memory.max'), String(bytes))
-    return path
-  } catch {
-    spawnSync('rmdir', [path])
-    return undefined
-  }
+interface MemoryGroup {
+  readonly path: string
+  /** The file that tells the most it had. */
+  readonly peak: string
 }
 
-function mostMemory(group: string): string {
-  const file = join(group, 'memory.peak')
-  return existsSync(file) ? `${Math.round(Number(readFileSync(file, 'utf8')) / 2 ** 20)} MiB` : 'unknown'
+/** A control group with this limit, of version 2 or 1; undefined where none can be made. */
+function memoryGroup(bytes: number): MemoryGroup | undefined {
+  for (const [root, limit, peak] of [
+    ['/sys/fs/cgroup', 'memory.max', 'memory.peak'],
+    ['/sys/fs/cgroup/memory', 'memory.limit_in_bytes', 'memory.max_usage_in_bytes'],
+  ] as const) {
+    const path = join(root, `postern-test-${process.pid}`)
+    try {
+      mkdirSync(path)
+      // Elsewhere the folder is an ordinary one, or a group without this file.
+      if (existsSync(join(path, limit))) {
+        writeFileSync(join(path, limit), String(bytes))
+        return { path, peak: join(path, peak) }
+      }
+    } catch {
+      // Not allowed here.
+    }
+    spawnSync('rmdir', [path])
+  }
+  return undefined
+}
+
+function mostMemory({ peak }: MemoryGroup): string {
+  return existsSync(peak) ? `${Math.round(Number(readFileSync(peak, 'utf8')) / 2 ** 20)} MiB` : 'unknown'
 }
 
 function findFile(folder: string, name: string): string | undefined {
