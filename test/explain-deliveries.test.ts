@@ -241,9 +241,10 @@ test('sendmail -bs and -bS', async () => {
     ['-bS'],
     'MAIL FROM:<a@b.test>\r\nRCPT TO:<full@far.test>\r\nDATA\r\nSubject: s\r\n\r\nx\r\n.\r\n',
   )
-  const taken = await explained(/a message from \S+ \(trace[^]*answered accepted/, '--last', '3')
+  await explained(/a message from \S+ \(trace[^]*answered accepted/, '--last', '3')
   // Its delivery in the background writes into the folder.
-  await server.logged(new RegExp(`${/answered accepted id=(\S+?),/.exec(taken)?.[1]} == full@far`))
+  const [, id = ''] = await server.logged(/(\S+) <= a@b\.test /)
+  await server.logged(new RegExp(`${id} == full@far`))
   // Short calls share a file.
   const shared = readdirSync(`${folder.path}/spool/explain`).filter((name) => name.includes('.shared.'))
   assert.equal(shared.length, 1)
