@@ -37,7 +37,7 @@ import_environment = LD_LIBRARY_PATH=${library}
 ssl = no
 default_internal_user = ${userInfo().username}
 default_internal_group = ${spawnSync('id', ['-gn'], { encoding: 'utf8' }).stdout.trim()}
-default_login_user = nobody
+default_login_user = ${process.getuid?.() === 0 ? 'nobody' : userInfo().username}
 service anvil {
   chroot =
   user = ${userInfo().username}
