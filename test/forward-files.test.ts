@@ -92,8 +92,7 @@ before(async () => {
   chownSync(secret, uid, gid)
 })
 after(async () => {
-  if (needsRoot.skip !== false) return
-  await server.stop()
+  if (needsRoot.skip === false) await server.stop()
   folder.remove()
 })
 
