@@ -96,7 +96,7 @@ export class SessionTrace implements SessionWatch, Trace, Recording {
     if (this.#command === undefined) part.explanation.note('reply', answer, '')
     else this.#command.end(answer)
     this.#command = undefined
-    const [first] = answer
+    const first = answer[0]
     if (first === '4' || first === '5') part.refused = true
     this.#options.onReply?.(this.#name, answer)
     if (answer.startsWith('354')) this.command(theMessage)

@@ -10,7 +10,7 @@
  */
 import type { Noted } from '../base/noted.ts'
 import type { ByteString } from '../base/text.ts'
-import { mayHidePassword, withoutPasswords } from './trace-secrets.ts'
+import { mayHidePassword, mayHidePasswordAt, withoutPasswords } from './trace-secrets.ts'
 import { cutText, type TraceTable } from './trace-table.ts'
 
 export interface TraceLimits {
@@ -93,16 +93,20 @@ export class TraceTape {
     this.#note(kind, parent, this.#steps, 0, what, result, noted)
   }
 
-  /** A step that is over, with those since then within it. */
+  /**
+   * A step that is over, with those since then within it.
+   * @param timed its time is looked at; else it stands with the next one whose time is
+   */
   over(
     kind: number,
     parent: number,
     since: number,
+    timed: boolean,
     what: ByteString,
     result: ByteString,
     noted: Noted | undefined,
   ): void {
-    if (!this.#closed) this.#note(kind, parent, since, this.#tick(), what, result, noted)
+    if (!this.#closed) this.#note(kind, parent, since, timed ? this.#tick() : 0, what, result, noted)
   }
 
   #note(
@@ -230,7 +234,7 @@ export class TraceTape {
     for (let i = 0; i < length; i++) {
       const code = text.charCodeAt(i)
       buffer[start + i] = code
-      if (code === equals && mayHidePassword(text)) {
+      if (code === equals && mayHidePasswordAt(text, i)) {
         this.#withoutPasswords(text, before)
         return
       }

@@ -24,7 +24,7 @@ export function startTrace(
 ): Explanation {
   const tape = new TraceTape(table, now, limits)
   const lane = new Lane(tape)
-  const root = new Step(lane, undefined, tape.begin(0, 0, 0, what, undefined), 0, -1, '', undefined, 0)
+  const root = new Step(lane, undefined, tape.begin(0, 0, 0, what, undefined), 0, undefined, '', undefined, 0)
   lane.current = root
   return new Explanation(tape, root, lane)
 }
@@ -103,7 +103,7 @@ class Lane {
 
 interface KindFacts {
   readonly number: number
-  /** Steps that are over at once, and of which several may be under way side by side. */
+  /** Several may be under way side by side, and none of its lane's steps stand within it. */
   readonly leaf: boolean
   /** What is worth keeping only where something is decided. */
   readonly dull: boolean
@@ -111,13 +111,22 @@ interface KindFacts {
   readonly deciding: 0 | 1
   /** Over before anything else begins beside it, nearly always: it is written down when it ends, in one record. */
   readonly brief: boolean
+  /** What takes time in it is a step of its own. */
+  readonly idle: boolean
 }
 
 const leaves: ReadonlySet<TraceKind> = new Set<TraceKind>(['dns', 'sent', 'transport'])
 const dull: ReadonlySet<TraceKind> = new Set<TraceKind>(['expansion', 'variable'])
 const deciding: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement', 'condition', 'list', 'router'])
 
-const brief: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement', 'condition', 'list', 'expansion'])
+const brief: ReadonlySet<TraceKind> = new Set<TraceKind>([
+  'statement',
+  'condition',
+  'list',
+  'expansion',
+  'sent',
+])
+const idle: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement', 'condition'])
 
 const kindFacts = (kind: TraceKind, number: number): KindFacts => ({
   number,
@@ -125,6 +134,7 @@ const kindFacts = (kind: TraceKind, number: number): KindFacts => ({
   dull: dull.has(kind),
   deciding: deciding.has(kind) ? 1 : 0,
   brief: brief.has(kind),
+  idle: idle.has(kind),
 })
 const factsOfKinds = Object.fromEntries(
   traceKinds.map((kind, number) => [kind, kindFacts(kind, number)]),
@@ -141,8 +151,8 @@ class Step implements Trace {
   readonly #number: number
   /** How deep it stands, doubled; odd when something is decided in it. In one: half of what a message costs here is garbage. */
   readonly #depth: number
-  /** -1: it is written down. Else it is written down when it ends: what it is, and the steps before it, later ones being within it. */
-  readonly #kind: number
+  /** Of what is written down only when it ends: what it is, and how many steps were before it, later ones being within it. */
+  readonly #facts: KindFacts | undefined
   readonly #what: ByteString
   readonly #noted: Noted | undefined
   readonly #since: number
@@ -152,7 +162,7 @@ class Step implements Trace {
     parent: Step | undefined,
     number: number,
     depth: number,
-    kind: number,
+    facts: KindFacts | undefined,
     what: ByteString,
     noted: Noted | undefined,
     since: number,
@@ -161,7 +171,7 @@ class Step implements Trace {
     this.#parent = parent
     this.#number = number
     this.#depth = depth
-    this.#kind = kind
+    this.#facts = facts
     this.#what = what
     this.#noted = noted
     this.#since = since
@@ -185,13 +195,15 @@ class Step implements Trace {
     const own = depth | facts.deciding
     if (facts.brief) {
       if (!tape.takes(this.#number, depth >> 1)) return nothing
-      return (lane.current = new Step(lane, this, this.#number, own, facts.number, what, noted, tape.steps))
+      const step = new Step(lane, this, this.#number, own, facts, what, noted, tape.steps)
+      if (!facts.leaf) lane.current = step
+      return step
     }
     const number = tape.begin(facts.number, this.#number, depth >> 1, what, noted)
     if (number < 0) return nothing
     // What goes on side by side has a lane of its own.
-    if (facts.leaf) return new Step(new Lane(tape), this, number, own, -1, '', undefined, 0)
-    return (lane.current = new Step(lane, this, number, own, -1, '', undefined, 0))
+    if (facts.leaf) return new Step(new Lane(tape), this, number, own, undefined, '', undefined, 0)
+    return (lane.current = new Step(lane, this, number, own, undefined, '', undefined, 0))
   }
 
   #noteHere(kind: TraceKind, what: ByteString, result: ByteString, at: Noted | NotedPlace | undefined): void {
@@ -207,15 +219,21 @@ class Step implements Trace {
   leave(): boolean {
     const parent = this.#parent
     if (parent === undefined) return false
-    if (this.#kind < 0) this.#lane.current = parent
+    if (this.#facts === undefined) this.#lane.current = parent
     else this.end('')
     return true
   }
 
   end(result: ByteString): void {
     const lane = this.#lane
-    if (this.#kind < 0) lane.tape.end(this.#number, result)
-    else lane.tape.over(this.#kind, this.#number, this.#since, this.#what, result, this.#noted)
+    const facts = this.#facts
+    if (facts === undefined) lane.tape.end(this.#number, result)
+    else {
+      const { tape } = lane
+      const since = facts.leaf ? tape.steps : this.#since
+      tape.over(facts.number, this.#number, since, !facts.idle, this.#what, result, this.#noted)
+      if (facts.leaf) return
+    }
     // Nearly always.
     if (lane.current === this) {
       if (this.#parent !== undefined) lane.current = this.#parent
@@ -231,7 +249,7 @@ class Step implements Trace {
 
   within(context: Context): Context {
     const lane = new Lane(this.#lane.tape)
-    const own = new Step(lane, undefined, this.#number, this.#depth, -1, '', undefined, 0)
+    const own = new Step(lane, undefined, this.#number, this.#depth, undefined, '', undefined, 0)
     lane.current = own
     return { ...context, trace: own, ports: portsOnLane(context.ports, new Here(lane)) }
   }

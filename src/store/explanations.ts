@@ -6,9 +6,10 @@
  *
  * A file is a row of records: a letter, the length of what follows (four bytes, the least significant first), and
  *
- *   F   the words `postern explanations 2`: a file begins, or what another process has added to it
+ *   F   the words `postern explanations 3`: a file begins, or what another process has added to it
  *   D   words and places that explanations name by number, in JSON: the number of their table, and those that are new
- *   E   an explanation: the number of its table and the length of its head (four bytes each), the head (see `headText`), the steps
+ *   E   an explanation: the number of its table and the length of its head (four bytes each), its time (eight), the head (see
+ *       `headText`), the steps
  *
  * Of a damaged file all is found up to the damage, and from the next F on.
  */
@@ -83,8 +84,10 @@ const writeAt = 256 * 1024
 const mostWaiting = 8 * 2 ** 20
 const complainMs = 60_000
 
-const format = Buffer.from('postern explanations 2')
+const format = Buffer.from('postern explanations 3')
 const headBytes = 5
+/** Those that an explanation begins with. */
+const numberBytes = 16
 const ownEnd = '.explanations'
 const sharedEnd = '.shared.explanations'
 const letters = { format: 0x46, definitions: 0x44, explanation: 0x45 } as const
@@ -149,7 +152,7 @@ class Writer implements ExplanationWriter {
       this.#put(letters.definitions, Buffer.from(JSON.stringify([table.number, added])))
       table.written = definitions.size
     }
-    this.#putExplanation(table.number, headText(head), steps, length)
+    this.#putExplanation(table.number, head, steps, length)
     this.#entries++
     // A short call ends soon, and writes then.
     if (this.#options.shared !== true) this.#timer ??= setTimeout(() => this.#flush(), flushMs)
@@ -169,16 +172,20 @@ class Writer implements ExplanationWriter {
     this.#close(batch, letter, content.length)
   }
 
-  #putExplanation(table: number, head: string, steps: Buffer, length: number): void {
-    const batch = this.#roomFor(headBytes + 8 + head.length + length)
+  #putExplanation(table: number, head: ExplanationHead, steps: Buffer, length: number): void {
+    const text = headText(head)
+    const batch = this.#roomFor(headBytes + numberBytes + text.length + length)
     const { buffer } = batch
-    const at = batch.length + headBytes
-    buffer.writeUInt32LE(table, at)
-    buffer.writeUInt32LE(head.length, at + 4)
-    buffer.write(head, at + 8, 'latin1')
-    steps.copy(buffer, at + 8 + head.length, 0, length)
+    const start = batch.length + headBytes
+    buffer.writeUInt32LE(table, start)
+    buffer.writeUInt32LE(text.length, start + 4)
+    buffer.writeDoubleLE(head.at, start + 8)
+    let at = start + numberBytes
+    // It is short, and a call out of JavaScript costs more than it.
+    for (let i = 0; i < text.length; i++) buffer[at++] = text.charCodeAt(i)
+    steps.copy(buffer, at, 0, length)
     batch.entries++
-    this.#close(batch, letters.explanation, 8 + head.length + length)
+    this.#close(batch, letters.explanation, numberBytes + text.length + length)
   }
 
   /** The content of a record stands there; now its beginning. */
@@ -406,9 +413,9 @@ function* explanationsOf(bytes: Buffer, wanted: (head: ExplanationHead) => boole
   for (const { letter, content } of recordsOf(bytes)) {
     if (letter === letters.format) tables = new Map()
     else if (letter === letters.definitions) define(content, tables)
-    else if (content.length >= 8) {
-      const start = 8 + content.readUInt32LE(4)
-      const head = readHead(content.toString('latin1', 8, start))
+    else if (content.length >= numberBytes) {
+      const start = numberBytes + content.readUInt32LE(4)
+      const head = readHead(content.readDoubleLE(8), content.toString('latin1', numberBytes, start))
       const table = tables.get(content.readUInt32LE(0)) ?? []
       if (head !== undefined && wanted(head)) yield { head, steps: content.subarray(start), table }
     }
@@ -448,19 +455,19 @@ function beginningFrom(bytes: Buffer, at: number): number {
 
 const beginning = Buffer.concat([Buffer.from([letters.format, format.length, 0, 0, 0]), format])
 
-/** A line each: trace, kind with `!` when something was refused, time, messages, and what it is of. */
-function headText({ trace, kind, at, what, ids, refused }: ExplanationHead): ByteString {
-  return `${trace}\n${kind}${refused ? '!' : ''}\n${at}\n${ids.join(' ')}\n${what}`
+/** A line each: trace, kind with `!` when something was refused, messages, and what it is of. */
+function headText({ trace, kind, what, ids, refused }: ExplanationHead): ByteString {
+  return `${trace}\n${kind}${refused ? '!' : ''}\n${ids.length > 1 ? ids.join(' ') : (ids[0] ?? '')}\n${what}`
 }
 
-function readHead(text: ByteString): ExplanationHead | undefined {
-  const [trace = '', kind = '', at, ids = '', ...what] = text.split('\n')
+function readHead(at: number, text: ByteString): ExplanationHead | undefined {
+  const [trace = '', kind = '', ids = '', ...what] = text.split('\n')
   const refused = kind.endsWith('!')
   if (!/^(?:session|delivery)!?$/.test(kind)) return undefined
   return {
     trace,
     kind: kind.startsWith('session') ? 'session' : 'delivery',
-    at: Number(at),
+    at,
     what: what.join('\n'),
     ids: ids === '' ? [] : ids.split(' '),
     refused,
