@@ -126,7 +126,7 @@ const brief: ReadonlySet<TraceKind> = new Set<TraceKind>([
   'expansion',
   'sent',
 ])
-const idle: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement', 'condition'])
+const idle: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement'])
 
 const kindFacts = (kind: TraceKind, number: number): KindFacts => ({
   number,
