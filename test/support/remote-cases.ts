@@ -67,20 +67,17 @@ const replies: readonly RemoteCase[] = [
   },
   {
     says: 'all recipients refused for good',
-    meant: 'reports name addresses in the order of the message',
     to: ['a', 'b'],
     host: says({ RCPT: '550 nobody' }),
   },
   { says: 'all recipients refused for now', to: ['a', 'b'], host: says({ RCPT: '450 later' }) },
   {
     says: 'all recipients refused, and the server says 354 all the same',
-    meant: 'reports name addresses in the order of the message',
     to: ['a', 'b'],
     host: says({ RCPT: '550 nobody', DATA: '354 go' }),
   },
   {
     says: 'all recipients refused, no PIPELINING',
-    meant: 'reports name addresses in the order of the message',
     to: ['a', 'b'],
     host: says({ RCPT: '550 nobody' }, { offers: plain }),
   },
