@@ -1,18 +1,18 @@
 /** Postern behind a real HAProxy: both versions of the header, health checks, and TLS that ends at the proxy. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
+import { noOpenssl, selfSigned } from './support/certificates.ts'
 import { fetchDebian, wrapper } from './support/debian.ts'
 import { connectRaw } from './support/proxied-client.ts'
 import { freePort, type StartedServer, startServer, temporaryFolder, until } from './support/server.ts'
 import { connectSmtp } from './support/smtp-client.ts'
 
 const fetched = fetchDebian(['haproxy'])
-const noOpenssl = spawnSync('openssl', ['version']).status === 0 ? undefined : 'no openssl on this machine'
-const skip = 'missing' in fetched ? fetched.missing : (noOpenssl ?? false)
+const skip = 'missing' in fetched ? fetched.missing : noOpenssl
 
 const folder = temporaryFolder('haproxy')
 /** HAProxy calls from this address; clients call it at 127.0.0.1, some from 127.0.0.9. */
@@ -76,28 +76,7 @@ function makeCertificates(): void {
     ['proxy', '/CN=mail.example.net'],
     ['client', '/CN=Ann Client'],
   ] as const) {
-    const made = spawnSync(
-      'openssl',
-      [
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-keyout',
-        `${name}.key`,
-        '-out',
-        `${name}.crt`,
-        '-subj',
-        subject,
-        '-days',
-        '9',
-      ],
-      { cwd: folder.path, encoding: 'utf8' },
-    )
-    assert.equal(made.status, 0, made.stderr)
+    selfSigned(folder.path, name, subject)
   }
   writeFileSync(join(folder.path, 'proxy.pem'), text('proxy.crt') + text('proxy.key'))
 }

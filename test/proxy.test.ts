@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
+import { noOpenssl, selfSigned } from './support/certificates.ts'
 import { startDnsServer, type DnsServer } from './support/dns-server.ts'
 import { connectRaw, proxyAddress } from './support/proxied-client.ts'
 import { proxyHeaders } from './support/proxy-headers.ts'
@@ -498,40 +499,17 @@ proxy_required_hosts = ${proxyAddress}
   await client.closed()
 })
 
-const noOpenssl = spawnSync('openssl', ['version']).status === 0 ? false : 'no openssl on this machine'
 test('P15: the header comes in the clear before TLS on connect, and takes no byte of it', {
   skip: noOpenssl,
 }, async () => {
   const folder = temporaryFolder('proxy-tls')
   folders.push(folder)
-  const made = spawnSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-keyout',
-      'k.pem',
-      '-out',
-      'c.pem',
-      '-subj',
-      '/CN=mail.example.net',
-      '-days',
-      '9',
-    ],
-    { cwd: folder.path, encoding: 'utf8' },
-  )
-  assert.equal(made.status, 0, made.stderr)
-  chmodSync(join(folder.path, 'k.pem'), 0o644)
+  selfSigned(folder.path, 'server', '/CN=mail.example.net')
   const [port, tlsPort] = [await freePort(), await freePort()]
   await start(
     `${common}\nhosts_proxy = ${proxyAddress}
-tls_certificate = ${join(folder.path, 'c.pem')}
-tls_privatekey = ${join(folder.path, 'k.pem')}
+tls_certificate = ${join(folder.path, 'server.crt')}
+tls_privatekey = ${join(folder.path, 'server.key')}
 tls_on_connect_ports = ${tlsPort}
 daemon_smtp_ports = ${port} : ${tlsPort}
 `,

@@ -1,6 +1,5 @@
 /** Redis lookups against real servers: alone, behind passwords, sockets and TLS, in a cluster, with a sentinel. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -13,6 +12,7 @@ import {
   type Database,
   type RedisOptions,
 } from './support/databases.ts'
+import { noOpenssl, selfSigned } from './support/certificates.ts'
 import { expansionBench } from './support/expansion-context.ts'
 import { hostileTexts } from './support/hostile-texts.ts'
 import { freePort, startServer, temporaryFolder, type StartedServer } from './support/server.ts'
@@ -105,29 +105,9 @@ describe('redis', { skip }, () => {
     assert.match(range ?? '', /login to .* failed: ERR DB index is out of range/)
   })
 
-  test('R2: TLS', { skip: spawnSync('openssl', ['version']).status !== 0 && 'no openssl' }, async () => {
-    const [key, certificate] = [join(folder.path, 'key'), join(folder.path, 'crt')]
-    const made = spawnSync('openssl', [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '2',
-      '-keyout',
-      key,
-      '-out',
-      certificate,
-      '-subj',
-      '/CN=localhost',
-      '-addext',
-      'subjectAltName=DNS:localhost,IP:127.0.0.1',
-    ])
-    assert.equal(made.status, 0, String(made.stderr))
-    chmodSync(key, 0o644)
+  test('R2: TLS', { skip: noOpenssl }, async () => {
+    selfSigned(folder.path, 'tls', '/CN=localhost', ['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'])
+    const [key, certificate] = [join(folder.path, 'tls.key'), join(folder.path, 'tls.crt')]
     const tlsPort = await freePort()
     const files = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-auth-clients', 'no']
     await start({ arguments: ['--tls-port', String(tlsPort), ...files] })

@@ -331,9 +331,9 @@ class LogFile {
   flush(): void {
     if (this.#waiting === '') return
     const bytes = Buffer.from(this.#waiting, this.#encoding)
-    let written = 0
     try {
       const descriptor = this.#open()
+      let written = 0
       while (written < bytes.length) written += writeSync(descriptor, bytes, written)
       this.#waiting = ''
       this.#complained = false

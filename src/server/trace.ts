@@ -24,7 +24,7 @@ export function startTrace(
 ): Explanation {
   const tape = new TraceTape(table, now, limits)
   const lane = new Lane(tape)
-  const root = new Step(lane, undefined, tape.begin(0, 0, 0, what, undefined), 0, undefined, '', undefined, 0)
+  const root = new Step(lane, undefined, tape.begin(0, 0, 0, what, undefined), 0)
   lane.current = root
   return new Explanation(tape, root, lane)
 }
@@ -162,10 +162,10 @@ class Step implements Trace {
     parent: Step | undefined,
     number: number,
     depth: number,
-    facts: KindFacts | undefined,
-    what: ByteString,
-    noted: Noted | undefined,
-    since: number,
+    facts?: KindFacts,
+    what: ByteString = '',
+    noted?: Noted,
+    since: number = 0,
   ) {
     this.#lane = lane
     this.#parent = parent
@@ -202,8 +202,8 @@ class Step implements Trace {
     const number = tape.begin(facts.number, this.#number, depth >> 1, what, noted)
     if (number < 0) return nothing
     // What goes on side by side has a lane of its own.
-    if (facts.leaf) return new Step(new Lane(tape), this, number, own, undefined, '', undefined, 0)
-    return (lane.current = new Step(lane, this, number, own, undefined, '', undefined, 0))
+    if (facts.leaf) return new Step(new Lane(tape), this, number, own)
+    return (lane.current = new Step(lane, this, number, own))
   }
 
   #noteHere(kind: TraceKind, what: ByteString, result: ByteString, at: Noted | NotedPlace | undefined): void {
@@ -249,7 +249,7 @@ class Step implements Trace {
 
   within(context: Context): Context {
     const lane = new Lane(this.#lane.tape)
-    const own = new Step(lane, undefined, this.#number, this.#depth, undefined, '', undefined, 0)
+    const own = new Step(lane, undefined, this.#number, this.#depth)
     lane.current = own
     return { ...context, trace: own, ports: portsOnLane(context.ports, new Here(lane)) }
   }

@@ -51,7 +51,7 @@ export class TestAuthority {
       '-subj',
       '/CN=Test Root',
     )
-    this.readable('ca')
+    this.#readable('ca')
     this.leaf('int', { issuer: 'ca', authority: true, days: 3000 })
   }
 
@@ -114,7 +114,7 @@ export class TestAuthority {
       this.at(`${name}.chain`),
       Buffer.concat([this.read(`${name}.pem`), this.read(`${issuer}.pem`)]),
     )
-    this.readable(name)
+    this.#readable(name)
   }
 
   /** A certificate that may sign OCSP responses for `int`. */
@@ -239,11 +239,38 @@ export class TestAuthority {
   }
 
   /** The daemon runs as another user than the one that made the files. */
-  readable(name: string): void {
+  #readable(name: string): void {
     for (const each of [`${name}.key`, `${name}.pem`, `${name}.chain`]) {
       if (existsSync(this.at(each))) chmodSync(this.at(each), 0o644)
     }
   }
+}
+
+/** Makes NAME.key, readable to all, and NAME.crt, which nobody but itself signed. */
+export function selfSigned(
+  folder: string,
+  name: string,
+  subject: string,
+  switches: readonly string[] = [],
+): void {
+  const made = spawnSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      ...newKey(name, false),
+      '-out',
+      `${name}.crt`,
+      '-days',
+      '30',
+      '-subj',
+      subject,
+      ...switches,
+    ],
+    { encoding: 'utf8', cwd: folder },
+  )
+  assert.equal(made.status, 0, made.stderr)
+  for (const each of ['key', 'crt']) chmodSync(join(folder, `${name}.${each}`), 0o644)
 }
 
 function newKey(name: string, rsa: boolean): string[] {

@@ -1,6 +1,7 @@
 /** The network in which the recipes play: names, and hosts that take mail. */
 import { createHash, X509Certificate } from 'node:crypto'
-import type { TestAuthority } from './certificates.ts'
+import { renameSync } from 'node:fs'
+import { selfSigned, type TestAuthority } from './certificates.ts'
 import type { Zone } from './dns-server.ts'
 import type { HostScript } from './remote-host.ts'
 
@@ -48,24 +49,8 @@ const picky: HostScript = {
 export function makeCertificates(authority: TestAuthority): void {
   for (const name of ['mta.example', 'shop.example', 'mx.tls.example', 'alice', 'mx.dane.example'])
     authority.leaf(name, { names: `DNS:${name}` })
-  authority.openssl(
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-keyout',
-    'stranger.key',
-    '-out',
-    'stranger.chain',
-    '-days',
-    '30',
-    '-subj',
-    '/CN=stranger',
-  )
-  authority.readable('stranger')
+  selfSigned(authority.folder, 'stranger', '/CN=stranger')
+  renameSync(authority.at('stranger.crt'), authority.at('stranger.chain'))
 }
 
 export function hostsOf(authority: TestAuthority): readonly Host[] {
