@@ -73,9 +73,15 @@ export function locate(span: Span): Location {
 
 /**
  * The name nearest to a wrong one, for "did you mean"; undefined when none is near.
- * Distance is Damerau-Levenshtein, at most a third of the longer name.
+ * Distance is Damerau-Levenshtein, at most a third of the longer name; else the words count: the same in another
+ * order (`headers_add`, `add_header`), or the first ones of a longer name (`transport_home`).
  */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
+  const names = [...candidates]
+  return nearestSpelling(name, names) ?? nearestWords(name, names)
+}
+
+function nearestSpelling(name: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined
   let bestDistance = Number.POSITIVE_INFINITY
   for (const candidate of candidates) {
@@ -88,6 +94,24 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
     }
   }
   return best
+}
+
+function nearestWords(name: string, candidates: readonly string[]): string | undefined {
+  if (!name.includes('_')) return undefined
+  const words = wordsOf(name)
+  const same = candidates.find((candidate) => wordsOf(candidate) === words)
+  if (same !== undefined) return same
+  const longer = candidates.filter((candidate) => candidate.startsWith(`${name}_`))
+  return longer.length === 1 ? longer[0] : undefined
+}
+
+/** The words of a name, without their plurals, in one order. */
+function wordsOf(name: string): string {
+  return name
+    .split('_')
+    .map((word) => word.replace(/s$/, ''))
+    .sort()
+    .join('_')
 }
 
 function editDistance(a: string, b: string): number {

@@ -60,7 +60,7 @@ async function finishReading(read: Configuration, checks: readonly LateCheck[] |
   if (checks !== undefined) {
     for (const check of checks) await check((diagnostic) => found.push(diagnostic))
     const { checkAcls } = await import('./check-configuration.ts')
-    found.push(...checkAcls(read))
+    if (read.whole) found.push(...checkAcls(read))
   }
   const configuration = { ...read, diagnostics: [...read.diagnostics, ...found] }
   const strict = configuration.main.config_strict

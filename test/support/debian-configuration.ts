@@ -1,7 +1,16 @@
 /** The configurations that Debian's exim4-config makes of the answers to its questions. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fromBytes } from '../../src/base/text.ts'
@@ -21,11 +30,21 @@ export function debianRoot(): { readonly root: string } | { readonly missing: st
   return fetchDebian(['exim4-config', 'exim4-base'])
 }
 
+function readable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** What `update-exim4.conf` makes of an answer to Debian's question and the choice of split files. */
 export function debianConfiguration(root: string, type: DebianType, split: boolean): string {
   const folder = mkdtempSync(join(tmpdir(), 'postern-debian-'))
   try {
-    cpSync(join(root, 'etc/exim4'), join(folder, 'exim4'), { recursive: true })
+    // passwd.client, which is closed to others, has no part in it.
+    cpSync(join(root, 'etc/exim4'), join(folder, 'exim4'), { recursive: true, filter: readable })
     const answers = {
       dc_eximconfig_configtype: type,
       dc_other_hostnames: 'mail.example;example.org',

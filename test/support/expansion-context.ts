@@ -81,6 +81,7 @@ export function expansionBench(options: BenchOptions = {}): Bench {
       configuration: {
         file: '/etc/exim4/exim4.conf',
         files: [],
+        whole: true,
         main: defaultSettings(),
         mainSetAt: empty,
         hidden: new Set(),

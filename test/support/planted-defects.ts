@@ -449,4 +449,77 @@ export const plantedDefects: readonly PlantedDefect[] = [
     'begin authenticators\np:\n  driver = plaintext\n  public_name = PLAIN\n  ¦server_prompts = :\n',
   ),
   error('expansion-brace', acl('  deny condition = ${if match{$sender_helo_name}{\\N^\\d+$}¦}')),
+  // One slip, one finding: what follows it is judged as it was meant.
+  error(
+    'acl-name-missing',
+    acl('  deny\n    hosts = 192.0.2.1\n¦other\n  deny hosts = 192.0.2.2'),
+    /"other:"/,
+  ),
+  error(
+    'acl-name-missing',
+    'acl_smtp_rcpt = a\nacl_smtp_mail = acl_mail\nbegin acl\na:\n  accept authenticated = *\n¦acl_mail\n  deny senders = a@b.example\n',
+    /"acl_mail:"/,
+  ),
+  error('acl-name-missing', 'begin acl\n¦smtp_banner = x\n', /before the first "begin"/),
+  error('acl-verb-unknown', acl('  ¦reject message = no\n         hosts = 192.0.2.1'), /"deny"/),
+  error('acl-condition-unknown', acl('  deny hosts = 192.0.2.1\n  ¦block hosts = 192.0.2.2'), /"deny"/),
+  error('acl-condition-unknown', acl('  deny hosts = 192.0.2.1\n  ¦Accept hosts = 192.0.2.2'), /"accept"/),
+  error(
+    'acl-condition-unknown',
+    acl('  deny hosts = 192.0.2.1\n  ¦filter hosts = 192.0.2.2'),
+    /one of accept/,
+  ),
+  error('acl-condition-unknown', acl('  warn ¦acl_m_x = 1'), /set acl_m_x/),
+  error('acl-condition-unknown', acl('  warn ¦headers_remove = X-A'), /"remove_header"/),
+  error('acl-misplaced', 'acl_smtp_connect = c\nbegin acl\nc:\n  deny ¦local_parts = a\n', /acl_smtp_rcpt/),
+  error(
+    'acl-misplaced',
+    'acl_smtp_helo = c\nbegin acl\nc:\n  accept control = ¦submission\n',
+    /acl_smtp_mail, acl_smtp_rcpt/,
+  ),
+  error(
+    'option-unknown',
+    router(
+      '  driver = accept\n  transport = local\n  domains = a.example\n¦two\n  driver = redirect\n  allow_fail\n  data = :fail: no',
+    ),
+    /"two:"/,
+  ),
+  error(
+    'option-unknown',
+    router(
+      '  driver = accept\n  transport = local\n  domains = a.example\n¦number two:\n  driver = redirect\n  allow_fail\n  data = :fail: no',
+    ),
+    /letters, digits and underscores/,
+  ),
+  error('option-unknown', router('  driver = accept\n  transport = local\n  ¦nomore'), /"no_more"/),
+  error(
+    'option-unknown',
+    router('  driver = accept\n  transport = local\n  ¦add_header = X-A: 1'),
+    /"headers_add"/,
+  ),
+  error(
+    'option-unknown',
+    router('  driver = accept\n  transport = local\n  ¦transport_home = /x'),
+    /"transport_home_directory"/,
+  ),
+  error('option-unknown', '¦smtp-accept-max = 5\n', /"smtp_accept_max"/),
+  error('option-unknown', '¦include /etc/exim4/local\n', /"\.include"/),
+  error('option-unknown', '¦mynetworks = 10.0.0.0/8\n', /capital letter/),
+  error('equals-missing', 'smtp_accept_max¦\xa0= 5\n', /no-break space/),
+  error('equals-missing', 'domainlist ¦a b.example\ndomainlist c = +a\n', /domainlist name = items/),
+  error('setting-expected', '¦.if FOO\nqueue_only\n.endif\n', /\.ifdef/),
+  warning('directive-unknown', '.ifdef NOWHERE\nqueue_only\n¦.elseif FOO\n.endif\n', /\.elifdef/),
+  error('endif-missing', 'acl_smtp_rcpt = r\n¦.ifdef NOWHERE\nqueue_only\nbegin acl\nr:\n  accept\n'),
+  error('section-unknown', `¦retry\n*  *  F,2h,15m\n`, /begin retry/),
+  error(
+    'section-unknown',
+    router('  driver = accept\n  transport = local').replace('begin transports', 'begin ¦transprots'),
+    /"transports"/,
+  ),
+  error(
+    'macro-contains-macro',
+    'SPOOL = /x\n¦SPOOL_MAX = 50M\nmessage_size_limit = SPOOL_MAX\nspool_directory = SPOOL\n',
+  ),
+  error('driver-unknown', router('  driver = ¦aliasfile\n  file = /etc/aliases'), /"redirect"/),
+  error('driver-unknown', router('  driver = ¦appendfile\n  file = /x'), /a driver of transports/),
 ]

@@ -1,19 +1,26 @@
 /** The ACL section: names and the lines that follow each; the ACL engine makes statements of them. */
-import type { Report } from '../../base/diagnostic.ts'
+import { nearest, type Report } from '../../base/diagnostic.ts'
 import { Expandable } from '../../base/expandable.ts'
 import type { AclSource, SectionLine } from './configuration.ts'
 import { type MappedText, skipSpace } from './mapped.ts'
+import { mainOptions } from './options/main.ts'
+import type { BuiltinNames } from './registries.ts'
 import { error } from './settings.ts'
+
+const verbs = ['accept', 'defer', 'deny', 'discard', 'drop', 'require', 'warn']
 
 export class AclSection {
   readonly #report: Report
+  /** Words that stand in an ACL; what is alone on a line and is nothing like them is a name without its colon. */
+  readonly #words: readonly string[]
   readonly #acls = new Map<string, AclSource & { readonly lines: SectionLine[] }>()
   #current: SectionLine[] | undefined
   #complained = false
   #name = ''
 
-  constructor(report: Report) {
+  constructor(names: BuiltinNames | undefined, report: Report) {
     this.#report = report
+    this.#words = [...verbs, ...(names?.aclConditions ?? []), ...(names?.aclModifiers ?? [])]
   }
 
   /** Ends the ACL: a macro has been defined, which is done between ACLs only. */
@@ -29,11 +36,14 @@ export class AclSection {
       // A statement may stand behind the name.
       if (rest < line.text.length) this.#add(line.slice(rest))
     } else if (this.#current !== undefined) {
-      this.#add(line)
+      if (!this.#unnamed(line)) this.#add(line)
     } else if (!this.#complained) {
       // One word about it is enough, however many lines follow.
       this.#complained = true
-      const help = 'an ACL begins with a line "name:"'
+      const option = /^(\w+)[ \t]*=/.exec(line.text)?.[1] ?? ''
+      const help = Object.hasOwn(mainOptions, option)
+        ? `${option} is an option of the main section, before the first "begin"`
+        : 'an ACL begins with a line "name:"'
       error(this.#report, 'acl-name-missing', 'missing or malformed ACL name', line.span(), help)
     }
   }
@@ -62,6 +72,17 @@ export class AclSection {
     }
     this.#current = []
     this.#acls.set(name, { name, at, lines: this.#current })
+  }
+
+  /** `acl_check_data` without its colon would be one more line of the ACL before it. */
+  #unnamed(line: MappedText): boolean {
+    const { text } = line
+    if (!/^[A-Za-z]\w+$/.test(text) || nearest(text, this.#words) !== undefined) return false
+    const message = `error in ACL: unknown ACL condition/modifier in "${text}"`
+    const help = `a colon ends the name of an ACL: "${text}:"`
+    error(this.#report, 'acl-name-missing', message, line.span(), help)
+    this.#begin(text, line)
+    return true
   }
 
   #add(line: MappedText): void {

@@ -85,6 +85,8 @@ export interface Configuration {
   /** The file that was read first, as given, and all that were read with it. */
   readonly file: string
   readonly files: readonly string[]
+  /** False when an `.endif` is missing and lines were passed over: what is named and not there may stand in them. */
+  readonly whole: boolean
   readonly main: MainSettings
   /** Main options the file sets, with their places. */
   readonly mainSetAt: ReadonlyMap<string, Span>

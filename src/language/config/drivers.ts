@@ -10,6 +10,7 @@ import {
   cutSetting,
   error,
   findOption,
+  meantName,
   nearestOption,
   newSettings,
   type SettingLine,
@@ -20,6 +21,20 @@ import {
 const maxUnknown = 200
 
 export type DriverKind = 'router' | 'transport' | 'authenticator'
+
+/** Directors and routers that Exim 4 has under another name. */
+const driversOfExim3: ReadonlyMap<string, string> = new Map([
+  ['aliasfile', 'redirect'],
+  ['domainlist', 'manualroute'],
+  ['forwardfile', 'redirect'],
+  ['localuser', 'accept'],
+  ['lookuphost', 'dnslookup'],
+  ['smartuser', 'redirect'],
+])
+
+function isDriver({ text }: MappedText): boolean {
+  return /^driver[ \t]*=/.test(text)
+}
 
 /** Lines of one instance, gathered before any is read: the driver decides which options there are. */
 interface Draft {
@@ -94,6 +109,7 @@ export class DriverSection {
     }
     if (this.#open !== undefined) {
       this.#open.lines.push(line)
+      this.#unnamed(this.#open, line)
       return
     }
     // One word about it is enough, however many lines follow.
@@ -101,6 +117,22 @@ export class DriverSection {
     this.#complained = true
     const help = `a ${this.#kind} begins with a line "name:"`
     error(this.#report, 'instance-name-missing', `${this.#kind} name missing`, line.span(), help)
+  }
+
+  /** A second `driver` begins another instance, whose name is the word before it and lacks its colon, or is none. */
+  #unnamed(open: Draft, line: MappedText): void {
+    const { lines } = open
+    const before = lines.at(-2)
+    const isName = /^[\w.-]+(?:[ \t][\w .-]*:|:?)$/.test(before?.text ?? '')
+    if (before === undefined || !isName || !isDriver(line) || !lines.slice(0, -2).some(isDriver)) return
+    lines.splice(-2)
+    const word = /^\w*/.exec(before.text)?.[0] ?? ''
+    const help = /^\w+$/.test(before.text)
+      ? `a colon ends the name of a ${this.#kind}: "${word}:"`
+      : `the name of a ${this.#kind} consists of letters, digits and underscores`
+    error(this.#report, 'option-unknown', `option "${word}" unknown`, before.span(), help)
+    this.#open = { name: word, header: before, lines: [line] }
+    this.#drafts.push(this.#open)
   }
 
   /** Reads what was gathered. */
@@ -154,12 +186,23 @@ export class DriverSection {
     if (value === undefined) return undefined
     if (Object.hasOwn(this.#drivers, value)) return value
     const start = line.text.indexOf(value, setting.nameEnd)
-    const near = nearest(value, Object.keys(this.#drivers))
-    const help =
-      near === undefined ? `known are ${Object.keys(this.#drivers).join(', ')}` : `did you mean "${near}"?`
+    const help = this.#helpForDriver(value)
     const message = `${this.#kind} ${draft.name}: cannot find ${this.#kind} driver "${value}"`
     error(this.#report, 'driver-unknown', message, line.span(start, start + value.length), help)
     return undefined
+  }
+
+  #helpForDriver(value: string): string {
+    const names = Object.keys(this.#drivers)
+    const other = (['router', 'transport', 'authenticator'] as const).find((kind) =>
+      Object.hasOwn(this.#registries[`${kind}s`], value),
+    )
+    const newer = this.#kind === 'router' ? driversOfExim3.get(value) : undefined
+    const near = nearest(value, names)
+    if (newer !== undefined) return `this was a driver of Exim 3: use "${newer}"`
+    if (near !== undefined) return `did you mean "${near}"?`
+    const known = `known are ${names.join(', ')}`
+    return other === undefined ? known : `${value} is a driver of ${other}s; ${known}`
   }
 
   /** One word for an instance without a driver; `driver` may just be misspelt. */
@@ -179,7 +222,12 @@ export class DriverSection {
     if (this.#unknowns > maxUnknown) return
     const { line, name, nameStart, nameEnd } = setting
     const hint = driverSeen ? '' : ' ("driver" must be specified before any private options)'
-    const known = placeOfOption(name.replace(/^not?_/, ''), this.#registries) ?? nearestOption(name, tables)
+    const meant = meantName(setting)
+    const elsewhere =
+      findOption(meant, tables) === undefined
+        ? placeOfOption(meant.replace(/^not?_/, ''), this.#registries)
+        : undefined
+    const known = elsewhere ?? nearestOption(meant, tables)
     const first =
       nearest(name, ['driver']) === undefined ? 'put the line "driver = ..." first' : 'did you mean "driver"?'
     const help = driverSeen ? known : first

@@ -41,6 +41,10 @@ export class LineReader {
   readonly #open: OpenFile[] = []
   readonly #conditionals: Conditional[] = []
   readonly files: string[] = []
+  /** False at the end of a file whose last lines were passed over, since an `.endif` is missing. */
+  whole = true
+  /** The latest line was. */
+  #passedOver = false
   /** Told when reading moves to another file: at a line of it, from 1. */
   readonly #moved: (file: string, line: number) => void
   #bytes = 0
@@ -97,12 +101,16 @@ export class LineReader {
         this.#conditional(directive, raw)
         continue
       }
-      if (this.#conditionals.some((c) => c.state !== 'taking')) {
+      this.#passedOver = this.#conditionals.some((c) => c.state !== 'taking')
+      if (this.#passedOver) {
         this.#misspelt(raw)
         continue
       }
       const line = this.#replaced(raw, continued)
       if (line.text.startsWith('#') || (line.text === '' && raw.text !== '')) continue
+      // Its .endif is right.
+      if (/^\.if[a-z]*[ \t]/.test(line.text))
+        this.#conditionals.push({ at: line.span(0, line.text.search(/[ \t]/)), state: 'taking' })
       const include = /^\.include(?:_if_exists)?(?=[ \t]|$)/.exec(line.text)?.[0]
       if (include === undefined) return line
       this.#include(include, line)
@@ -165,7 +173,7 @@ export class LineReader {
   #misspelt(line: MappedText): void {
     const word = /^\.[a-z_]+/.exec(line.text)?.[0]
     if (word === undefined || word.startsWith('.include')) return
-    const near = nearest(word, directives)
+    const near = /^\.el\w*if$/.test(word) ? '.elifdef' : nearest(word, directives)
     if (near === undefined) return
     this.#report({
       code: 'directive-unknown',
@@ -230,6 +238,7 @@ export class LineReader {
   #end(): void {
     if (this.#ended) return
     this.#ended = true
+    this.whole = !this.#passedOver || this.#conditionals.length === 0
     for (const { at } of this.#conditionals) {
       const message = 'Unexpected end of configuration file: .endif missing'
       this.#fault('endif-missing', message, at, 'this conditional is still open at the end')

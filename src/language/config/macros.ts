@@ -66,6 +66,7 @@ export class MacroTable {
         help,
         ...(known?.definition && { also: [{ at: known.definition.span(), says: 'first defined here' }] }),
       })
+    let order = known?.order ?? this.#macros.size
     if (match[2] === '==') {
       if (known === undefined) {
         const help = 'use "=" for the first definition'
@@ -79,10 +80,10 @@ export class MacroTable {
       if (part !== undefined) {
         const message = `"${name}" cannot be defined as a macro because previously defined macro "${part}" is a substring`
         fault('macro-contains-macro', message, `define ${name} before ${part}, or give it another name`)
-        return
+        // Replaced before the shorter one, so that the lines that use it are judged as they are meant.
+        order = (this.#macros.get(part)?.order ?? 0) - 0.5
       }
     }
-    const order = known?.order ?? this.#macros.size
     this.#add({ name, text: text.text, definition: text, commandLine: false, order })
   }
 

@@ -10,6 +10,7 @@ import {
   cutSetting,
   error,
   findOption,
+  meantName,
   nearestOption,
   newSettings,
   type SettingLine,
@@ -58,8 +59,14 @@ export class MainSection {
     }
     const found = findOption(name, [mainOptions])
     if (found === undefined) {
-      const help =
-        placeOfOption(name.replace(/^not?_/, ''), this.#registries) ?? nearestOption(name, [mainOptions])
+      const meant = meantName(setting)
+      const elsewhere =
+        findOption(meant, [mainOptions]) === undefined
+          ? placeOfOption(meant.replace(/^not?_/, ''), this.#registries)
+          : undefined
+      const near = elsewhere ?? nearestOption(meant, [mainOptions])
+      const isMacro = near.startsWith('no option') && /^[ \t]*=/.test(line.text.slice(nameEnd))
+      const help = isMacro ? `${near}; the name of a macro begins with a capital letter` : near
       const at = line.span(nameStart, Math.max(nameEnd, nameStart + 1))
       error(this.#report, 'option-unknown', `main option "${name}" unknown`, at, help)
       return
@@ -88,6 +95,10 @@ export class MainSection {
     if (line.text[equals] !== '=') {
       const help = `write ${word} name = items`
       error(this.#report, 'equals-missing', `missing '=' after "${name}"`, at, help)
+      // The lists that name it are right.
+      const value = new Expandable('', undefined, name)
+      if (!this.lists[kind].has(name))
+        this.lists[kind].set(name, { kind, name, value, cached: false, hide: false, at })
       return
     }
     const first = this.lists[kind].get(name)

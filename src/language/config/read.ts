@@ -69,7 +69,7 @@ export function readConfiguration(request: ReadRequest): Configuration {
   const reader = new LineReader(openFirst(request, report), request.readFile, macros, report, moved)
 
   const main = new MainSection(registries, report)
-  const acls = new AclSection(report)
+  const acls = new AclSection(registries.names, report)
   const routers = new DriverSection('router', routerOptions, registries, report)
   const transports = new DriverSection('transport', transportOptions, registries, report)
   const authenticators = new DriverSection('authenticator', authenticatorOptions, registries, report)
@@ -97,7 +97,12 @@ export function readConfiguration(request: ReadRequest): Configuration {
   for (let line = reader.next(); line !== undefined; line = reader.next()) {
     if (diagnostics.length >= maxDiagnostics) break
     normalizedLines.push({ text: line.text, hide: /^hide[ \t]/.test(line.text) })
-    if (/^begin /i.test(line.text)) section = beginSection(line, seen, report)
+    const bare = sectionNames.find((name) => name === line.text)
+    if (bare !== undefined && bare !== section) {
+      const help = `a section begins with "begin ${bare}"`
+      error(report, 'section-unknown', `option "${bare}" unknown`, line.span(), help)
+      section = bare
+    } else if (/^begin /i.test(line.text)) section = beginSection(line, seen, report)
     else if (definesMacro(section, line)) {
       macros.define(line, report)
       defined(line)
@@ -121,6 +126,7 @@ export function readConfiguration(request: ReadRequest): Configuration {
   const configuration: Configuration = {
     file: request.file,
     files: reader.files,
+    whole: reader.whole,
     // Read through mainOptions, from which MainSettings is made.
     main: completeSettings(main.settings, [mainOptions]) as Configuration['main'],
     mainSetAt: main.settings.setAt,
@@ -138,7 +144,7 @@ export function readConfiguration(request: ReadRequest): Configuration {
   }
   const declared = { routers: routers.names(), transports: transports.names() }
   const refused = checkRules(configuration, report)
-  checkReferences(configuration, declared, registries, refused, report)
+  if (configuration.whole) checkReferences(configuration, declared, registries, refused, report)
   checkAccounts(configuration, registries, report)
   pendingOptions(configuration, registries, report)
   if (configuration.main.config_strict)
@@ -176,7 +182,8 @@ function beginSection(
       line.span(start),
       help,
     )
-    return 'unknown'
+    const meant = sectionNames.find((known) => known === near)
+    return meant === undefined || seen.has(meant) ? 'unknown' : meant
   }
   const before = seen.get(name)
   if (before !== undefined) {

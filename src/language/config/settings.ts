@@ -39,7 +39,9 @@ export function cutSetting(line: MappedText, report: Report): SettingLine | unde
       'setting-expected',
       message,
       line.span(start),
-      'a setting begins with the name of an option',
+      line.text.startsWith('.if')
+        ? 'conditions begin with .ifdef or .ifndef, and the name of a macro follows'
+        : 'a setting begins with the name of an option',
     )
     return undefined
   }
@@ -79,15 +81,26 @@ function findName(
 }
 
 /** What else may begin a line of the main section. */
-const listWords = ['addresslist', 'domainlist', 'hostlist', 'localpartlist', 'hide']
+const listWords = ['addresslist', 'domainlist', 'hostlist', 'localpartlist', 'hide', '.include', '.ifdef']
 
 /** The option name nearest to a wrong one, for the help line. */
 export function nearestOption(name: string, tables: readonly OptionTable[]): string {
   const names = tables.flatMap((table) => Object.keys(table))
   if (tables.length === 1) names.push(...listWords)
-  const negation = /^not?_/.exec(name)?.[0] ?? ''
-  const near = nearest(name, names) ?? nearest(name.slice(negation.length), names)
+  const switches = tables.flatMap((table) =>
+    Object.entries(table).flatMap(([option, { type }]) =>
+      type === 'boolean' || type === 'expandBoolean' ? [`no_${option}`] : [],
+    ),
+  )
+  const negated = name.startsWith('no') ? nearest(name, switches) : undefined
+  const near = negated ?? nearest(name, names) ?? nearest(name.replace(/^not?_/, ''), names)
   return near === undefined ? 'no option has this name or one like it' : `did you mean "${near}"?`
+}
+
+/** The name of a setting as its writer meant it: `smtp-accept-max`. */
+export function meantName({ line, name, nameEnd }: SettingLine): string {
+  const dashed = /^(?:-[A-Za-z0-9_]+)+/.exec(line.text.slice(nameEnd))?.[0] ?? ''
+  return name + dashed.replaceAll('-', '_')
 }
 
 /** Reads the value of a setting and puts it to the others. */
@@ -187,7 +200,11 @@ function settingValue(setting: SettingLine, found: FoundOption): { value: Settin
   if (line.text[at] !== '=') {
     if (isSwitch)
       return fault('value-extra', `extra characters follow boolean option ${name}`, at, `write ${name} = yes`)
-    return fault('equals-missing', `missing "=" after ${name}`, at, `write ${name} = value`)
+    // U+00A0 in UTF-8, and in Latin-1.
+    const help = /^(?:\xc2\xa0|\xa0)/.test(line.text.slice(at))
+      ? 'this white space is a no-break space: write a plain one'
+      : `write ${name} = value`
+    return fault('equals-missing', `missing "=" after ${name}`, at, help)
   }
   return readValue(found.row, { line, start: skipSpace(line.text, at + 1), name: found.name })
 }

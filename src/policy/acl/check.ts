@@ -215,6 +215,7 @@ function reportMisplaced(acl: Acl, place: AclPlace, report: Report): void {
         severity: 'error',
         message: `cannot ${verb} ${row.name} condition in ${placeNames[place]} ACL`,
         at: clause.at,
+        help: placesOf(row.phases),
       })
     }
     if (row.name === 'control' && isConstant(clause.argument)) reportControl(clause, place, report)
@@ -254,6 +255,7 @@ function reportControl(clause: Clause, place: AclPlace, report: Report): void {
     severity: 'error',
     message: `cannot use "control=${row.name}" in ${placeNames[place]} ACL`,
     at: clause.argument.span(),
+    help: placesOf(row.phases),
   })
 }
 

@@ -93,17 +93,27 @@ function readLine(line: Expandable, statements: OpenStatement[], mistakes: Mista
     start = found[0].length
     if (line.text.slice(start).trim() === '') return
   }
+  const other = otherVerb(line, word)
   const statement = statements.at(-1)
+  if (statement === undefined || other) {
+    // What belongs to it is right.
+    statements.push(brokenStatement(line))
+  }
   if (statement === undefined) {
-    const near = nearest(word, Object.keys(verbs))
     mistakes.push({
       code: 'acl-verb-unknown',
       message: `unknown ACL verb "${word}" in "${shown}"`,
       at: line.span(),
-      help:
-        near === undefined
-          ? 'a statement begins with accept, defer, deny, discard, drop, require or warn'
-          : `did you mean "${near}"?`,
+      help: helpForVerb(word),
+    })
+    return
+  }
+  if (other) {
+    mistakes.push({
+      code: 'acl-condition-unknown',
+      message: `unknown ACL condition/modifier in "${shown}"`,
+      at: line.span(line.text.indexOf(word), line.text.indexOf(word) + word.length),
+      help: helpForVerb(word),
     })
     return
   }
@@ -115,6 +125,38 @@ function readLine(line: Expandable, statements: OpenStatement[], mistakes: Mista
     statement.clauses.push(clause)
     if (clause.row.since === undefined) mistakes.push(notYet(clause))
   }
+}
+
+/** `reject hosts = ...`: what stands where a verb should, before a condition or a modifier. */
+function otherVerb({ text }: Expandable, word: string): boolean {
+  const [, second = '', rest = ''] = /^\s*\w+\s+!?\s*(\w+)\s*(=?)/.exec(text) ?? []
+  if (word === '' || isVerb(word) || rows.has(word)) return false
+  return rows.get(second)?.argument === 'none' || (rest === '=' && rows.has(second))
+}
+
+/** Words of other mail servers and firewalls. */
+const foreignVerbs: ReadonlyMap<string, Verb> = new Map<string, Verb>([
+  ['allow', 'accept'],
+  ['block', 'deny'],
+  ['ok', 'accept'],
+  ['permit', 'accept'],
+  ['refuse', 'deny'],
+  ['reject', 'deny'],
+  ['tempfail', 'defer'],
+])
+
+function helpForVerb(word: string): string {
+  const near = foreignVerbs.get(word.toLowerCase()) ?? nearest(word, Object.keys(verbs))
+  return near === undefined
+    ? `a statement begins with one of ${Object.keys(verbs).join(', ')}`
+    : `did you mean "${near}"?`
+}
+
+function brokenStatement(line: Expandable): OpenStatement {
+  const at = line.span()
+  const { file, line: number } = locate(at)
+  const lastLine = lastLineOf(line, file, number)
+  return { verb: 'deny', clauses: [], broken: true, at, file, line: number, lastLine, noted: undefined }
 }
 
 /** The physical line on which a logical line ends. */
@@ -167,11 +209,14 @@ function readClause(line: Expandable, from: number, shown: string, verb: Verb): 
 
 function unknownRow(name: string, shown: string, line: Expandable, at: Clause['at']): Mistake {
   const near = nearest(name, [...rows.keys(), ...Object.keys(verbs)])
+  const help = /^acl_[cm][\d_]/.test(name)
+    ? `a variable is given its value with "set ${name} = ..."`
+    : near && `did you mean "${near}"?`
   return {
     code: 'acl-condition-unknown',
     message: `unknown ACL condition/modifier in "${shown}"`,
     at: name === '' ? line.span() : at,
-    help: near === undefined ? undefined : `did you mean "${near}"?`,
+    help,
   }
 }
 

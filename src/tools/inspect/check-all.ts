@@ -17,14 +17,13 @@ export async function checkAll(request: ConfigurationRequest): Promise<Checked> 
   const loaded = await loadConfiguration(request)
   if (loaded.is === 'none') return loaded
   const { configuration } = loaded
-  const found = inOrder(
-    [
-      ...configuration.diagnostics,
-      ...checkTexts(configuration),
-      ...inspectConfiguration(configuration, hostView(viewerOf(configuration))),
-    ],
-    configuration.files,
-  )
+  const looked = configuration.whole
+    ? [
+        ...checkTexts(configuration),
+        ...inspectConfiguration(configuration, hostView(viewerOf(configuration))),
+      ]
+    : []
+  const found = inOrder([...configuration.diagnostics, ...looked], configuration.files)
   return { is: 'checked', configuration, found }
 }
 
