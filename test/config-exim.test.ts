@@ -146,7 +146,7 @@ const listings: readonly { words: string; apart?: RegExp; secret?: true }[] = [
   { words: 'macro MAC', secret: true },
   { words: 'router nix' },
   // The driver works these out from other settings.
-  { words: 'router r', apart: /^(?:no_)?(?:log_as_local|retry_use_local_part|check_owner|check_group)$/ },
+  { words: 'router r', apart: /^(?:no_)?(?:log_as_local|check_owner|check_group)$/ },
   {
     words: 'transport t',
     apart: /^(?:no_)?(?:retry_use_local_part|message_size_limit|port|host_name_extract|tls_dh_min_bits)\b/,

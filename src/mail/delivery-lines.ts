@@ -169,6 +169,11 @@ export function failedLine(line: FailedLine, selects: Selects): ByteString {
   return text
 }
 
+/** The line of an address that was tried for long enough: neither sender nor router. Observed of Exim 4.96. */
+export function timedOutLine(line: AddressLine, selects: Selects): ByteString {
+  return `** ${addressPart(line, selects)}: retry timeout exceeded`
+}
+
 /** The line of an address that is tried again later. */
 export function deferredLine(line: DeferredLine, selects: Selects): ByteString {
   return `== ${deferredBody(line, selects)}`

@@ -2,7 +2,6 @@
  * Log lines of reception, in Exim's words and field order. Each function gives the text; the caller logs it.
  * Source: Exim manual, "Log files"; orders and spaces observed of Exim 4.96.
  */
-import { messageIdHeader } from './message-id.ts'
 import type { ByteString } from '../base/text.ts'
 import type { ConnectionFacts, Log } from '../ports.ts'
 import type { Envelope, Header } from './envelope.ts'
@@ -87,7 +86,8 @@ export interface Reception {
   /** The id of the message that this one reports on. */
   readonly about?: string | undefined
   readonly fakeReject?: boolean
-  readonly messageIdCreated: boolean
+  /** As it came or was made, whatever ACLs add and remove. */
+  readonly messageId: { readonly header: Header | undefined; readonly created: boolean }
   /** `DKIM=domain` of a signature that verified. */
   readonly dkimDomain?: ByteString | undefined
   /** The ARC chain was checked and is whole. */
@@ -122,7 +122,7 @@ export function receivedLine(reception: Reception, log: Log): ByteString {
   if (reception.dmarc !== undefined && log.selects('dmarc')) text += ` DMARC=${reception.dmarc}`
   if (log.selects('8bitmime')) text += ` M8S=${reception.body8bitmime}`
   if (log.selects('receive_time')) text += ` RT=${duration(envelope.receiveMs, log)}`
-  text += messageIdField(envelope.headers, reception.messageIdCreated, log)
+  text += messageIdField(reception.messageId, log)
   if (log.selects('subject')) text += subjectField(envelope.headers)
   if (log.selects('received_sender')) text += ` from <${reception.rawSender}>`
   if (log.selects('received_recipients') && reception.rawRecipients.length > 0) {
@@ -158,9 +158,8 @@ export function readableTime(seconds: number): string {
   return rest > 0 || text === '' ? `${text}${rest}s` : text
 }
 
-function messageIdField(headers: readonly Header[], created: boolean, log: Log): ByteString {
+function messageIdField({ header, created }: Reception['messageId'], log: Log): ByteString {
   if (created ? !log.selects('msg_id_created') : !log.selects('msg_id')) return ''
-  const header = messageIdHeader(headers)
   if (header === undefined) return ''
   const id = /<([^>]*)>/.exec(headerBody(header.text))?.[1] ?? headerBody(header.text).trim()
   return ` id${created ? '*' : ''}=${id}`

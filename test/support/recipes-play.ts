@@ -300,7 +300,7 @@ function plain(text: string, home: string): string {
       .replaceAll(/ S=\d+/g, ' S=N')
       .replaceAll(/,S=\d+/g, ',S=N')
       .replaceAll(/ R=ID U=\S+/g, ' R=ID U=USER')
-      .replaceAll(/^Received: from (?:root|Debian-exim|mail|nobody) by/gm, 'Received: from USER by')
+      .replaceAll(/^( *)Received: from (?:root|Debian-exim|mail|nobody) by/gm, '$1Received: from USER by')
       .replaceAll(
         /DKIM-Signature: [^\n]*\n(?: *\t[^\n]*\n)*/g,
         (text) =>
@@ -327,7 +327,7 @@ function plain(text: string, home: string): string {
       .replaceAll(/^exim [\d.]+ daemon/gm, 'exim PROGRAM daemon')
       // A session of Dovecot's LMTP server.
       .replaceAll(/[\w+/]{22}(?::[TR]\d+)*(?= Saved)|(?<=\tid )[\w+/]{22}(?::[TR]\d+)*$/gm, 'SESSION')
-      .replaceAll(/ DT=\S+| QT=\S+/g, '')
+      .replaceAll(/ (?:DT|QT|D)=\d\S*/g, '')
       .replaceAll(/\w{3}, {1,2}\d{1,2} \w{3} \d{4} \d\d:\d\d:\d\d [-+]\d{4}/g, 'DATE')
       .replaceAll(/\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}/g, 'DATE')
       .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'TIME')

@@ -11,6 +11,7 @@ import {
   deferredLine,
   deliveredLine,
   failedLine,
+  timedOutLine,
 } from '../../mail/delivery-lines.ts'
 import { type DiscardedAddress, type RoutedAddress, type UnroutedAddress, waitingNumbers } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
@@ -316,16 +317,15 @@ function timeOut(
   routed: RoutedAddress,
   outcome: AddressOutcome & { readonly is: 'deferred' },
 ): void {
-  const line = failedLine(
+  const shown = shownOf(routed, false)
+  const line = timedOutLine(
     {
-      shown: shownOf(routed, false),
-      original: originalOf(attempt, routed, shownOf(routed, false)),
+      shown,
+      original: originalOf(attempt, routed, shown),
       sender: attempt.envelope.sender,
       returnPath: undefined,
       router: undefined,
       transport: undefined,
-      message: 'retry timeout exceeded',
-      deliveryMs: 0,
     },
     attempt.selects,
   )
@@ -379,7 +379,7 @@ function addressLine(attempt: Attempt, routed: RoutedAddress, local: boolean): A
         ? askedFor(attempt, routed.recipient)
         : originalOf(attempt, routed, shown),
     // What `unseen` put between is the address itself.
-    parents: routed.ancestors.slice(0, -1).filter((one) => one !== routed.recipient.address),
+    parents: routed.ancestors.slice(0, -1),
     sender: attempt.envelope.sender,
     returnPath: routed.errorsTo ?? attempt.envelope.sender,
     // The system filter is no router.
@@ -516,14 +516,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
           ofMessage: false,
         })
   if (unrouted.retryDefer !== true && unrouted.freeze !== true && (record === undefined || record.expired)) {
-    const text = failedLine(
-      {
-        ...line,
-        router: undefined,
-        message: 'retry timeout exceeded',
-      },
-      attempt.selects,
-    )
+    const text = timedOutLine(line, attempt.selects)
     attempt.log(text)
     attempt.note(text)
     attempt.failed.push({

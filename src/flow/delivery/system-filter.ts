@@ -59,7 +59,9 @@ function refuse(attempt: Attempt, { is, text }: Extract<Told, { readonly text: B
     case 'fail': {
       const { log, bounce } = splitReason(text)
       attempt.log(`cancelled by system filter${log === '' ? '' : `: ${log}`}`)
-      for (const recipient of attempt.marks.pending().toReversed()) fail(attempt, recipient, bounce)
+      // Nobody is to be told of a bounce that was cancelled, and it is not frozen either: observed of Exim 4.96.
+      const end = attempt.envelope.sender === '' ? drop : fail
+      for (const recipient of attempt.marks.pending()) end(attempt, recipient, bounce)
       return
     }
     case 'defer':
@@ -79,6 +81,11 @@ function refuse(attempt: Attempt, { is, text }: Extract<Told, { readonly text: B
 function splitReason(text: ByteString): { readonly log: ByteString; readonly bounce: ByteString } {
   const match = /^<<(.*?)>>(.*)$/s.exec(text)
   return match === null ? { log: text, bounce: text } : { log: match[1] ?? '', bounce: match[2] ?? '' }
+}
+
+function drop(attempt: Attempt, recipient: Recipient): void {
+  attempt.marks.expect(recipient, recipient.address)
+  attempt.marks.settle(recipient, recipient.address)
 }
 
 function fail(attempt: Attempt, recipient: Recipient, message: ByteString): void {

@@ -1,9 +1,11 @@
 /** The last step of a local submission: the envelope on disk, its line in the log, delivery told. */
 import type { ByteString } from '../../base/text.ts'
 import type { Envelope } from '../../mail/envelope.ts'
-import { receivedLine } from '../../mail/log-lines.ts'
+import { type Reception, receivedLine } from '../../mail/log-lines.ts'
+import type { AclResult } from '../../ports.ts'
 import { type SpooledMessage, SpoolError } from '../../store/spool/api.ts'
 import type { MessageReceiver } from './body.ts'
+import { logDiscarded } from './discarded.ts'
 import { makeEnvelope } from './envelope-of.ts'
 import { mergeAclHeaders, type Prepared } from './prepare.ts'
 import { deliverHow } from './queueing.ts'
@@ -26,23 +28,23 @@ export async function commitSubmission(
   receiver: MessageReceiver,
   prepared: Extract<Prepared, { is: 'ready' }>,
   done: readonly ByteString[],
-  discard: boolean = false,
+  /** That of an ACL that throws the message away. */
+  discard?: AclResult,
 ): Promise<Submitted> {
   const headers = mergeAclHeaders(session, transaction, prepared)
   const envelope: Envelope = { ...makeEnvelope(session, transaction, receiver, headers), done }
   const { log } = session
   const id = envelope.id
-  if (discard || envelope.recipients.length === 0) {
+  if (discard !== undefined || envelope.recipients.length === 0) {
     await receiver.abort()
-    logReceived(session, transaction, envelope, prepared.messageIdCreated)
-    log.main(id, '=> blackhole (non-SMTP ACL discarded recipients)', { event: 'msg:discarded' })
-    log.main(id, 'Completed', { event: 'msg:complete' })
+    logReceived(session, transaction, envelope, prepared.messageId)
+    logDiscarded(log, id, 'non-SMTP', discard)
     return { is: 'discarded' }
   }
   if (receiver.incoming === undefined) throw new Error('nothing to commit')
   try {
     const message = await receiver.incoming.commit(envelope)
-    logReceived(session, transaction, envelope, prepared.messageIdCreated)
+    logReceived(session, transaction, envelope, prepared.messageId)
     session.messagesAccepted++
     const how = deliverHow(session, transaction)
     session.services.accepted(message, how)
@@ -58,7 +60,7 @@ function logReceived(
   session: Session,
   transaction: Transaction,
   envelope: Envelope,
-  messageIdCreated: boolean,
+  messageId: Reception['messageId'],
 ): void {
   const line = receivedLine(
     {
@@ -72,7 +74,7 @@ function logReceived(
       rawSender: transaction.rawSender,
       rawRecipients: transaction.recipients.map((one) => one.raw),
       about: session.services.reference,
-      messageIdCreated,
+      messageId,
     },
     session.log,
   )

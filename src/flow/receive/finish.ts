@@ -14,6 +14,7 @@ import { answerRefusal, refusalOf, runAclOption, temporaryProblem } from './acl.
 import type { MessageReceiver } from './body.ts'
 import { beginScan, checkMime, endScan } from './content-scan.ts'
 import { makeEnvelope, originHost } from './envelope-of.ts'
+import { logDiscarded } from './discarded.ts'
 import { checkDkim } from './dkim.ts'
 import { applyAclHeaders, type Prepared, prepareHeaders, mergeAclHeaders } from './prepare.ts'
 import { answerRecipients, prdrFinalReply, type PrdrOutcome } from './prdr.ts'
@@ -175,10 +176,7 @@ async function accept(
   if (discarded !== undefined && (whole || envelope.recipients.length === 0)) {
     await receiver.abort()
     logReceived(session, transaction, acceptance, envelope)
-    session.log.main(message.id, `=> blackhole (${discarded} ACL discarded recipients)`, {
-      event: 'msg:discarded',
-    })
-    session.log.main(message.id, 'Completed', { event: 'msg:complete' })
+    logDiscarded(session.log, message.id, discarded, whole ? acceptance.verdict : undefined)
     answer(session, transaction, acceptance)
     return 'continue'
   }
@@ -328,7 +326,7 @@ function logReceived(
       rawSender: transaction.rawSender,
       rawRecipients: acceptance.rawRecipients,
       about: session.services.reference,
-      messageIdCreated: acceptance.prepared.messageIdCreated,
+      messageId: acceptance.prepared.messageId,
       dkimDomain: dkimDomain(transaction),
       arcPassed: arcOf(transaction.message)?.state === 'pass',
       spf: spfOf(transaction.message)?.result,

@@ -245,11 +245,12 @@ async function decideLocal(
     return refuse(work, { is: 'acl', problem: told })
   }
   transaction.acceptedBy = verdict?.decidedBy
-  const discard = verdict?.verdict === 'discard'
+  const discard = verdict?.verdict === 'discard' ? verdict : undefined
   const outcome = await commitSubmission(session, transaction, receiver, prepared, done, discard)
   if (outcome.is === 'refused') return { exitCode: 1, problem: `exim: ${outcome.problem}` }
+  // No message came of it: observed of Exim 4.96.
   return outcome.is === 'discarded'
-    ? { exitCode: 0 }
+    ? { exitCode: 1 }
     : { exitCode: 0, message: outcome.message, how: outcome.how }
 }
 

@@ -9,12 +9,14 @@ import { headerDate } from '../../mail/date.ts'
 import type { Envelope, Header, Originator } from '../../mail/envelope.ts'
 import { isNamed, makeHeader, splitHeaders } from '../../mail/header.ts'
 import { receivedLine } from '../../mail/log-lines.ts'
+import { messageIdHeader } from '../../mail/message-id.ts'
 import type { AclResult } from '../../ports.ts'
 import { type IncomingMessage, SpoolError } from '../../store/spool/api.ts'
 import { LineReader } from '../../wire/line-reader.ts'
 import type { GeneratedMessage, Submitted } from '../generated-message.ts'
 import { oneLine, runAclOption } from './acl.ts'
 import { beginScan, checkMime, endScan } from './content-scan.ts'
+import { logDiscarded } from './discarded.ts'
 import { makeEnvelope } from './envelope-of.ts'
 import { newMessage } from './message-facts.ts'
 import { applyAclHeaders, totalSize } from './prepare.ts'
@@ -50,10 +52,7 @@ export async function submitOwn(
     if (verdict?.verdict === 'discard') {
       await incoming.abort()
       logReceived(session, envelope, own)
-      session.log.main(incoming.id, '=> blackhole (non-SMTP ACL discarded recipients)', {
-        event: 'msg:discarded',
-      })
-      session.log.main(incoming.id, 'Completed', { event: 'msg:complete' })
+      logDiscarded(session.log, incoming.id, 'non-SMTP', verdict)
       return { is: 'accepted', id: incoming.id }
     }
     const spooled = await incoming.commit(envelope)
@@ -220,7 +219,7 @@ function logReceived(session: Session, envelope: Envelope, own: GeneratedMessage
       rawSender: own.sender,
       rawRecipients: own.recipients,
       about: own.about === '' ? undefined : own.about,
-      messageIdCreated: true,
+      messageId: { header: messageIdHeader(envelope.headers), created: true },
     },
     session.log,
   )

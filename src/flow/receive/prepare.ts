@@ -1,6 +1,8 @@
 /** The headers of a message that has been read: cut, completed, rewritten, with our Received: line before them. */
 import type { Header } from '../../mail/envelope.ts'
 import { splitHeaders } from '../../mail/header.ts'
+import type { Reception } from '../../mail/log-lines.ts'
+import { messageIdHeader } from '../../mail/message-id.ts'
 import type { MessageFacts } from '../../ports.ts'
 import { mergeAddedHeaders, removeNamed } from './added-headers.ts'
 import type { MessageReceiver } from './body.ts'
@@ -11,7 +13,11 @@ import { receivedHeader, withTime } from './received-header.ts'
 import type { Session, Transaction } from './session-state.ts'
 
 export type Prepared =
-  | { readonly is: 'ready'; readonly messageIdCreated: boolean; readonly received: Header | undefined }
+  | {
+      readonly is: 'ready'
+      readonly messageId: Reception['messageId']
+      readonly received: Header | undefined
+    }
   | { readonly is: 'problem'; readonly problem: string }
 
 /** What of the preparation depends on the way a message came. */
@@ -68,7 +74,8 @@ export async function prepareHeaders(
   message.headers = received === undefined ? headers : [received, ...headers]
   applyAclHeaders(message)
   await describeBody(session, transaction, receiver)
-  return { is: 'ready', messageIdCreated: fixed.messageIdCreated, received }
+  const messageId = { header: messageIdHeader(headers), created: fixed.messageIdCreated }
+  return { is: 'ready', messageId, received }
 }
 
 /** `$message_body` and its kin. */

@@ -158,6 +158,8 @@ export class Session implements DialogueAtWork {
   tellsNoMail = true
   /** `acl_smtp_quit` has run, so `acl_smtp_notquit` does not. */
   quitSeen = false
+  /** `acl_smtp_notquit` has run. */
+  notQuitRan = false
   /** The line about too many recipients has been written for this message. */
   recipientsMaxLogged = false
 

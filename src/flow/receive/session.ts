@@ -64,8 +64,7 @@ export async function runSession(
 /** One line of the client, or the end of them. */
 function obey(session: Session, input: LineResult): Awaitable<Next> {
   if (input.is === 'end') {
-    inputEnded(session, input)
-    return 'close'
+    return after(inputEnded(session, input), () => 'close')
   }
   session.context.debug?.('receive', `SMTP<< ${shownCommand(input.text.trimEnd())}`)
   session.services.watch?.command(shownCommand(input.text.trimEnd()))
@@ -162,7 +161,7 @@ function remember(connection: ConnectionFacts, name: string): void {
 }
 
 /** Source: Exim manual, "Unrecognized SMTP commands". */
-function unrecognised(session: Session): Next {
+function unrecognised(session: Session): Awaitable<Next> {
   session.unknownCommands++
   if (session.unknownCommands <= session.settings.smtp_max_unknown_commands) {
     return clientError(session, 'syntax', 500, 'unrecognized command')
@@ -177,12 +176,14 @@ function unrecognised(session: Session): Next {
   raiseError(session, 'syntax', 'unrecognized command')
   session.ended = true
   session.connection.notQuitReason = 'bad-commands'
-  session.rejectLog(
-    `SMTP call from ${session.who(false)} dropped: too many unrecognized commands (last was "${command}")`,
-    { event: 'smtp:dropped', why: 'unrecognised' },
-  )
-  session.reply(500, 'Too many unrecognized commands')
-  return 'close'
+  return after(runNotQuit(session), () => {
+    session.rejectLog(
+      `SMTP call from ${session.who(false)} dropped: too many unrecognized commands (last was "${command}")`,
+      { event: 'smtp:dropped', why: 'unrecognised' },
+    )
+    session.reply(500, 'Too many unrecognized commands')
+    return 'close'
+  })
 }
 
 function withNul(session: Session, line: ByteString): Next {
@@ -228,7 +229,7 @@ function tooManyNonmail(session: Session, command: Command): Awaitable<boolean> 
 }
 
 /** No more commands come: the client went, was silent too long, or we stop. */
-function inputEnded(session: Session, input: Extract<LineResult, { is: 'end' }>): void {
+function inputEnded(session: Session, input: Extract<LineResult, { is: 'end' }>): Awaitable<void> {
   const { connection, log } = session
   session.ended = true
   if (input.why === 'timeout') {
@@ -254,12 +255,17 @@ function inputEnded(session: Session, input: Extract<LineResult, { is: 'end' }>)
   }
   connection.notQuitReason = 'connection-lost'
   if (session.lenientLines) session.reply(421, `${connection.activeHostname} lost input connection`)
+  return after(runNotQuit(session), () => logLost(session))
+}
+
+function logLost(session: Session): void {
+  const { connection, log } = session
   const lasted = duration(session.context.ports.now() - connection.startedAt, log)
   if (session.transaction !== undefined) {
     session.reset('connection lost')
     if (log.selects('lost_incoming_connection')) {
       session.mainLog(
-        `unexpected ${connection.kind === 'smtp' ? 'disconnection' : 'EOF'} while reading SMTP command from ${session.who(false)} D=${lasted}`,
+        `unexpected ${connection.hostAddress === undefined ? 'EOF' : 'disconnection'} while reading SMTP command from ${session.who(false)} D=${lasted}`,
         { event: 'smtp:lost' },
       )
     }
@@ -298,14 +304,20 @@ async function finish(session: Session): Promise<void> {
   }
 }
 
-/** Source: Exim manual, "The not-QUIT ACL". */
-async function runNotQuit(session: Session): Promise<void> {
-  if (session.quitSeen || session.turnedAway || session.settings.acl_smtp_notquit === undefined) return
+/** Once, before the line that tells of the end where Exim 4.96 has it so. Source: Exim manual, "The not-QUIT ACL". */
+function runNotQuit(session: Session): Awaitable<void> {
+  const acl = session.settings.acl_smtp_notquit
+  if (session.quitSeen || session.turnedAway || session.notQuitRan || acl === undefined) return
   // Too many errors are no reason that the manual names: the ACL does not run. Observed of Exim 4.96.
   if (session.connection.notQuitReason === '') return
-  const result = await runAclOption(session.settings.acl_smtp_notquit, 'notquit', () => aclContext(session))
-  const wrong = endingAclFailed(result)
-  if (wrong !== undefined) session.log.panic(undefined, `ACL for not-QUIT returned ERROR: ${wrong}`)
+  session.notQuitRan = true
+  return after(
+    runAclOption(acl, 'notquit', () => aclContext(session)),
+    (result) => {
+      const wrong = endingAclFailed(result)
+      if (wrong !== undefined) session.log.panic(undefined, `ACL for not-QUIT returned ERROR: ${wrong}`)
+    },
+  )
 }
 
 function logNoMail(session: Session): void {

@@ -105,9 +105,7 @@ async function tellAll(
     if (event.is === 'taken') {
       if (event.address.special === undefined) routed.push(event.address)
       else lines.push(...tellSpecial(event.address))
-    } else if (event.is === 'discarded') {
-      lines.push(`mail to ${event.candidate.address} is discarded`, ...parents(ancestorsOf(event.candidate)))
-    } else {
+    } else if (event.is !== 'discarded') {
       const { candidate, result } = event
       const failed = result.is === 'failed'
       if (failed) exitCode = 2
@@ -122,7 +120,8 @@ async function tellAll(
     lines.push(...tellTaken(taken, taken.ancestors.length > 0 && seen.has(taken.uniqueKey)))
     seen.add(taken.uniqueKey)
   }
-  return { lines, exitCode }
+  // What is thrown away is told of when nothing else came of the address.
+  return { lines: lines.length === 0 ? [`mail to ${address} is discarded`] : lines, exitCode }
 }
 
 function isLocal({ transport }: TakenAddress): boolean {

@@ -96,8 +96,14 @@ export function hackedCandidate(candidate: Candidate, localPart: ByteString, dom
 export function unseenClone(candidate: Candidate, startAt: string): Candidate {
   const parent = { ...candidate }
   candidate.parent = parent
+  return goingOn(candidate, parent, startAt)
+}
+
+/** The address itself as a child of `parent`, beside the other children that a filter gave it. */
+export function goingOn(candidate: Candidate, parent: Candidate, startAt: string): Candidate {
   return {
     ...candidate,
+    parent,
     startAt,
     takenBy: undefined,
     headersAdd: [],

@@ -5,7 +5,7 @@ import { Turn } from '../../base/turn.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
 import type { Context, Trace } from '../../ports.ts'
 import { refusalErrorsTo } from './assign.ts'
-import { ancestorsOf, unseenClone } from './candidate.ts'
+import { ancestorsOf, goingOn, unseenClone } from './candidate.ts'
 import { finish, type Finished } from './finish.ts'
 import { type RouterRun, type RouterSetup, runRouter } from './run-router.ts'
 import type { Candidate, RouterVerdict, RouterWork } from './types.ts'
@@ -176,7 +176,9 @@ async function taken(
   const goesOn = unseen || (result.is === 'redirected' && result.goesOn === true)
   const following = goesOn ? setup.services.routers[setup.services.routers.indexOf(router) + 1] : undefined
   if (following === undefined) return { is: 'end', result, clone: undefined }
-  const clone = unseenClone(candidate, following.name)
+  const clone = unseen
+    ? unseenClone(candidate, following.name)
+    : goingOn(candidate, { ...candidate }, following.name)
   if (result.is !== 'taken') return { is: 'end', result, clone }
   // The same address may be delivered again further down: the two are no duplicates.
   const uniqueKey = `${result.address.uniqueKey}/${router.name}`

@@ -57,11 +57,22 @@ const transportRules: Readonly<Record<string, Readonly<Record<string, Rule>>>> =
   smtp: { port: (instance) => text(instance, 'protocol') },
 }
 
+/** With one of these a router looks at more than the domain. Source: Exim manual, router option "retry_use_local_part". */
+const asksOfLocalPart = [
+  'local_parts',
+  'condition',
+  'local_part_prefix',
+  'local_part_suffix',
+  'senders',
+  'require_files',
+]
+
 const routerRules: typeof transportRules = {
   '': {
     group: groupOfUser('user'),
     log_as_local: (instance) => instance.driver === 'accept',
-    retry_use_local_part: (instance) => on(instance, 'check_local_user'),
+    retry_use_local_part: (instance) =>
+      on(instance, 'check_local_user') || asksOfLocalPart.some((name) => instance.setAt.has(name)),
   },
   queryprogram: { command_group: groupOfUser('command_user') },
   redirect: {

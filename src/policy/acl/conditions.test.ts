@@ -626,6 +626,76 @@ test('an ACL with nothing to wait for gives its verdict at once', () => {
   assert.equal(result.userMessage, 'ok u')
 })
 
+/** Observed of Exim 4.96. */
+const leftByNested: readonly {
+  readonly says: string
+  readonly acl: string
+  readonly user?: string
+  readonly log?: string
+}[] = [
+  {
+    says: 'what it says stands until something else is said',
+    acl: 'deny acl = says\ncondition = yes',
+    user: 'inner',
+    log: 'inner',
+  },
+  { says: 'another ACL that says nothing silences it', acl: 'deny acl = says\nacl = silent' },
+  { says: 'a refusal that is negated leaves nothing after it either', acl: 'deny !acl = no\nacl = silent' },
+  { says: 'a recipient that is good silences it', acl: 'deny acl = says\nverify = recipient' },
+  {
+    says: 'a recipient that cannot be told yet has its own reason',
+    acl: 'accept acl = says\nendpass\nverify = recipient\nlocal_parts = u',
+    log: 'not now',
+  },
+  {
+    says: 'a sender that is good leaves it',
+    acl: 'deny acl = says\nverify = sender',
+    user: 'inner',
+    log: 'inner',
+  },
+  {
+    says: 'its log_message is for the refusal that follows',
+    acl: 'deny acl = logs',
+    user: 'inner',
+    log: 'for the log',
+  },
+  {
+    says: 'the log_message of the refusal stands before it',
+    acl: 'deny acl = logs\nlog_message = outer <$acl_verify_message>',
+    user: 'inner',
+    log: 'outer <for the log>: for the log',
+  },
+]
+for (const { says, acl, user, log } of leftByNested) {
+  test(`an ACL that was called: ${says}`, async () => {
+    const bench = policyBench({
+      acls: `t:\n${acl}\nsays:\naccept message = inner\nlogs:\naccept message = inner\nlog_message = for the log\nsilent:\naccept\nno:\ndeny message = no`,
+      verify: ({ kind }) =>
+        kind === 'recipient' && acl.includes('endpass')
+          ? { is: 'defer', logMessage: 'not now' }
+          : { is: 'ok' },
+    })
+    const { userMessage, logMessage } = await bench.runAcl('t', 'rcpt', bench.context)
+    assert.deepEqual({ userMessage, logMessage }, { userMessage: user, logMessage: log })
+  })
+}
+
+test('the log_message of an accept that nothing called says nothing', async () => {
+  const bench = policyBench({ acls: 't:\naccept log_message = x' })
+  assert.equal((await bench.runAcl('t', 'rcpt', bench.context)).logMessage, undefined)
+})
+
+test('per_rcpt counts all recipients of a message that does not come by SMTP', async () => {
+  const acl = 'accept ratelimit = 0.5/1h/per_rcpt/MODE\nmessage = $sender_rate'
+  for (const mode of ['strict', 'leaky', 'key']) {
+    const bench = policyBench({
+      acls: `t:\n${acl.replace('MODE', mode)}`,
+      message: { recipients: [{ address: 'a@b' }, { address: 'c@d' }] },
+    })
+    assert.equal((await bench.runAcl('t', 'notsmtp', bench.context)).userMessage, '2.0')
+  }
+})
+
 test('text from outside is no ACL, but may name one', async () => {
   const bench = policyBench({
     acls: 'u:\naccept\nt:\naccept acl = $local_part\nv:\naccept acl = ${quote_local_part:x}$domain',

@@ -4,7 +4,7 @@
  */
 import type { Report } from '../../base/diagnostic.ts'
 import type { Expandable } from '../../base/expandable.ts'
-import type { Awaitable } from '../../base/outcome.ts'
+import { after, type Awaitable } from '../../base/outcome.ts'
 import { Recent } from '../../base/recent.ts'
 import { asciiLower, encodeUtf8, isTainted, type Text, textOf } from '../../base/text.ts'
 import { Turn } from '../../base/turn.ts'
@@ -151,10 +151,17 @@ export function createAclEngine(): AclEngine {
       lowerLocalPart(place, context)
       // From `${acl{...}}` inside an ACL: an expansion counts as a step for debugging lines.
       const inner = context.aclDepth === undefined ? context : { ...context, debug: stepped(context.debug) }
-      return run(acl, place, inner, args, new Map(), new Turn())
+      return after(run(acl, place, inner, args, new Map(), new Turn()), quietWhenAccepted)
     },
     rows,
   }
+}
+
+/** The `log_message` of an accept is for an ACL that called this one: its refusal may repeat it. */
+function quietWhenAccepted(result: AclResult): AclResult {
+  return result.verdict === 'accept' && result.logMessage !== undefined
+    ? { ...result, logMessage: undefined }
+    : result
 }
 
 function toldLater(trace: Trace, result: Promise<AclResult>): Promise<AclResult> {

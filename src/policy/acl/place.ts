@@ -38,7 +38,7 @@ export const placeNames: Readonly<Record<AclPlace, string>> = {
 }
 
 /** Where `discard` may stand. The manual allows it where messages are received; Exim 4.96 refuses it here alone. */
-export const discarding: Phases = { except: ['connect'] }
+export const discarding: Phases = { except: ['connect', 'predata'] }
 
 /** Places in which a message with its sender is at hand. */
 export const withSender: Phases = {

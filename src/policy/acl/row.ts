@@ -15,6 +15,8 @@ export interface Tested {
   readonly userMessage?: ByteString | undefined
   /** What `$acl_verify_message` holds afterwards, when it is another text than the one for the user. */
   readonly verifyMessage?: ByteString | undefined
+  /** What it says takes the place of what was said before it, even when it says nothing. */
+  readonly replaces?: true
 }
 
 export const TRUE: Tested = { is: 'true' }

@@ -107,10 +107,6 @@ function decideStatement(
   call: AclCall,
   progress: Progress,
 ): Awaitable<AclResult | undefined> {
-  if (statement.verb === 'discard' && !isAllowed(discarding, call.place)) {
-    call.context.ports.log.panic(undefined, `"discard" verb not allowed in ${placeNames[call.place]} ACL`)
-    return { verdict: 'error', userMessage: undefined, logMessage: undefined, logReject: call.logReject }
-  }
   return after(testFrom(statement, call, progress, 0), (tested) =>
     after(takeMessages(statement, call, progress, tested), (ownMessage) =>
       conclude(acl, statement, call, progress, tested, ownMessage),
@@ -170,8 +166,8 @@ function clauseToldLater(step: Trace, clause: Clause, tested: Promise<Tested>): 
 
 /** Keeps a condition's messages and turns a negated one round. */
 function settle(clause: Clause, tested: Tested, progress: Progress): Tested['is'] {
-  if (tested.userMessage !== undefined) progress.user = tested.userMessage
-  if (tested.logMessage !== undefined) progress.log = tested.logMessage
+  if (tested.userMessage !== undefined || tested.replaces === true) progress.user = tested.userMessage
+  if (tested.logMessage !== undefined || tested.replaces === true) progress.log = tested.logMessage
   if (!clause.negated || tested === TRUE_IGNORED) return tested.is
   if (tested.is === 'true') return 'false'
   return tested.is === 'false' || tested.is === 'drop' ? 'true' : tested.is
@@ -196,6 +192,11 @@ function conclude(
 ): AclResult | undefined {
   const { verb } = statement
   const { debug } = call.context
+  if (verb === 'discard' && is === 'true' && !isAllowed(discarding, call.place)) {
+    call.context.ports.log.panic(undefined, `"discard" verb not allowed in ${placeNames[call.place]} ACL`)
+    const logMessage = firstLine(progress.log)
+    return { verdict: 'error', userMessage: undefined, logMessage, logReject: call.logReject }
+  }
   const wrongDiscard = is === 'discard' && verb !== 'accept' && verb !== 'discard'
   if (wrongDiscard) {
     progress.log = `nested ACL returned "discard" for "${verb}" command (only allowed with "accept" or "discard")`
@@ -219,10 +220,12 @@ function conclude(
     )
   }
   const user = decision.own === true ? ownMessage : forClient(progress.user, call)
+  const saysNothing =
+    decision.own === true && decision.verdict === 'accept' && progress.logMessage === undefined
   return {
     verdict: decision.verdict,
     userMessage: decision.verdict === 'error' ? undefined : user,
-    logMessage: firstLine(decision.own === true && decision.verdict === 'accept' ? undefined : progress.log),
+    logMessage: saysNothing ? undefined : firstLine(progress.log),
     logReject: call.logReject,
     decidedBy: placeOf(acl, statement),
   }

@@ -34,7 +34,7 @@ export function describedConnection(
     activeHostname: server.facts.primaryHostname,
     connectionId: randomBytes(6).toString('hex'),
     startedAt: Date.now(),
-    countAtStart: 1,
+    countAtStart: 0,
     hostChecking: known.hostChecking ?? false,
     // The caller's name too where -oMa tells of a host: Exim manual, -oMt.
     ident:

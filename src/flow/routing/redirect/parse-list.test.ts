@@ -56,6 +56,8 @@ const cases: readonly (readonly [data: string, result: string, changes?: Partial
   ['\\root@a.b', '\\root@a.b'],
   ['"root@c.d"', 'root@c.d'],
   ['"a b"@c', '"a b"@c'],
+  ['"\\"a b\\"@c"', 'error missing or malformed local part (expected word or "<") in "\\"a b\\"@c"'],
+  ['":include:/lists/a"', 'one@x.example ; two@x.example'],
   ['Foo Bar <a@b>', 'a@b'],
   ['(nothing)', ''],
   ['# nothing', ''],

@@ -82,9 +82,9 @@ async function read(source: Text, reading: Reading, depth: number): Promise<Pars
     if (verdict !== undefined) return verdict
     const start = at
     const end = endOfAddress(data, at, true)
-    const item = trimmed(data.slice(at, end))
+    const item = withoutQuotes(trimmed(data.slice(at, end)))
     at = end
-    if (/^"?:unknown:"?$/.test(item)) continue
+    if (item === ':unknown:') continue
     const tainted = unquotedTaint(slice(source, start, end)) !== undefined
     const stop = item.startsWith(':include:')
       ? await include(trimmed(item.slice(':include:'.length)), tainted, reading, depth)
@@ -144,8 +144,7 @@ async function include(
   return stop
 }
 
-function readItem(raw: ByteString, tainted: boolean, reading: Reading): ParsedList | undefined {
-  const item = unquoted(raw)
+function readItem(item: ByteString, tainted: boolean, reading: Reading): ParsedList | undefined {
   if (item === '') return undefined
   const backslash = item.startsWith('\\')
   const text = backslash ? item.slice(1) : item
@@ -170,7 +169,7 @@ function readItem(raw: ByteString, tainted: boolean, reading: Reading): ParsedLi
   if (found.is === 'error') {
     // An item that is nothing but a comment yields nothing.
     if (found.message === 'empty address') return undefined
-    const problem = { item: raw, reason: found.message, message: `${found.message} in "${raw}"` }
+    const problem = { item, reason: found.message, message: `${found.message} in "${item}"` }
     if (!reading.rules.skipErrors) return wrong(problem.message)
     reading.errors.push(problem)
     return undefined
@@ -180,12 +179,15 @@ function readItem(raw: ByteString, tainted: boolean, reading: Reading): ParsedLi
   return undefined
 }
 
-/** Quotes around a whole item are taken off, escapes in them undone. */
-function unquoted(item: ByteString): ByteString {
+/** Quotes around a whole item are taken off; only in the name of a file or command are escapes undone, too. Observed of Exim 4.96. */
+function withoutQuotes(item: ByteString): ByteString {
   if (!item.startsWith('"')) return item
   let text = ''
   for (let i = 1; i < item.length; i++) {
-    if (item[i] === '"') return i === item.length - 1 ? trimmed(text) : item
+    if (item[i] === '"') {
+      if (i < item.length - 1) return item
+      return trimmed(/^[|/]/.test(text) ? text : item.slice(1, -1))
+    }
     if (item[i] === '\\' && i + 1 < item.length) i++
     text += item[i]
   }

@@ -163,7 +163,7 @@ function readOptions(words: readonly string[], work: RouterWork): RuleOptions | 
     ipv4Prefer: false,
     transport: undefined,
   }
-  for (const word of words) {
+  for (const [i, word] of words.entries()) {
     if (word === 'randomize') options.randomize = true
     else if (word === 'no_randomize') options.randomize = false
     else if (word === 'byname') options.method = 'byname'
@@ -173,7 +173,7 @@ function readOptions(words: readonly string[], work: RouterWork): RuleOptions | 
     else {
       options.transport = work.services.transports.get(word)
       if (options.transport === undefined) {
-        const problem = `unknown routing option or transport name "${word}"`
+        const problem = `unknown routing option or transport name "${words.slice(i).join(' ')}"`
         const { log } = work.context.ports
         log.main(work.context.message?.id, `Error in ${work.router.name} router: ${problem}`)
         return { is: 'defer', message: `error in router: ${problem}` }

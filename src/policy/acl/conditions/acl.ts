@@ -19,14 +19,8 @@ export const acl: WordsCondition = {
   },
 }
 
-function asCondition(result: AclResult): Tested {
-  const { userMessage, logMessage } = result
-  switch (result.verdict) {
-    case 'accept':
-      return { is: 'true', userMessage, logMessage }
-    case 'deny':
-      return { is: 'false', userMessage, logMessage }
-    default:
-      return { is: result.verdict, userMessage, logMessage }
-  }
+/** Of what was said before nothing is left, as in Exim 4.96. */
+function asCondition({ verdict, userMessage, logMessage }: AclResult): Tested {
+  const is = verdict === 'accept' ? 'true' : verdict === 'deny' ? 'false' : verdict
+  return { is, userMessage, logMessage, replaces: true }
 }

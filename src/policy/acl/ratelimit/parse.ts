@@ -148,7 +148,7 @@ const withMessage: readonly AclPlace[] = [
 /** Recipients and messages can be counted only where there are some. Observed of Exim 4.96. */
 function mayCount(per: Per, place: AclPlace): boolean {
   if (per === 'per_addr') return place === 'rcpt'
-  if (per === 'per_rcpt') return ['rcpt', 'predata', 'mime', 'data', 'prdr'].includes(place)
+  if (per === 'per_rcpt') return ['rcpt', 'predata', 'mime', 'data', 'prdr', 'notsmtp'].includes(place)
   return per === 'per_cmd' || per === 'per_conn' || withMessage.includes(place)
 }
 

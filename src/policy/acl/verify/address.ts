@@ -29,7 +29,7 @@ export const recipient: VerifyRow = {
     if (result.localPartData !== undefined) address.localPartData = result.localPartData
     if (result.domainData !== undefined) address.domainData = result.domainData
     setFailure(call, 'recipient_verify_failure', result)
-    return asTested(call, result, argument)
+    return { ...asTested(call, result, argument), replaces: true }
   },
 }
 
