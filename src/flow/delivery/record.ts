@@ -317,11 +317,10 @@ function timeOut(
   routed: RoutedAddress,
   outcome: AddressOutcome & { readonly is: 'deferred' },
 ): void {
-  const shown = shownOf(routed, false)
   const line = timedOutLine(
     {
-      shown,
-      original: originalOf(attempt, routed, shown),
+      shown: routed.address,
+      original: originalOf(attempt, routed, routed.address),
       sender: attempt.envelope.sender,
       returnPath: undefined,
       router: undefined,
