@@ -114,7 +114,8 @@ function wordsOf(name: string): string {
     .join('_')
 }
 
-function editDistance(a: string, b: string): number {
+/** Damerau-Levenshtein: letters that are more, fewer, others, or swapped with the next one. */
+export function editDistance(a: string, b: string): number {
   let before: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {

@@ -50,7 +50,8 @@ export function readRetryRule(line: MappedText, report: Report): RetryRule | und
   const fault = errorFault(errorText)
   if (fault !== undefined) {
     const span = line.span(kind.start, kind.start + errorText.length)
-    error(report, 'retry-error-unknown', fault.message, span, fault.help)
+    const help = /^[FGH],/.test(errorText) ? 'a rule is: domain or address, error, times' : fault.help
+    error(report, 'retry-error-unknown', fault.message, span, help)
   }
   if (errorText === 'timeout_DNS') {
     report({

@@ -182,7 +182,13 @@ function readPlainVariable(reader: Reader, start: number): Node | undefined {
   const help = /^acl_[cm]/.test(name)
     ? ' (6th character of a user-defined ACL variable must be a digit or underscore)'
     : ''
-  return unknownVariable(reader, `unknown variable name "${name}"${help}`, start, start + 1, reader.position)
+  const message = `unknown variable name "${name}"${help}`
+  const found = unknownVariable(reader, message, start, start + 1, reader.position)
+  const fault = reader.minor.at(-1)
+  // `$if{...}` for `${if ...}`.
+  if (fault !== undefined && items.has(name))
+    reader.minor.splice(-1, 1, { ...fault, help: `the brace stands before the word: \${${name} ...}` })
+  return found
 }
 
 function variableNode(reader: Reader, name: string, row: VariableRow, start: number): Node {

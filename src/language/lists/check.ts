@@ -108,17 +108,29 @@ function checkMasks(list: Expandable, report: Report): void {
   }
 }
 
+const kindNames: Readonly<Record<ListKind, string>> = {
+  address: 'address',
+  domain: 'domain',
+  host: 'host',
+  localpart: 'local part',
+}
+
 function checkNames(kind: ListKind, list: Expandable, configuration: Configuration, report: Report): void {
   const known = configuration.namedLists[kind]
   for (const name of namesIn(list)) {
     if (known.has(name) || signs.has(name)) continue
     const near = nearest(name, [...known.keys(), ...signs])
+    const other = kinds.find((each) => configuration.namedLists[each].has(name))
+    const help =
+      other === undefined
+        ? near && `did you mean "+${near}"?`
+        : `${name} is a ${kindNames[other]} list, and this is a ${kindNames[kind]} list`
     report({
       code: 'list-unknown',
       severity: 'error',
-      message: `unknown named ${kind === 'localpart' ? 'local part' : kind} list "+${name}"`,
+      message: `unknown named ${kindNames[kind]} list "+${name}"`,
       at: spanOf(list, `+${name}`),
-      help: near === undefined ? undefined : `did you mean "+${near}"?`,
+      help,
     })
   }
 }

@@ -40,7 +40,10 @@ function judgeVerify({ argument }: Clause, report: Report): void {
   const item = verifyItems.find(({ name }) => name === first.replace(/\s*=.*$/s, '').toLowerCase())
   if (item !== undefined && judgePlainVerify(item, first, options, argument, report)) return
   const kind = Object.entries(addressKinds).find(([name]) => name === first.replace(/\s*=.*$/s, ''))?.[1]
-  if (kind === undefined) return
+  if (kind === undefined) {
+    if (item === undefined) afterItem(first, argument, report)
+    return
+  }
   for (const option of options) {
     const wrong = badOption([option], argument.text.trim(), kind)
     if (wrong === undefined) continue
@@ -54,6 +57,19 @@ function judgeVerify({ argument }: Clause, report: Report): void {
     })
     return
   }
+}
+
+/** `verify = header_syntax # strictly`: the first word alone is known. */
+function afterItem(first: string, argument: Expandable, report: Report): void {
+  const [, word = '', rest = ''] = /^\s*(\w+)\s+(.*)$/s.exec(first) ?? []
+  if (!verifyItems.some(({ name }) => name === word.toLowerCase())) return
+  report({
+    code: 'acl-verify-unknown',
+    severity: 'error',
+    message: `unknown item "${first.trim()}" in ACL condition "verify ${argument.text.trim()}"`,
+    at: spanOf(argument, rest),
+    help: rest.startsWith('#') ? 'a comment stands on a line of its own' : 'options follow a slash',
+  })
 }
 
 /** Items without callouts. True when something was wrong. */
@@ -171,13 +187,13 @@ function judgeRateLimit({ argument }: Clause, report: Report): void {
   for (const word of words) {
     if (rateWords.includes(word) || /[$\\=]/.test(word)) continue
     const near = nearest(word, rateWords)
-    if (near === undefined) continue
+    if (near === undefined && !word.startsWith('per_')) continue
     report({
       code: 'acl-ratelimit-word',
       severity: 'warning',
       message: `"${word}" is no option of ratelimit: it becomes part of the key`,
       at: spanOf(argument, word),
-      help: `did you mean "${near}"?`,
+      help: near === undefined ? `known are ${rateWords.join(', ')}` : `did you mean "${near}"?`,
     })
   }
 }
@@ -202,6 +218,7 @@ function judgeDnsList({ argument }: Clause, report: Report): void {
 function judgeDnsDomains(argument: Expandable, report: Report): void {
   if (!isConstant(argument) || /^\s*</.test(argument.text)) return
   for (const item of argument.text.split(/(?<!:):(?!:)/)) {
+    if (oddDnsItem(item, argument, report)) continue
     const domains = item.replace(/[=!/].*$/s, '').trim()
     const names = domains.split(/[\s,]+/).filter((name) => name !== '')
     const organisations = new Set(names.map((name) => name.split('.').slice(-2).join('.').toLowerCase()))
@@ -215,6 +232,40 @@ function judgeDnsDomains(argument: Expandable, report: Report): void {
       help: `write "${names.join(' : ')}"`,
     })
   }
+}
+
+/** What else stands in an item that is no domain. True when something was wrong. */
+function oddDnsItem(item: string, argument: Expandable, report: Report): boolean {
+  const tell = (code: string, message: string, word: string, help: string): true => {
+    report({ code, severity: 'warning', message, at: spanOf(argument, word), help })
+    return true
+  }
+  const comment = /\s(#.*)$/s.exec(item)?.[1]
+  const key = /\/\s*(\w+)\s*$/.exec(item)?.[1] ?? ''
+  const sign = /^\s*(\+\w+)\s+\S/.exec(item)?.[1]
+  if (comment !== undefined)
+    return tell(
+      'list-comment',
+      `"${comment}" is part of the list: a comment stands on a line of its own`,
+      comment,
+      'move it to a line before this one',
+    )
+  if (sign !== undefined)
+    return tell('acl-dnslists-list', `"${sign}" is an item by itself`, item.trim(), `write "${sign} : ..."`)
+  if (/^\s*\//.test(item))
+    return tell(
+      'acl-dnslists-list',
+      `"${item.trim()}" is no list to ask`,
+      item.trim(),
+      'write the domain alone',
+    )
+  if (!/^(?:accept|reject|skiprelay|warn)$/.test(key)) return false
+  return tell(
+    'acl-dnslists-list',
+    `"${key}" is what is looked up in the list: a slash is followed by a key, not by an option`,
+    key,
+    'what happens is said by the verb of the statement: deny or warn',
+  )
 }
 
 /** Without a colon it is no header: Exim puts "X-ACL-Warn:" before it. */

@@ -1,5 +1,5 @@
 /** Everything that can be said about a configuration without running it: what reading, starting and looking closer find. */
-import type { Diagnostic } from '../../base/diagnostic.ts'
+import { type Diagnostic, locate } from '../../base/diagnostic.ts'
 import { createAccounts } from '../../base/accounts.ts'
 import type { Configuration } from '../../language/config/configuration.ts'
 import { checkTexts } from '../../server/check-configuration.ts'
@@ -23,8 +23,23 @@ export async function checkAll(request: ConfigurationRequest): Promise<Checked> 
         ...inspectConfiguration(configuration, hostView(viewerOf(configuration))),
       ]
     : []
-  const found = inOrder([...configuration.diagnostics, ...looked], configuration.files)
+  const found = inOrder([...configuration.diagnostics, ...looked].map(withComment), configuration.files)
   return { is: 'checked', configuration, found }
+}
+
+/** A value that is wrong since what looks like a comment is part of it. */
+const maybeComment = new Set(
+  'acl-control-options driver-unknown reference-undefined user-not-found value-constant value-extra'.split(
+    ' ',
+  ),
+)
+
+function withComment(diagnostic: Diagnostic): Diagnostic {
+  const { at, code, help = '' } = diagnostic
+  if (at === undefined || !maybeComment.has(code) || help.includes('comment')) return diagnostic
+  const { column, lineText } = locate(at)
+  if (!/(?:^|\s)#/.test(lineText.slice(column - 1))) return diagnostic
+  return { ...diagnostic, help: `a comment stands on a line of its own${help === '' ? '' : `; ${help}`}` }
 }
 
 /** The user that will read the files, where that shows without expanding anything. */

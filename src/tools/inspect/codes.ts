@@ -55,8 +55,8 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'The results are accept, reject, quarantine, none, norecord, nofrom, temperror and off.',
   ),
   'acl-dnslists-list': row(
-    'Several DNS lists stand in one item of dnslists.',
-    'Exim asks for a name made of both, or only one of them. The items are separated by colons.',
+    'An item of dnslists is not one domain that is asked.',
+    'Several lists in one item: Exim asks for a name made of both, or only one of them; the items are separated by colons. What follows a slash is what is looked up, not an option.',
   ),
   'acl-dnslists-value': row(
     'A value after the name of a DNS list is no IPv4 address.',
@@ -295,8 +295,12 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A comment is a line that begins with #. Here it belongs to the last item, which then matches nothing.',
   ),
   'list-domain': row(
-    'An item of a domain list can be no domain.',
+    'An item of a domain or local part list can be none.',
     'It never matches. Write "*.example.org" for what is below a domain; an asterisk stands at the beginning only.',
+  ),
+  'list-equals': row(
+    'Two equals signs stand before a list.',
+    'The second one is part of the first item, which then matches nothing. Write one.',
   ),
   'list-ipv6': row(
     'The colons of an IPv6 address separate the items of its list.',
@@ -319,6 +323,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   'list-request': row(
     'An item of a list asks for something that does not exist.',
     'The item begins with + or @ and is none of the known ones.',
+  ),
+  'list-plus': row(
+    'An item of a list is called as a named list is.',
+    'Without a plus sign before it, it is the name of a domain or host, which matches nothing. Write "+name".',
   ),
   'list-spaces': row(
     'Spaces stand between what should be items of a list.',
@@ -419,6 +427,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   regex: row(
     'A regular expression does not compile.',
     'What uses it defers or fails when mail arrives. The offset counts from 0.',
+  ),
+  'regex-backslash': row(
+    'A backslash of a regular expression is lost when the string is expanded.',
+    'What is left means something else: "\\d" becomes "d". Write two backslashes, or put the expression between \\N and \\N.',
   ),
   'retry-error-missing': row('A retry rule has no name of an error.', 'Write * for all errors.'),
   'retry-error-obsolete': row('The name of an error in a retry rule is obsolete.', 'The rule never applies.'),
@@ -552,8 +564,8 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'The expansion fails when it is used. The help names the nearest one.',
   ),
   'variable-unset': row(
-    'A variable is read before the condition that sets it.',
-    'It is empty there. Put the condition before it.',
+    'A variable is read where nothing has set it.',
+    'It is empty there. Put the condition that sets it before it; $domain_data and $local_part_data are set by options of the router.',
   ),
 }
 

@@ -23,8 +23,8 @@ function judgeAcl({ text }: OwnedText, tree: Template, report: Report): void {
   report({
     code: 'acl-condition-value',
     severity: 'error',
-    message: `invalid "condition" value: "${text.text.charAt(at)}" is in no boolean`,
-    at: text.span(at, at + 1),
+    message: `invalid "condition" value: "${pieceAt(text.text, at)}" is in no boolean`,
+    at: text.span(at, at + pieceAt(text.text, at).length),
     help: helpFor(text.text, at),
   })
 }
@@ -35,14 +35,15 @@ function judgeRouter({ text }: OwnedText, tree: Template, report: Report): void 
   report({
     code: 'router-condition',
     severity: 'warning',
-    message: `this condition always holds: with "${text.text.charAt(at)}" in it, it is never empty, 0, no or false`,
-    at: text.span(at, at + 1),
+    message: `this condition always holds: with "${pieceAt(text.text, at)}" in it, it is never empty, 0, no or false`,
+    at: text.span(at, at + pieceAt(text.text, at).length),
     help: helpFor(text.text, at),
   })
 }
 
 /** Where the first character stands, outside of expansions, that is in no boolean. */
 function strange(text: string, { nodes }: Template): number | undefined {
+  if (/^\s*if\s/.test(text)) return text.indexOf('if')
   for (const node of nodes) {
     if (node.kind !== 'text') continue
     const found = /[^\w\s+-]/.exec(text.slice(node.start, node.end))
@@ -51,7 +52,12 @@ function strange(text: string, { nodes }: Template): number | undefined {
   return undefined
 }
 
+function pieceAt(text: string, at: number): string {
+  return text.startsWith('if', at) ? 'if' : text.charAt(at)
+}
+
 function helpFor(text: string, at: number): string {
+  if (text.startsWith('if', at)) return 'write ${if CONDITION {yes}{no}}'
   if (text.startsWith('{if', at)) return 'a dollar sign stands before the brace: ${if ...}'
   if (text.charAt(at) === '!') return 'write ${if !CONDITION ...}; in an ACL also "!condition = ..."'
   if (/[{}]/.test(text.charAt(at)) && at > 0)

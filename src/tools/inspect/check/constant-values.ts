@@ -3,6 +3,7 @@ import { nearest, type Report } from '../../../base/diagnostic.ts'
 import { parseIp } from '../../../base/ip.ts'
 import { textOf } from '../../../base/text.ts'
 import { createListMatcher } from '../../../language/lists/index.ts'
+import { readQuota } from '../../../flow/delivery/transports/quota-value.ts'
 import { knownPorts, splitInterface } from '../../../server/listen-addresses.ts'
 import type { Check, OwnedText, Subject } from './subject.ts'
 
@@ -21,6 +22,9 @@ const judges: ReadonlyMap<string, Judge> = new Map<string, Judge>([
   ['transport interface', eachOf(address)],
   ['transport message_size_limit', size],
   ['transport port', port],
+  ['transport quota', quota],
+  ['transport quota_filecount', quota],
+  ['transport quota_warn_threshold', threshold],
 ])
 
 export const constantValues: Check = {
@@ -101,6 +105,16 @@ function address(value: string): Fault | undefined {
 function size(value: string): Fault | undefined {
   if (/^\d+[KMG]?$/i.test(value)) return undefined
   return { says: `"${value}" is no size`, help: 'a number, with K, M or G after it: 50M' }
+}
+
+function quota(value: string): Fault | undefined {
+  if (readQuota(value) !== undefined) return undefined
+  return { says: `"${value}" is no quota`, help: 'a number, with K, M or G after it: 500M, 500M/no_check' }
+}
+
+function threshold(value: string): Fault | undefined {
+  if (readQuota(value.replace(/%$/, '')) !== undefined) return undefined
+  return { says: `"${value}" is no threshold`, help: 'a size, or a part of the quota: 90%' }
 }
 
 function hostName(value: string): Fault | undefined {

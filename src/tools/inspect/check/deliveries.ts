@@ -13,6 +13,7 @@ export const deliveries: Check = {
       incomplete(router, configuration, report)
       hostList(router, 'fallback_hosts', report)
       headerNames(router, report)
+      required(router, report)
     }
     for (const transport of configuration.transports.values()) {
       unsigned(transport, report)
@@ -128,6 +129,21 @@ function headerNames(instance: Instance<object>, report: Report): void {
       help: `write "${text.split(/\s*,\s*/).join(' : ')}"`,
     })
   }
+}
+
+/** Each item is one file. */
+function required(router: RouterInstance, report: Report): void {
+  const value = settingOf(router, 'require_files')
+  if (!(value instanceof Expandable)) return
+  const found = /[^\s:,]*\/[^\s:,]*(?:\s*,\s*[^\s:,]*\/[^\s:,]*)+/.exec(value.text)
+  if (found === null || /[{}]/.test(value.text)) return
+  report({
+    code: 'list-commas',
+    severity: 'warning',
+    message: `"${found[0]}" is the name of one file: the files are separated by colons`,
+    at: value.span(found.index, found.index + found[0].length),
+    help: `write "${found[0].split(/\s*,\s*/).join(' : ')}"`,
+  })
 }
 
 function hostList(instance: Instance<object>, option: string, report: Report): void {

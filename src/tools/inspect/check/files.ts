@@ -3,6 +3,7 @@ import type { Span } from '../../../base/diagnostic.ts'
 import { textOf } from '../../../base/text.ts'
 import { createListMatcher } from '../../../language/lists/index.ts'
 import { parseLookupType } from '../../../language/lookups/parse-type.ts'
+import { listsOf } from './lists-of.ts'
 import type { Check, OwnedText, Subject } from './subject.ts'
 import { constantText, walk } from './walk.ts'
 
@@ -58,6 +59,7 @@ export const missingFiles: Check = {
       if (owned.tree !== undefined && !asksFirst(owned)) inTree(owned, judge)
       inList(owned, judge)
     }
+    plainItems(subject, judge)
   },
 }
 
@@ -119,6 +121,21 @@ function inTree({ text, tree }: OwnedText, judge: Judge): void {
         judge(path.trim(), text.span(file.start, file.end), type.name === 'dsearch' ? 'folder' : 'file')
     },
   })
+}
+
+/** An item that is the name of a file, whose lines are items. Source: Exim manual, "File names in lists". */
+function plainItems(subject: Subject, judge: Judge): void {
+  for (const { kind, text } of listsOf(subject)) {
+    if (kind === 'string' || /[$\\]/.test(text.text)) continue
+    let from = 0
+    for (const item of createListMatcher().splitList(text.text)) {
+      const path = textOf(item).replace(/^\s*!?\s*/, '')
+      const start = text.text.indexOf(path, from)
+      if (start < 0 || path === '') continue
+      from = start + path.length
+      if (/^\/[^\s;,]+$/.test(path)) judge(path, text.span(start, from), 'file')
+    }
+  }
 }
 
 /** `lsearch;/etc/file` in a constant list. */

@@ -5,16 +5,19 @@
 import type { Diagnostic } from '../../../base/diagnostic.ts'
 import type { Configuration } from '../../../language/config/configuration.ts'
 import { aclNames } from './acl-names.ts'
+import { aclVariables } from './acl-variables.ts'
 import { authenticators } from './authenticators.ts'
 import { conditionValues } from './conditions.ts'
 import { constantExpansions } from './constant-expansions.ts'
 import { constantValues } from './constant-values.ts'
+import { dataVariables } from './data-variables.ts'
 import { databaseServers } from './database-servers.ts'
 import { deliveries } from './deliveries.ts'
 import { earlyVariables } from './early-variables.ts'
 import { missingFiles } from './files.ts'
 import { headersAdded } from './headers-added.ts'
 import { listItems } from './list-items.ts'
+import { lostBackslashes } from './lost-backslashes.ts'
 import { negativeNumbers } from './negative-numbers.ts'
 import { listNames } from './list-names.ts'
 import { openRelay } from './open-relay.ts'
@@ -34,16 +37,19 @@ import { oldVariables, unsetVariables } from './variables.ts'
 /** Sorted by name. */
 export const checks: readonly Check[] = [
   aclNames,
+  aclVariables,
   authenticators,
   conditionValues,
   constantExpansions,
   constantValues,
+  dataVariables,
   databaseServers,
   deliveries,
   earlyVariables,
   headersAdded,
   listItems,
   listNames,
+  lostBackslashes,
   missingFiles,
   negatedResults,
   negativeNumbers,

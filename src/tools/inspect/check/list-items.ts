@@ -12,20 +12,40 @@ export const listItems: Check = {
   name: 'list-items',
   doc: 'Commas, semicolons, spaces and comments between items, addresses that are none, switches in place of lists.',
   run(subject, report) {
+    const { namedLists } = subject.configuration
+    const isNamed = (kind: FoundList['kind'], name: string): boolean =>
+      kind !== 'string' && namedLists[kind].has(name)
     for (const list of listsOf(subject)) {
       const { text } = list.text
       // What an expansion gives is not known here.
       if (/[$\\]/.test(text)) continue
       const whole = ofWhole.map((judge) => judge(list)).find((each) => each !== undefined)
       if (whole !== undefined) report(whole)
-      else for (const found of itemFindings(list)) report(found)
+      else for (const found of itemFindings(list, isNamed)) report(found)
     }
   },
 }
 
 type Finding = Diagnostic | undefined
 
-const ofWhole: readonly ((list: FoundList) => Finding)[] = [yesOrNo, singleColons, colonAfterType]
+const ofWhole: readonly ((list: FoundList) => Finding)[] = [
+  secondEquals,
+  yesOrNo,
+  singleColons,
+  colonAfterType,
+]
+
+/** `senders == a@b.example`. */
+function secondEquals({ text }: FoundList): Finding {
+  const found = /^\s*=+/.exec(text.text)?.[0]
+  if (found === undefined) return undefined
+  return warning(
+    'list-equals',
+    'the second equals sign is part of the first item, which never matches',
+    text.span(found.length - 1, found.length),
+    'write one equals sign',
+  )
+}
 
 /** `hosts_require_tls = yes`. */
 function yesOrNo({ kind, row, text }: FoundList): Finding {
@@ -50,12 +70,13 @@ const allowsAll: ReadonlySet<string> = new Set(['authenticated', 'encrypted'])
 function singleColons({ kind, text }: FoundList): Finding {
   if (kind !== 'host' || /^\s*</.test(text.text)) return undefined
   for (const found of text.text.matchAll(
-    /(?<!\S)!?\[?([\da-f:]*:[\da-f:]*(?:\.\d+)*(?:\/\d+)?)\]?(?!\S)/gi,
+    /(?<!\S)!?\[?([\da-f:]*:[\da-f:]*(?:\.\d+)*(?:\/\d+)?)\]?(?:\/\d+)?(?!\S)/gi,
   )) {
     const [whole, address = ''] = found
     if (!address.includes(':') || /^:+$/.test(address) || parseNetwork(address) === undefined) continue
     const items = createListMatcher().splitList(whole).map(textOf)
-    const doubled = whole.replaceAll(':', '::')
+    // Brackets stand around no address of a list.
+    const doubled = whole.replaceAll(/[[\]]/g, '').replaceAll(':', '::')
     const read = items.map((item) => `"${item}"`).join(', ')
     return warning(
       'list-ipv6',
@@ -82,7 +103,9 @@ function colonAfterType({ kind, text }: FoundList): Finding {
   )
 }
 
-function itemFindings(list: FoundList): Diagnostic[] {
+type IsNamed = (kind: FoundList['kind'], name: string) => boolean
+
+function itemFindings(list: FoundList, isNamed: IsNamed): Diagnostic[] {
   const { text } = list.text
   const findings: Diagnostic[] = []
   let from = 0
@@ -91,7 +114,9 @@ function itemFindings(list: FoundList): Diagnostic[] {
     const at = text.indexOf(item, from)
     if (at >= 0) from = at + item.length
     const start = Math.max(0, at)
-    const found = ofItems.map((judge) => judge(item, list, start)).find((one) => one !== undefined)
+    const found =
+      plusMissing(item, list, start, isNamed) ??
+      ofItems.map((judge) => judge(item, list, start)).find((one) => one !== undefined)
     if (found !== undefined) findings.push(found)
   }
   return findings
@@ -106,6 +131,24 @@ const ofItems: readonly ((item: string, list: FoundList, start: number) => Findi
   badAddress,
   badDomain,
 ]
+
+/** `domains = local_domains`; a local part may well be called as a list is. */
+function plusMissing(item: string, { kind, text }: FoundList, start: number, isNamed: IsNamed): Finding {
+  const bare = item.replace(/^!\s*/, '')
+  if (kind === 'localpart' || bare === 'localhost' || !isNamed(kind, bare)) return undefined
+  return warning(
+    'list-plus',
+    `"${bare}" is an item by itself here, not the list of this name`,
+    text.span(start, start + item.length),
+    `write "${item.startsWith('!') ? '!' : ''}+${bare}"`,
+  )
+}
+
+/** The separator of a list that begins with `<` and another one than a colon. */
+function separatorOf({ text }: FoundList): string | undefined {
+  const separator = /^\s*<(\S)/.exec(text.text)?.[1]
+  return separator === ':' ? undefined : separator
+}
 
 /** `10.0.0.1 # the office`. */
 function comment(item: string, { text }: FoundList, start: number): Finding {
@@ -137,8 +180,23 @@ function unknownType(item: string, { kind, text }: FoundList, start: number): Fi
   }
 }
 
-function otherSeparator(item: string, { kind, text }: FoundList, start: number): Finding {
+/** `<; 127.0.0.1 : 10.0.0.0/8`. */
+function colonsBetween(item: string, { text }: FoundList, start: number, separator: string): Finding {
+  const items = item.split(/\s+:\s*|:\s+/)
+  if (items.length < 2 || /[\^()[\]{}"']/.test(item)) return undefined
+  return warning(
+    'list-commas',
+    `"${item}" is one item, which never matches: this list begins with "<${separator}", which separates its items`,
+    text.span(start, start + item.length),
+    `write "${items.join(` ${separator} `)}"`,
+  )
+}
+
+function otherSeparator(item: string, list: FoundList, start: number): Finding {
+  const { kind, text } = list
   if (kind === 'string') return undefined
+  const own = separatorOf(list)
+  if (own !== undefined) return colonsBetween(item, list, start, own)
   const separator = isRow(item, ',') ? ',' : isRow(item, ';') && !isLookup(item) ? ';' : undefined
   if (separator === undefined) return undefined
   const items = item.split(separator).map((each) => each.trim())
@@ -176,15 +234,24 @@ function secondCondition(item: string, { text, in: where }: FoundList, start: nu
   )
 }
 
-function spaces(item: string, { kind, text }: FoundList, start: number): Finding {
+function spaces(item: string, list: FoundList, start: number): Finding {
+  const { kind, text } = list
   const bare = item.replace(/^!\s*/, '')
+  // A name that is parted from its plus sign is another finding.
+  if (/^\+\s+\w+$/.test(bare)) return undefined
+  const not = /^not\s+(\S+)$/i.exec(bare)?.[1]
   if (kind === 'string' || !/\s/.test(bare) || !/^[\w!+@*./:[\]\s-]+$/.test(bare) || bare.startsWith('/'))
     return undefined
   return warning(
     'list-spaces',
     `"${item}" is one item${kind === 'localpart' ? '' : ', which never matches'}: the items of a list are separated by colons`,
     text.span(start, start + item.length),
-    `write "${item.replace(/^!\s+/, '!').split(/\s+/).join(' : ')}"`,
+    not === undefined
+      ? `write "${item
+          .replace(/^!\s+/, '!')
+          .split(/\s+/)
+          .join(` ${separatorOf(list) ?? ':'} `)}"`
+      : `write "!${not}"`,
   )
 }
 
@@ -211,14 +278,17 @@ function networkOf(text: string): string {
 /** `.a.example`, and an asterisk that is not at the beginning. */
 function badDomain(item: string, { kind, text }: FoundList, start: number): Finding {
   const bare = item.replace(/^!\s*/, '')
-  if (kind !== 'domain' || !/^[\w.*-]+$/.test(bare) || !/^\.|.\*/.test(bare)) return undefined
+  const judged = kind === 'domain' ? /^\.|.\*/ : kind === 'localpart' ? /.\*/ : undefined
+  if (judged === undefined || !/^[\w.*+-]+$/.test(bare) || !judged.test(bare)) return undefined
   return warning(
     'list-domain',
-    bare.startsWith('.')
+    bare.startsWith('.') && kind === 'domain'
       ? `"${bare}" never matches: no domain begins with a dot`
       : `"${bare}" never matches: an asterisk stands for something at the beginning only`,
     text.span(start, start + item.length),
-    bare.startsWith('.') ? `write "*${bare}" for what is below it` : 'a regular expression begins with ^',
+    bare.startsWith('.') && kind === 'domain'
+      ? `write "*${bare}" for what is below it`
+      : 'a regular expression begins with ^',
   )
 }
 
