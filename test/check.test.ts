@@ -65,6 +65,7 @@ begin routers
 
 local:
   driver = accept
+  check_local_user
   transport = local_delivery
   headers_add = X-Seen
 
@@ -83,8 +84,8 @@ local_delivery:
     'exim.conf:8:25: error: unexpected \'/\' found in "helo/x" (this verify item has no options) [acl-verify-option]',
     'exim.conf:9:24: warning: no colon stands in this header: it goes out as "X-ACL-Warn: X-Spam yes" [header-colon]',
     'exim.conf:10:45: error: invalid integer "20MB" [expansion-number]',
-    'exim.conf:17:17: warning: no colon stands in this header: it goes out as "X-Seen", which is no header [header-colon]',
-    'exim.conf:23:29: error: "a" is not a number (in "substr" expansion) [expansion-constant]',
+    'exim.conf:18:17: warning: no colon stands in this header: it goes out as "X-Seen", which is no header [header-colon]',
+    'exim.conf:24:29: error: "a" is not a number (in "substr" expansion) [expansion-constant]',
     'exim.conf: 5 errors, 3 warnings',
   ])
 })

@@ -576,6 +576,11 @@ export const plantedDefects: readonly PlantedDefect[] = [
   error('acl-verify-unknown', acl('  deny !verify = helo ¦# strictly'), /line of its own/),
   error('acl-verify-unknown', acl('  deny !verify = sender ¦callout'), /slash/),
   warning('acl-ratelimit-word', acl('  defer ratelimit = 100 / 1h / ¦per_ip'), /per_conn/),
+  error(
+    'acl-misplaced',
+    'acl_smtp_connect = c\nbegin acl\nc:\n  defer ratelimit = 100 / 1h / ¦per_rcpt / strict / $sender_host_address\n  accept\n',
+    /per_conn/,
+  ),
   error('retry-error-unknown', 'begin retry\n*  ¦F,2h,15m; G,16h,1h,1.5\n', /error, times/),
   error('value-constant', transport('  driver = appendfile\n  file = /x\n  quota = ¦500MB'), /500M/),
   error(

@@ -11,6 +11,7 @@ import { reportSpfWords } from './check-spf.ts'
 import { reportWords } from './check-words.ts'
 import { controls, findControl } from './controls/index.ts'
 import type { ControlRow } from './row.ts'
+import { parseRateLimit } from './ratelimit/parse.ts'
 import { verifyItems } from './verify/index.ts'
 import type { VerifyRow } from './verify/row.ts'
 import { isAllowed, placeNames } from './place.ts'
@@ -218,9 +219,29 @@ function reportMisplaced(acl: Acl, place: AclPlace, report: Report): void {
         help: placesOf(row.phases),
       })
     }
+    if (row.name === 'ratelimit') reportRate(clause, place, report)
     if (row.name === 'control' && isConstant(clause.argument)) reportControl(clause, place, report)
     if (row.name === 'verify' && isConstant(clause.argument)) reportVerifyPlace(clause, place, report)
   }
+}
+
+/** Of the words of `ratelimit` only the limit and the period are put in place of what is expanded. */
+function reportRate({ argument }: Clause, place: AclPlace, report: Report): void {
+  const words = argument.text.split('/').map((word) => word.trim())
+  const per = words.find((word) => word.startsWith('per_'))
+  const modes = words.filter((word) => word === 'strict' || word === 'leaky')
+  if (per === undefined || modes.length === 0) return
+  const facts = { host: '', recipient: '', recipients: 0, messageSize: 0 }
+  const limit = parseRateLimit(['1', '1h', per, ...modes], place, placeNames[place], facts)
+  if (!('error' in limit)) return
+  const start = argument.text.indexOf(per)
+  report({
+    code: 'acl-misplaced',
+    severity: 'error',
+    message: `error in arguments to "ratelimit" condition: ${limit.error}`,
+    at: argument.span(start, start + per.length),
+    help: 'leave it out, or count per_conn or per_cmd there',
+  })
 }
 
 function reportVerifyPlace({ argument }: Clause, place: AclPlace, report: Report): void {

@@ -396,6 +396,13 @@ const rates: readonly (readonly [
     ['deny', 'accept', 'accept', 'deny'],
   ],
 ]
+test('ratelimit: without a per_ option it counts in every ACL', async () => {
+  for (const place of ['connect', 'helo', 'mail', 'quit'] as const) {
+    const bench = policyBench({ acls: 't:\ndeny ratelimit = 0.5/1h/strict/key\naccept' })
+    assert.equal((await bench.runAcl('t', place, bench.context)).verdict, 'deny', place)
+  }
+})
+
 for (const [says, acl, steps, results] of rates) {
   test(`ratelimit and seen: ${says}`, async () => assert.deepEqual(await sequence(acl, steps), results))
 }

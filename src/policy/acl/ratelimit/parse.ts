@@ -60,7 +60,8 @@ export function parseRateLimit(
   const options = readOptions(rest)
   if ('error' in options) return options
   const per = options.per ?? 'per_mail'
-  const counts = mayCount(per, place)
+  // What is counted by default may be counted everywhere, connections too. Observed of Exim 4.96.
+  const counts = options.per === undefined || mayCount(per, place)
   const counted = per === 'per_byte' ? 'per_mail' : per === 'per_addr' ? 'per_rcpt' : per
   if (!counts && (options.mode === 'strict' || options.mode === 'leaky')) {
     return {
