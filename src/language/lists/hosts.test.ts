@@ -185,7 +185,18 @@ const cases: readonly Case[] = [
     world: { lists: [['host', 'a', '${if match_ip{192.0.2.1}{+a}{*}{*}}']] },
   },
   { says: 'a file that is not there is a mistake', list: '/nosuch/file', is: 'failure' },
-  { says: 'a lookup type nobody knows is a mistake', list: 'foo;bar', is: 'failure' },
+  {
+    says: 'a lookup type nobody knows is a mistake',
+    list: 'foo;bar',
+    is: 'failure',
+    log: ['panic: unknown lookup type "foo"'],
+  },
+  {
+    says: 'a lookup that cannot be made is told to the log',
+    list: 'net-lsearch;/nosuch/${sender_helo_name}',
+    is: 'failure',
+    log: ["panic: Tainted filename '/nosuch/x' (from $sender_helo_name)"],
+  },
 ]
 
 for (const c of cases) {

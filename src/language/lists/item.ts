@@ -30,10 +30,13 @@ export function tooMuch(source: string, error: string, run: Run): undefined {
   return undefined
 }
 
-/** An item that cannot be used; a mistake in the configuration. */
+/** An item that cannot be used; a mistake in the configuration, which the log tells each time, as with Exim. */
 export function failing<S>(message: string): Match<S> {
   const result: ItemResult = { is: 'failure', message }
-  return () => result
+  return (_subject, run) => {
+    run.context.ports.log.panic(undefined, message)
+    return result
+  }
 }
 
 /** Gives `$0`, `$1` and so on their new values; the array belongs to the scope, so it is changed in place. */

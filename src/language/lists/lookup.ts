@@ -1,6 +1,6 @@
 /** Items that are lookups: `lsearch;/file`, `partial-cdb;/file`, `pgsql;select ...`. */
 import { slice, textOf, unquotedTaint, type Text } from '../../base/text.ts'
-import type { Awaitable } from '../../base/outcome.ts'
+import { after, type Awaitable } from '../../base/outcome.ts'
 import { partialCaptures } from '../../base/wild-part.ts'
 import type { LookupRequest, LookupResult } from '../../ports.ts'
 import { parseLookupType, type LookupType } from '../lookups/parse-type.ts'
@@ -29,8 +29,18 @@ export function parseLookupItem(text: Text): LookupItem | { readonly error: stri
   return { ...type, data: start > 0 ? slice(rest, start) : rest }
 }
 
-/** Performs a lookup item for a key. The data of a found entry is trusted from here on, as in Exim. */
+/**
+ * Performs a lookup item for a key. The data of a found entry is trusted from here on, as in Exim. What makes the
+ * lookup impossible is logged: whoever tested the list says no more than that it could not be told.
+ */
 export function performLookup(item: LookupItem, key: Text, run: Run): Awaitable<LookupResult> {
+  return after(lookupOf(item, key, run), (result) => {
+    if (result.is === 'failure') run.context.ports.log.panic(undefined, result.message)
+    return result
+  })
+}
+
+function lookupOf(item: LookupItem, key: Text, run: Run): Awaitable<LookupResult> {
   const query = item.style === 'query'
   if (!query) {
     const bad = unquotedTaint(item.data)
