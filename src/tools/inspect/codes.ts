@@ -320,13 +320,13 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'The item never matches. A mask is the number of bits that count.',
   ),
   'list-name-twice': row('Two named lists of one kind have one name.', 'Exim refuses to start.'),
-  'list-request': row(
-    'An item of a list asks for something that does not exist.',
-    'The item begins with + or @ and is none of the known ones.',
-  ),
   'list-plus': row(
     'An item of a list is called as a named list is.',
     'Without a plus sign before it, it is the name of a domain or host, which matches nothing. Write "+name".',
+  ),
+  'list-request': row(
+    'An item of a list asks for something that does not exist.',
+    'The item begins with + or @ and is none of the known ones.',
   ),
   'list-spaces': row(
     'Spaces stand between what should be items of a list.',
