@@ -7,7 +7,8 @@ import { mainOptions } from './options/main.ts'
 import type { BuiltinNames } from './registries.ts'
 import { error } from './settings.ts'
 
-const verbs = ['accept', 'defer', 'deny', 'discard', 'drop', 'require', 'warn']
+/** What stands alone on a line of an ACL. */
+const alone = ['accept', 'defer', 'deny', 'discard', 'drop', 'endpass', 'require', 'warn']
 
 export class AclSection {
   readonly #report: Report
@@ -20,7 +21,7 @@ export class AclSection {
 
   constructor(names: BuiltinNames | undefined, report: Report) {
     this.#report = report
-    this.#words = [...verbs, ...(names?.aclConditions ?? []), ...(names?.aclModifiers ?? [])]
+    this.#words = [...alone, ...(names?.aclConditions ?? []), ...(names?.aclModifiers ?? [])]
   }
 
   /** Ends the ACL: a macro has been defined, which is done between ACLs only. */
