@@ -1,20 +1,37 @@
 /**
- * What `explain_store` costs: two servers, one that keeps explanations and one that does not, take and relay the same
- * messages in turns; the processor time of each is told by the system, so that others on the machine do not count.
+ * What `explain_store` costs: two servers in one process, one that keeps explanations and one that does not, take and relay
+ * messages in turns; so they share their compiled code and their moment, as two processes would not. The processor time is told
+ * by the system's scheduler, so that others on the machine do not count.
+ *
+ * Twice: a message in the clear that is only relayed, which costs a server less than any other; and one by TLS through the
+ * configuration that Debian makes for a smarthost.
  */
-import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
+import { selfSigned } from '../test/support/certificates.ts'
 import { fetchDebian, wrapper } from '../test/support/debian.ts'
-import { freePort, type StartedServer, startServer, temporaryFolder, until } from '../test/support/server.ts'
+import { debianConfiguration, debianRoot } from '../test/support/debian-configuration.ts'
+import { freePort, repository, temporaryFolder, until } from '../test/support/server.ts'
+import { read } from './process-tree.ts'
 import type { Figure } from './run.ts'
 
-const rounds = 11
-const warmingRounds = 3
-const messages = 1000
+const pairs = 40
+const warmingPairs = 6
+const messages = 300
+const sessions = 10
 
-const configuration = (sink: number, store: number): string => `
+interface Scenario {
+  readonly name: string
+  readonly tls: boolean
+  /** @param folder holds server.crt and server.key */
+  readonly configuration: (sink: number, folder: string) => string
+}
+
+const relaying = (sink: number): string => `
 primary_hostname = bench.example
-explain_store = ${store}
 tls_advertise_hosts =
 smtp_accept_max = 1000
 domainlist local_domains = local.example
@@ -57,6 +74,33 @@ begin retry
 * * F,2h,15m
 `
 
+/** Debian's, with the sink as its smarthost. */
+function debian(sink: number, folder: string): string {
+  const found = debianRoot()
+  if ('missing' in found) throw new Error(found.missing)
+  const macros = [
+    'MAIN_TLS_ENABLE = yes',
+    `MAIN_TLS_CERTIFICATE = ${folder}/server.crt`,
+    `MAIN_TLS_PRIVATEKEY = ${folder}/server.key`,
+    `DCsmarthost = 127.0.0.1::${sink}`,
+    'REMOTE_SMTP_SMARTHOST_HOSTS_AVOID_TLS = *',
+    'MAIN_HARDCODE_PRIMARY_HOSTNAME = bench.example',
+    'MAIN_LOCAL_INTERFACES = <; 127.0.0.1',
+    'MAIN_HOST_LOOKUP = !127.0.0.1',
+  ]
+  const text = debianConfiguration(found.root, 'smarthost', false)
+    // The bench has its own folders.
+    .replace(/^(?:spool_directory|exim_path) = .*\n/gm, '')
+    .replace(/^smarthost:\n(?:  .*\n)*?  driver = .*\n/m, '$&  self = send\n')
+    .replace(/^remote_smtp_smarthost:\n(?:  .*\n)*?  driver = .*\n/m, '$&  allow_localhost\n')
+  return `${macros.join('\n')}\n${text}`
+}
+
+const scenarios: readonly Scenario[] = [
+  { name: 'in the clear, relayed', tls: false, configuration: relaying },
+  { name: "TLS, Debian's configuration", tls: true, configuration: debian },
+]
+
 export async function run(): Promise<Figure[]> {
   const postfix = fetchDebian(['postfix'])
   if ('missing' in postfix) {
@@ -64,99 +108,160 @@ export async function run(): Promise<Figure[]> {
     return []
   }
   const sinkPort = await freePort()
-  const asNobody = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
   const sink = spawn(
     wrapper(postfix.root, 'usr/sbin/smtp-sink'),
-    [...asNobody, `127.0.0.1:${sinkPort}`, '1000'],
+    [...(process.getuid?.() === 0 ? ['-u', 'nobody'] : []), `127.0.0.1:${sinkPort}`, '1000'],
     { stdio: 'ignore' },
   )
-  const folders = [temporaryFolder('bench-off'), temporaryFolder('bench-on')]
-  const servers: StartedServer[] = []
   try {
-    for (const [i, folder] of folders.entries()) {
-      servers.push(
-        await startServer({ configuration: configuration(sinkPort, i * 10_000), folder: folder.path }),
-      )
-    }
-    // Warm: both have compiled what they run.
-    for (let round = 0; round < warmingRounds; round++)
-      for (const server of servers) await relay(postfix.root, server)
-    const used = servers.map((): number[] => [])
-    for (let round = 0; round < rounds; round++) {
+    const figures: Figure[] = []
+    for (const scenario of scenarios) figures.push(...(await measure(scenario, sinkPort)))
+    return figures
+  } finally {
+    sink.kill('SIGKILL')
+  }
+}
+
+async function measure({ name, tls, configuration }: Scenario, sink: number): Promise<Figure[]> {
+  const folder = temporaryFolder('bench-explain')
+  selfSigned(folder.path, 'server', '/CN=bench.example')
+  const text = configuration(sink, folder.path)
+  const servers = await startBoth(folder.path, text)
+  try {
+    const used: number[][] = [[], []]
+    for (let pair = 0; pair < warmingPairs + pairs; pair++) {
       // Each goes first as often as the other.
-      const turns = [...servers.entries()]
-      if (round % 2 === 1) turns.reverse()
-      for (const [i, server] of turns) used[i]?.push(await relay(postfix.root, server))
+      for (const on of pair % 2 === 0 ? [0, 1] : [1, 0]) {
+        const before = cpuMs(servers.process)
+        await relay(servers, on, tls)
+        if (pair >= warmingPairs) used[on]?.push((cpuMs(servers.process) - before) / messages)
+      }
     }
     const [off = [], on = []] = used
-    const costs = on.map((each, i) => (each / (off[i] ?? each) - 1) * 100)
     return [
-      { name: 'CPU with explain_store = 0, median', value: median(off), unit: 'ms/message' },
-      { name: 'CPU with explain_store = 10000, median', value: median(on), unit: 'ms/message' },
-      { name: 'what it costs, median of the rounds', value: median(costs), unit: '%' },
+      { name: `${name}: CPU with explain_store = 0, median`, value: median(off), unit: 'ms/message' },
       {
-        name: 'what it costs, by the least of each',
-        value: (Math.min(...on) / Math.min(...off) - 1) * 100,
+        name: `${name}: what explain_store = 10000 costs, median of ${pairs} pairs`,
+        value: median(on.map((each, i) => (each / (off[i] ?? each) - 1) * 100)),
         unit: '%',
       },
     ]
   } finally {
-    for (const server of servers) await server.stop()
-    sink.kill('SIGKILL')
-    for (const folder of folders) folder.remove()
+    servers.process.kill('SIGKILL')
+    folder.remove()
   }
 }
 
-/** Milliseconds of processor time a message. */
-async function relay(root: string, server: StartedServer): Promise<number> {
-  const before = cpuMs(server)
-  const completed = count(server)
-  const source = spawn(
-    wrapper(root, 'usr/sbin/smtp-source'),
+interface Servers {
+  readonly process: ChildProcess
+  readonly ports: readonly number[]
+  readonly logs: readonly string[]
+}
+
+const program = `
+  const { startServer } = await import(process.argv[1])
+  const ports = []
+  for (const file of process.argv.slice(2))
+    ports.push((await startServer({ configuration: { file }, listen: '127.0.0.1.0' })).address.port)
+  console.log(ports.join(' '))
+`
+
+/** A server that keeps no explanations and one that does, in one process. */
+async function startBoth(folder: string, configuration: string): Promise<Servers> {
+  chmodSync(folder, 0o777)
+  const folders = [0, 10_000].map((store) => {
+    const own = join(folder, `store-${store}`)
+    for (const each of ['', 'spool', 'log']) mkdirSync(join(own, each))
+    for (const each of ['', 'spool', 'log']) chmodSync(join(own, each), 0o777)
+    const first = [
+      `spool_directory = ${own}/spool`,
+      `log_file_path = ${own}/log/%slog`,
+      `explain_store = ${store}`,
+    ]
+    writeFileSync(join(own, 'exim.conf'), `${first.join('\n')}\n${configuration}`)
+    return own
+  })
+  // A program that embeds a server is not root's.
+  const asNobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+  const child = spawn(
+    process.execPath,
     [
-      '-s',
-      '10',
-      '-m',
-      String(messages),
-      '-l',
-      '4096',
-      '-f',
-      'a@b.example',
-      '-t',
-      'c@d.example',
-      `127.0.0.1:${server.port}`,
+      '--input-type=module',
+      '-e',
+      program,
+      join(repository, 'dist/src/index.js'),
+      ...folders.map((own) => join(own, 'exim.conf')),
     ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
+    { ...asNobody, cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] },
   )
-  await new Promise((resolve) => source.once('close', resolve))
-  await until(() => (count(server) - completed >= messages ? true : undefined), 120_000)
-  return (cpuMs(server) - before) / messages
-}
-
-function count(server: StartedServer): number {
-  return server.log().split(' Completed').length - 1
-}
-
-/** Of all threads of the process group, as the scheduler counts them: a tick of a process would be a hundredth of a round. */
-function cpuMs(server: StartedServer): number {
-  let nanoseconds = 0
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    const fields = read(`/proc/${pid}/stat`)
-      .replace(/^.*\) /, '')
-      .split(' ')
-    if (Number(fields[2]) !== server.process.pid) continue
-    for (const thread of readdirSync(`/proc/${pid}/task`))
-      nanoseconds += Number(read(`/proc/${pid}/task/${thread}/schedstat`).split(' ')[0])
+  const line = await new Promise<string>((resolve) => {
+    child.stdout.once('data', (bytes: Buffer) => resolve(String(bytes)))
+    child.once('exit', () => resolve(''))
+  })
+  if (line === '') throw new Error('the servers did not start')
+  return {
+    process: child,
+    ports: line.trim().split(' ').map(Number),
+    logs: folders.map((own) => join(own, 'log/mainlog')),
   }
-  return nanoseconds / 1e6
 }
 
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch {
-    return ''
+/** Sends the messages and waits until all are delivered. */
+async function relay({ ports, logs }: Servers, which: number, tls: boolean): Promise<void> {
+  const completed = (): number => read(logs[which] ?? '').split(' Completed').length - 1
+  const wanted = completed() + messages
+  let left = messages
+  const session = async (): Promise<void> => {
+    while (left-- > 0) await sendOne(ports[which] ?? 0, tls)
   }
+  await Promise.all(Array.from({ length: sessions }, session))
+  if ((await until(() => (completed() >= wanted ? true : undefined), 60_000)) === undefined)
+    throw new Error(`not delivered:\n${read(logs[which] ?? '').slice(-2000)}`)
+}
+
+const message = `From: a@b.example\r\nTo: c@d.example\r\nSubject: bench\r\n\r\n${`${'x'.repeat(62)}\r\n`.repeat(64)}`
+
+async function sendOne(port: number, tls: boolean): Promise<void> {
+  const plain = connect({ port, host: '127.0.0.1', noDelay: true })
+  await answer(plain, undefined, 220)
+  await answer(plain, 'EHLO client.example', 250)
+  let socket = plain
+  if (tls) {
+    await answer(plain, 'STARTTLS', 220)
+    socket = connectTls({ socket: plain, rejectUnauthorized: false })
+    await answer(socket, 'EHLO client.example', 250)
+  }
+  await answer(socket, 'MAIL FROM:<a@b.example>', 250)
+  await answer(socket, 'RCPT TO:<c@d.example>', 250)
+  await answer(socket, 'DATA', 354)
+  await answer(socket, `${message}.`, 250)
+  await answer(socket, 'QUIT', 221)
+  socket.destroy()
+}
+
+/** Says a line and waits for the whole reply to it. */
+async function answer(socket: Socket, line: string | undefined, code: number): Promise<void> {
+  if (line !== undefined) socket.write(`${line}\r\n`, 'latin1')
+  const reply = await new Promise<string>((resolve, reject) => {
+    let text = ''
+    const hear = (bytes: Buffer): void => {
+      text += bytes.toString('latin1')
+      if (!/^\d{3} .*\r\n/m.test(text)) return
+      socket.off('data', hear)
+      socket.off('error', reject)
+      resolve(text)
+    }
+    socket.on('data', hear)
+    socket.on('error', reject)
+  })
+  if (!reply.startsWith(String(code))) throw new Error(`${line ?? 'the greeting'}: ${reply}`)
+}
+
+/** Of all its threads, as the scheduler counts them: a tick of the clock would be a hundredth of a turn. */
+function cpuMs({ pid }: ChildProcess): number {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const nanoseconds = threads.map((each) => Number(read(`/proc/${pid}/task/${each}/schedstat`).split(' ')[0]))
+  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e6
 }
 
 function median(values: readonly number[]): number {

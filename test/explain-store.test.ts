@@ -4,6 +4,8 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { type Definition, isDefinition } from '../src/server/trace-table.ts'
+import { findExplanations, type StoredExplanation } from '../src/store/explanations.ts'
 import {
   localUser,
   postern,
@@ -27,6 +29,7 @@ tls_advertise_hosts =
 smtp_accept_max_nonmail = 1000
 acl_smtp_rcpt = acl_rcpt
 acl_smtp_auth = acl_auth
+acl_smtp_vrfy = acl_vrfy
 auth_advertise_hosts = *
 begin acl
 acl_rcpt:
@@ -35,6 +38,8 @@ acl_rcpt:
   accept
 acl_auth:
   accept condition = \${if match{$smtp_command_argument}{PLAIN}}
+acl_vrfy:
+  accept condition = no
 begin routers
 local:
   driver = accept
@@ -192,6 +197,21 @@ test('a long session is kept in parts', async () => {
     '--last',
     '10',
   )
+})
+
+test('words of the configuration are kept once, however often they decide', async () => {
+  for (let session = 0; session < 2; session++) {
+    const client = await connectSmtp(server.port)
+    for (let i = 0; i < 3; i++) assert.match(await say(client, 'VRFY joe@mx.test'), /^(?:252|550)/)
+    await say(client, 'QUIT')
+  }
+  const ended = (): StoredExplanation<Definition>[] =>
+    findExplanations(join(folder.path, 'spool/explain'), () => true, most, isDefinition).filter(({ steps }) =>
+      Buffer.from(steps).includes('the end of the ACL'),
+    )
+  assert.ok(await until(() => (ended().length === 2 ? true : undefined), 5000))
+  for (const { definitions } of ended())
+    assert.equal(new Set(definitions.map((each) => JSON.stringify(each))).size, definitions.length)
 })
 
 test('no more than asked for is kept, for the run-time user alone', async () => {

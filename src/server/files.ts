@@ -17,6 +17,8 @@ import type { Files, FileStat, FileTrouble } from '../ports.ts'
 
 export const systemFiles: Files = {
   read(path, limitBytes) {
+    // Many a file that is asked for (a user's .forward) is not there, and an error thrown costs several of these.
+    if (systemFiles.stat(path) === missing) return missing
     const found = attempt(() => {
       // Not waiting for the other end of a pipe: only regular files have bytes to give at once.
       const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -40,7 +42,10 @@ export const systemFiles: Files = {
     return { ...found, error: `${found.error} (euid=${process.geteuid?.()} egid=${process.getegid?.()})` }
   },
   stat(path) {
-    return attempt(() => fileStat(statSync(path)))
+    return attempt(() => {
+      const stat = statSync(path, { throwIfNoEntry: false })
+      return stat === undefined ? missing : fileStat(stat)
+    })
   },
   space(path) {
     try {
@@ -102,6 +107,8 @@ const sentences: Readonly<Record<string, string>> = {
   ENOTDIR: 'Not a directory',
   ENXIO: 'No such device or address',
 }
+
+const missing: FileTrouble = { error: 'No such file or directory', code: 'ENOENT' }
 
 function attempt<T>(work: () => T): T | FileTrouble {
   try {

@@ -64,8 +64,7 @@ function runFrom(acl: Acl, call: AclCall, from: number): Awaitable<AclResult> {
 function implicitDeny(acl: Acl, call: AclCall, last: Progress | undefined): AclResult {
   call.context.debug?.('acl', `end of ${nameOf(acl)}: implicit DENY`)
   const end = acl.statements.at(-1)
-  const at = end === undefined ? undefined : { file: end.file, line: end.line }
-  call.context.trace?.note('statement', 'the end of the ACL: nothing accepted', 'deny', at)
+  call.context.trace?.note('statement', 'the end of the ACL: nothing accepted', 'deny', end)
   return {
     verdict: 'deny',
     userMessage: forClient(last?.user, call),
