@@ -2,6 +2,7 @@
  * A tree as JavaScript's RegExp, where that gives the same answers; undefined where it would not.
  * No `i` flag and no look-around is used: with them V8 has no linear engine to fall back to.
  */
+import { type Cost, costOf } from './regex-cost.ts'
 import { canBeEmpty, type ByteSet, type RegexNode, type RegexTree } from './regex-tree.ts'
 
 export interface Emitted {
@@ -10,8 +11,8 @@ export interface Emitted {
   readonly finals: boolean
   /** V8's linear engine does not take it: it copies counted parts more often than it allows. */
   readonly copies: boolean
-  /** How often one piece may try to grow inside another or beside another; Infinity: without bound. */
-  readonly degree: number
+  /** For an engine that goes back to its last choice. */
+  readonly cost: Cost
   /** It begins with `^`: it is tried at one place only. */
   readonly anchored: boolean
   /** What V8's linear engine does at worst for each byte of the subject. */
@@ -34,7 +35,7 @@ export function emitRegex(tree: RegexTree): Emitted | undefined {
     source,
     finals: notes.finals,
     copies: notes.copies,
-    degree: degreeOf(tree.root),
+    cost: costOf(tree.root),
     anchored: isAnchored(tree.root),
     costPerByte: notes.parts * (tree.groups + 1),
   }
@@ -167,25 +168,6 @@ function isAnchored(node: RegexNode): boolean {
       return isAnchored(node.body)
     default:
       return false
-  }
-}
-
-/** Growing pieces one after the other add up; one inside another has no bound. */
-function degreeOf(node: RegexNode): number {
-  switch (node.is) {
-    case 'sequence':
-      return node.items.reduce((sum, item) => sum + degreeOf(item), 0)
-    case 'choice':
-      return Math.max(0, ...node.items.map(degreeOf))
-    case 'capture':
-      return degreeOf(node.body)
-    case 'repeat': {
-      const inner = degreeOf(node.body)
-      if (node.most <= 1) return inner
-      return inner > 0 ? Number.POSITIVE_INFINITY : 1
-    }
-    default:
-      return 0
   }
 }
 

@@ -2,6 +2,7 @@
  * A backtracking matcher with a bound on its steps, for what JavaScript's RegExp cannot say or bound:
  * atomic groups, conditions, look-around, references. A tree becomes a program; choices wait on a stack.
  */
+import { firstBytes } from './regex-cost.ts'
 import {
   canBeEmpty,
   fixedLength,
@@ -35,13 +36,15 @@ export interface Program {
   readonly code: readonly Instruction[]
   readonly slots: number
   readonly groups: number
+  /** Bytes that a match can begin with; undefined: it can be empty. */
+  readonly first: ByteSet | undefined
 }
 
 /** Most instructions of a program: counted parts are written out. */
 const largestProgram = 20_000
-/** Most steps of one match; some 20 to 40 milliseconds. */
-const mostSteps = 1_000_000
-const deepestStack = 400_000
+/** Most steps of one match; some 15 to 45 milliseconds. */
+const mostSteps = 700_000
+const deepestStack = 300_000
 
 /** Undefined: the expression is too large. */
 export function compileProgram(tree: RegexTree): Program | undefined {
@@ -51,7 +54,7 @@ export function compileProgram(tree: RegexTree): Program | undefined {
   writer.add({ op: 'save', slot: 1 })
   writer.add({ op: 'match' })
   if (writer.code.length > largestProgram) return undefined
-  return { code: writer.code, slots: writer.slots, groups: tree.groups }
+  return { code: writer.code, slots: writer.slots, groups: tree.groups, first: firstBytes(tree.root) }
 }
 
 class Writer {
@@ -199,7 +202,9 @@ export type MachineResult =
 /** Looks for the first match at or after `from`. */
 export function runProgram(program: Program, subject: string, from: number): MachineResult {
   const machine = new Machine(program, subject)
+  const { first } = program
   for (let start = from; start <= subject.length; start++) {
+    if (first !== undefined && first[subject.charCodeAt(start) & 255] !== 1) continue
     machine.slots.fill(-1)
     const end = machine.run(0, start)
     if (machine.spent) return { is: 'limit' }

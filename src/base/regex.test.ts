@@ -90,6 +90,24 @@ for (const one of errors) {
   })
 }
 
+test('regex: a word is found in a megabyte, whichever engine looks for it', () => {
+  const text = 'the quick brown fox jumps over the lazy dog\n'.repeat(25_000)
+  for (const pattern of [
+    'z+zyx',
+    'V.*a',
+    '(?i)viagra|cialis|lottery|inheritance',
+    '(?<=quick )red',
+    'a(?=z+z)',
+  ]) {
+    const regex = compileRegex(pattern)
+    assert.ok('match' in regex)
+    assert.equal(regex.match(text), undefined, pattern)
+    const found = regex.match(`${text}viagra zzyx quick red azz z+zyx zzzyx Va\n`)
+    assert.ok(found !== undefined && !('error' in found), pattern)
+    assert.ok(found.index > 1_000_000, pattern)
+  }
+})
+
 /** Each would take seconds to years on a plain backtracking engine. */
 const bombs: readonly (readonly [string, string])[] = [
   ['(a+)+$', `${'a'.repeat(40)}!`],
@@ -103,6 +121,13 @@ const bombs: readonly (readonly [string, string])[] = [
   ['(?>(a|b|ab)*)+c(?<!x)', 'ab'.repeat(500)],
   ['((.*a){12}a+)+$', `${'a1'.repeat(200)}@`],
   ['((((a+)+)+)+)+$', `${'a'.repeat(40)}!`],
+  // These seemed to be bounded, and took seconds.
+  ['a?a?a?a?a?a?a?a?aaaaaaaaz', `${'a'.repeat(900_000)}!`],
+  ['a?a?a?a?a?a?a?a?aaaaaaaaz', `${'a'.repeat(50_000)}!`],
+  ['^(a|b|a)*c', `${'a'.repeat(900_000)}!`],
+  ['^(?:aa|a)*c', `${'a'.repeat(900_000)}!`],
+  ['(a|aa)+c', `${'a'.repeat(50_000)}!`],
+  ['[a-z]x', `${'a'.repeat(1_000_000)}!`],
   [`(3?${'\xff?'.repeat(130)}i)(x+x+)+y`, 'a.b.c.d.e\xff'],
   [`(?s)${'(.*)'.repeat(180)}[1$`.replace('[', '\\['), `${'a1'.repeat(200)}@`],
 ]

@@ -21,12 +21,15 @@ export type RegexMatch = (string | undefined)[] & { readonly index: number }
 
 /** Longest pattern. */
 const longestPattern = 64 * 1024
-/** Steps that a RegExp without a net may need, by our estimate. */
-const mostUnwatchedSteps = 2_000_000
+/** Steps that a RegExp without a net may need at worst; some 20 to 40 milliseconds. */
+const mostUnwatchedSteps = 20_000_000
 /** Longest subject for which V8's own change of engines is trusted. */
 const longestWatched = 2000
-/** What V8's linear engine may have to do; some 20 to 30 milliseconds. */
-const mostLinearSteps = 2_500_000
+/**
+ * What V8's linear engine may have to do. A step of it may take new memory: 10 ns where the system gives that soon, and 300 where it
+ * does not (a virtual machine in which each page is dear).
+ */
+const mostLinearSteps = 100_000
 
 /** `l` is V8's own flag for its linear engine. */
 const linearFlags: string = 'gl'
@@ -52,21 +55,28 @@ export function compileRegex(
   if (program === undefined) return { error: 'regular expression is too large', at: pattern.length }
   const { groups } = tree
   const regex = emitted && new RegExp(emitted.source, 'g')
+  let bare: RegExp | undefined
   let slow: RegExp | undefined
+  const choose = (subject: ByteString): RegExp | undefined => {
+    if (regex === undefined || emitted === undefined || needsOwn(emitted, subject)) return undefined
+    const affordable = emitted.costPerByte * subject.length <= mostLinearSteps
+    if (affordable && isWatched(emitted, subject)) return regex
+    // Look-ahead, though for nothing, keeps V8 from going over to its linear engine.
+    if (isBounded(emitted, subject)) return (bare ??= new RegExp(`(?:${emitted.source})(?=)`, 'g'))
+    return affordable ? (slow ??= linearForm(emitted)) : undefined
+  }
   return {
     match(subject, from = 0) {
-      const chosen =
-        regex === undefined || emitted === undefined || needsOwn(emitted, subject)
-          ? undefined
-          : harmless(emitted, subject)
-            ? regex
-            : affordable(emitted, subject)
-              ? (slow ??= linearForm(emitted))
-              : undefined
+      const chosen = choose(subject)
       if (chosen === undefined) return runOwn(program, groups, subject, from)
       chosen.lastIndex = from
-      // The array of a match is its groups and its index.
-      return chosen.exec(subject) ?? undefined
+      try {
+        // The array of a match is its groups and its index.
+        return chosen.exec(subject) ?? undefined
+      } catch {
+        // V8 found no room for its choices.
+        return limitExceeded
+      }
     },
   }
 }
@@ -76,15 +86,14 @@ function needsOwn(emitted: Emitted, subject: string): boolean {
   return emitted.finals && subject.charCodeAt(subject.length - 1) === 10
 }
 
-/** Whether RegExp ends in bounded time for this subject. */
-function harmless(emitted: Emitted, subject: string): boolean {
-  const watched = subject.length <= longestWatched && linear().onBacktracks && !emitted.copies
-  if (watched && affordable(emitted, subject)) return true
-  return subject.length ** (emitted.degree + (emitted.anchored ? 0 : 1)) <= mostUnwatchedSteps
+/** Whether V8 goes over to its linear engine when it goes back too often. */
+function isWatched({ copies }: Emitted, subject: string): boolean {
+  return subject.length <= longestWatched && linear().onBacktracks && !copies
 }
 
-function affordable(emitted: Emitted, subject: string): boolean {
-  return emitted.costPerByte * subject.length <= mostLinearSteps
+/** Whether RegExp ends in bounded time for this subject. */
+function isBounded({ cost, anchored }: Emitted, subject: string): boolean {
+  return cost.steps * subject.length ** (cost.degree + (anchored ? 0 : 1)) <= mostUnwatchedSteps
 }
 
 function linearForm(emitted: Emitted): RegExp | undefined {
@@ -97,6 +106,8 @@ function linearForm(emitted: Emitted): RegExp | undefined {
   }
 }
 
+const limitExceeded = { error: 'regular expression matching error: match limit exceeded' } as const
+
 function runOwn(
   program: Program,
   groups: number,
@@ -104,7 +115,7 @@ function runOwn(
   from: number,
 ): RegexMatch | undefined | { readonly error: string } {
   const result = runProgram(program, subject, from)
-  if (result.is === 'limit') return { error: 'regular expression matching error: match limit exceeded' }
+  if (result.is === 'limit') return limitExceeded
   if (result.is === 'no') return undefined
   const found: (string | undefined)[] = []
   for (let i = 0; i <= groups; i++) {
