@@ -42,9 +42,11 @@ export interface Program {
 
 /** Most instructions of a program: counted parts are written out. */
 const largestProgram = 20_000
-/** Most steps of one match; some 15 to 45 milliseconds. */
+/** Most steps of one match; some 5 milliseconds, 35 before V8 has compiled the matcher. */
 const mostSteps = 700_000
 const deepestStack = 300_000
+/** So much room is kept for the next match. */
+const keptStack = 65_536
 
 /** Undefined: the expression is too large. */
 export function compileProgram(tree: RegexTree): Program | undefined {
@@ -201,6 +203,12 @@ export type MachineResult =
 
 /** Looks for the first match at or after `from`. */
 export function runProgram(program: Program, subject: string, from: number): MachineResult {
+  const result = search(program, subject, from)
+  if (sharedStack.length > keptStack) sharedStack = new Int32Array(keptStack)
+  return result
+}
+
+function search(program: Program, subject: string, from: number): MachineResult {
   const machine = new Machine(program, subject)
   const { first } = program
   for (let start = from; start <= subject.length; start++) {
@@ -213,6 +221,9 @@ export function runProgram(program: Program, subject: string, from: number): Mac
   return { is: 'no' }
 }
 
+/** Of all matches, which never run side by side: to make room anew for each would be most of what a deep one costs. */
+let sharedStack = new Int32Array(1024)
+
 class Machine {
   readonly slots: number[]
   spent = false
@@ -220,7 +231,9 @@ class Machine {
   private readonly code: readonly Instruction[]
   private readonly subject: string
   /** Pairs: a place in the program with a position; or a slot, written as -1 - slot, with its old value. */
-  private readonly stack: number[] = []
+  private stack = sharedStack
+  /** How much of it is used. */
+  private top = 0
 
   constructor(program: Program, subject: string) {
     this.code = program.code
@@ -230,12 +243,12 @@ class Machine {
 
   /** Runs to a `match`; gives the position there, or -1. The stack is then as it was, but for old values of slots. */
   run(entry: number, position: number): number {
-    const base = this.stack.length
-    const { code, subject, stack, slots } = this
+    const base = this.top
+    const { code, subject, slots } = this
     let pc = entry
     let at = position
     for (;;) {
-      if (++this.steps > mostSteps || stack.length > deepestStack) {
+      if (++this.steps > mostSteps || this.top > deepestStack) {
         this.spent = true
         return -1
       }
@@ -249,14 +262,14 @@ class Machine {
           pc++
           break
         case 'split':
-          stack.push(instruction.second, at)
+          this.push(instruction.second, at)
           pc = instruction.first
           break
         case 'jump':
           pc = instruction.to
           break
         case 'save':
-          stack.push(-1 - instruction.slot, slots[instruction.slot] ?? -1)
+          this.push(-1 - instruction.slot, slots[instruction.slot] ?? -1)
           slots[instruction.slot] = at
           pc++
           break
@@ -297,9 +310,9 @@ class Machine {
       if (good) continue
       // Back to the last choice.
       for (;;) {
-        if (stack.length <= base) return -1
-        const value = stack.pop() ?? 0
-        const place = stack.pop() ?? 0
+        if (this.top <= base) return -1
+        const value = this.stack[--this.top] ?? 0
+        const place = this.stack[--this.top] ?? 0
         if (place >= 0) {
           pc = place
           at = value
@@ -310,11 +323,21 @@ class Machine {
     }
   }
 
+  private push(place: number, value: number): void {
+    if (this.top + 2 > this.stack.length) {
+      sharedStack = new Int32Array(this.stack.length * 2)
+      sharedStack.set(this.stack)
+      this.stack = sharedStack
+    }
+    this.stack[this.top++] = place
+    this.stack[this.top++] = value
+  }
+
   /** Forgets the choices since `base`, but not how to restore the slots. */
   private keepOnlySlots(base: number): void {
     const { stack } = this
     let kept = base
-    for (let i = base; i < stack.length; i += 2) {
+    for (let i = base; i < this.top; i += 2) {
       const place = stack[i] ?? 0
       if (place < 0) {
         stack[kept] = place
@@ -322,7 +345,7 @@ class Machine {
         kept += 2
       }
     }
-    stack.length = kept
+    this.top = kept
   }
 
   private looks(entry: number, at: number, behind: readonly number[] | undefined): boolean {
