@@ -111,6 +111,8 @@ export interface ConnectionFacts {
   hostAliases: readonly string[]
   hostLookup: 'not done' | 'found' | 'failed' | 'deferred'
   hostDnssec: boolean
+  /** Checking HELO found the name: what names the client shows it from the next HELO on. Observed of Exim 4.96. */
+  hostNameHidden?: boolean
   helo: ByteString | undefined
   heloVerified: boolean | undefined
   /** `smtp esmtp esmtps esmtpa esmtpsa ...`, `local`, or what `-oMr` said. */
@@ -120,8 +122,10 @@ export interface ConnectionFacts {
   proxy: ProxyFacts | undefined
   authenticatedId: ByteString | undefined
   authenticatedSender: ByteString | undefined
-  /** Public name of the mechanism, for `A=` and `$sender_host_authenticated`. */
+  /** Name of the authenticator, for `A=` and `$sender_host_authenticated`. */
   authenticatedBy: string | undefined
+  /** Public name of its mechanism, where AUTH was seen. */
+  authenticatedMechanism?: string | undefined
   authenticationFailed: boolean
   authenticatedFailId: ByteString | undefined
   activeHostname: string

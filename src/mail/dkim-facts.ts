@@ -94,8 +94,8 @@ export class DkimFacts {
   run: DkimRun | undefined
   /** The ACL is running now. */
   running = false
-  /** `dkim_verify_signers` asks for nobody: log lines say nothing of signatures. */
-  unasked = false
+  /** Signatures that the DKIM ACL ran for: of no other does the log speak. Undefined: there is no such ACL. */
+  asked: Set<DkimSignature> | undefined
   /** What each run of the DKIM ACL ended with. */
   readonly statuses: ByteString[] = []
 

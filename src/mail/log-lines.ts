@@ -14,11 +14,17 @@ export function fullHost(connection: ConnectionFacts, withPort: boolean): ByteSt
   if (address === undefined) return ''
   const port = withPort && connection.hostPort > 0 ? `:${connection.hostPort}` : ''
   const at = `[${address}]${port}`
-  const { hostName, helo } = connection
+  const { helo } = connection
+  const hostName = shownHostName(connection)
   const shownHelo = helo === undefined || helo === '' ? '' : `(${helo}) `
   if (hostName === undefined) return `${shownHelo}${at}`
-  const same = helo !== undefined && helo.toLowerCase() === hostName.toLowerCase()
+  const same = helo !== undefined && [hostName.toLowerCase(), `[${address}]`].includes(helo.toLowerCase())
   return `${hostName} ${same ? '' : shownHelo}${at}`
+}
+
+/** The client's name, once what names the client shows it. */
+export function shownHostName({ hostName, hostNameHidden }: ConnectionFacts): string | undefined {
+  return hostNameHidden === true ? undefined : hostName
 }
 
 /** ` I=[address]:port` when `incoming_interface` is on. */

@@ -169,6 +169,7 @@ async function authenticateByTls(one: ServerAuthenticator, context: Context): Pr
   await debugPrint(instance, values)
   if (verdict.is === 'ok') {
     connection.authenticatedBy = instance.name
+    connection.authenticatedMechanism = one.publicName
     connection.authenticatedId = await idOf(instance, values)
   } else if (verdict.is === 'defer') {
     context.ports.log.main(undefined, `${instance.name} authenticator: ${verdict.why}`, {

@@ -356,6 +356,11 @@ export const plantedDefects: readonly PlantedDefect[] = [
     acl('  defer message = ¦550 come again\n        hosts = 192.0.2.1'),
     /begin with 4/,
   ),
+  warning(
+    'acl-warn-message',
+    'acl_smtp_connect = c\nbegin acl\nc:\n  warn ¦message = X-Seen: yes\n  accept\n',
+    /log_message/,
+  ),
   warning('acl-header-position', acl('  warn add_header = :¦after_recieved:X-Seen: yes'), /after_received/),
   warning('list-commas', acl('  warn remove_header = ¦X-One, X-Two')),
   warning(

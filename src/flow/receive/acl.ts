@@ -160,7 +160,7 @@ function logRefusal(
       : ''
   const line =
     `${session.who()}${tlsFields(session.connection, session.log)}${dmarcField(session)} ${sender}${temporary ? 'temporarily ' : ''}rejected ${question.what}` +
-    (reason === undefined || reason === '' ? '' : `: ${oneLine(reason)}`)
+    afterColon(reason)
   session.log.reject(question.id ?? (session.transaction?.message.id || undefined), line, {
     main: result.logReject?.main ?? true,
     reject: result.logReject?.reject ?? true,
@@ -190,6 +190,11 @@ function refusalFacts(session: Session, result: AclResult, question: AclQuestion
   }
 }
 
+/** `: reason` for the end of a log line. */
+export function afterColon(reason: ByteString | undefined): ByteString {
+  return reason === undefined || reason === '' ? '' : `: ${oneLine(reason)}`
+}
+
 /** A reason of several lines stands on one in the log. */
 export function oneLine(text: ByteString): ByteString {
   return text.replace(/\r?\n/g, ' ')
@@ -198,7 +203,7 @@ export function oneLine(text: ByteString): ByteString {
 /** Logs `closed by DROP in ACL`. */
 export function logDrop(session: Session): void {
   session.ended = true
-  session.connection.notQuitReason = 'acl-drop'
+  if (session.connection.notQuitReason === '') session.lose('acl-drop')
   if (!session.logsConnection || !session.log.selects('smtp_connection')) return
   session.mainLog(`SMTP connection from ${session.who(false)} closed by DROP in ACL`, { event: 'smtp:close' })
 }

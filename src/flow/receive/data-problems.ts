@@ -16,19 +16,19 @@ export function dataEnded(session: Session, receiver: MessageReceiver | undefine
   // These two lines carry no interface: so it was observed.
   const host = hostAndIdent({ ...connection, interfaceAddress: undefined }, session.log, false)
   if (end === 'timeout') {
-    connection.notQuitReason = 'data-timeout'
+    session.lose('data-timeout')
     session.log.main(id, `SMTP data timeout (message abandoned) on connection from ${host} F=<${sender}>`, {
       event: 'smtp:data-timeout',
     })
     session.reply(421, `${connection.activeHostname} SMTP incoming data timeout - closing connection.`)
   } else if (end === 'shutdown') {
-    connection.notQuitReason = 'signal-exit'
+    session.lose('signal-exit')
     session.log.main(id, `SMTP connection from ${session.who(false)} closed after SIGTERM`, {
       event: 'smtp:close',
     })
     session.reply(421, `${connection.activeHostname}: Service not available - closing connection`)
   } else {
-    connection.notQuitReason = 'connection-lost'
+    session.lose('connection-lost')
     const where = placeInMessage(receiver)
     session.log.main(
       undefined,

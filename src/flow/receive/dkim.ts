@@ -35,12 +35,14 @@ export async function checkDkim(context: Context): Promise<AclResult | undefined
   }
   const signers = await signersOf(facts, context)
   if (!Array.isArray(signers)) return signers
-  facts.unasked = signers.length === 0
+  const asked = new Set<DkimSignature>()
+  facts.asked = asked
   let runs = 0
   for (const signer of signers) {
     for (const signature of signaturesOf(facts, signer)) {
       if (++runs > mostRuns)
         return { verdict: 'defer', userMessage: undefined, logMessage: 'too many DKIM signers' }
+      if (signature !== undefined) asked.add(signature)
       const refused = await runFor(signer, signature, facts, context)
       if (refused !== undefined) return refused
     }

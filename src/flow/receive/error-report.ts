@@ -66,7 +66,8 @@ async function send(
   const submitted = await submitOwn(
     { sender: '', recipients: [to], text, about, isReport: true },
     { login, uid: server.eximUid, gid: server.eximGid },
-    session.services,
+    // `-odq` was said of the message, not of what tells its sender: observed of Exim 4.96.
+    { ...session.services, queueing: undefined },
   )
   if (submitted.is === 'accepted') return true
   session.log.main(about || undefined, 'Child mail process returned status 1')

@@ -10,7 +10,7 @@ import type { AclResult } from '../../ports.ts'
 import { type SpooledMessage, SpoolError } from '../../store/spool/api.ts'
 import { wrapReply } from '../../wire/smtp/replies.ts'
 import { takeHeld } from '../cutthrough-types.ts'
-import { answerRefusal, refusalOf, runAclOption, temporaryProblem } from './acl.ts'
+import { answerRefusal, type Refusal, refusalOf, runAclOption, temporaryProblem } from './acl.ts'
 import type { MessageReceiver } from './body.ts'
 import { beginScan, checkMime, endScan } from './content-scan.ts'
 import { makeEnvelope, originHost } from './envelope-of.ts'
@@ -19,6 +19,7 @@ import { checkDkim } from './dkim.ts'
 import { applyAclHeaders, type Prepared, prepareHeaders, mergeAclHeaders } from './prepare.ts'
 import { answerRecipients, prdrFinalReply, type PrdrOutcome } from './prdr.ts'
 import { rejectDetail } from './reject-detail.ts'
+import { runNotQuit } from './not-quit.ts'
 import { deliverHow } from './queueing.ts'
 import type { Next, Session, Transaction } from './session-state.ts'
 
@@ -55,6 +56,16 @@ async function rewriteRecipients({ services }: Session, transaction: Transaction
     recipients[i] = { ...one, address: await rewriting.recipient(one.address, context) }
 }
 
+/** A message that is dropped ends the session while it is still known: the not-QUIT ACL sees it. */
+async function answerMessageRefusal(session: Session, refusal: Refusal): Promise<Next> {
+  if (refusal.drop) {
+    session.lose('acl-drop')
+    session.brokenOff = true
+    await runNotQuit(session)
+  }
+  return answerRefusal(session, refusal)
+}
+
 async function decide(
   session: Session,
   transaction: Transaction,
@@ -77,7 +88,7 @@ async function decide(
     const refusal = refusalOf(session, dkim, { what: 'DKIM ', detail })
     if (refusal !== undefined) {
       await receiver.abort()
-      return answerRefusal(session, refusal)
+      return answerMessageRefusal(session, refusal)
     }
     const headers = mergeAclHeaders(session, transaction, prepared)
     return accept(session, transaction, receiver, {
@@ -100,7 +111,7 @@ async function decide(
     if (refusal !== undefined) {
       session.services.dmarc?.settled(transaction.context, 'refused')
       await receiver.abort()
-      return answerRefusal(session, refusal)
+      return answerMessageRefusal(session, refusal)
     }
     return accept(session, transaction, receiver, {
       chunking: options.chunking,
@@ -133,7 +144,7 @@ async function decide(
     if (refusal !== undefined) {
       session.services.dmarc?.settled(transaction.context, 'refused')
       await receiver.abort()
-      return answerRefusal(session, refusal)
+      return answerMessageRefusal(session, refusal)
     }
   }
   session.services.dmarc?.settled(
@@ -356,6 +367,6 @@ function pipeliningField(session: Session): ByteString | undefined {
 /** For `DKIM=`: the last of the signatures that hold. */
 function dkimDomain({ message }: Transaction): ByteString | undefined {
   const dkim = dkimOf(message)
-  if (dkim === undefined || dkim.unasked) return undefined
-  return dkim.signatures.findLast(({ status }) => status === 'pass')?.writtenDomain
+  return dkim?.signatures.findLast((one) => one.status === 'pass' && dkim.asked?.has(one) !== false)
+    ?.writtenDomain
 }

@@ -5,7 +5,7 @@ import { chooseReply } from '../../wire/smtp/replies.ts'
 import { answerRefusal, refusalOf, runAclOption } from './acl.ts'
 import { showLists } from './shown-lists.ts'
 import { askIdent } from './ident.ts'
-import { clientMatches, expandTimeMs } from './matching.ts'
+import { clientMatches, expandInteger, expandTimeMs } from './matching.ts'
 import { aclContext } from './pre-mail.ts'
 import type { Next, Session } from './session-state.ts'
 import { spokeFirst } from './synchronisation.ts'
@@ -17,6 +17,7 @@ export async function welcome(session: Session): Promise<Next> {
     session.services.commandTimeoutMs ??
     (await expandTimeMs(settings.smtp_receive_timeout, context)) ??
     session.commandTimeoutMs
+  session.messageSizeLimit = (await expandInteger(settings.message_size_limit, context)) ?? 0
   session.logsConnection =
     connection.proxy?.healthCheck !== true && !(await clientMatches(settings.hosts_connection_nolog, context))
   logConnection(session)

@@ -15,8 +15,8 @@ export async function offerExtensions(session: Session): Promise<string[]> {
     session.offer(name)
     lines.push(line)
   }
-  const limit = await expandInteger(settings.message_size_limit, context)
-  offer('SIZE', limit === undefined || limit <= 0 ? 'SIZE' : `SIZE ${limit}`)
+  const limit = session.messageSizeLimit
+  offer('SIZE', limit <= 0 ? 'SIZE' : `SIZE ${limit}`)
   if (settings.accept_8bitmime) offer('8BITMIME')
   if (await clientMatches(settings.dsn_advertise_hosts, context)) offer('DSN')
   if (settings.acl_smtp_etrn !== undefined) lines.push('ETRN')
@@ -27,7 +27,10 @@ export async function offerExtensions(session: Session): Promise<string[]> {
     (await clientMatches(settings.pipelining_advertise_hosts, context))
   ) {
     offer('PIPELINING')
-    if (await clientMatches(settings.pipelining_connect_advertise_hosts, context)) offer('PIPECONNECT')
+    // Of no use to a local program, and not offered once a message has come: observed of Exim 4.96.
+    const early = session.connection.hostAddress !== undefined && session.messagesAccepted === 0
+    if (early && (await clientMatches(settings.pipelining_connect_advertise_hosts, context)))
+      offer('PIPECONNECT')
   }
   const mechanisms = (await session.services.auth?.mechanisms(context)) ?? []
   if (mechanisms.length > 0) offer('AUTH', `AUTH ${mechanisms.join(' ')}`)

@@ -193,6 +193,7 @@ class Connection implements ConnectionFacts {
   hostAliases: readonly string[] = none
   hostLookup: ConnectionFacts['hostLookup'] = 'not done'
   hostDnssec = false
+  hostNameHidden = false
   helo: ByteString | undefined = undefined
   heloVerified: boolean | undefined = undefined
   protocol: ByteString
@@ -202,6 +203,7 @@ class Connection implements ConnectionFacts {
   authenticatedId: ByteString | undefined = undefined
   authenticatedSender: ByteString | undefined = undefined
   authenticatedBy: string | undefined = undefined
+  authenticatedMechanism: string | undefined = undefined
   authenticationFailed = false
   authenticatedFailId: ByteString | undefined = undefined
   activeHostname: string

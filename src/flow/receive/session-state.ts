@@ -50,6 +50,8 @@ export interface Transaction {
   dsnEnvid: ByteString | undefined
   /** An ACL for MAIL or RCPT discarded: the message is taken and thrown away. */
   discarded: 'MAIL' | 'RCPT' | undefined
+  /** What the MAIL ACL that discarded says of each recipient. */
+  discardReason?: ByteString | undefined
   /** The statement that let the last recipient, or a message without dialogue, in: for the JSON log. */
   acceptedBy?: AclResult['decidedBy']
 }
@@ -120,6 +122,8 @@ export class Session implements DialogueAtWork {
   rcptError: ByteString | undefined
   /** RCPT was refused in different words. */
   rcptErrorsDiffer = false
+  /** What was under way when the session ended without QUIT: what its ACL is about. */
+  lostContext: Context | undefined
   /** One error of the client too many. */
   brokenOff = false
   /** MAIL was refused: a client that groups its commands cannot know, its RCPT and DATA are no errors. */
@@ -148,6 +152,8 @@ export class Session implements DialogueAtWork {
   turnedAway = false
   /** Milliseconds; `smtp_receive_timeout`. */
   commandTimeoutMs = 300_000
+  /** `message_size_limit`, expanded when the connection began: Exim manual. 0: none. */
+  messageSizeLimit = 0
   /** The load above `queue_only_load` that `queue_only_load_latch` holds on to. */
   latchedLoad: number | undefined
   /** smtp_connection lines are written for this client. */
@@ -266,6 +272,12 @@ export class Session implements DialogueAtWork {
     this.rcptErrorsDiffer = false
     this.mailRefused = false
     this.recipientsMaxLogged = false
+  }
+
+  /** The session ends without QUIT, for a reason that `$smtp_notquit_reason` gives. */
+  lose(reason: string): void {
+    this.connection.notQuitReason = reason
+    this.lostContext = this.transaction?.context
   }
 
   /** A message was taken or refused: another may begin, and some commands are free again. */

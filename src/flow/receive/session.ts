@@ -9,13 +9,12 @@ import type { ConnectionFacts } from '../../ports.ts'
 import type { LineResult } from '../../wire/line-reader.ts'
 import { recognise } from '../../wire/smtp/grammar.ts'
 import { restMs } from './pace.ts'
-import { endingAclFailed, runAclOption } from './acl.ts'
 import type { Command } from './commands/command.ts'
 import { commands } from './commands/index.ts'
 import { clientError, raiseError } from './errors.ts'
 import { welcome } from './greeting.ts'
 import { clientMatches } from './matching.ts'
-import { aclContext } from './pre-mail.ts'
+import { runNotQuit } from './not-quit.ts'
 import type { ReceiveServices, SessionIo } from './services.ts'
 import { type Next, Session } from './session-state.ts'
 import { outOfStep, tooSoon } from './synchronisation.ts'
@@ -64,7 +63,7 @@ export async function runSession(
 /** One line of the client, or the end of them. */
 function obey(session: Session, input: LineResult): Awaitable<Next> {
   if (input.is === 'end') {
-    return after(inputEnded(session, input), () => 'close')
+    return inputEnded(session, input)
   }
   session.context.debug?.('receive', `SMTP<< ${shownCommand(input.text.trimEnd())}`)
   session.services.watch?.command(shownCommand(input.text.trimEnd()))
@@ -128,7 +127,7 @@ function withoutProxy(session: Session): Next {
   session.reply(503, 'Command refused, required Proxy negotiation failed')
   if (session.unknownCommands < commandsWithoutProxy) return 'continue'
   session.ended = true
-  session.connection.notQuitReason = 'bad-commands'
+  session.lose('bad-commands')
   return 'close'
 }
 
@@ -138,7 +137,7 @@ function afterSecurityFailure(session: Session): Next {
   session.reply(554, 'Security failure')
   if (session.unknownCommands < commandsWithoutProxy) return 'continue'
   session.ended = true
-  session.connection.notQuitReason = 'bad-commands'
+  session.lose('bad-commands')
   return 'close'
 }
 
@@ -175,7 +174,7 @@ function unrecognised(session: Session): Awaitable<Next> {
   }
   raiseError(session, 'syntax', 'unrecognized command')
   session.ended = true
-  session.connection.notQuitReason = 'bad-commands'
+  session.lose('bad-commands')
   return after(runNotQuit(session), () => {
     session.rejectLog(
       `SMTP call from ${session.who(false)} dropped: too many unrecognized commands (last was "${command}")`,
@@ -215,10 +214,10 @@ function tooManyNonmail(session: Session, command: Command): Awaitable<boolean> 
   if (session.nonmailCommands <= settings.smtp_accept_max_nonmail) return false
   return after(clientMatches(settings.smtp_accept_max_nonmail_hosts, context, true), (counts) => {
     if (!counts) return false
+    session.lose('bad-commands')
     session.reset('too many non-mail commands')
     session.ended = true
     session.brokenOff = true
-    session.connection.notQuitReason = 'bad-commands'
     session.rejectLog(
       `SMTP call from ${session.who(false)} dropped: too many nonmail commands (last was "${command.name}")`,
       { event: 'smtp:dropped', why: 'nonmail' },
@@ -229,11 +228,11 @@ function tooManyNonmail(session: Session, command: Command): Awaitable<boolean> 
 }
 
 /** No more commands come: the client went, was silent too long, or we stop. */
-function inputEnded(session: Session, input: Extract<LineResult, { is: 'end' }>): Awaitable<void> {
+function inputEnded(session: Session, input: Extract<LineResult, { is: 'end' }>): Awaitable<Next> {
   const { connection, log } = session
   session.ended = true
   if (input.why === 'timeout') {
-    connection.notQuitReason = 'command-timeout'
+    session.lose('command-timeout')
     session.tellsNoMail = false
     session.reset('command timeout')
     if (log.selects('lost_incoming_connection')) {
@@ -241,24 +240,27 @@ function inputEnded(session: Session, input: Extract<LineResult, { is: 'end' }>)
         event: 'smtp:timeout',
       })
     }
-    return session.reply(421, `${connection.activeHostname}: SMTP command timeout - closing connection`)
+    session.reply(421, `${connection.activeHostname}: SMTP command timeout - closing connection`)
+    return 'close'
   }
   if (input.why === 'shutdown') {
-    connection.notQuitReason = 'signal-exit'
+    session.lose('signal-exit')
     session.reset('shutdown')
     if (session.logsConnection && log.selects('smtp_connection')) {
       session.mainLog(`SMTP connection from ${session.who(false)} closed after SIGTERM`, {
         event: 'smtp:close',
       })
     }
-    return session.reply(421, `${connection.activeHostname}: Service not available - closing connection`)
+    session.reply(421, `${connection.activeHostname}: Service not available - closing connection`)
+    return 'close'
   }
-  connection.notQuitReason = 'connection-lost'
-  if (session.lenientLines) session.reply(421, `${connection.activeHostname} lost input connection`)
+  session.lose('connection-lost')
+  // Under TLS nothing follows the client's farewell.
+  if (connection.tls === undefined) session.reply(421, `${connection.activeHostname} lost input connection`)
   return after(runNotQuit(session), () => logLost(session))
 }
 
-function logLost(session: Session): void {
+function logLost(session: Session): Next {
   const { connection, log } = session
   const lasted = duration(session.context.ports.now() - connection.startedAt, log)
   if (session.transaction !== undefined) {
@@ -272,12 +274,13 @@ function logLost(session: Session): void {
   } else if (session.logsConnection && log.selects('smtp_connection')) {
     session.mainLog(`SMTP connection from ${session.who(false)} lost D=${lasted}`, { event: 'smtp:lost' })
   }
+  return 'close'
 }
 
 /** A fault of the program: the client may try again, the log says where. */
 function failed(session: Session, error: unknown): void {
   session.ended = true
-  session.connection.notQuitReason = 'local-error'
+  session.lose('local-error')
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
   session.log.panic(
     session.transaction?.message.id || undefined,
@@ -302,22 +305,6 @@ async function finish(session: Session): Promise<void> {
   } finally {
     await session.io.end()
   }
-}
-
-/** Once, before the line that tells of the end where Exim 4.96 has it so. Source: Exim manual, "The not-QUIT ACL". */
-function runNotQuit(session: Session): Awaitable<void> {
-  const acl = session.settings.acl_smtp_notquit
-  if (session.quitSeen || session.turnedAway || session.notQuitRan || acl === undefined) return
-  // Too many errors are no reason that the manual names: the ACL does not run. Observed of Exim 4.96.
-  if (session.connection.notQuitReason === '') return
-  session.notQuitRan = true
-  return after(
-    runAclOption(acl, 'notquit', () => aclContext(session)),
-    (result) => {
-      const wrong = endingAclFailed(result)
-      if (wrong !== undefined) session.log.panic(undefined, `ACL for not-QUIT returned ERROR: ${wrong}`)
-    },
-  )
 }
 
 function logNoMail(session: Session): void {

@@ -36,8 +36,8 @@ export function tooSoon(session: Session): Next {
   const advertised = session.offers('PIPELINING') ? 'was' : 'was not'
   const command = session.connection.smtpCommand
   session.unsay()
+  session.lose('synchronization-error')
   session.reset('sync failure')
-  session.connection.notQuitReason = 'synchronization-error'
   session.ended = true
   session.rejectLog(
     `SMTP protocol synchronization error (next input sent too soon: pipelining ${advertised} advertised): ` +
@@ -65,7 +65,7 @@ export function spokeFirst(session: Session): boolean {
     { event: 'smtp:synchronisation' },
   )
   session.ended = true
-  session.connection.notQuitReason = 'synchronization-error'
+  session.lose('synchronization-error')
   session.reply(554, 'SMTP synchronization error')
   return true
 }

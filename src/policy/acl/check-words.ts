@@ -169,9 +169,26 @@ const rateWords = [
   'noupdate',
 ]
 
+/** Between the slashes that stand outside of expansions. */
+function partsOf(text: string): readonly string[] {
+  let depth = 0
+  let part = ''
+  const parts: string[] = []
+  for (const character of text) {
+    if (character === '{') depth++
+    else if (character === '}') depth--
+    if (character !== '/' || depth > 0) part += character
+    else {
+      parts.push(part.trim())
+      part = ''
+    }
+  }
+  return [...parts, part.trim()]
+}
+
 /** What is no option counts as part of the key: a slip of the pen makes a limit of its own. */
 function judgeRateLimit({ argument }: Clause, report: Report): void {
-  const [most = '', period = '', ...words] = argument.text.split('/').map((part) => part.trim())
+  const [most = '', period = '', ...words] = partsOf(argument.text)
   const wrong = (word: string, says: string, help: string): void =>
     report({
       code: 'acl-ratelimit',
@@ -182,7 +199,8 @@ function judgeRateLimit({ argument }: Clause, report: Report): void {
     })
   if (!/[$\\]/.test(most) && !/^(?:\d+(?:\.\d*)?|\.\d+)[kmg]?$/i.test(most))
     wrong(most, `"${most}" is not a positive number`, 'first comes the number: 100 / 1h')
-  else if (!/[$\\]/.test(period) && !((parseInterval(period) ?? 0) > 0))
+  // An expansion may give the whole of `100 / 1h`.
+  else if (!/[$\\]/.test(most + period) && !((parseInterval(period) ?? 0) > 0))
     wrong(period, `"${period}" is not a time value`, 'the time follows the number: 100 / 1h')
   for (const word of words) {
     if (rateWords.includes(word) || /[$\\=]/.test(word)) continue

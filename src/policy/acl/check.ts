@@ -14,7 +14,7 @@ import type { ControlRow } from './row.ts'
 import { parseRateLimit } from './ratelimit/parse.ts'
 import { verifyItems } from './verify/index.ts'
 import type { VerifyRow } from './verify/row.ts'
-import { isAllowed, placeNames } from './place.ts'
+import { isAllowed, placeNames, withWarnHeaders } from './place.ts'
 import type { Acl, Clause } from './statement.ts'
 
 /** Main options that name an ACL, and the place they stand for. */
@@ -81,7 +81,9 @@ export function checkAcls(configuration: Configuration, parse: Parse, report: Re
     if (place === 'data' && first !== undefined) reportEarlyDmarc(parse(first), report)
     for (const reached of reachable(name, calls)) {
       const source = configuration.acls.get(reached)
-      if (source !== undefined) reportMisplaced(parse(source), place, report)
+      if (source === undefined) continue
+      reportMisplaced(parse(source), place, report)
+      reportWarnMessage(parse(source), place, report)
     }
   }
 }
@@ -242,6 +244,22 @@ function reportRate({ argument }: Clause, place: AclPlace, report: Report): void
     at: argument.span(start, start + per.length),
     help: 'leave it out, or count per_conn or per_cmd there',
   })
+}
+
+/** `message` of a `warn` is a header line, for which there is no message yet, or no more. */
+function reportWarnMessage({ statements }: Acl, place: AclPlace, report: Report): void {
+  if (isAllowed(withWarnHeaders, place)) return
+  for (const { verb, clauses } of statements) {
+    const message = verb === 'warn' ? clauses.find(({ row }) => row.name === 'message') : undefined
+    if (message === undefined) continue
+    report({
+      code: 'acl-warn-message',
+      severity: 'warning',
+      message: `"message" of "warn" is ignored in ${placeNames[place]} ACL: it would add a header line`,
+      at: message.at,
+      help: 'log_message and logwrite write into the log; "message" of the deciding statement is the reply',
+    })
+  }
 }
 
 function reportVerifyPlace({ argument }: Clause, place: AclPlace, report: Report): void {

@@ -50,5 +50,10 @@ export const withHeaders: Phases = {
   only: ['mail', 'rcpt', 'predata', 'data', 'prdr', 'mime', 'notsmtp', 'dkim', 'notsmtp_start'],
 }
 
+/** Places in which `message` of a `warn` adds a header. */
+export const withWarnHeaders: Phases = {
+  only: ['mail', 'rcpt', 'predata', 'data', 'prdr', 'mime', 'notsmtp', 'dkim'],
+}
+
 /** Places in which the whole message is there for scanners. */
 export const whenScanned: Phases = { only: ['data', 'prdr', 'notsmtp'] }

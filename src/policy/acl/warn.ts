@@ -4,7 +4,7 @@ import { hostAndIdent } from '../../mail/log-lines.ts'
 import type { Context } from '../../ports.ts'
 import { addHeaders } from './headers.ts'
 import { firstLine, type Progress } from './messages.ts'
-import { isAllowed, withHeaders } from './place.ts'
+import { isAllowed, placeNames, withWarnHeaders } from './place.ts'
 import type { AclCall, Tested } from './row.ts'
 import type { Statement } from './statement.ts'
 
@@ -39,7 +39,11 @@ export function warn(
 
 /** `message` on a `warn` adds a header: the way of old configurations. */
 function addWarnHeader(call: AclCall, text: ByteString): void {
-  if (isAllowed(withHeaders, call.place)) addHeaders(call.context, text)
+  if (isAllowed(withWarnHeaders, call.place)) return addHeaders(call.context, text)
+  call.context.ports.log.panic(
+    undefined,
+    `ACL "warn" with "message" setting found in a non-message (${placeNames[call.place]}) ACL: cannot specify header lines here: message ignored`,
+  )
 }
 
 const WARNED = 'acl warnings'

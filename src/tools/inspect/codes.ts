@@ -161,6 +161,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A word after "verify =" is nothing that can be verified.',
     'Exim refuses to start.',
   ),
+  'acl-warn-message': row(
+    'A warn has a message where no header can be added.',
+    'Exim ignores it and writes to the panic log each time: on warn, message adds a header line, and there is no message in this ACL.',
+  ),
   'appendfile-settings': row(
     'Settings of an appendfile transport contradict each other.',
     'Exim refuses to start. The message says which.',

@@ -112,6 +112,7 @@ async function confirm(
 
 /** For the end of a log line about a lookup. */
 export function duringSession(connection: ConnectionFacts | undefined): string {
+  if (connection?.kind === 'bs') return ` (during SMTP connection from ${connection.ident ?? ''})`
   if (connection?.kind !== 'smtp') return ''
   const helo = connection.helo === undefined ? '' : `(${connection.helo}) `
   return ` (during SMTP connection from ${helo}[${connection.hostAddress}])`

@@ -58,6 +58,7 @@ async function conclude(session: Session, mechanism: string, result: AuthResult)
   switch (result.is) {
     case 'ok':
       connection.authenticatedBy = result.name
+      connection.authenticatedMechanism = result.publicName
       connection.authenticatedId = result.id
       connection.authenticatedFailId = undefined
       connection.authenticationFailed = false

@@ -8,7 +8,7 @@ import { clientError } from '../errors.ts'
 import { beginChecks } from '../../../policy/msgauth/content-checks.ts'
 import { dataEnded, type DataEnd, refuseBody } from '../data-problems.ts'
 import { finishMessage } from '../finish.ts'
-import { clientMatches, expandInteger } from '../matching.ts'
+import { clientMatches } from '../matching.ts'
 import { showLists } from '../shown-lists.ts'
 import { Pace } from '../pace.ts'
 import { preMailControls } from '../pre-mail.ts'
@@ -118,7 +118,7 @@ async function newReceiver(session: Session, transaction: Transaction): Promise<
     {
       headerBytes: settings.header_maxsize,
       headerLineBytes: settings.header_line_maxsize,
-      messageBytes: (await expandInteger(settings.message_size_limit, context)) ?? 0,
+      messageBytes: session.messageSizeLimit,
     },
     uucp ? uucpLine(settings) : undefined,
     (headerText) => beginChecks(headerText, transaction.context),

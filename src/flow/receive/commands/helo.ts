@@ -37,10 +37,9 @@ async function greet(session: Session, argument: ByteString, verb: 'HELO' | 'EHL
       return invalid(session, argument, verb)
     }
   }
-  session.reset()
   connection.helo = argument
   connection.heloVerified = undefined
-  session.heloSeen = false
+  connection.hostNameHidden = false
   await lookUpOwnName(session, argument)
   if (await clientMatches(settings.helo_verify_hosts, context, true)) {
     if (!(await verifyHelo(context))) return mismatch(session)
@@ -50,10 +49,12 @@ async function greet(session: Session, argument: ByteString, verb: 'HELO' | 'EHL
     const refusal = refusalOf(session, result, { what: `EHLO or HELO ${argument}` })
     if (refusal !== undefined) {
       const next = answerRefusal(session, refusal)
+      // A message that was under way goes on, as does an earlier greeting: observed of Exim 4.96.
       connection.helo = undefined
       return next
     }
   }
+  session.reset()
   session.heloSeen = true
   session.esmtp = verb === 'EHLO'
   connection.protocol = protocolName(session)

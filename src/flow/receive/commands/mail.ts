@@ -50,7 +50,7 @@ async function proceed(session: Session, argument: ByteString): Promise<Next> {
   )
   const wrong = parameterProblem(parameters)
   if (wrong !== undefined) return clientError(session, 'syntax', 501, wrong)
-  const limit = (await expandInteger(settings.message_size_limit, context)) ?? 0
+  const limit = session.messageSizeLimit
   const size = announcedSize(parameters)
   if (limit > 0 && size > limit) return tooBig(session, argument, size, limit)
   const room = await spoolHasRoom(session, settings.smtp_check_spool_space ? Math.max(size, 0) : 0)
@@ -120,7 +120,10 @@ async function begin(
       session.mailRefused = true
       return answerRefusal(session, refusal)
     }
-    if (result.verdict === 'discard') transaction.discarded = 'MAIL'
+    if (result.verdict === 'discard') {
+      transaction.discarded = 'MAIL'
+      transaction.discardReason = result.logMessage
+    }
   }
   const prdr = message.prdrRequested ? 'OK, PRDR Requested' : 'OK'
   answerAccepted(session, result, 250, prdr)

@@ -6,8 +6,8 @@ import type { AclResult, Context } from '../../../ports.ts'
 import { type EsmtpParameter, splitParameters } from '../../../wire/smtp/grammar.ts'
 import {
   answerAccepted,
+  afterColon,
   answerRefusal,
-  oneLine,
   recipientContext,
   type Refusal,
   refusalOf,
@@ -70,6 +70,7 @@ async function decide(
 ): Promise<Next> {
   const { message } = transaction
   if (transaction.discarded === 'MAIL') {
+    logDiscarded(session, address, { shown, acl: 'MAIL', why: transaction.discardReason })
     session.reply(250, 'Accepted')
     return 'continue'
   }
@@ -81,12 +82,7 @@ async function decide(
   }
   if (result?.verdict === 'discard') {
     transaction.discarded ??= 'RCPT'
-    session.rejectLog(
-      `${session.who()} F=<${message.sender ?? ''}> RCPT ${shown}: discarded by RCPT ACL${
-        result.logMessage === undefined ? '' : `: ${oneLine(result.logMessage)}`
-      }`,
-      { event: 'smtp:discarded', recipient: address },
-    )
+    logDiscarded(session, address, { shown, acl: 'RCPT', why: result.logMessage })
   } else {
     const handed =
       'context' in about ? await handOn(session, transaction, address, shown, about.context) : undefined
@@ -140,6 +136,22 @@ function refuse(session: Session, transaction: Transaction, result: AclResult, r
   else message.rcptFailCount++
   session.noteRcptError(refusal.own.replace(/^[245]\.\d{1,3}\.\d{1,3} /, ''))
   return answerRefusal(session, refusal)
+}
+
+function logDiscarded(
+  session: Session,
+  recipient: ByteString,
+  {
+    shown,
+    acl,
+    why,
+  }: { readonly shown: ByteString; readonly acl: string; readonly why: ByteString | undefined },
+): void {
+  const sender = session.transaction?.message.sender ?? ''
+  session.rejectLog(
+    `${session.who()} F=<${sender}> RCPT ${shown}: discarded by ${acl} ACL${afterColon(why)}`,
+    { event: 'smtp:discarded', recipient },
+  )
 }
 
 /** A recipient that could not be read. */

@@ -105,6 +105,7 @@ export const starttls: Command = {
 
 function forgetAuthentication({ connection }: Session): void {
   connection.authenticatedBy = undefined
+  connection.authenticatedMechanism = undefined
   connection.authenticatedId = undefined
   connection.authenticatedSender = undefined
   connection.authenticatedFailId = undefined

@@ -35,8 +35,7 @@ export const vrfy: Command = {
     )
     const why = verified.userMessage ?? verified.logMessage
     if (verified.is === 'ok') session.reply(250, `<${address.full}> is deliverable`)
-    else if (verified.is === 'defer')
-      session.reply(450, `<${address.full}> Cannot be resolved at this time: ${why ?? ''}`)
+    else if (verified.is === 'defer') session.reply(451, `Cannot resolve <${address.full}> at this time`)
     else {
       session.reply(550, `<${address.full}> ${why ?? 'is not deliverable'}`)
       session.mainLog(`VRFY failed for ${argument} ${session.who()}`, { event: 'smtp:vrfy-failed' })

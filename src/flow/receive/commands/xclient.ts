@@ -92,6 +92,7 @@ function apply(told: Told, session: Session): string | undefined {
   }
   connection.authenticatedId = login
   connection.authenticatedBy = login === undefined ? undefined : 'xclient'
+  connection.authenticatedMechanism = undefined
   connection.helo = helo
   connection.heloVerified = undefined
   if (protocol !== undefined) connection.protocol = protocol.toLowerCase()

@@ -55,7 +55,7 @@ function iprev(connection: ConnectionFacts | undefined): string | undefined {
 function auth(connection: ConnectionFacts | undefined): string | undefined {
   if (connection?.authenticatedBy === undefined) return undefined
   const id = connection.authenticatedId ?? ''
-  const said = `auth=pass (${comment(connection.authenticatedBy)})`
+  const said = `auth=pass (${comment(connection.authenticatedMechanism ?? connection.authenticatedBy)})`
   return id === '' ? said : `${said} smtp.auth=${value(id)}`
 }
 

@@ -1,6 +1,6 @@
 /** Variables about the client and its session. */
 import type { Awaitable } from '../../../base/outcome.ts'
-import { fullHost } from '../../../mail/log-lines.ts'
+import { fullHost, shownHostName } from '../../../mail/log-lines.ts'
 import type { Environment } from '../environment.ts'
 import type { VariableRow, VariableValue } from '../rows.ts'
 import { outside, renamed, storedOutside, trusted } from './kinds.ts'
@@ -17,13 +17,14 @@ function hostName({ context }: Environment): Awaitable<VariableValue> {
 function senderRcvhost({ context }: Environment): string {
   const { connection } = context
   if (connection?.hostAddress === undefined) return ''
-  const { hostAddress, hostPort, hostName: known, helo, ident } = connection
+  const { hostAddress, hostPort, helo, ident } = connection
+  const known = shownHostName(connection)
   const port = hostPort > 0 && context.ports.log.selects('incoming_port') ? String(hostPort) : ''
   const extra: string[] = []
   if (known === undefined && port !== '') extra.push(`port=${port}`)
   // A HELO name that says what stands there anyway is left out.
-  const told = known === undefined ? `[${hostAddress}]` : known.toLowerCase()
-  if (helo !== undefined && helo !== '' && helo.toLowerCase() !== told) extra.push(`helo=${helo}`)
+  const told = [`[${hostAddress}]`, known?.toLowerCase()]
+  if (helo !== undefined && helo !== '' && !told.includes(helo.toLowerCase())) extra.push(`helo=${helo}`)
   if (ident !== undefined && ident !== '') extra.push(`ident=${ident}`)
   const inside = extra.join(' ')
   if (known === undefined) return inside === '' ? `[${hostAddress}]` : `[${hostAddress}] (${inside})`

@@ -35,10 +35,9 @@ export const logwrite: ActingModifier = {
       return undefined
     }
     const line = text.slice(end + 1).trimStart()
-    const main = names.includes('main')
-    if (names.includes('reject')) log.reject(id, line, { main, reject: true, panic: false })
-    else if (main) log.main(id, line)
-    if (names.includes('panic')) log.panic(id, line)
+    const [main, reject, panic] = [names.includes('main'), names.includes('reject'), names.includes('panic')]
+    if (reject || panic) log.reject(id, line, { main, reject, panic })
+    else log.main(id, line)
     return undefined
   },
 }

@@ -12,13 +12,13 @@ export const recipient: VerifyRow = {
   doc: 'The recipient of the RCPT command can be routed, and called out to if asked.',
   since: '0.1',
   tier: 'A',
-  phases: { only: ['rcpt', 'prdr', 'vrfy'] },
+  phases: { only: ['rcpt', 'prdr'] },
   takesAddress: false,
   async run(call, argument) {
     const { address } = call.context
     const bad = badOption(argument.options, argument.text, 'recipient')
     if (bad !== undefined) return errorOf(bad)
-    if (address === undefined) return errorOf(`cannot verify recipient in ACL for ${call.place}`)
+    if (address === undefined) return errorOf(`cannot verify recipient in ACL for ${placeNames[call.place]}`)
     const local = address.casedLocalPart ?? address.localPart
     const result = await verifyNow(call, {
       address: address.whole ?? `${local}@${address.domain}`,

@@ -41,7 +41,10 @@ export async function verifyHelo(context: Context): Promise<boolean> {
   return connection.heloVerified
 
   async function byName(wanted: string): Promise<boolean> {
-    if (connection?.hostLookup === 'not done') await ports.lookUpHostName(connection, context)
+    if (connection?.hostLookup === 'not done') {
+      await ports.lookUpHostName(connection, context)
+      connection.hostNameHidden = true
+    }
     const names = [connection?.hostName, ...(connection?.hostAliases ?? [])]
     if (names.some((one) => one !== undefined && asciiLower(one) === asciiLower(wanted))) return true
     debug?.('acl', `getting IP address for ${wanted}`)
