@@ -171,7 +171,7 @@ function messageIdField({ header, created }: Reception['messageId'], log: Log): 
   return ` id${created ? '*' : ''}=${id}`
 }
 
-function subjectField(headers: readonly Header[]): ByteString {
+export function subjectField(headers: readonly Header[]): ByteString {
   const header = headers.find((one) => one.type !== '*' && isNamed(one, 'Subject'))
   if (header === undefined) return ''
   const body = headerBody(header.text).trim()

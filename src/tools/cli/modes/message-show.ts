@@ -3,7 +3,9 @@ import { isMessageId } from '../../../base/message-id.ts'
 import { fromBytes } from '../../../base/text.ts'
 import type { Envelope } from '../../../mail/envelope.ts'
 import { headerBody } from '../../../mail/header.ts'
+import { subjectField } from '../../../mail/log-lines.ts'
 import { logTime } from '../../../mail/log-time.ts'
+import type { Log } from '../../../ports.ts'
 import type { Spool } from '../../../store/spool/api.ts'
 import { headerFileOf } from '../../../store/spool/exim-files.ts'
 import type { ServerCall } from '../call.ts'
@@ -39,12 +41,12 @@ async function showLog(
   }
   const { envelope, bodySize } = message
   const stamp = logTime(envelope.receivedAt, settings, log.selects('millisec'))
-  terminal.out(`${stamp} Received from ${receivedFrom(envelope, bodySize)}\n${text}`)
+  terminal.out(`${stamp} Received from ${receivedFrom(envelope, bodySize, log)}\n${text}`)
   return 0
 }
 
 /** As the `<=` line has it, so far as the envelope knows. */
-function receivedFrom(envelope: Envelope, bodySize: number): string {
+function receivedFrom(envelope: Envelope, bodySize: number, log: Log): string {
   const { host, ident, headers } = envelope
   const kept = headers.filter(({ type }) => type !== '*')
   const sizeBytes = kept.reduce((sum, { text }) => sum + text.length, 1 + bodySize)
@@ -59,6 +61,7 @@ function receivedFrom(envelope: Envelope, bodySize: number): string {
     ` S=${sizeBytes}`,
     // An id of our own making says nothing about where it came from.
     id === undefined || id.includes(envelope.id) ? '' : ` id=${id}`,
+    log.selects('subject') ? subjectField(kept) : '',
   ]
   return parts.join('')
 }
