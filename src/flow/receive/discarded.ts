@@ -9,6 +9,8 @@ export function logDiscarded(
   by: string,
   verdict: AclResult | undefined,
 ): void {
-  log.main(id, `=> blackhole (${by} ACL discarded recipients)${afterColon(verdict?.logMessage)}`, { event: 'msg:discarded' })
+  log.main(id, `=> blackhole (${by} ACL discarded recipients)${afterColon(verdict?.logMessage)}`, {
+    event: 'msg:discarded',
+  })
   log.main(id, 'Completed', { event: 'msg:complete' })
 }
