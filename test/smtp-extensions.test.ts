@@ -297,7 +297,7 @@ test('control = debug/pretrigger/trigger=paniclog writes what was before, once t
   const read = await traced('waits', 'before', 'panic', 'after')
   const text = await read('SMTP<< RCPT TO:<after@')
   assert.ok(text?.includes('SMTP<< RCPT TO:<before@'), text)
-  assert.match(text ?? '', /LOG: MAIN PANIC\n {2}.*something is wrong/)
+  assert.match(text ?? '', /LOG: PANIC\n {2}.*something is wrong/)
 })
 
 test('control = debug/trigger=paniclog: the panic log of another session releases nothing', async () => {

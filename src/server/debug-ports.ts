@@ -6,6 +6,7 @@ import type { Expandable } from '../base/expandable.ts'
 import { after, isFailure, type Outcome } from '../base/outcome.ts'
 import { type ByteString, encodeUtf8, textOf } from '../base/text.ts'
 import type { Hints, HostAddresses, Ports } from '../ports.ts'
+import { logNames } from './log-names.ts'
 
 export type Debug = (category: string, line: string) => void
 
@@ -126,7 +127,7 @@ export function debugPorts(ports: Ports, debug: Debug, panicked: () => void): Po
       log.main(id, text, facts)
     },
     reject(id, text, how) {
-      tell('MAIN REJECT', text)
+      tell(logNames(how), text)
       log.reject(id, text, how)
       if (how?.panic === true) panicked()
     },

@@ -1,5 +1,6 @@
 /** `-v`: lines of the logs are shown on standard error as they are written. Source: Exim manual, "-v". */
 import type { LogFiles } from './log-files.ts'
+import { logNames } from './log-names.ts'
 
 export function shownLog(log: LogFiles, show: (text: string) => void): LogFiles {
   const tell = (names: string, text: string): void => show(`LOG: ${names}\n  ${text}\n`)
@@ -11,8 +12,7 @@ export function shownLog(log: LogFiles, show: (text: string) => void): LogFiles 
       log.main(id, text, facts)
     },
     reject(id, text, options) {
-      const names = [options?.main === false ? '' : 'MAIN', options?.reject === false ? '' : 'REJECT']
-      tell(names.filter((name) => name !== '').join(' '), text)
+      tell(logNames(options), text)
       log.reject(id, text, options)
     },
     panic(id, text, facts) {
