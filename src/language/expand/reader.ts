@@ -18,6 +18,9 @@ export interface Grammar {
 
 const deepest = 200
 
+/** Unknown names of one text for which the nearest right one is looked up. */
+const mostSuggestions = 20
+
 export class Reader {
   readonly text: ByteString
   readonly grammar: Grammar
@@ -54,7 +57,8 @@ export class Reader {
   }
 
   unknown(what: string, message: string, start: number, end: number, names: Iterable<string>): Fault {
-    const near = nearest(this.text.slice(start, end), names)
+    // A text made of unknown names would keep us busy for seconds.
+    const near = this.minor.length < mostSuggestions ? nearest(this.text.slice(start, end), names) : undefined
     return {
       code: `${what}-unknown`,
       message,
