@@ -19,7 +19,7 @@ export interface Grammar {
 const deepest = 200
 
 /** Unknown names of one text for which the nearest right one is looked up. */
-const mostSuggestions = 20
+const mostSuggestions = 10
 
 export class Reader {
   readonly text: ByteString
