@@ -2,7 +2,6 @@
  * A tree as JavaScript's RegExp, where that gives the same answers; undefined where it would not.
  * No `i` flag and no look-around is used: with them V8 has no linear engine to fall back to.
  */
-import { type Cost, costOf } from './regex-cost.ts'
 import { canBeEmpty, type ByteSet, type RegexNode, type RegexTree } from './regex-tree.ts'
 
 export interface Emitted {
@@ -11,8 +10,6 @@ export interface Emitted {
   readonly finals: boolean
   /** V8's linear engine does not take it: it copies counted parts more often than it allows. */
   readonly copies: boolean
-  /** For an engine that goes back to its last choice. */
-  readonly cost: Cost
   /** It begins with `^`: it is tried at one place only. */
   readonly anchored: boolean
   /** What V8's linear engine does at worst for each byte of the subject. */
@@ -35,7 +32,6 @@ export function emitRegex(tree: RegexTree): Emitted | undefined {
     source,
     finals: notes.finals,
     copies: notes.copies,
-    cost: costOf(tree.root),
     anchored: isAnchored(tree.root),
     costPerByte: notes.parts * (tree.groups + 1),
   }

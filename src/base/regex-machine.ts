@@ -2,7 +2,6 @@
  * A backtracking matcher with a bound on its steps, for what JavaScript's RegExp cannot say or bound:
  * atomic groups, conditions, look-around, references. A tree becomes a program; choices wait on a stack.
  */
-import { firstBytes } from './regex-cost.ts'
 import {
   canBeEmpty,
   fixedLength,
@@ -36,8 +35,6 @@ export interface Program {
   readonly code: readonly Instruction[]
   readonly slots: number
   readonly groups: number
-  /** Bytes that a match can begin with; undefined: it can be empty. */
-  readonly first: ByteSet | undefined
 }
 
 /** Most instructions of a program: counted parts are written out. */
@@ -56,7 +53,7 @@ export function compileProgram(tree: RegexTree): Program | undefined {
   writer.add({ op: 'save', slot: 1 })
   writer.add({ op: 'match' })
   if (writer.code.length > largestProgram) return undefined
-  return { code: writer.code, slots: writer.slots, groups: tree.groups, first: firstBytes(tree.root) }
+  return { code: writer.code, slots: writer.slots, groups: tree.groups }
 }
 
 class Writer {
@@ -201,16 +198,23 @@ export type MachineResult =
   | { readonly is: 'no' }
   | { readonly is: 'limit' }
 
-/** Looks for the first match at or after `from`. */
-export function runProgram(program: Program, subject: string, from: number): MachineResult {
-  const result = search(program, subject, from)
+/**
+ * Looks for the first match at or after `from`.
+ * @param first bytes that a match can begin with; undefined: it can be empty
+ */
+export function runProgram(
+  program: Program,
+  first: ByteSet | undefined,
+  subject: string,
+  from: number,
+): MachineResult {
+  const result = search(program, first, subject, from)
   if (sharedStack.length > keptStack) sharedStack = new Int32Array(keptStack)
   return result
 }
 
-function search(program: Program, subject: string, from: number): MachineResult {
+function search(program: Program, first: ByteSet | undefined, subject: string, from: number): MachineResult {
   const machine = new Machine(program, subject)
-  const { first } = program
   for (let start = from; start <= subject.length; start++) {
     if (first !== undefined && first[subject.charCodeAt(start) & 255] !== 1) continue
     machine.slots.fill(-1)

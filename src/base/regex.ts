@@ -3,10 +3,12 @@
  *
  * Most run as JavaScript's RegExp. V8 has a linear engine too, behind two flags that must be set before a RegExp is
  * made, so they are set before the first one is compiled: one makes V8 go over to it when RegExp backtracks too much, the
- * other allows to ask for it (flag `l`), which is done for long subjects, because some loops do not count as
- * backtracking. What no RegExp can bound or say runs on a matcher of our own that counts its steps.
+ * other allows to ask for it (flag `l`), where that change is not to be trusted. It takes memory for each step, so it gets short
+ * subjects only; a long one runs as RegExp where the expression's cost at worst is small. What no RegExp can bound or say
+ * runs on a matcher of our own that counts its steps.
  */
 import { setFlagsFromString } from 'node:v8'
+import { type Cost, costOf } from './regex-cost.ts'
 import { emitRegex, type Emitted } from './regex-emit.ts'
 import { compileProgram, runProgram, type Program } from './regex-machine.ts'
 import { parseRegex } from './regex-parse.ts'
@@ -55,6 +57,9 @@ export function compileRegex(
   if (program === undefined) return { error: 'regular expression is too large', at: pattern.length }
   const { groups } = tree
   const regex = emitted && new RegExp(emitted.source, 'g')
+  // Most subjects are short, and what they can cost is known without it.
+  let measured: Cost | undefined
+  const cost = (): Cost => (measured ??= costOf(tree.root))
   let bare: RegExp | undefined
   let slow: RegExp | undefined
   const choose = (subject: ByteString): RegExp | undefined => {
@@ -62,13 +67,13 @@ export function compileRegex(
     const affordable = emitted.costPerByte * subject.length <= mostLinearSteps
     if (affordable && isWatched(emitted, subject)) return regex
     // Look-ahead, though for nothing, keeps V8 from going over to its linear engine.
-    if (isBounded(emitted, subject)) return (bare ??= new RegExp(`(?:${emitted.source})(?=)`, 'g'))
+    if (isBounded(cost(), emitted, subject)) return (bare ??= new RegExp(`(?:${emitted.source})(?=)`, 'g'))
     return affordable ? (slow ??= linearForm(emitted)) : undefined
   }
   return {
     match(subject, from = 0) {
       const chosen = choose(subject)
-      if (chosen === undefined) return runOwn(program, groups, subject, from)
+      if (chosen === undefined) return runOwn(program, groups, cost(), subject, from)
       chosen.lastIndex = from
       try {
         // The array of a match is its groups and its index.
@@ -92,8 +97,8 @@ function isWatched({ copies }: Emitted, subject: string): boolean {
 }
 
 /** Whether RegExp ends in bounded time for this subject. */
-function isBounded({ cost, anchored }: Emitted, subject: string): boolean {
-  return cost.steps * subject.length ** (cost.degree + (anchored ? 0 : 1)) <= mostUnwatchedSteps
+function isBounded({ steps, degree }: Cost, { anchored }: Emitted, subject: string): boolean {
+  return steps * subject.length ** (degree + (anchored ? 0 : 1)) <= mostUnwatchedSteps
 }
 
 function linearForm(emitted: Emitted): RegExp | undefined {
@@ -111,10 +116,11 @@ const limitExceeded = { error: 'regular expression matching error: match limit e
 function runOwn(
   program: Program,
   groups: number,
+  { first, empty }: Cost,
   subject: string,
   from: number,
 ): RegexMatch | undefined | { readonly error: string } {
-  const result = runProgram(program, subject, from)
+  const result = runProgram(program, empty ? undefined : first, subject, from)
   if (result.is === 'limit') return limitExceeded
   if (result.is === 'no') return undefined
   const found: (string | undefined)[] = []
