@@ -3,15 +3,13 @@ import { nearest, type Report } from '../../base/diagnostic.ts'
 import type { Instance } from './configuration.ts'
 import { type MappedText, skipSpace } from './mapped.ts'
 import type { OptionTable } from './options/table.ts'
-import { placeOfOption } from './elsewhere.ts'
+import { helpForOption } from './elsewhere.ts'
 import type { DriverTable, Registries } from './registries.ts'
 import {
   completeSettings,
   cutSetting,
   error,
   findOption,
-  meantName,
-  nearestOption,
   newSettings,
   type SettingLine,
   takeSetting,
@@ -222,15 +220,9 @@ export class DriverSection {
     if (this.#unknowns > maxUnknown) return
     const { line, name, nameStart, nameEnd } = setting
     const hint = driverSeen ? '' : ' ("driver" must be specified before any private options)'
-    const meant = meantName(setting)
-    const elsewhere =
-      findOption(meant, tables) === undefined
-        ? placeOfOption(meant.replace(/^not?_/, ''), this.#registries)
-        : undefined
-    const known = elsewhere ?? nearestOption(meant, tables)
     const first =
       nearest(name, ['driver']) === undefined ? 'put the line "driver = ..." first' : 'did you mean "driver"?'
-    const help = driverSeen ? known : first
+    const help = driverSeen ? helpForOption(setting, tables, this.#registries) : first
     error(
       this.#report,
       'option-unknown',

@@ -3,19 +3,10 @@ import type { Report } from '../../base/diagnostic.ts'
 import { Expandable } from '../../base/expandable.ts'
 import type { ListKind, NamedList } from './configuration.ts'
 import { type MappedText, skipSpace } from './mapped.ts'
-import { placeOfOption } from './elsewhere.ts'
+import { helpForOption } from './elsewhere.ts'
 import { mainOptions } from './options/main.ts'
 import type { Registries } from './registries.ts'
-import {
-  cutSetting,
-  error,
-  findOption,
-  meantName,
-  nearestOption,
-  newSettings,
-  type SettingLine,
-  takeSetting,
-} from './settings.ts'
+import { cutSetting, error, findOption, newSettings, type SettingLine, takeSetting } from './settings.ts'
 import { readString } from './strings.ts'
 
 const listKinds: Readonly<Record<string, ListKind>> = {
@@ -59,12 +50,7 @@ export class MainSection {
     }
     const found = findOption(name, [mainOptions])
     if (found === undefined) {
-      const meant = meantName(setting)
-      const elsewhere =
-        findOption(meant, [mainOptions]) === undefined
-          ? placeOfOption(meant.replace(/^not?_/, ''), this.#registries)
-          : undefined
-      const near = elsewhere ?? nearestOption(meant, [mainOptions])
+      const near = helpForOption(setting, [mainOptions], this.#registries)
       const isMacro = near.startsWith('no option') && /^[ \t]*=/.test(line.text.slice(nameEnd))
       const help = isMacro ? `${near}; the name of a macro begins with a capital letter` : near
       const at = line.span(nameStart, Math.max(nameEnd, nameStart + 1))

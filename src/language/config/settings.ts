@@ -97,12 +97,6 @@ export function nearestOption(name: string, tables: readonly OptionTable[]): str
   return near === undefined ? 'no option has this name or one like it' : `did you mean "${near}"?`
 }
 
-/** The name of a setting as its writer meant it: `smtp-accept-max`. */
-export function meantName({ line, name, nameEnd }: SettingLine): string {
-  const dashed = /^(?:-[A-Za-z0-9_]+)+/.exec(line.text.slice(nameEnd))?.[0] ?? ''
-  return name + dashed.replaceAll('-', '_')
-}
-
 /** Reads the value of a setting and puts it to the others. */
 export function takeSetting(
   setting: SettingLine,

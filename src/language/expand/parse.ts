@@ -183,12 +183,9 @@ function readPlainVariable(reader: Reader, start: number): Node | undefined {
     ? ' (6th character of a user-defined ACL variable must be a digit or underscore)'
     : ''
   const message = `unknown variable name "${name}"${help}`
-  const found = unknownVariable(reader, message, start, start + 1, reader.position)
-  const fault = reader.minor.at(-1)
   // `$if{...}` for `${if ...}`.
-  if (fault !== undefined && items.has(name))
-    reader.minor.splice(-1, 1, { ...fault, help: `the brace stands before the word: \${${name} ...}` })
-  return found
+  const turned = items.has(name) ? { help: `the brace stands before the word: \${${name} ...}` } : undefined
+  return unknownVariable(reader, message, start, start + 1, reader.position, turned)
 }
 
 function variableNode(reader: Reader, name: string, row: VariableRow, start: number): Node {
@@ -209,9 +206,11 @@ function unknownVariable(
   start: number,
   nameStart: number,
   nameEnd: number,
+  better?: { readonly help: string },
 ): Node {
   reader.minor.push({
     ...reader.unknown('variable', message, nameStart, nameEnd, variables.keys()),
+    ...better,
     stops: true,
   })
   return { kind: 'fault', message, start, end: reader.position }

@@ -176,15 +176,11 @@ function addressesOf(
   const problems: string[] = []
   for (const given of operands) {
     const parsed = parseAddress(encodeUtf8(given))
+    const address = parsed.is === 'error' ? '' : parsed.address
     const wrong = parsed.is === 'error' ? parsed.message : parsed.domain === '' ? 'domain missing' : undefined
-    const problem =
-      wrong !== undefined
-        ? `bad address ${given}: ${wrong}`
-        : parsed.is === 'error'
-          ? undefined
-          : problemOf?.(parsed.address)
-    if (problem !== undefined) problems.push(trouble(`\n  ${problem}`))
-    else if (parsed.is !== 'error') addresses.push(parsed.address)
+    const problem = wrong === undefined ? problemOf?.(address) : `bad address ${given}: ${wrong}`
+    if (problem === undefined) addresses.push(address)
+    else problems.push(trouble(`\n  ${problem}`))
   }
   return problems.length === 0
     ? { is: 'read', addresses }

@@ -2,7 +2,7 @@
 import type { Report } from '../../../base/diagnostic.ts'
 import type { RouterInstance } from '../../../language/config/configuration.ts'
 import type { Check, OwnedText, Subject } from './subject.ts'
-import { walk } from './walk.ts'
+import { asks, walk } from './walk.ts'
 
 /** What sets a variable: it is empty when a router has none of these. Source: Exim manual, "Expansion variables". */
 const setBy: Readonly<Record<string, readonly string[]>> = {
@@ -28,7 +28,8 @@ function routersOf({ owner }: OwnedText, { configuration }: Subject): readonly R
 }
 
 function tellEmpty({ text, tree, owner }: OwnedText, router: RouterInstance, report: Report): boolean {
-  if (tree === undefined || asks(tree)) return false
+  // Whoever asks whether a variable is set knows that it may not be.
+  if (tree === undefined || asks(tree, 'def')) return false
   let told = false
   walk(tree, {
     node(node) {
@@ -48,15 +49,4 @@ function tellEmpty({ text, tree, owner }: OwnedText, router: RouterInstance, rep
     },
   })
   return told
-}
-
-/** Whoever asks whether a variable is set knows that it may not be. */
-function asks(tree: NonNullable<OwnedText['tree']>): boolean {
-  let found = false
-  walk(tree, {
-    condition(node) {
-      if (node.name === 'def') found = true
-    },
-  })
-  return found
 }

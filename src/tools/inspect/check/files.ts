@@ -5,7 +5,7 @@ import { createListMatcher } from '../../../language/lists/index.ts'
 import { parseLookupType } from '../../../language/lookups/parse-type.ts'
 import { listsOf } from './lists-of.ts'
 import type { Check, OwnedText, Subject } from './subject.ts'
-import { constantText, walk } from './walk.ts'
+import { asks, constantText, walk } from './walk.ts'
 
 /** Main options whose value is the name of a file. */
 const mainFiles = [
@@ -56,7 +56,8 @@ export const missingFiles: Check = {
     for (const owned of subject.texts) {
       mainFile(owned, subject, judge)
       transportFile(owned, judge)
-      if (owned.tree !== undefined && !asksFirst(owned)) inTree(owned, judge)
+      // Whoever asks whether a file exists knows that it may not.
+      if (owned.tree !== undefined && !asks(owned.tree, 'exists')) inTree(owned, judge)
       inList(owned, judge)
     }
     plainItems(subject, judge)
@@ -94,18 +95,6 @@ function askedFor({ texts }: Subject): ReadonlySet<string> {
         },
       })
   return paths
-}
-
-/** Whoever asks whether a file exists knows that it may not. */
-function asksFirst({ tree }: OwnedText): boolean {
-  let asks = false
-  if (tree !== undefined)
-    walk(tree, {
-      condition(node) {
-        if (node.name === 'exists') asks = true
-      },
-    })
-  return asks
 }
 
 function inTree({ text, tree }: OwnedText, judge: Judge): void {

@@ -27,6 +27,17 @@ export function branchesOf(branches: Branches | undefined): Template[] {
   return [branches?.yes, branches?.no].filter((each) => typeof each === 'object')
 }
 
+/** Whether a condition of this name is asked anywhere in it. */
+export function asks(template: Template, condition: string): boolean {
+  let found = false
+  walk(template, {
+    condition({ name }) {
+      found ||= name === condition
+    },
+  })
+  return found
+}
+
 /** The text of a template in which nothing is expanded; undefined when something is. */
 export function constantText(template: Template | undefined): string | undefined {
   if (template === undefined) return undefined
