@@ -85,7 +85,7 @@ const exportFromLine = /^export \{([^}]*)\} from '([^']+)';$/gm
 const exportListLine = /^export \{([^}]*)\};$/gm
 const exportDeclaration = /^export (const|class|function\*?|async function\*?) (\w+)/gm
 // Each process keeps this text in memory; what it is about stands in the modules.
-const comments = /^[ \t]*\/\*\*[^]*?\*\/[ \t]*\n/gm
+const comments = /^[ \t]*(?:\/\*\*[^]*?\*\/[ \t]*|\/\/ .*)\n/gm
 const mapLine = /^\/\/# sourceMappingURL=.*$/gm
 
 /** V8 keeps text of one byte a character in half the memory, and reads it faster. */
