@@ -30,6 +30,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'base/accounts.ts': ['node:child_process', 'node:fs'],
   'base/posix.ts': ['koffi'],
   'base/read-socket.ts': ['node:net', 'node:tls'],
+  'flow/delivery/local/current-directory.ts': ['node:fs', 'node:fs/promises'],
   'flow/delivery/local/folder-quota.ts': ['node:fs/promises'],
   'flow/delivery/local/folder.ts': ['node:fs/promises'],
   'flow/delivery/local/lmtp.ts': ['node:child_process'],

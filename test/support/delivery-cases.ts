@@ -281,6 +281,104 @@ const appendfile: readonly DeliveryCase[] = [
   }),
 ]
 
+const told =
+  'X-Told: d=$domain l=$local_part dd=$domain_data ld=$local_part_data a=$address_data od=$original_domain ol=$original_local_part pd=$parent_domain r=$router_name t=$transport_name v=$r_x'
+
+/** What several addresses together are, and when they are not taken together. */
+function together(says: string, transport: string, to = 'NAME@x.example NAME-b@x.example'): DeliveryCase {
+  return {
+    says,
+    to,
+    routers: `NAME_al:
+  driver = redirect
+  domains = al.example
+  local_parts = NAME
+  data = NAME@x.example, NAME-b@x.example
+NAME_r:
+  driver = accept
+  local_parts = NAME : NAME-b
+  domains = x.example : y.example
+  address_data = of $local_part
+  set = r_x = x of $local_part
+  transport = NAME_t
+  user = nobody
+`,
+    transports: `NAME_t:
+  driver = appendfile
+  batch_max = 10
+${transport.includes('  file = ') ? '' : '  file = DIR/box\n'}${transport}
+`,
+  }
+}
+
+const batched: readonly DeliveryCase[] = [
+  together('a batch of one', `  headers_add = ${told}\n`, 'NAME@x.example'),
+  together('a batch of one domain', `  headers_add = ${told}\n`),
+  together('a batch of two domains', `  headers_add = ${told}\n`, 'NAME@x.example NAME-b@y.example'),
+  together('a batch of one address that became two', `  headers_add = ${told}\n`, 'NAME@al.example'),
+  together(
+    'the local part in an option of the driver: those of one local part go together',
+    '  message_prefix = "P $local_part\\n"\n',
+    'NAME@x.example NAME-b@x.example NAME-b@y.example',
+  ),
+  together(
+    'what the list knows of the local part counts as the local part',
+    '  message_suffix = ${length_0:$local_part_data}\n',
+  ),
+  together(
+    'the domain in an option of the driver',
+    '  message_suffix = $domain\n',
+    'NAME@x.example NAME@y.example',
+  ),
+  together('the local part in an option of all transports', '  debug_print = $local_part\n'),
+  together('the local part in a string that is not expanded', '  check_string = $local_part\n'),
+]
+
+const creating = (
+  says: string,
+  transport: string,
+  more: Partial<DeliveryCase> & { router?: string } = {},
+): DeliveryCase =>
+  plain(`create_file: ${says}`, `  driver = appendfile\n${transport}`, {
+    router: '  transport_home_directory = DIR/home\n',
+    files: { 'home/': '', 'other/': '', 'other/there/': '', ...more.files },
+    ...more,
+  })
+const folder = '  maildir_format\n  directory = '
+const untainted = 'Exim 4.96 defers without a word where a path is not tainted'
+
+const places: readonly DeliveryCase[] = [
+  creating('a folder below the home', `${folder}DIR/home/m\n  create_file = belowhome\n`),
+  creating('a folder elsewhere', `${folder}DIR/other/m\n  create_file = belowhome\n`),
+  creating('a folder elsewhere that is there', '  directory = DIR/other/there\n  create_file = belowhome\n'),
+  creating('no folder is inhome', `${folder}DIR/home/m\n  create_file = inhome\n`),
+  creating(
+    'below the home a tainted path is good',
+    '  file = DIR/home/$local_part\n  create_file = belowhome\n',
+  ),
+  creating('a tainted path to a folder', `${folder}DIR/home/$local_part\n  create_file = belowhome\n`),
+  creating('tainted and elsewhere', '  file = DIR/other/$local_part\n  create_file = belowhome\n'),
+  creating('tainted, with a way out', '  file = DIR/home/$local_part/../../x\n  create_file = belowhome\n'),
+  creating('tainted and inhome', '  file = DIR/home/$local_part\n  create_file = inhome\n'),
+  creating('a path in place of a word', '  file = DIR/other/$local_part\n  create_file = DIR/other\n'),
+  creating('not below that path', '  file = DIR/home/x\n  create_file = DIR/other\n'),
+  creating('a file below the home', '  file = DIR/home/x\n  create_file = belowhome\n', { meant: untainted }),
+  creating('/dev/null', '  file = /dev/null\n  create_file = belowhome\n'),
+  plain('a home that is not there', file, { router: '  transport_home_directory = DIR/none\n' }),
+  plain('a home that is not there, for a pipe', '  driver = pipe\n  command = /bin/true\n', {
+    router: '  transport_home_directory = DIR/none\n',
+  }),
+  plain('a current directory that is not there', `${file}  current_directory = DIR/none\n`),
+  plain('a home that is no path', `${file}  home_directory = \${if eq{1}{2}{x}}\n`),
+  plain('a current directory that is no path', `${file}  current_directory = none\n`),
+  ...['${if eq{1}{2}{1}}', '/no_check', 'K', '-1', '10Mx', '10M / no_check', '1T', '10 M'].map((value) =>
+    plain(`quota = ${value}`, `${file}  quota = ${value}\n`),
+  ),
+  plain('a header that cannot be expanded', `${file}  headers_add = X: \${lc\n`, {
+    meant: 'Exim has made the file by then, and names it',
+  }),
+]
+
 const sh = (script: string): string => `  driver = pipe\n  command = /bin/sh -c "${script}"\n`
 
 const pipe: readonly DeliveryCase[] = [
@@ -455,6 +553,8 @@ const loops: readonly DeliveryCase[] = [
 export const deliveryCases: readonly DeliveryCase[] = [
   ...filters,
   ...appendfile,
+  ...batched,
+  ...places,
   ...pipe,
   ...redirections,
   ...programs,

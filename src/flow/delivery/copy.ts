@@ -72,7 +72,7 @@ async function removedNames(
     const value = await expanded(item, context)
     if (value instanceof Failure) {
       if (value.kind === 'forced') continue
-      return { failure: `failed to expand headers_remove: ${item.text}: ${value.message}` }
+      return { failure: unexpanded(value) }
     }
     if (value !== undefined) names.push(headerName(textOf(value)))
   }
@@ -103,11 +103,15 @@ async function addedLines(
     const value = await expanded(item, context)
     if (value instanceof Failure) {
       if (value.kind === 'forced') continue
-      return { failure: `failed to expand headers_add: ${item.text}: ${value.message}` }
+      return { failure: unexpanded(value) }
     }
     if (value !== undefined) text += withLineEnd(headerText(value))
   }
   return { text }
+}
+
+function unexpanded({ message }: Failure): string {
+  return `failed to expand headers_add or headers_remove: ${message}`
 }
 
 /** Header text ends with exactly one LF and holds no empty line, which would end the header section. */

@@ -14,7 +14,7 @@ import { batches, type BatchLimits } from './group.ts'
 import { markKey, unroutedKey } from './marks.ts'
 import { deliveryContext } from './message-facts.ts'
 import { deliverWrapped } from './mua-wrapper.ts'
-import { addressContext } from './raise.ts'
+import { addressContext, batchContext } from './raise.ts'
 import { deliveryFacts } from '../delivery-facts.ts'
 import { leaveForLater, recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
 import { type DeliverySummary, errorNumbers, type TransportResult } from './results.ts'
@@ -385,7 +385,7 @@ async function tryBatch(
 ): Promise<TransportResult> {
   const first = addresses[0] as RoutedAddress
   const driver = driverOf(first)
-  const base = addressContext(attempt.context, first)
+  const base = batchContext(attempt.context, addresses)
   const returnPath = await returnPathOf(attempt, first, base)
   if ('problem' in returnPath) {
     const message = `Failed to expand return path "${first.transport.settings.return_path?.text}" in ${first.transport.name} transport: ${returnPath.problem}`
@@ -393,7 +393,7 @@ async function tryBatch(
     return refuseAll(addresses, { is: 'deferred', error }, 0)
   }
   const batch = makeBatch(attempt, addresses, returnPath.address)
-  const delivery = deliveryFacts(first.router.name, first.transport.name)
+  const delivery = deliveryFacts('', first.transport.name)
   delivery.returnPath = batch.returnPath
   delivery.addresses = addresses.map((one) => one.address)
   const context: Context = { ...base, captures: [], delivery }

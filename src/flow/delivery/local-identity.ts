@@ -6,6 +6,7 @@ import type { TransportSettings } from '../../language/config/options/transport.
 import type { Context } from '../../ports.ts'
 import type { RoutedAddress } from '../routed.ts'
 import { expanded, expandedBytes } from './expanding.ts'
+import { errorNumbers } from './results.ts'
 
 export interface LocalIdentity {
   readonly uid: number
@@ -20,7 +21,7 @@ export async function localIdentity(
   transportName: string,
   routed: RoutedAddress,
   context: Context,
-): Promise<LocalIdentity | { readonly failure: string }> {
+): Promise<LocalIdentity | { readonly failure: string; readonly errno?: number }> {
   const { accounts } = context.ports
   let uid = routed.uid
   let gid = routed.gid
@@ -64,12 +65,16 @@ export async function localIdentity(
     }
   }
   const homeText = home === undefined ? undefined : textOf(home)
+  const currentText = current === undefined ? undefined : textOf(current)
+  const wrong = notAbsolute('home', homeText) ?? notAbsolute('current', currentText)
+  if (wrong !== undefined)
+    return { failure: `${wrong} for ${transportName} transport`, errno: errorNumbers.notAbsolute }
   return {
     uid: uid ?? context.server.eximUid,
     gid: gid ?? context.server.eximGid,
     initgroups,
     home: homeText,
-    currentDirectory: current === undefined ? (homeText ?? '/') : textOf(current),
+    currentDirectory: currentText ?? homeText ?? '/',
   }
 }
 
@@ -79,4 +84,9 @@ async function named(
 ): Promise<string | undefined | { readonly failure: string }> {
   const value = await expandedBytes(option, context)
   return value instanceof Failure ? { failure: value.message } : value
+}
+
+function notAbsolute(what: string, path: string | undefined): string | undefined {
+  if (path === undefined || path.startsWith('/')) return undefined
+  return `${what} directory path "${path}" is not absolute`
 }

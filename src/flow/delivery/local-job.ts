@@ -3,6 +3,7 @@
  * Everything in a job is resolved already: no expansion happens where it runs.
  */
 import type { ByteString } from '../../base/text.ts'
+import { unusableFolder } from './local/current-directory.ts'
 import { deliverToFolder, type FolderJob } from './local/folder.ts'
 import { deliverToLmtp, type LmtpJob } from './local/lmtp.ts'
 import { deliverToMaildir, type MaildirJob } from './local/maildir.ts'
@@ -102,6 +103,9 @@ function filterSentence({ message }: TransportFilterError, job: LocalJob): ByteS
 }
 
 async function run(job: LocalJob, body: AsyncIterable<Uint8Array>): Promise<LocalResult> {
+  // Also where nothing is done in it: a home that is not mounted is no place to make a mailbox in.
+  const problem = job.currentDirectory === '/' ? undefined : await unusableFolder(job.currentDirectory)
+  if (problem !== undefined) return problem
   switch (job.kind) {
     case 'maildir':
       return deliverToMaildir(job, body)

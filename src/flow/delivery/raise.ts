@@ -1,7 +1,7 @@
 /** Raises events of deliveries, where a transport or the main configuration listens. Source: Exim manual, "Events". */
 import { taint, type ByteString } from '../../base/text.ts'
 import { splitAddress, unquotedLocalPart } from '../../mail/address.ts'
-import type { Context, TlsFacts } from '../../ports.ts'
+import type { AddressFacts, Context, TlsFacts } from '../../ports.ts'
 import { deliveryFacts } from '../delivery-facts.ts'
 import type { RoutedAddress } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
@@ -27,6 +27,42 @@ export function addressContext(context: Context, routed: RoutedAddress, host?: E
     delivery.tls = host.tls
   }
   return { ...context, address: routed.facts, delivery }
+}
+
+/**
+ * What an expansion sees while addresses are at a transport together: nothing of the local parts, the domain when all share it,
+ * and what routers found out about the first. No router is at work any more. Source: Exim manual, "Expansion variables derived
+ * from the address"; what `$address_data` and its kin hold was observed of Exim 4.96.
+ *
+ * @param addresses at least one
+ */
+export function batchContext(context: Context, addresses: readonly RoutedAddress[]): Context {
+  const [first, ...others] = addresses as [RoutedAddress, ...RoutedAddress[]]
+  const delivery = deliveryFacts('', first.transport.name)
+  const address = others.length === 0 ? first.facts : sharedFacts(first, others)
+  return { ...context, address, delivery }
+}
+
+/** What is of one address alone. */
+const ofOneAddress = [
+  'casedLocalPart',
+  'whole',
+  'originalLocalPart',
+  'originalDomain',
+  'parentLocalPart',
+  'parentDomain',
+  'prefix',
+  'prefixV',
+  'suffix',
+  'suffixV',
+] as const
+
+function sharedFacts({ facts }: RoutedAddress, others: readonly RoutedAddress[]): AddressFacts {
+  const domain = facts.domain.toLowerCase()
+  const isShared = others.every((other) => other.facts.domain.toLowerCase() === domain)
+  const shared = { ...facts, localPart: '', domain: isShared ? facts.domain : '' }
+  for (const name of ofOneAddress) delete shared[name]
+  return shared
 }
 
 /** An event of one address, or of the host it was tried at. */

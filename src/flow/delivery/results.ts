@@ -34,6 +34,7 @@ export const errorNumbers = {
   tlsRequired: -38,
   eventDeferred: -27,
   expansionFailed: -27,
+  headersNotExpanded: -25,
   eventRefused: -58,
   notPermitted: 13,
   timedOut: 110,

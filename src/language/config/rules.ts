@@ -160,7 +160,7 @@ export const rules: readonly Rule[] = [
     driver: 'appendfile',
     option: 'directory',
     broken: (t) => t.has('file') && t.has('directory'),
-    says: (t) => `${t.name} transport: only one of "file" or "directory" can be specified`,
+    says: () => 'only one of "file" or "directory" can be specified',
     help: 'remove one of them',
   },
   {
@@ -168,8 +168,33 @@ export const rules: readonly Rule[] = [
     driver: 'appendfile',
     option: 'mailstore_format',
     broken: (t) => t.has('maildir_format') && t.has('mailstore_format'),
-    says: (t) => `${t.name} transport: only one of maildir and mailstore may be specified`,
+    says: () => 'only one of maildir and mailstore may be specified',
     help: 'remove one of them',
+  },
+  {
+    kind: 'transport',
+    driver: 'appendfile',
+    option: 'quota_filecount',
+    broken: (t) => t.text('quota_filecount') !== '0' && !t.has('directory'),
+    says: () => 'quota_filecount must not be set without "directory"',
+    help: 'one file holds all messages: quota = 100M limits its size',
+  },
+  {
+    kind: 'transport',
+    driver: 'appendfile',
+    option: 'quota_filecount',
+    broken: (t) => t.text('quota_filecount') !== '0' && t.has('directory') && !t.has('quota'),
+    says: () => 'quota must be set if quota_filecount is set',
+    help: 'quota = 0 limits the number of files alone',
+  },
+  {
+    kind: 'transport',
+    driver: 'appendfile',
+    option: 'use_lockfile',
+    broken: (t) =>
+      t.value('use_lockfile') === false && t.value('use_fcntl_lock') === false && !t.has('use_flock_lock'),
+    says: () => 'no locking configured',
+    help: 'programs that write a mailbox at the same time destroy it: leave use_fcntl_lock and use_lockfile as they are',
   },
   {
     kind: 'transport',
@@ -188,6 +213,14 @@ export const rules: readonly Rule[] = [
     option: 'use_shell',
     broken: (t) => t.has('restrict_to_path') && t.has('use_shell'),
     says: (t) => `both restrict_to_path and use_shell set for ${t.name} transport`,
+    help: 'a shell could run anything: remove one of them',
+  },
+  {
+    kind: 'transport',
+    driver: 'pipe',
+    option: 'use_shell',
+    broken: (t) => t.has('allow_commands') && t.has('use_shell'),
+    says: (t) => `both allow_commands and use_shell set for ${t.name} transport`,
     help: 'a shell could run anything: remove one of them',
   },
   {

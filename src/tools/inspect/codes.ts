@@ -404,7 +404,6 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'An option does not exist, or not in this place.',
     'Exim refuses to start. The help names the nearest option, or the place to which it belongs.',
   ),
-  'pipe-settings': row('Settings of a pipe transport contradict each other.', 'Exim refuses to start.'),
   'proxy-list-local': row(
     'hosts_proxy holds the addresses of this host itself.',
     'Programs here that speak SMTP to it would have to begin with a PROXY header.',

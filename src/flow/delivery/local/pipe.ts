@@ -10,7 +10,6 @@ import { constants } from 'node:os'
 import type { ByteString } from '../../../base/text.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
 import { localContent } from './content.ts'
-import { deferredByFile } from './file-error.ts'
 
 export interface PipeJob {
   readonly kind: 'pipe'
@@ -40,8 +39,6 @@ type Ending =
   | { readonly is: 'not started' }
 
 export async function deliverToPipe(job: Job, body: AsyncIterable<Uint8Array>): Promise<LocalResult> {
-  const problem = await unusableFolder(job)
-  if (problem !== undefined) return problem
   const ran = (await executable(job)) ? await runCommand(job, body) : neverStarted
   const output = ran.output === '' ? {} : { output: ran.output }
   const told = (message: string, is: 'failed' | 'deferred', freeze: boolean = false): LocalResult => ({
@@ -87,15 +84,6 @@ async function executable(job: Job): Promise<boolean> {
     () => true,
     () => false,
   )
-}
-
-async function unusableFolder(job: Job): Promise<LocalResult | undefined> {
-  try {
-    await access(job.currentDirectory, fileModes.X_OK)
-    return undefined
-  } catch (error) {
-    return deferredByFile(error, `failed to chdir to ${job.currentDirectory}`)
-  }
 }
 
 interface Ran {

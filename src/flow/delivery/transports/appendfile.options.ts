@@ -65,7 +65,7 @@ export const appendfileOptions = {
     default: 'anywhere',
     tier: 'A',
     since: '0.1',
-    doc: 'Where a mailbox may be made: anywhere, in the home directory, or below it.',
+    doc: 'Where a mailbox may be made: anywhere, in the home directory (inhome), below it (belowhome), or below this path.',
   },
   directory: {
     type: 'expand',

@@ -57,20 +57,11 @@ function settingsOf(instance: TransportInstance): Settings {
 }
 
 function unusable(settings: Settings): string | undefined {
-  if (settings.file !== undefined && settings.directory !== undefined) {
-    return 'only one of file or directory can be set'
-  }
-  if (settings.maildir_format && settings.mailstore_format) {
-    return 'only one of maildir and mailstore may be specified'
-  }
   // Their formats and locks belong to one library and its programs; mixing them with ours would damage mailboxes.
   if (settings.mbx_format || settings.use_mbx_lock === true)
     return 'MBX mailboxes are not supported: use maildir_format, or mbox files'
   if (settings.file_format !== undefined)
     return 'file_format is not supported: give each format a router and a transport of its own'
-  if (!['anywhere', 'belowhome', 'inhome'].includes(settings.create_file)) {
-    return `invalid value given for "create_file" for the transport: '${settings.create_file}'`
-  }
   return undefined
 }
 
@@ -113,8 +104,14 @@ async function prepare(
   clock: UniqueClock,
 ): Promise<JobOrOutcome> {
   const settings = settingsOf(batch.transport)
-  const target = await targetOf(batch, settings, context)
+  const { home } = frame.identity
+  const target = await targetOf(batch, settings, home, context)
   if ('outcome' in target) return target
+  if (target.isFolder && !mayCreate(settings.create_file, `${target.path}/file`, home)) {
+    const message = `tried to create file in ${target.path}, but file creation outside the home directory is not permitted`
+    return { outcome: deferral(message, errorNumbers.badCreate) }
+  }
+  if (target.path === '/dev/null') return { outcome: { is: 'delivered', sizeBytes: 0 } }
   const quota = await quotaOf(batch, settings, context)
   if ('outcome' in quota) return quota
   if (target.isFolder && settings.mailstore_format)
@@ -187,6 +184,7 @@ async function quotaOf(
 async function targetOf(
   batch: Batch,
   settings: Settings,
+  home: string | undefined,
   context: Context,
 ): Promise<{ readonly path: string; readonly isFolder: boolean } | { outcome: ReturnType<typeof deferral> }> {
   const [first] = batch.addresses
@@ -206,11 +204,11 @@ async function targetOf(
       `Expansion of "${option?.text ?? ''}" (file or directory name for ${name} transport) failed: ${value.message}`,
     )
   }
-  if (isTainted(value)) {
-    return refuse(`Tainted '${textOf(value)}' (file or directory name for ${name} transport) not permitted`)
-  }
-  if (!value.startsWith('/')) return notAbsolute(value)
-  return { path: value, isFolder: settings.file === undefined }
+  const path = textOf(value)
+  if (isTainted(value) && !clearsTaint(settings.create_file, path, home))
+    return refuse(`Tainted '${path}' (file or directory name for ${name} transport) not permitted`)
+  if (!path.startsWith('/')) return notAbsolute(path)
+  return { path, isFolder: settings.file === undefined }
 }
 
 async function maildirJob(
@@ -446,13 +444,20 @@ async function mboxJob(
   }
 }
 
-/** `belowhome` and `inhome` allow new files only there. Source: Exim manual, option create_file. */
+/**
+ * `belowhome` and `inhome` allow new files only there, a path only below it. Source: Exim manual, option create_file; that it is
+ * asked for folders that are there too, and `inhome` refuses all folders, was observed of Exim 4.96.
+ */
 function mayCreate(where: string, file: string, home: string | undefined): boolean {
-  if (where === 'anywhere') return true
-  if (home === undefined || file.split('/').includes('..')) return false
-  const base = home.replace(/\/+$/, '')
-  if (!file.startsWith(`${base}/`)) return false
-  return where === 'belowhome' || !file.slice(base.length + 1).includes('/')
+  if (where === 'anywhere' || where === '') return true
+  const base = (where.startsWith('/') ? where : home)?.replace(/\/+$/, '')
+  if (base === undefined || file.split('/').includes('..') || !file.startsWith(`${base}/`)) return false
+  return where !== 'inhome' || !file.slice(base.length + 1).includes('/')
+}
+
+/** A path that `create_file` has found to be below a folder may hold what came from outside. */
+function clearsTaint(where: string, path: string, home: string | undefined): boolean {
+  return where !== 'anywhere' && where !== '' && where !== 'inhome' && mayCreate(where, path, home)
 }
 
 /** What surrounds the message: an mbox has its From line and a blank line at the end unless told otherwise. */

@@ -1,7 +1,12 @@
-/** Batching in local transports. Source: Exim manual, "Address batching in local transports". */
+/**
+ * Batching in local transports. Source: Exim manual, "Address batching in local transports", and Exim 4.96: only options of the
+ * driver itself count, any variable whose name begins with `local_part` or `domain` does, and addresses of one local part share
+ * a delivery whatever is mentioned.
+ */
 import { Expandable } from '../../../base/expandable.ts'
 import { isFailure } from '../../../base/outcome.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
+import { transportOptions } from '../../../language/config/options/transport.ts'
 import type { Context } from '../../../ports.ts'
 import type { RoutedAddress } from '../../routed.ts'
 import { expandedBytes } from '../expanding.ts'
@@ -14,14 +19,14 @@ export async function batchLimits(
   id: Expandable | undefined,
 ): Promise<BatchLimits> {
   const { mentionsLocalPart, mentionsDomain } = mentionsOf(routed.transport)
-  if (most <= 1 || mentionsLocalPart || routed.special === 'reply' || routed.scope !== undefined) {
+  if (most <= 1 || routed.special === 'reply' || routed.scope !== undefined)
     return { most: 1, multiDomain: true }
-  }
   const value = await expandedBytes(id, context)
   if (isFailure(value)) return { most: 1, multiDomain: true }
   // Of redirections, only those to the same file or command go together.
   const place = routed.special === undefined ? '' : routed.address
-  return { most, multiDomain: !mentionsDomain, identity: () => `${value ?? ''}\0${place}` }
+  const localPart = mentionsLocalPart ? routed.facts.localPart : ''
+  return { most, multiDomain: !mentionsDomain, identity: () => `${value ?? ''}\0${place}\0${localPart}` }
 }
 
 interface Mentions {
@@ -35,15 +40,16 @@ const known = new WeakMap<TransportInstance, Mentions>()
 function mentionsOf(transport: TransportInstance): Mentions {
   const before = known.get(transport)
   if (before !== undefined) return before
-  const set = [...transport.setAt.keys()].map((name): unknown => Reflect.get(transport.settings, name))
+  const own = [...transport.setAt.keys()].filter((name) => !Object.hasOwn(transportOptions, name))
+  const set = own.map((name): unknown => Reflect.get(transport.settings, name))
   const texts = set.flatMap((value) =>
     (Array.isArray(value) ? value : [value]).flatMap((one: unknown) =>
-      one instanceof Expandable ? [one.text] : [],
+      one instanceof Expandable ? [one.text] : typeof one === 'string' ? [one] : [],
     ),
   )
   const mentions = {
-    mentionsLocalPart: texts.some((text) => /\$\{?local_part\b/.test(text)),
-    mentionsDomain: texts.some((text) => /\$\{?domain\b/.test(text)),
+    mentionsLocalPart: texts.some((text) => /\$\{?local_part/.test(text)),
+    mentionsDomain: texts.some((text) => /\$\{?domain/.test(text)),
   }
   known.set(transport, mentions)
   return mentions

@@ -61,7 +61,10 @@ async function deliver(
     asCreator(first, batch, base),
     base,
   )
-  if ('failure' in identity) return deferral(identity.failure, errorNumbers.unknown)
+  if ('failure' in identity) {
+    if (identity.errno !== undefined) base.ports.log.panic(base.message?.id, identity.failure)
+    return deferral(identity.failure, identity.errno ?? errorNumbers.unknown)
+  }
   const context: Context =
     base.address === undefined || identity.home === undefined
       ? base
@@ -90,7 +93,7 @@ async function deliver(
     },
     context,
   )
-  if ('failure' in section) return deferral(section.failure, errorNumbers.unknown)
+  if ('failure' in section) return deferral(section.failure, errorNumbers.headersNotExpanded)
   const head = batch.transport.settings.body_only ? '' : `${section.text}\n`
   const acting = environment.deps.runAs === undefined ? underOwnIds(identity) : identity
   const made = await prepare({ identity: acting, head }, context)

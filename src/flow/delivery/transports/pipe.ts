@@ -23,18 +23,7 @@ export const pipe: TransportDriver = {
   doc: 'Runs a command with the message on its standard input.',
   options: pipeOptions,
   local: true,
-  check(instance, report) {
-    const settings = settingsOf(instance)
-    const wrong = unusable(settings)
-    if (wrong === undefined) return
-    report({
-      code: 'pipe-settings',
-      severity: 'error',
-      message: `${instance.name} transport: ${wrong}`,
-      at: instance.at,
-      fatal: true,
-    })
-  },
+  check: () => {},
   limits: (routed, context) => {
     const { batch_max, batch_id } = settingsOf(routed.transport)
     return batchLimits(routed, context, batch_max, batch_id)
@@ -48,22 +37,6 @@ export const pipe: TransportDriver = {
 /** The driver of the instance is pipe, so its settings were read through that table. */
 function settingsOf(instance: TransportInstance): Settings {
   return (instance as TransportInstance<PipeSettings>).settings
-}
-
-function unusable(settings: Settings): string | undefined {
-  if (settings.use_shell && settings.allow_commands !== undefined) {
-    return 'both allow_commands and use_shell cannot be set'
-  }
-  if (settings.use_shell && settings.restrict_to_path) {
-    return 'both restrict_to_path and use_shell cannot be set'
-  }
-  if (settings.return_output && settings.return_fail_output) {
-    return 'both return_output and return_fail_output cannot be set'
-  }
-  if (settings.log_output && settings.log_fail_output) {
-    return 'both log_output and log_fail_output cannot be set'
-  }
-  return undefined
 }
 
 async function prepare(batch: Batch, frame: LocalFrame, context: Context): Promise<JobOrOutcome> {

@@ -22,11 +22,11 @@ export async function expandedQuota(
   return readQuota(text) ?? { malformed: text }
 }
 
+/** No number, as where a lookup finds nothing, and a negative one are none. Source: Exim 4.96. */
 export function readQuota(text: string): QuotaValue | undefined {
-  const [size = '', ...modifiers] = text.split('/').map((part) => part.trim())
-  const [, number, unit = ''] = /^(\d+(?:\.\d*)?|\.\d+)([kmg]?)$/i.exec(size) ?? []
-  if (number === undefined) return undefined
-  if (modifiers.some((modifier) => modifier !== 'no_check')) return undefined
+  const found = /^\s*([-+]?\d*\.?\d*)([kmg]?)((?:\/no_check)*)\s*$/i.exec(text)
+  if (found === null) return undefined
+  const [, number = '', unit = '', modifiers = ''] = found
   const scale = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[unit.toLowerCase()] ?? 1
-  return { most: Math.trunc(Number(number) * scale), unchecked: modifiers.length > 0 }
+  return { most: Math.max(0, Math.trunc(Number(number) * scale) || 0), unchecked: modifiers !== '' }
 }

@@ -6,7 +6,7 @@ import type { TransportInstance } from '../../../language/config/configuration.t
 import type { Context } from '../../../ports.ts'
 import { headerSection } from '../copy.ts'
 import { expandedBoolean, expandedBytes } from '../expanding.ts'
-import type { AddressOutcome } from '../results.ts'
+import { type AddressOutcome, errorNumbers } from '../results.ts'
 import type { Batch, DeliveryEnvironment } from './driver.ts'
 import { socksProxies } from './smtp-socks.ts'
 import { senderForAuth } from './smtp-auth.ts'
@@ -44,7 +44,7 @@ export async function prepare(
     )
   }
   const head = headersWait(settings) ? { text: '' } : await headOf(batch, settings, context, environment)
-  if ('failure' in head) return deferredBy(head.failure)
+  if ('failure' in head) return deferredBy(head.failure, errorNumbers.headersNotExpanded)
   const small = message.smallBody()
   const body = small instanceof Promise ? await small : small
   const authSender = await senderForAuth(settings, envelope.authenticatedSender, context)
@@ -130,7 +130,7 @@ export async function withOwnHead(
   context: Context,
 ): Promise<Prepared | AddressOutcome> {
   const head = await headOf(batch, settings, context, environment)
-  if ('failure' in head) return deferredBy(head.failure)
+  if ('failure' in head) return deferredBy(head.failure, errorNumbers.headersNotExpanded)
   const sizeBytes = sizeOf(head.text, settings, environment.claim.message)
   const transaction = {
     ...prepared.transaction,

@@ -41,8 +41,8 @@ export function hostErrorLine(place: Place, error: DeliveryError, withPort: bool
 }
 
 /** A deferral for which no other server is to blame. */
-export function deferredBy(message: ByteString): AddressOutcome {
-  return { is: 'deferred', error: { errno: errorNumbers.unknown, more: 0, message } }
+export function deferredBy(message: ByteString, errno: number = errorNumbers.unknown): AddressOutcome {
+  return { is: 'deferred', error: { errno, more: 0, message } }
 }
 
 /** For `A=`: `name`, `name:id`, with AUTH= of MAIL where that is to be logged. */

@@ -107,13 +107,18 @@ function size(value: string): Fault | undefined {
   return { says: `"${value}" is no size`, help: 'a number, with K, M or G after it: 50M' }
 }
 
+/** One without a number is what an expansion may come to; written down, it is a slip. */
+function isSize(value: string): boolean {
+  return value === '' || (/\d/.test(value) && readQuota(value) !== undefined)
+}
+
 function quota(value: string): Fault | undefined {
-  if (readQuota(value) !== undefined) return undefined
+  if (isSize(value)) return undefined
   return { says: `"${value}" is no quota`, help: 'a number, with K, M or G after it: 500M, 500M/no_check' }
 }
 
 function threshold(value: string): Fault | undefined {
-  if (readQuota(value.replace(/%$/, '')) !== undefined) return undefined
+  if (isSize(value.replace(/%$/, ''))) return undefined
   return { says: `"${value}" is no threshold`, help: 'a size, or a part of the quota: 90%' }
 }
 

@@ -116,9 +116,17 @@ function sinkOf({ owner }: OwnedText): Sink | undefined {
   const isFile =
     fileOptions[driver]?.includes(owner.option) === true ||
     (owner.in === 'transport' && anyTransportFiles.includes(owner.option))
-  if (isFile) return { what: 'a file name' }
+  if (isFile && !(owner.in === 'transport' && clearsPath(owner.instance, owner.option)))
+    return { what: 'a file name' }
   if (commandOptions[driver]?.includes(owner.option) === true) return { what: 'a command' }
   return undefined
+}
+
+/** `create_file` looks whether a mailbox is below a folder, and clears its path then. */
+function clearsPath({ settings }: { readonly settings: object }, option: string): boolean {
+  if (option !== 'file' && option !== 'directory') return false
+  const where: unknown = Reflect.get(settings, 'create_file')
+  return typeof where === 'string' && (where === 'belowhome' || where.startsWith('/'))
 }
 
 /** Arguments of an item that are a file name, a command or a query. */
