@@ -9,11 +9,14 @@ process.on('disconnect', () => process.exit(0))
 process.on('message', (raw) => {
   // Only the privileged process is at the other end.
   const message = raw as ToChild
-  if (message.type === 'job') void work(message)
-  else body.push(message.piece)
+  if (message.type === 'job') void work(message, (body = new Body()))
+  else body?.push(message.piece)
 })
 
-/** The pieces of the message under delivery, asked for one by one. */
+/**
+ * The pieces of the message under delivery, asked for one by one. Each delivery has its own: what one asked for last may come
+ * when the next has begun.
+ */
 class Body implements AsyncIterable<Uint8Array> {
   #wanted: ((piece: Uint8Array | undefined) => void) | undefined
   #over = false
@@ -24,8 +27,9 @@ class Body implements AsyncIterable<Uint8Array> {
     wanted?.(piece)
   }
 
-  begin(): void {
-    this.#over = false
+  /** Its delivery is done: nothing is asked for any more. */
+  close(): void {
+    this.#over = true
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
@@ -39,28 +43,30 @@ class Body implements AsyncIterable<Uint8Array> {
     }
   }
 }
-const body = new Body()
+let body: Body | undefined
 
-async function work({ job, identity }: Extract<ToChild, { type: 'job' }>): Promise<void> {
+async function work({ job, identity }: Extract<ToChild, { type: 'job' }>, own: Body): Promise<void> {
   if (identity !== undefined) becomeUser(identity.uid, identity.gid, identity.user)
   if (process.getuid?.() === 0) {
     tell({ type: 'result', result: failure('a local delivery never runs as root') })
     return
   }
-  body.begin()
+  let result: UserResult
   try {
-    tell({ type: 'result', result: await run(job) })
+    result = await run(job, own)
   } catch (error) {
-    tell({ type: 'result', result: failure(error instanceof Error ? error.message : String(error)) })
+    result = failure(error instanceof Error ? error.message : String(error))
   }
+  own.close()
+  tell({ type: 'result', result })
 }
 
-async function run(job: UserJob): Promise<UserResult> {
+async function run(job: UserJob, own: Body): Promise<UserResult> {
   if (job.kind === 'read-file') return { is: 'file', file: systemFiles.read(job.path, job.limitBytes) }
   if (job.kind === 'stat-file') return { is: 'stat', stat: systemFiles.stat(job.path) }
   // Not loaded for a look at a .forward file.
   const { runLocalJob } = await import('../../flow/delivery/local-job.ts')
-  return runLocalJob(job, body)
+  return runLocalJob(job, own)
 }
 
 function failure(message: string): LocalResult {
