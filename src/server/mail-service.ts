@@ -214,7 +214,10 @@ export class MailService {
     try {
       const talk = await this.#welcome(visitor, interfaceAddress, interfacePort)
       // All that is idle in a session waits here: this function is kept small.
-      if (talk !== undefined) await runSession(talk.io, talk.connection, talk.services)
+      if (talk !== undefined) {
+        const { io, connection, services, recorded } = talk
+        await runSession(io, connection, services, recorded?.observer(services.context.ports))
+      }
       if (talk !== undefined) finished(visitor, talk)
     } catch (error) {
       visitor.server.fault(`session of [${visitor.host}]`, error)
@@ -332,7 +335,7 @@ export class MailService {
     const services = queueWhy === undefined ? common : { ...common, queueWhy }
     if (onConnect) await services.auth?.afterTls(server.context({ connection }))
     const recorded = server.recorder?.session(connection)
-    return { io, connection, services: recorded?.watched(services) ?? services, recorded }
+    return { io, connection, services, recorded }
   }
 
   /** The same for all sessions of one configuration. */

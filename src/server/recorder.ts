@@ -1,7 +1,7 @@
 /** `explain_store`: explanations of the latest sessions, local messages and deliveries are kept, for `postern explain`. */
 import type { ByteString } from '../base/text.ts'
 import type { Watched } from '../flow/delivery/index.ts'
-import type { ReceiveServices } from '../flow/receive/services.ts'
+import type { Observer, ReceiveServices } from '../flow/receive/services.ts'
 import type { ConnectionFacts, Ports } from '../ports.ts'
 import type { ExplanationWriter } from '../store/explanations.ts'
 import { RandomIds } from './random-ids.ts'
@@ -18,7 +18,9 @@ export interface Recorder {
 }
 
 export interface RecordedSession {
-  /** The services with everything written down. */
+  /** What writes everything down. A session gets it beside its services: copies of those cost more than all that is written. */
+  observer(own: Ports): Observer
+  /** Services that write everything down. */
   watched(services: ReceiveServices): ReceiveServices
   /** @param outcome what a local message came to; of a dialogue the answers tell */
   finish(outcome?: LocalEnd): void
@@ -63,6 +65,7 @@ export function createRecorder(writer: ExplanationWriter): Recorder {
       first,
     })
     return {
+      observer: (own) => trace.observer(own),
       watched: (services) => trace.watched(services),
       finish(outcome) {
         if (outcome !== undefined) trace.conclude(outcome)

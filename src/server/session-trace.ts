@@ -1,8 +1,8 @@
 /** The explanation of one session: its commands and answers, and under each what was asked to decide it. */
 import type { Noted, NotedPlace } from '../base/noted.ts'
 import type { ByteString } from '../base/text.ts'
-import type { ReceiveServices, SessionWatch } from '../flow/receive/services.ts'
-import type { Trace, TraceKind } from '../ports.ts'
+import type { Observer, ReceiveServices, SessionWatch } from '../flow/receive/services.ts'
+import type { Ports, Trace, TraceKind } from '../ports.ts'
 import { type Recording, recordingPorts } from './recording-ports.ts'
 import { type Explanation, startTrace, type TraceLimits } from './trace.ts'
 import type { TraceTable } from './trace-table.ts'
@@ -62,11 +62,16 @@ export class SessionTrace implements SessionWatch, Trace, Recording {
     return this.#part
   }
 
-  /** The services with everything written down. */
+  /** What writes everything down. */
+  observer(own: Ports): Observer {
+    return { watch: this, trace: this, ports: recordingPorts(own, new Here(this), this) }
+  }
+
+  /** Services that write everything down. */
   watched(services: ReceiveServices): ReceiveServices {
     const { context } = services
-    const ports = recordingPorts(context.ports, new Here(this), this)
-    return { ...services, watch: this, context: { ...context, trace: this, ports } }
+    const { watch, trace, ports } = this.observer(context.ports)
+    return { ...services, watch, context: { ...context, trace, ports } }
   }
 
   /** What came of a message without a dialogue. */

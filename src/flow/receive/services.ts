@@ -3,7 +3,7 @@ import { LateMap } from '../../base/late-map.ts'
 import type { Awaitable } from '../../base/outcome.ts'
 import type { ByteString } from '../../base/text.ts'
 import type { Envelope, Header } from '../../mail/envelope.ts'
-import type { ConnectionFacts, Context, Ports } from '../../ports.ts'
+import type { ConnectionFacts, Context, Ports, Trace } from '../../ports.ts'
 import type { Spool, SpooledMessage } from '../../store/spool/api.ts'
 import type { CutthroughService, HeldOpen } from '../cutthrough-types.ts'
 import type { LineReader } from '../../wire/line-reader.ts'
@@ -111,6 +111,14 @@ export interface SessionWatch {
   reply(text: ByteString): void
   /** Part of a dialogue of AUTH: nobody is to see this. */
   secret(text: ByteString): void
+}
+
+/** What stands in place of the services' own when one session is to be explained. */
+export interface Observer {
+  readonly watch: SessionWatch
+  readonly trace: Trace
+  /** Write down what they are asked. */
+  readonly ports: Ports
 }
 
 export interface ReceiveServices {

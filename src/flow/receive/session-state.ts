@@ -17,7 +17,7 @@ import type { DataScanner } from '../../wire/smtp/data-scanner.ts'
 import { closeHeld } from '../cutthrough-types.ts'
 import { formatReply } from '../../wire/smtp/replies.ts'
 import type { MessageReceiver } from './body.ts'
-import type { ReceiveServices, SessionIo } from './services.ts'
+import type { Observer, ReceiveServices, SessionIo, SessionWatch } from './services.ts'
 
 /** What EHLO can offer, one bit each: thousands of idle sessions hold this. */
 const extensionBits = {
@@ -96,13 +96,13 @@ class SessionContext implements Context {
   captures: Context['captures'] = []
   readonly variables: Context['variables'] = new LateMap()
 
-  constructor(common: Context, connection: ConnectionFacts) {
+  constructor(common: Context, connection: ConnectionFacts, observer: Observer | undefined) {
     this.server = common.server
     this.settings = common.settings
-    this.ports = common.ports
+    this.ports = observer === undefined ? common.ports : observer.ports
     this.connection = connection
     this.purpose = common.purpose
-    this.trace = common.trace
+    this.trace = observer === undefined ? common.trace : observer.trace
     this.forbidden = common.forbidden
     this.debug = common.debug
     this.signal = common.signal
@@ -112,6 +112,7 @@ class SessionContext implements Context {
 export class Session implements DialogueAtWork {
   readonly io: SessionIo
   readonly services: ReceiveServices
+  readonly #observer: Observer | undefined
   readonly connection: ConnectionFacts
   readonly context: Context
   /** Extensions offered in the last EHLO; none after HELO. */
@@ -169,11 +170,16 @@ export class Session implements DialogueAtWork {
   /** The line about too many recipients has been written for this message. */
   recipientsMaxLogged = false
 
-  constructor(io: SessionIo, connection: ConnectionFacts, services: ReceiveServices) {
+  constructor(io: SessionIo, connection: ConnectionFacts, services: ReceiveServices, observer?: Observer) {
     this.io = io
     this.services = services
+    this.#observer = observer
     this.connection = connection
-    this.context = new SessionContext(services.context, connection)
+    this.context = new SessionContext(services.context, connection, observer)
+  }
+
+  get watch(): SessionWatch | undefined {
+    return this.#observer === undefined ? this.services.watch : this.#observer.watch
   }
 
   get log(): Log {
@@ -194,7 +200,7 @@ export class Session implements DialogueAtWork {
 
   /** `control = debug`: the rest of the session writes its debugging text there. */
   setDebug(write: Context['debug'], panicked: () => void): Ports {
-    const own = this.services.context.ports
+    const own = this.#observer === undefined ? this.services.context.ports : this.#observer.ports
     const ports = write === undefined ? own : (this.services.debugPorts?.(own, write, panicked) ?? own)
     Object.assign(this.context, { debug: write, ports })
     if (this.transaction !== undefined) Object.assign(this.transaction.context, { debug: write, ports })
@@ -220,7 +226,7 @@ export class Session implements DialogueAtWork {
   send(): void {
     if (this.#replies === '') return
     this.context.debug?.('receive', `SMTP>> ${this.#replies.trimEnd().replaceAll('\r\n', '\n       ')}`)
-    this.services.watch?.reply(this.#replies)
+    this.watch?.reply(this.#replies)
     this.io.write(this.#replies)
     this.#replies = ''
   }

@@ -15,7 +15,7 @@ import { clientError, raiseError } from './errors.ts'
 import { welcome } from './greeting.ts'
 import { clientMatches } from './matching.ts'
 import { runNotQuit } from './not-quit.ts'
-import type { ReceiveServices, SessionIo } from './services.ts'
+import type { Observer, ReceiveServices, SessionIo } from './services.ts'
 import { type Next, Session } from './session-state.ts'
 import { outOfStep, tooSoon } from './synchronisation.ts'
 
@@ -29,8 +29,9 @@ export async function runSession(
   io: SessionIo,
   connection: ConnectionFacts,
   services: ReceiveServices,
+  observer?: Observer,
 ): Promise<{ readonly lost: boolean }> {
-  const session = new Session(io, connection, services)
+  const session = new Session(io, connection, services, observer)
   // A delay or a callout in an ACL may last: clients that grouped their commands get the answers so far.
   connection.dialogue = session
   try {
@@ -66,7 +67,7 @@ function obey(session: Session, input: LineResult): Awaitable<Next> {
     return inputEnded(session, input)
   }
   session.context.debug?.('receive', `SMTP<< ${shownCommand(input.text.trimEnd())}`)
-  session.services.watch?.command(shownCommand(input.text.trimEnd()))
+  session.watch?.command(shownCommand(input.text.trimEnd()))
   return after(
     input.is === 'part' ? performPart(session, input.text) : perform(session, input.text),
     (next) => {

@@ -1,4 +1,5 @@
 /** Is there room in the spool and for the logs? Source: Exim manual, `check_spool_space`, `smtp_check_spool_space`. */
+import type { Context } from '../../ports.ts'
 import type { ReceiveServices } from './services.ts'
 
 interface Space {
@@ -9,11 +10,11 @@ interface Space {
 
 /** False when taking `bytes` more would go below `check_spool_space` and its kin. */
 export async function spoolHasRoom(
-  receiver: { readonly services: ReceiveServices },
+  receiver: { readonly services: Pick<ReceiveServices, 'spool'>; readonly context: Context },
   bytes: number,
 ): Promise<boolean> {
-  const { context, spool } = receiver.services
-  const { settings, server, ports } = context
+  const { spool } = receiver.services
+  const { settings, server, ports } = receiver.context
   const enough = (what: string, space: () => Space | undefined, least: Space): boolean => {
     if (least.freeBytes <= 0 && least.freeInodes <= 0) return true
     const now = space()

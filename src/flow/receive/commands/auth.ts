@@ -102,12 +102,7 @@ async function failed(
 }
 
 /** What the client sent, and the password in it, stay out of explanations; a user name that stands alone does not. */
-function conceal(
-  { services: { watch } }: Session,
-  mechanism: string,
-  told: ByteString[],
-  sent: ByteString,
-): void {
+function conceal({ watch }: Session, mechanism: string, told: ByteString[], sent: ByteString): void {
   if (watch === undefined) return
   watch.secret(sent)
   told.push(sent)
