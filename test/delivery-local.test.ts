@@ -1,7 +1,9 @@
 /** Local deliveries: mailbox files under locks, commands, LMTP, automatic replies; and the reports about them. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
+  constants,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -509,4 +511,66 @@ void test('a mailbox that grows past its threshold is told of', async () => {
   )
   await deliverOne(w, 'u@x.test')
   assert.equal(w.submitted.length, 1)
+})
+
+void test('a maildir that lacks a folder gets the whole message', async () => {
+  for (const lacking of ['tmp', 'new', 'cur']) {
+    const directory = join(folder, `without-${lacking}`)
+    for (const part of ['tmp', 'new', 'cur'])
+      if (part !== lacking) mkdirSync(join(directory, part), { recursive: true })
+    const w = world(`t:\n  driver = appendfile\n  maildir_format\n  directory = ${directory}\n`)
+    assert.equal((await deliverOne(w, 'u@x.test', 'the body\n')).at(-1), 'Completed')
+    const names = readdirSync(join(directory, 'new'))
+    assert.equal(names.length, 1)
+    assert.match(readFileSync(join(directory, 'new', names[0] ?? ''), 'latin1'), /\n\nthe body\n$/)
+    assert.deepEqual(readdirSync(join(directory, 'tmp')), [])
+  }
+})
+
+void test('queuefile: a copy that is there already stays as it is', async () => {
+  const directory = join(folder, 'queue')
+  mkdirSync(directory)
+  const w = world(`t:\n  driver = queuefile\n  directory = ${directory}\n`)
+  const claim = w.claim(['u@x.test'], {}, 'the body\n')
+  writeFileSync(join(directory, `${claim.id}-D`), `${claim.id}-D\nearlier\n`)
+  writeFileSync(join(directory, `${claim.id}-H`), 'earlier')
+  await w.deliver(claim)
+  assert.match(w.log.join('\n'), /defer \(17\)/)
+  assert.deepEqual(readdirSync(directory), [`${claim.id}-D`, `${claim.id}-H`])
+  assert.match(readFileSync(join(directory, `${claim.id}-D`), 'latin1'), /\nearlier\n$/)
+  // What broke off is written anew.
+  unlinkSync(join(directory, `${claim.id}-H`))
+  const again = w.claim(['u@x.test'], {}, 'the body\n')
+  assert.equal(again.id, claim.id)
+  await w.deliver(again)
+  assert.match(readFileSync(join(directory, `${claim.id}-D`), 'latin1'), /\nthe body\n$/)
+  assert.deepEqual(readdirSync(directory), [`${claim.id}-D`, `${claim.id}-H`])
+})
+
+void test('mailstore: messages of the same moment have files of their own', async () => {
+  const directory = join(folder, 'mailstore')
+  const w = world(`t:\n  driver = appendfile\n  mailstore_format\n  directory = ${directory}\n`)
+  const moment = Date.now()
+  const { now } = Date
+  Date.now = () => moment
+  try {
+    await w.deliver(w.claim(['u@x.test', 'v@x.test'], {}, 'the body\n'))
+  } finally {
+    Date.now = now
+  }
+  assert.equal(w.log.at(-1), 'Completed')
+  const names = readdirSync(directory).map((name) => name.slice(name.lastIndexOf('.')))
+  assert.deepEqual(names.sort(), ['.env', '.env', '.msg', '.msg'])
+})
+
+void test('mbox: a FIFO takes the message once, when somebody reads it', async () => {
+  const file = join(folder, 'fifo')
+  execFileSync('mkfifo', ['-m', '600', file])
+  const w = world(mbox(file, 'allow_fifo'))
+  assert.match((await deliverOne(w, 'u@x.test')).join('\n'), /defer \(6\): No such device or address/)
+  const reader = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+  assert.equal((await deliverOne(w, 'u@x.test', 'the body\n')).at(-1), 'Completed')
+  const text = readFileSync(reader, 'latin1')
+  closeSync(reader)
+  assert.match(text, /^From [^]*\n\nthe body\n\n$/)
 })

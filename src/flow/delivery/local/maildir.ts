@@ -54,6 +54,7 @@ export async function deliverToMaildir(
   for (let attempt = 0; ; ) {
     const name = attempt === 0 ? job.name : job.name.replace('.', `.A${attempt}`)
     const temporary = join(job.directory, 'tmp', name)
+    let written = false
     try {
       const handle = await open(temporary, 'wx', job.mode)
       let size = 0
@@ -71,18 +72,19 @@ export async function deliverToMaildir(
         return deferredByFile(error, `while writing ${temporary}`)
       }
       await handle.close()
-      await rename(temporary, join(job.directory, 'new', `${name}${job.tag}`))
+      written = true
+      await moveTo(join(job.directory, 'new', `${name}${job.tag}`), temporary, job)
       await syncFolder(join(job.directory, 'new'))
       if (job.sizeFile && !place.excluded) await addToSizeFile(place.directory, size)
       const sizes = used && { mailboxSize: { before: used.bytes, after: used.bytes + size } }
       return { is: 'done', sizeBytes: size, ...sizes }
     } catch (error) {
       const { code, errno, text } = fileError(error)
-      if (code === 'EEXIST' && attempt < job.retries) {
+      if (written) await unlink(temporary).catch(() => undefined)
+      else if (code === 'EEXIST' && attempt < job.retries) {
         attempt++
         continue
-      }
-      if (code === 'ENOENT' && !made) {
+      } else if (code === 'ENOENT' && !made) {
         made = true
         const problem = await makeMaildir(job)
         if (problem !== undefined) return problem
@@ -96,6 +98,16 @@ export async function deliverToMaildir(
         message: `failed to deliver into maildir ${job.directory}: ${text}`,
       }
     }
+  }
+}
+
+/** The message is read once only: where `new` is missing, nothing but the move is tried again. */
+async function moveTo(path: string, temporary: string, job: MaildirJob): Promise<void> {
+  try {
+    await rename(temporary, path)
+  } catch (error) {
+    if (fileError(error).code !== 'ENOENT' || (await makeMaildir(job)) !== undefined) throw error
+    await rename(temporary, path)
   }
 }
 

@@ -27,19 +27,20 @@ export async function deliverToMailstore(
   body: AsyncIterable<Uint8Array>,
 ): Promise<LocalResult> {
   const path = join(job.directory, job.name)
+  const made: string[] = []
   try {
     if (job.createDirectory) await makeFolders(job.directory, job.directoryMode)
     const full = await folderFull(job, `${job.name}.msg`)
     if (full !== undefined) return full
-    await writeNew(`${path}.tmp`, job.mode, [Buffer.from(job.envelope, 'latin1')])
-    const sizeBytes = await writeNew(`${path}.msg`, job.mode, inBlocks(localContent(job, body)))
+    await writeNew(`${path}.tmp`, job.mode, [Buffer.from(job.envelope, 'latin1')], made)
+    const sizeBytes = await writeNew(`${path}.msg`, job.mode, inBlocks(localContent(job, body)), made)
     // Readers wait for the .env file: with it the message is there.
     await rename(`${path}.tmp`, `${path}.env`)
     await syncFolder(job.directory)
     return { is: 'done', sizeBytes }
   } catch (error) {
-    await unlink(`${path}.tmp`).catch(() => undefined)
-    await unlink(`${path}.msg`).catch(() => undefined)
+    // A file that was there before belongs to another message.
+    for (const file of made) await unlink(file).catch(() => undefined)
     return deferredByFile(error, `failed to deliver into mailstore ${job.directory}`)
   }
 }
@@ -48,8 +49,10 @@ async function writeNew(
   path: string,
   mode: number,
   pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  made: string[],
 ): Promise<number> {
   const handle = await open(path, 'wx', mode)
+  made.push(path)
   try {
     if ((mode & 0o077) !== 0) await handle.chmod(mode)
     let size = 0

@@ -3,7 +3,7 @@
  * Source: Exim manual, "The appendfile transport", "Operational details for appending".
  */
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, lstat, open } from 'node:fs/promises'
+import { type FileHandle, lstat, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errorNumbers } from '../results.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
@@ -87,10 +87,10 @@ async function appendTo(job: Job, body: AsyncIterable<Uint8Array>): Promise<Loca
   try {
     const lock = await lockOpenFile(handle.fd, job.locks)
     if (lock.is !== 'locked') return notLocked(lock, job, 'fcntl/flock')
-    const { size: before, atimeMs } = await handle.stat()
-    const full = mboxFull(job, job.knownBytes ?? before, atimeMs)
+    const found = await handle.stat()
+    const full = mboxFull(job, job.knownBytes ?? found.size, found.atimeMs)
     if (full !== undefined) return full
-    return await write(handle, before, job, body)
+    return await write(handle, found, job, body)
   } catch (error) {
     return deferredByFile(error, `error while delivering to ${job.file}`)
   } finally {
@@ -143,7 +143,10 @@ async function openMailbox(job: Job): Promise<{ readonly handle: FileHandle } | 
       // Looked at before it is opened, which may not be allowed, and again afterwards: only that counts.
       const seen = found.isSymbolicLink() ? undefined : wrongWith(found, job)
       if (seen !== undefined) return seen
-      const handle = await open(job.file, constants.O_RDWR | constants.O_APPEND | noFollow)
+      const target = found.isSymbolicLink() && job.allowSymlink ? await stat(job.file) : found
+      const handle = target.isFIFO()
+        ? await openFifo(job.file, noFollow)
+        : await open(job.file, constants.O_RDWR | constants.O_APPEND | noFollow)
       const problem = await unfit(handle, job)
       if (problem === undefined) return { handle }
       await handle.close()
@@ -166,6 +169,16 @@ async function openMailbox(job: Job): Promise<{ readonly handle: FileHandle } | 
       }
       return deferredByFile(error, `error while opening mailbox ${job.file}`)
     }
+  }
+}
+
+/** ENXIO where nobody reads: what is written would be lost. */
+async function openFifo(path: string, noFollow: number): Promise<FileHandle> {
+  const probe = await open(path, constants.O_WRONLY | constants.O_NONBLOCK | noFollow)
+  try {
+    return await open(path, constants.O_WRONLY | noFollow)
+  } finally {
+    await probe.close()
   }
 }
 
@@ -221,17 +234,18 @@ function refused(message: string, errno: number, errorText?: string): LocalResul
 
 async function write(
   handle: FileHandle,
-  before: number,
+  found: Stats,
   job: Job,
   body: AsyncIterable<Uint8Array>,
 ): Promise<LocalResult> {
+  const before = found.size
   let size = 0
   try {
     for await (const piece of inBlocks(localContent(job, body))) {
       await handle.appendFile(piece)
       size += piece.length
     }
-    await handle.datasync()
+    if (found.isFile()) await handle.datasync()
     return { is: 'done', sizeBytes: size, mailboxSize: { before, after: before + size } }
   } catch (error) {
     await handle.truncate(before).catch(() => undefined)

@@ -1,5 +1,5 @@
 /** Copies a message into a folder in the form of Exim's spool files. Source: Exim manual, "The queuefile transport". */
-import { open, rename, unlink } from 'node:fs/promises'
+import { access, link, open, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ByteString } from '../../../base/text.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
@@ -19,18 +19,30 @@ export async function copyToQueue(
   body: AsyncIterable<Uint8Array>,
 ): Promise<LocalResult> {
   const base = join(job.directory, job.id)
+  const unique = crypto.randomUUID()
+  const data = `${base}-D.${unique}`
+  const header = `${base}-H.${unique}`
   try {
-    const sizeBytes = await writeFile(`${base}-D`, bodyFile(job.id, body))
+    const sizeBytes = await writeFile(data, bodyFile(job.id, body))
+    await writeFile(header, [Buffer.from(job.headerFile, 'latin1')])
+    // Of a copy that broke off there is no -H file; another one stays as it is.
+    if (!(await isThere(`${base}-H`))) await rename(data, `${base}-D`)
     // A queue runner looks for -H files: it comes last, whole.
-    await writeFile(`${base}-H.tmp`, [Buffer.from(job.headerFile, 'latin1')])
-    await rename(`${base}-H.tmp`, `${base}-H`)
+    await link(header, `${base}-H`)
+    await unlink(header)
     await syncFolder(job.directory)
     return { is: 'done', sizeBytes }
   } catch (error) {
-    await unlink(`${base}-H.tmp`).catch(() => undefined)
-    await unlink(`${base}-D`).catch(() => undefined)
+    for (const path of [header, data]) await unlink(path).catch(() => undefined)
     return deferredByFile(error, `failed to copy the message into ${job.directory}`)
   }
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** The first line of a -D file is its own name. */

@@ -115,7 +115,7 @@ async function prepare(
   const quota = await quotaOf(batch, settings, context)
   if ('outcome' in quota) return quota
   if (target.isFolder && settings.mailstore_format)
-    return mailstoreJob(target.path, batch, frame, context, quota)
+    return mailstoreJob(target.path, batch, frame, context, clock, quota)
   if (target.isFolder && !settings.maildir_format)
     return folderJob(target.path, batch, frame, context, clock, quota)
   return target.isFolder
@@ -322,12 +322,13 @@ async function mailstoreJob(
   batch: Batch,
   frame: LocalFrame,
   context: Context,
+  clock: UniqueClock,
   quota: FolderQuota,
 ): Promise<JobOrOutcome> {
   const settings = settingsOf(batch.transport)
   const common = await commonOf(settings, frame, context, batch, true)
   if ('outcome' in common) return common
-  const name = `${context.message?.id ?? ''}-${process.pid.toString(36)}${context.ports.now().toString(36)}`
+  const name = `${context.message?.id ?? ''}-${process.pid.toString(36)}${clock.next(context.ports.now()).toString(36)}`
   const texts: string[] = []
   const inner = { ...context, variables: new Map(context.variables).set('mailstore_basename', name) }
   for (const option of ['mailstore_prefix', 'mailstore_suffix'] as const) {
