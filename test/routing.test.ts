@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { isFailure } from '../src/base/outcome.ts'
 import { textOf } from '../src/base/text.ts'
 import type { RoutingResult } from '../src/flow/routed.ts'
 import type { RouteOptions } from '../src/flow/routing/index.ts'
@@ -272,7 +273,8 @@ in:
   assert.deepEqual(one.headersRemove.map(textOf), ['Received'])
   assert.equal(one.uid, 0)
   assert.equal(one.gid, 0)
-  assert.equal(one.homeDirectory === undefined ? '' : textOf(one.homeDirectory), '/home/of/root')
+  assert.ok(one.homeDirectory !== undefined && !isFailure(one.homeDirectory))
+  assert.equal(textOf(one.homeDirectory), '/home/of/root')
   assert.equal(one.facts.localPartData, 'root')
   assert.equal(textOf(one.facts.routerVariables?.get('where') ?? ''), 'list.example')
   assert.equal(one.facts.parentLocalPart, 'news')

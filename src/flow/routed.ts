@@ -1,5 +1,6 @@
 /** An address on its way from the routers to a transport: what routing hands to delivery. */
 import type { Expandable } from '../base/expandable.ts'
+import type { Failure } from '../base/outcome.ts'
 import type { ByteString, Text } from '../base/text.ts'
 import type { RouterInstance, TransportInstance } from '../language/config/configuration.ts'
 import type { Header, Recipient } from '../mail/envelope.ts'
@@ -84,8 +85,9 @@ export interface RoutedAddress {
   readonly uid: number | undefined
   readonly gid: number | undefined
   readonly initgroups: boolean
-  readonly homeDirectory: Text | undefined
-  readonly currentDirectory: Text | undefined
+  /** A failure is one of the transport: it is told when that runs, unless it has a directory of its own. */
+  readonly homeDirectory: Text | Failure | undefined
+  readonly currentDirectory: Text | Failure | undefined
   /** For transports that expand further router data. */
   readonly hostsOverride?: Expandable
   readonly disableLogging: boolean

@@ -478,6 +478,11 @@ const redirections: readonly DeliveryCase[] = [
   redirected('fail with a code', ':fail: 551 5.1.6 moved', { router: '  allow_fail\n' }),
   redirected('defer', ':defer: not now', { router: '  allow_defer\n' }),
   redirected('fail that is not allowed', ':fail: gone away'),
+  redirected('fail with a text of two lines', ':fail: gone\\naway, all', { router: '  allow_fail\n' }),
+  redirected('an included file without a name', ':include:'),
+  redirected('a file whose name cannot be expanded', '\n  file = ${lc', {
+    routers: 'NAME_r:\n  driver = redirect\n  local_parts = NAME\n  domains = x.example\n  file = ${lc\n',
+  }),
   redirected('a forbidden file', 'DIR/f', { router: '  forbid_file\n' }),
   redirected('a forbidden pipe', ', "|/bin/cat"', { router: '  forbid_pipe\n' }),
   redirected('a syntax error', 'a@@b, box@x.example'),
@@ -536,6 +541,54 @@ const programs: readonly DeliveryCase[] = [
   asked('no output', 'true'),
 ]
 
+/** Options of the router that cannot be expanded, or come to something odd. */
+const routerOption = (option: string, more: Partial<DeliveryCase> = {}): DeliveryCase => {
+  const name = /^\w+/.exec(option)?.[0]
+  return {
+    says: `router: ${option}`,
+    routers: `NAME_r:
+  driver = accept
+  local_parts = NAME
+  domains = x.example
+  transport = NAME_t
+${name === 'user' ? '' : '  user = nobody\n'}  ${option}
+`,
+    transports: 'NAME_t:\n  driver = appendfile\n  file = DIR/box\n  return_path_add\n',
+    ...more,
+  }
+}
+const unset = '${if eq{1}{2}{x}fail}'
+
+const routerOptions: readonly DeliveryCase[] = [
+  ...['transport_home_directory', 'transport_current_directory'].flatMap((option) =>
+    ['${lc', unset, '${if eq{1}{2}{x}}', 'none'].map((value) => routerOption(`${option} = ${value}`)),
+  ),
+  routerOption('transport_home_directory = ${lc\n  group = nogroup', {
+    says: 'router: a home that cannot be expanded, where the transport has its own',
+    transports: 'NAME_t:\n  driver = appendfile\n  file = DIR/box\n  home_directory = DIR\n',
+  }),
+  ...['${lc', unset, '${if eq{1}{2}{x}}', 'none'].map((value) =>
+    routerOption(`router_home_directory = ${value}`),
+  ),
+  ...['user = ${lc', `user = ${unset}`, 'user = 7', 'user = 7\n  group = 7', 'group = ${lc', 'group = 7'].map(
+    (option) => routerOption(option),
+  ),
+  routerOption('senders = ${lc'),
+  routerOption(`senders = ${unset}`, { unroutable: true }),
+  routerOption('senders = lsearch;DIR/none', {
+    meant: 'Exim 4.96 ends there, without a line on the address',
+  }),
+  routerOption('errors_to = box', {
+    says: 'router: errors_to without a domain',
+    transports: 'NAME_t:\n  driver = appendfile\n  file = DIR/box\n  return_path_add\n',
+  }),
+  ...['7', '7,7,/etc', '7,7:/etc', 'nobody:/etc', '${lc', unset].map((value) =>
+    routerOption(`require_files = ${value}`),
+  ),
+  routerOption('set = r_x = $nosuch', { meant: 'Exim 4.96 says Completed and delivers to nobody' }),
+  routerOption('unseen = $nosuch', { meant: 'Exim 4.96 delivers in the second run, though it deferred' }),
+]
+
 const loop = 'Received: from one.example\n\tby two.example\n'
 const loops: readonly DeliveryCase[] = [
   {
@@ -557,6 +610,7 @@ export const deliveryCases: readonly DeliveryCase[] = [
   ...places,
   ...pipe,
   ...redirections,
+  ...routerOptions,
   ...programs,
   ...loops,
 ]

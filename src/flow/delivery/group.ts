@@ -2,6 +2,7 @@
  * Puts addresses together that can share one delivery: one SMTP transaction, one file write, one command.
  * Source: Exim manual, "How Exim receives and delivers mail"; "Address batching in local transports".
  */
+import { Failure } from '../../base/outcome.ts'
 import { textOf, type ByteString } from '../../base/text.ts'
 import type { RoutedAddress, RouteHost } from '../routed.ts'
 
@@ -52,12 +53,17 @@ function shareKey(routed: RoutedAddress, limits: BatchLimits): string {
     routed.headersRemove.map(textOf).join('\x02'),
     routed.uid ?? '',
     routed.gid ?? '',
-    routed.homeDirectory === undefined ? '' : textOf(routed.homeDirectory),
-    routed.currentDirectory === undefined ? '' : textOf(routed.currentDirectory),
+    directoryKey(routed.homeDirectory),
+    directoryKey(routed.currentDirectory),
     routed.special ?? '',
     limits.multiDomain ? '' : domainOf(routed),
     limits.identity?.(routed) ?? '',
   ].join('\0')
+}
+
+function directoryKey(directory: RoutedAddress['homeDirectory']): string {
+  if (directory === undefined) return ''
+  return directory instanceof Failure ? `\x01${directory.message}` : textOf(directory)
 }
 
 /** What must be alike for all that goes out in one SMTP transaction: `mua_wrapper`. */

@@ -53,20 +53,28 @@ export async function localIdentity(
     settings.home_directory === undefined
       ? routed.homeDirectory
       : await expanded(settings.home_directory, context)
-  if (home instanceof Failure)
-    return { failure: `home directory expansion failed for ${transportName} transport: ${home.message}` }
+  const byRouter = routed.router.settings
+  if (home instanceof Failure) {
+    return unexpanded(
+      'home',
+      settings.home_directory ?? byRouter.transport_home_directory,
+      home,
+      transportName,
+    )
+  }
   const current =
     settings.current_directory === undefined
       ? routed.currentDirectory
       : await expanded(settings.current_directory, context)
   if (current instanceof Failure) {
-    return {
-      failure: `current directory expansion failed for ${transportName} transport: ${current.message}`,
-    }
+    const option = settings.current_directory ?? byRouter.transport_current_directory
+    return unexpanded('current', option, current, transportName)
   }
   const homeText = home === undefined ? undefined : textOf(home)
   const currentText = current === undefined ? undefined : textOf(current)
-  const wrong = notAbsolute('home', homeText) ?? notAbsolute('current', currentText)
+  // What router_home_directory gave was not meant for a delivery: observed of Exim 4.96, it only fails to be there.
+  const ownHome = settings.home_directory !== undefined || byRouter.transport_home_directory !== undefined
+  const wrong = (ownHome ? notAbsolute('home', homeText) : undefined) ?? notAbsolute('current', currentText)
   if (wrong !== undefined)
     return { failure: `${wrong} for ${transportName} transport`, errno: errorNumbers.notAbsolute }
   return {
@@ -84,6 +92,16 @@ async function named(
 ): Promise<string | undefined | { readonly failure: string }> {
   const value = await expandedBytes(option, context)
   return value instanceof Failure ? { failure: value.message } : value
+}
+
+function unexpanded(
+  what: 'home' | 'current',
+  option: Expandable | undefined,
+  { message }: Failure,
+  transportName: string,
+): { readonly failure: string; readonly errno: number } {
+  const text = `${what} directory "${option?.text ?? ''}" failed to expand for ${transportName} transport: ${message}`
+  return { failure: text, errno: errorNumbers.expansionFailed }
 }
 
 function notAbsolute(what: string, path: string | undefined): string | undefined {

@@ -68,11 +68,15 @@ async function settleErrorsTo(
     (text) => `${work.router.name} router failed to expand "${text}"`,
   )
   if (value === undefined || isTrouble(value)) return value
-  const address = textOf(value).trim()
+  const address = qualified(textOf(value).trim(), work)
   if (address === '') return { address }
   // While verifying, it is taken as it is: verifying it too could go round in circles.
   if (work.purpose.startsWith('verify')) return { address }
   return (await work.services.verifies(address, work.context)) ? { address } : undefined
+}
+
+function qualified(address: ByteString, { context }: RouterWork): ByteString {
+  return address === '' || address.includes('@') ? address : `${address}@${context.server.qualifyRecipient}`
 }
 
 /** Each item that is forced to fail, or empty, has no effect. */
@@ -149,6 +153,9 @@ async function settleNewIds(work: RouterWork): Promise<Ids | ExpansionTrouble> {
   if (isTrouble(user)) return user
   const group = await findGroup(settings.group, work)
   if (isTrouble(group)) return group
+  if (user !== undefined && user.gid === undefined && group === undefined && work.ugid.gid === undefined) {
+    return { is: 'defer', message: `user set without group for ${work.router.name} router` }
+  }
   return {
     is: 'ids',
     uid: user?.uid ?? work.ugid.uid,
@@ -190,10 +197,9 @@ async function expandId(
 ): Promise<string | ExpansionTrouble> {
   const value = await work.context.ports.expand(option, work.context)
   if (!isFailure(value)) return textOf(value).trim()
-  return {
-    is: 'defer',
-    message: `failed to expand "${option.text}" for the ${name} option of the ${work.router.name} router: ${value.message}`,
-  }
+  const message = `Failed to expand ${name} string "${option.text}" for the ${work.router.name} router: ${value.message}`
+  work.context.ports.log.panic(work.context.message?.id, message)
+  return { is: 'defer', message }
 }
 
 function unknownId(

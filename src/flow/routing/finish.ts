@@ -1,4 +1,6 @@
 /** Turns a router's verdict into what delivery needs: an address with its transport, or new addresses to route. */
+import type { Expandable } from '../../base/expandable.ts'
+import type { Awaitable, Failure } from '../../base/outcome.ts'
 import { asciiLower, type ByteString, type Text } from '../../base/text.ts'
 import type { RouterInstance, TransportInstance } from '../../language/config/configuration.ts'
 import type { DomainChange, RoutedAddress, RouteHost } from '../routed.ts'
@@ -7,7 +9,7 @@ import { type Envelope, findTransport, settleEnvelope, settleIds } from './assig
 import { ancestorsOf, childCandidate } from './candidate.ts'
 import { parseFallbackHosts } from './host-items.ts'
 import type { Candidate, RedirectedItem, RouterVerdict, RouterWork, SpecialDelivery } from './types.ts'
-import { type ExpansionTrouble, expandOption, isTrouble, privateSetting } from './values.ts'
+import { type ExpansionTrouble, isTrouble, privateSetting } from './values.ts'
 
 /** An address that a transport gets; verification needs none. */
 export type TakenAddress = Omit<RoutedAddress, 'transport'> & {
@@ -117,10 +119,8 @@ async function settleDetails(work: RouterWork): Promise<TakenAddress | Expansion
   const { settings } = router
   const ids = await settleIds(work)
   if (isTrouble(ids)) return ids
-  const home = await expandOption(settings.transport_home_directory, work)
-  if (isTrouble(home)) return home
-  const current = await expandOption(settings.transport_current_directory, work)
-  if (isTrouble(current)) return current
+  const home = await directoryOf(settings.transport_home_directory, work)
+  const current = await directoryOf(settings.transport_current_directory, work)
   return {
     candidate,
     address: candidate.address,
@@ -146,6 +146,13 @@ async function settleDetails(work: RouterWork): Promise<TakenAddress | Expansion
     logAsLocal: settings.log_as_local ?? router.driver === 'accept',
     retryUseLocalPart: retryUsesLocalPart(router.settings),
   }
+}
+
+function directoryOf(
+  option: Expandable | undefined,
+  { context }: RouterWork,
+): Awaitable<Text | Failure | undefined> {
+  return option === undefined ? undefined : context.ports.expand(option, context)
 }
 
 /** The account's home goes before router_home_directory. Source: Exim manual, "router_home_directory". */

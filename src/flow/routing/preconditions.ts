@@ -180,7 +180,7 @@ function listStop(
     case 'defer':
       return { is: 'defer', message: `${option} check lookup or other defer: ${result.message}` }
     case 'failure':
-      return { is: 'defer', message: result.message }
+      return { is: 'defer', message: `${option} check lookup or other defer` }
   }
 }
 
@@ -228,7 +228,11 @@ function checkLocalUser(found: Found): Stop | undefined {
 
 async function routerHomeDirectory(found: Found): Promise<Stop | undefined> {
   const { router } = found
-  const home = await expandOption(router.settings.router_home_directory, { context: contextOf(found) })
+  const home = await expandOption(
+    router.settings.router_home_directory,
+    { context: contextOf(found) },
+    (text) => `failed to expand "${text}" for router_home_directory`,
+  )
   if (isTrouble(home)) return home
   if (home !== undefined) found.facts = { ...found.facts, home }
   return undefined

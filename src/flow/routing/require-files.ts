@@ -47,7 +47,10 @@ function findIds(text: string, { ports }: Context): Ids | string {
   const account = number === undefined ? ports.accounts.byName(userName) : ports.accounts.byUid(number)
   const uid = account?.uid ?? number
   if (uid === undefined) return `user "${userName}" for require_files not found`
-  if (groupName === undefined) return { uid, gid: account?.gid ?? -1 }
+  if (groupName === undefined) {
+    if (number !== undefined) return `group missing after numerical uid ${number} for require_files`
+    return { uid, gid: account?.gid ?? -1 }
+  }
   const gid = /^\d+$/.test(groupName) ? Number(groupName) : ports.accounts.groupByName(groupName)?.gid
   return gid === undefined ? `group "${groupName}" for require_files not found` : { uid, gid }
 }
@@ -59,7 +62,7 @@ async function checkFile(item: string, as: Ids | undefined, context: Context): P
   const lenient = match?.[2] === '+'
   const path = match?.[4] ?? item
   if (!path.startsWith('/')) {
-    return { is: 'defer', message: `require_files: "${path}" is not a fully qualified path` }
+    return { is: 'defer', message: `require_files: "${path}" is not absolute` }
   }
   const presence = await (as === undefined ? present(path, context) : readableBy(path, as, context))
   if (presence === 'unknown' || (presence === 'denied' && !lenient)) {

@@ -53,7 +53,11 @@ export async function expandBoolean(
   const plain = option.text
   if (plain === 'true') return true
   if (plain === 'false') return false
-  const value = await expandOption(option, work)
+  const value = await expandOption(
+    option,
+    work,
+    () => `failed to expand "${name}" in ${work.router.name} router`,
+  )
   if (value === undefined) return whenForced
   if (isTrouble(value)) return value
   const word = textOf(value).toLowerCase()

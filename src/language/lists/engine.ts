@@ -126,7 +126,7 @@ export class Engine implements ListEngine {
     const named = context.server.configuration.namedLists[kind].get(name)
     if (named === undefined) {
       const message = `unknown named ${kind === 'localpart' ? 'local part' : kind} list "+${name}"`
-      context.ports.log.panic(undefined, message)
+      context.ports.log.panic(context.message?.id, message)
       return { is: 'failure', message }
     }
     const cache = named.cached || slotOf(named.value).constant ? this.#cache.of(kind, context) : undefined
@@ -164,7 +164,7 @@ export class Engine implements ListEngine {
     )
     if ('error' in ready) {
       const message = `failed to open ${path} when checking "${path}": ${ready.error}`
-      run.context.ports.log.panic(undefined, message)
+      run.context.ports.log.panic(run.context.message?.id, message)
       return { is: 'failure', message }
     }
     const walked = after(ready, (made) => walkReady(made, subject, deeper(run)))
@@ -351,7 +351,7 @@ function failedToExpand(list: Expandable, failure: Failure, context: Context): V
     return { result: { is: 'no' }, why, endsNegated: false, atEnd: false }
   }
   const message = `failed to expand "${list.text}" while checking a list: ${failure.message}`
-  context.ports.log.panic(undefined, message)
+  context.ports.log.panic(context.message?.id, message)
   const is = failure.kind === 'defer' ? 'defer' : 'failure'
   return { result: { is, message: failure.message }, why: message, endsNegated: false, atEnd: false }
 }

@@ -26,7 +26,7 @@ export function regexItem<S extends Subject>(
 
 /** A pattern that ran away counts as no match, so that no client can hold up the server with it. */
 export function tooMuch(source: string, error: string, run: Run): undefined {
-  run.context.ports.log.panic(undefined, `regular expression ${source}: ${error}`)
+  run.context.ports.log.panic(run.context.message?.id, `regular expression ${source}: ${error}`)
   return undefined
 }
 
@@ -34,7 +34,7 @@ export function tooMuch(source: string, error: string, run: Run): undefined {
 export function failing<S>(message: string): Match<S> {
   const result: ItemResult = { is: 'failure', message }
   return (_subject, run) => {
-    run.context.ports.log.panic(undefined, message)
+    run.context.ports.log.panic(run.context.message?.id, message)
     return result
   }
 }

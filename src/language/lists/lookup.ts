@@ -35,7 +35,7 @@ export function parseLookupItem(text: Text): LookupItem | { readonly error: stri
  */
 export function performLookup(item: LookupItem, key: Text, run: Run): Awaitable<LookupResult> {
   return after(lookupOf(item, key, run), (result) => {
-    if (result.is === 'failure') run.context.ports.log.panic(undefined, result.message)
+    if (result.is === 'failure') run.context.ports.log.panic(run.context.message?.id, result.message)
     return result
   })
 }

@@ -113,9 +113,8 @@ function specialWord(data: ByteString, at: number, { rules, items }: Reading): P
   }
   const is = word === ':fail:' ? 'fail' : 'defer'
   if (is === 'fail' ? rules.allowFail : rules.allowDefer) {
-    // The text reaches to the end of the line; a comma does not end it.
-    const newline = data.indexOf('\n', at)
-    const text = trimmed(data.slice(at + word.length, newline < 0 ? data.length : newline))
+    // All the rest of the list is the text: neither a comma nor the end of a line ends it.
+    const text = trimmed(data.slice(at + word.length))
     return is === 'fail' ? { is, text, items } : { is, text }
   }
   return wrong(`"${trimmed(data.slice(at, endOfAddress(data, at, true)))}" is not permitted`)
@@ -130,6 +129,7 @@ async function include(
   const { rules } = reading
   if (rules.forbidInclude) return wrong('included files not permitted')
   if (tainted) return wrong(`Tainted name '${path}' for file read not permitted`)
+  if (path === '') return wrong('file name missing after :include:')
   if (!path.startsWith('/')) return wrong(`included file "${path}" is not an absolute path`)
   const directory = rules.includeDirectory
   if (directory !== undefined && (!path.startsWith(`${directory}/`) || path.includes('/../'))) {

@@ -87,7 +87,7 @@ async function readData(
   const name = await work.context.ports.expand(settings.file, work.context)
   if (isFailure(name)) {
     if (name.kind === 'forced') return undefined
-    const message = `failed to expand "${settings.file.text}" for ${work.router.name} router: ${name.message}`
+    const message = `failed to expand "${settings.file.text}": ${name.message}`
     return { is: 'defer', message }
   }
   const file = await readRedirectFile(name, settings, work, reader)
