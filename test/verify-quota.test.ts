@@ -31,7 +31,7 @@ const transports: Readonly<Record<string, string>> = {
   maildir: `directory = ${mail}/maildir\n  maildir_format\n  quota = 10K`,
   tree: `directory = ${mail}/tree\n  quota = 10K`,
   store: `directory = ${mail}/tree\n  mailstore_format\n  quota = 10K`,
-  count: `directory = ${mail}/maildir\n  maildir_format\n  quota_filecount = 2`,
+  count: `directory = ${mail}/maildir\n  maildir_format\n  quota = 0\n  quota_filecount = 2`,
   known: `file = ${mail}/small\n  quota = 10K\n  mailbox_size = 20K`,
   unchecked: `file = ${mail}/full\n  quota = 10K/no_check`,
   wrong: `file = ${mail}/small\n  quota = \${if eq{a}{a}{abc}}`,

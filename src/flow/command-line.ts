@@ -14,7 +14,8 @@ export interface CommandRequest {
   readonly addresses: readonly ByteString[]
   /** Arguments inserted where one is precisely `$address_pipe` (force_command). */
   readonly pipeArguments?: readonly ByteString[] | undefined
-  readonly transportName: string
+  /** Undefined: the command is a transport filter. */
+  readonly transportName: string | undefined
 }
 
 export type CommandResult =
@@ -25,9 +26,10 @@ export type CommandResult =
 const mostArguments = 1000
 
 export async function commandArguments(request: CommandRequest, context: Context): Promise<CommandResult> {
+  const by = request.transportName === undefined ? 'transport filter' : `${request.transportName} transport`
   const words = splitCommand(request.text)
   if (typeof words === 'string') {
-    return { is: 'failed', message: `${words} in command for ${request.transportName} transport` }
+    return { is: 'failed', message: `${words} in command for ${by}` }
   }
   const argv: ByteString[] = []
   for (const [i, word] of words.entries()) {
@@ -47,20 +49,20 @@ export async function commandArguments(request: CommandRequest, context: Context
     if (isFailure(value)) {
       return {
         is: 'deferred',
-        message: `Expansion of "${word}" from command "${request.text}" in ${request.transportName} transport failed: ${value.message}`,
+        message: `Expansion of "${word}" from command "${request.text}" in ${by} failed: ${value.message}`,
       }
     }
     if (isTainted(value)) {
       const what = `Tainted arg ${i}`
       return {
         is: 'failed',
-        message: `${what} for ${request.transportName} transport command: '${textOf(value)}'`,
+        message: `${what} for ${by} command: '${textOf(value)}'`,
       }
     }
     argv.push(value)
   }
   if (argv.length > mostArguments) {
-    return { is: 'failed', message: `Too many arguments in command for ${request.transportName} transport` }
+    return { is: 'failed', message: `Too many arguments in command for ${by}` }
   }
   return { argv }
 }

@@ -379,6 +379,43 @@ const places: readonly DeliveryCase[] = [
   }),
 ]
 
+const unexpanded = (option: string, transport = file): DeliveryCase =>
+  plain(`${/driver = (\w+)/.exec(transport)?.[1]}: ${option}`, `${transport}  ${option}\n`)
+const inMaildir = '  driver = appendfile\n  directory = DIR/d\n  maildir_format\n'
+const madeFirst = { meant: 'Exim has made the file by then' }
+
+const unexpandable: readonly DeliveryCase[] = [
+  ...['${lc', '${if eq{1}{2}{x}fail}'].flatMap((value) => [
+    { ...unexpanded(`message_prefix = ${value}`), ...madeFirst },
+    unexpanded(`user = ${value}`),
+    unexpanded(`group = ${value}`),
+    unexpanded(`home_directory = ${value}`),
+    unexpanded(`return_path = ${value}`),
+    unexpanded(`message_size_limit = ${value}`),
+    unexpanded(`transport_filter = ${value}`),
+    unexpanded(`quota = 1M\n  quota_warn_threshold = ${value}`),
+    unexpanded(`maildir_tag = ${value}`, inMaildir),
+    unexpanded(`directory_file = ${value}`, '  driver = appendfile\n  directory = DIR/d\n'),
+    unexpanded(`allow_commands = ${value}`, '  driver = pipe\n  command = /bin/true\n'),
+    ...['to', 'cc', 'from', 'subject', 'text', 'headers', 'reply_to', 'file', 'log', 'once'].map((option) =>
+      unexpanded(
+        `${option} = ${value}`,
+        `  driver = autoreply\n${option === 'to' ? '' : '  to = NAME@reply.example\n'}${option === 'text' ? '' : '  text = hi\n'}`,
+      ),
+    ),
+  ]),
+  ...['', '-3', 'nonsense', '1.5M', '$domain'].flatMap((value) => [
+    unexpanded(`message_size_limit = ${value}`),
+    unexpanded(`quota = 1M\n  mailbox_size = ${value}`),
+    unexpanded(`quota = 1M\n  quota_warn_threshold = ${value}`),
+  ]),
+  unexpanded('user = $local_part'),
+  unexpanded('group = $local_part'),
+  unexpanded('transport_filter = $local_part'),
+  unexpanded('directory_file = $local_part', '  driver = appendfile\n  directory = DIR/d\n'),
+  plain('a tainted path that is relative', '  driver = appendfile\n  file = $local_part\n'),
+]
+
 const sh = (script: string): string => `  driver = pipe\n  command = /bin/sh -c "${script}"\n`
 
 const pipe: readonly DeliveryCase[] = [
@@ -608,6 +645,7 @@ export const deliveryCases: readonly DeliveryCase[] = [
   ...appendfile,
   ...batched,
   ...places,
+  ...unexpandable,
   ...pipe,
   ...redirections,
   ...routerOptions,

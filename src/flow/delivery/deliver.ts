@@ -389,6 +389,7 @@ async function tryBatch(
   const returnPath = await returnPathOf(attempt, first, base)
   if ('problem' in returnPath) {
     const message = `Failed to expand return path "${first.transport.settings.return_path?.text}" in ${first.transport.name} transport: ${returnPath.problem}`
+    attempt.context.ports.log.panic(attempt.claim.id, message)
     const error = { errno: errorNumbers.expansionFailed, more: 0, message }
     return refuseAll(addresses, { is: 'deferred', error }, 0)
   }

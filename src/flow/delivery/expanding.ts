@@ -35,7 +35,11 @@ export function expandedInteger(
     if (value === undefined || value instanceof Failure) return value ?? fallback
     const number = readInteger(value.trim())
     if (number === undefined) {
-      return new Failure('failure', `integer expected in "${option?.name ?? ''}", found "${value}"`)
+      const found = /^\s*[-+]?\d/.test(value)
+      return new Failure(
+        'failure',
+        found ? `invalid integer "${value}"` : `integer expected but "${value}" found`,
+      )
     }
     return number
   })

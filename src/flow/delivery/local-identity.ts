@@ -21,20 +21,26 @@ export async function localIdentity(
   transportName: string,
   routed: RoutedAddress,
   context: Context,
-): Promise<LocalIdentity | { readonly failure: string; readonly errno?: number }> {
+): Promise<LocalIdentity | { readonly failure: string; readonly errno: number; readonly told?: true }> {
   const { accounts } = context.ports
   let uid = routed.uid
   let gid = routed.gid
   let initgroups = routed.initgroups
   const user = await named(settings.user, context)
   if (typeof user === 'object')
-    return { failure: `Failed to expand user for ${transportName} transport: ${user.failure}` }
+    return told(
+      `Failed to expand user string "${settings.user?.text ?? ''}" for the ${transportName} transport: ${user.failure}`,
+      errorNumbers.neverUser,
+      context,
+    )
   if (user !== undefined) {
     const account = /^\d+$/.test(user) ? accounts.byUid(Number(user)) : accounts.byName(user)
     if (account === undefined && !/^\d+$/.test(user)) {
-      return {
-        failure: `Failed to find user "${user}" from expanded string "${settings.user?.text ?? ''}" for the ${transportName} transport`,
-      }
+      return told(
+        `Failed to find user "${user}" from expanded string "${settings.user?.text ?? ''}" for the ${transportName} transport`,
+        errorNumbers.neverUser,
+        context,
+      )
     }
     uid = account?.uid ?? Number(user)
     gid = account?.gid ?? gid
@@ -42,11 +48,19 @@ export async function localIdentity(
   }
   const group = await named(settings.group, context)
   if (typeof group === 'object')
-    return { failure: `Failed to expand group for ${transportName} transport: ${group.failure}` }
+    return told(
+      `Failed to expand group string "${settings.group?.text ?? ''}" for the ${transportName} transport: ${group.failure}`,
+      errorNumbers.badGroup,
+      context,
+    )
   if (group !== undefined) {
     const found = /^\d+$/.test(group) ? { gid: Number(group) } : accounts.groupByName(group)
     if (found === undefined)
-      return { failure: `Failed to find group "${group}" for the ${transportName} transport` }
+      return told(
+        `Failed to find group "${group}" from expanded string "${settings.group?.text ?? ''}" for the ${transportName} transport`,
+        errorNumbers.badGroup,
+        context,
+      )
     gid = found.gid
   }
   const home =
@@ -84,6 +98,16 @@ export async function localIdentity(
     home: homeText,
     currentDirectory: currentText ?? homeText ?? '/',
   }
+}
+
+/** To the panic log, too. */
+function told(
+  failure: string,
+  errno: number,
+  context: Context,
+): { readonly failure: string; readonly errno: number; readonly told: true } {
+  context.ports.log.panic(context.message?.id, failure)
+  return { failure, errno, told: true }
 }
 
 async function named(

@@ -26,6 +26,8 @@ export const errorNumbers = {
   routingRetryTime: -52,
   localRetryTime: -53,
   hostRetryTime: -54,
+  badGroup: -28,
+  /** Also a user that cannot be told. */
   neverUser: -29,
   authFailed: -42,
   authProblem: -48,

@@ -20,8 +20,8 @@ import { rcptAddress } from '../rcpt-address.ts'
 import { batchLimits } from './batching.ts'
 import { bsmtpFrame } from './bsmtp.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
-import { expandedQuota } from './quota-value.ts'
-import { thresholdOf, warnOfSize } from './quota-warning.ts'
+import { expandedQuota, readQuota } from './quota-value.ts'
+import { badThreshold, thresholdOf, warnOfSize } from './quota-warning.ts'
 import { deferral, type JobOrOutcome, type LocalFrame, runLocal } from './local.ts'
 import { refuseAll } from './shared.ts'
 
@@ -164,6 +164,12 @@ async function quotaOf(
   if ('malformed' in files) return malformed(files.malformed, settings.quota_filecount, name)
   const directory = await expandedBytes(settings.quota_directory, context)
   if (isFailure(directory)) return failed('quota_directory', directory)
+  const threshold = await badThreshold(settings, context)
+  if (isFailure(threshold)) {
+    const text = settings.quota_warn_threshold?.text ?? ''
+    return refuse(`Expansion of "${text}" in ${name} transport failed: ${threshold.message}`)
+  }
+  if (threshold !== undefined) return malformed(threshold, settings.quota_warn_threshold, name)
   const known = await knownSize(batch, context)
   if ('outcome' in known) return known
   return {
@@ -205,9 +211,9 @@ async function targetOf(
     )
   }
   const path = textOf(value)
+  if (!path.startsWith('/')) return notAbsolute(path)
   if (isTainted(value) && !clearsTaint(settings.create_file, path, home))
     return refuse(`Tainted '${path}' (file or directory name for ${name} transport) not permitted`)
-  if (!path.startsWith('/')) return notAbsolute(path)
   return { path, isFolder: settings.file === undefined }
 }
 
@@ -220,7 +226,8 @@ async function maildirJob(
   quota: FolderQuota,
 ): Promise<JobOrOutcome> {
   const settings = settingsOf(batch.transport)
-  const tag = await expandedBytes(settings.maildir_tag, context)
+  const expandedTag = await expandedBytes(settings.maildir_tag, context)
+  const tag = isFailure(expandedTag) && expandedTag.kind === 'forced' ? undefined : expandedTag
   if (isFailure(tag)) {
     return refuse(
       `Expansion of "${settings.maildir_tag?.text ?? ''}" (maildir_tag for ${batch.transport.name} transport) failed: ${tag.message}`,
@@ -294,10 +301,10 @@ async function limitOf(
   const option = settingsOf(batch.transport)[name]
   const transport = batch.transport.name
   const value = await expandedBytes(option, context)
-  if (value === undefined) return fallback
+  if (value === undefined || value === '') return fallback
   if (isFailure(value))
     return refuse(`Expansion of "${option?.text ?? ''}" in ${transport} transport failed: ${value.message}`)
-  const number = readInteger(value.trim())
+  const number = value.trim().startsWith('-') ? readInteger(value.trim()) : readQuota(value)?.most
   if (number !== undefined) return number
   return malformed(value, option, transport)
 }
@@ -376,11 +383,11 @@ async function folderJob(
     ...context,
     delivery: { ...delivery, inode: inodeMark },
   })
-  if (isFailure(name) || isTainted(name) || name.includes('/')) {
-    const why = isFailure(name) ? name.message : isTainted(name) ? 'it is tainted' : 'it holds a slash'
-    return refuse(
-      `Expansion of "${settings.directory_file.text}" (directory_file for ${batch.transport.name} transport) failed: ${why}`,
-    )
+  // What came from outside may stand in it, as with Exim, but cannot lead elsewhere.
+  if (isFailure(name) || textOf(name).includes('/')) {
+    const why = isFailure(name) ? name.message : 'it holds a slash'
+    const text = `Expansion of "${settings.directory_file.text}" (directory_file for ${batch.transport.name} transport) failed: ${why}`
+    return { outcome: deferral(text, 0) }
   }
   return {
     job: {
@@ -392,7 +399,7 @@ async function folderJob(
       directoryMode: settings.directory_mode,
       mode: batch.addresses[0]?.fileMode ?? settings.mode,
       temporaryName: `temp.${maildirName(clock.next(context.ports.now()), process.pid, context.server.primaryHostname)}`,
-      name,
+      name: textOf(name),
       inodeMark: String(inodeMark),
     },
   }
@@ -471,11 +478,13 @@ async function commonOf(
 ): Promise<LocalJobCommon | { outcome: ReturnType<typeof deferral> }> {
   const prefix = await surround(settings.message_prefix, context)
   const suffix = await surround(settings.message_suffix, context)
-  for (const value of [prefix, suffix]) {
+  for (const [value, option, name] of [
+    [prefix, settings.message_prefix, 'prefix'],
+    [suffix, settings.message_suffix, 'suffix'],
+  ] as const) {
     if (typeof value === 'object') {
-      return refuse(
-        `Expansion of message_prefix or message_suffix for ${batch.transport.name} transport failed: ${value.message}`,
-      )
+      const text = `Expansion of "${option?.text ?? ''}" (${name} for ${batch.transport.name} transport) failed`
+      return { outcome: deferral(text, errorNumbers.expansionFailed) }
     }
   }
   const fromLine = `From ${batch.returnPath === '' ? 'MAILER-DAEMON' : batch.returnPath} ${mboxDate(context.ports.now())}\n`

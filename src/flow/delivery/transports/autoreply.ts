@@ -146,9 +146,8 @@ async function fieldsOf(
     if (value === undefined) continue
     if (isFailure(value)) {
       return {
-        problem: deferral(
-          `Expansion of "${option?.text ?? ''}" in ${transport} transport failed: ${value.message}`,
-          errorNumbers.unknown,
+        problem: failure(
+          `Expansion of "${option?.text ?? ''}" failed in ${transport} transport: ${value.message}`,
         ),
       }
     }
@@ -173,6 +172,10 @@ async function fieldsOf(
     result[name] = text
   }
   return { fields: result }
+}
+
+function failure(message: ByteString): AddressOutcome {
+  return { is: 'failed', error: { errno: errorNumbers.unknown, more: 0, message } }
 }
 
 function notPermitted(message: ByteString): AddressOutcome {

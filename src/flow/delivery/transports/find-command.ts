@@ -10,7 +10,7 @@ export async function findCommand(
   path: string,
   transportName: string,
   context: Context,
-): Promise<{ readonly path: string } | { readonly message: string }> {
+): Promise<{ readonly path: string } | { readonly message: string; readonly deferred?: true }> {
   const { allow_commands: allow, restrict_to_path: restrict } = settings
   let listed = false
   if (allow !== undefined) {
@@ -18,6 +18,7 @@ export async function findCommand(
     if (isFailure(value))
       return {
         message: `failed to expand string "${allow.text}" for ${transportName} transport: ${value.message}`,
+        deferred: true,
       }
     listed = context.ports.splitList(value).some((item) => textOf(item) === command)
   }

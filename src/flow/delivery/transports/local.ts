@@ -62,8 +62,8 @@ async function deliver(
     base,
   )
   if ('failure' in identity) {
-    if (identity.errno !== undefined) base.ports.log.panic(base.message?.id, identity.failure)
-    return deferral(identity.failure, identity.errno ?? errorNumbers.unknown)
+    if (identity.told !== true) base.ports.log.panic(base.message?.id, identity.failure)
+    return deferral(identity.failure, identity.errno)
   }
   const context: Context =
     base.address === undefined || identity.home === undefined

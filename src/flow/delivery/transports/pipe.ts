@@ -62,14 +62,18 @@ async function prepare(batch: Batch, frame: LocalFrame, context: Context): Promi
   if ('outcome' in environment) return environment
   const prefix = await expandedBytes(settings.message_prefix, context)
   const suffix = await expandedBytes(settings.message_suffix, context)
-  if (isFailure(prefix))
+  if (isFailure(prefix)) {
+    const text = settings.message_prefix?.text ?? ''
     return refuse(
-      `Expansion of message_prefix for ${batch.transport.name} transport failed: ${prefix.message}`,
+      `Expansion of "${text}" (prefix for ${batch.transport.name} transport) failed: ${prefix.message}`,
     )
-  if (isFailure(suffix))
+  }
+  if (isFailure(suffix)) {
+    const text = settings.message_suffix?.text ?? ''
     return refuse(
-      `Expansion of message_suffix for ${batch.transport.name} transport failed: ${suffix.message}`,
+      `Expansion of "${text}" (suffix for ${batch.transport.name} transport) failed: ${suffix.message}`,
     )
+  }
   const fromLine = `From ${batch.returnPath === '' ? 'MAILER-DAEMON' : batch.returnPath} ${mboxDate(context.ports.now())}\n`
   const check = settings.check_string
   const around = settings.use_bsmtp
@@ -153,7 +157,8 @@ async function commandOf(
   const [command, ...rest] = split.argv
   if (command === undefined) return refuse(`no command specified for ${name} transport`)
   const found = await findCommand(command, settings, path, name, context)
-  return 'path' in found ? { argv: [found.path, ...rest] } : failure(found.message)
+  if ('path' in found) return { argv: [found.path, ...rest] }
+  return found.deferred === true ? refuse(found.message) : failure(found.message)
 }
 
 function inScope(scope: FilterScope, outer: Context, uid: number): Context {

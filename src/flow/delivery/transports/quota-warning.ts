@@ -1,14 +1,14 @@
 /** Tells that a mailbox has grown past a threshold. Source: Exim manual, options quota_warn_*. */
-import { isFailure } from '../../../base/outcome.ts'
+import { type Failure, isFailure } from '../../../base/outcome.ts'
 import { textOf, type ByteString } from '../../../base/text.ts'
 import { parseAddressList } from '../../../mail/address.ts'
 import { headerBody, splitHeaders } from '../../../mail/header.ts'
 import type { Context } from '../../../ports.ts'
-import { expandedBytes, readInteger } from '../expanding.ts'
+import { expandedBytes } from '../expanding.ts'
 import type { LocalResult } from '../local-job.ts'
 import type { AppendfileSettings } from './appendfile.options.ts'
 import type { DeliveryEnvironment } from './driver.ts'
-import { expandedQuota } from './quota-value.ts'
+import { expandedQuota, readQuota } from './quota-value.ts'
 
 type Settings = Pick<AppendfileSettings, 'quota' | 'quota_warn_message' | 'quota_warn_threshold'>
 
@@ -40,12 +40,24 @@ export async function warnOfSize(
   })
 }
 
+/** The value that is no size, or why there is none. */
+export async function badThreshold(
+  { quota_warn_threshold: option }: Settings,
+  context: Context,
+): Promise<ByteString | Failure | undefined> {
+  if (option === undefined) return undefined
+  const value = await expandedBytes(option, context)
+  if (value === undefined || isFailure(value)) return value
+  const text = value.trim().replace(/%$/, '')
+  return readQuota(text) === undefined ? value : undefined
+}
+
 /** Bytes; a percentage is one of the quota. */
 export async function thresholdOf(settings: Settings, context: Context): Promise<number> {
   const value = await expandedBytes(settings.quota_warn_threshold, context)
   if (typeof value !== 'string') return 0
   const text = value.trim()
-  if (!text.endsWith('%')) return readInteger(text) ?? 0
+  if (!text.endsWith('%')) return readQuota(text)?.most ?? 0
   const quota = await expandedQuota(settings.quota, context)
   if (isFailure(quota) || 'malformed' in quota) return 0
   return Math.floor((quota.most * Number(text.slice(0, -1))) / 100)

@@ -27,14 +27,21 @@ async function debugPrint(batch: Batch, context: Context): Promise<void> {
 /** What stops a batch before the transport begins: the message is too big for it. */
 export async function sharedOutcome(batch: Batch, context: Context): Promise<AddressOutcome | undefined> {
   await debugPrint(batch, context)
-  const limit = await expandedInteger(batch.transport.settings.message_size_limit, context, 0)
+  const value = await expandedInteger(batch.transport.settings.message_size_limit, context, 0)
+  const limit =
+    typeof value === 'number' && value < 0
+      ? new Failure('failure', `non-negative integer expected but "${value}" found`)
+      : value
   if (limit instanceof Failure) {
+    const what = /^(?:non-negative )?integer expected |^invalid integer /.test(limit.message)
+      ? 'invalid'
+      : 'failed to expand'
     return {
       is: 'deferred',
       error: {
         errno: errorNumbers.unknown,
         more: 0,
-        message: `failed to expand message_size_limit in ${batch.transport.name} transport: ${limit.message}`,
+        message: `${what} message_size_limit in ${batch.transport.name} transport: ${limit.message}`,
       },
     }
   }

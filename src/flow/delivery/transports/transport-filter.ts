@@ -18,11 +18,14 @@ export async function transportFilterOf(
       text: option.text,
       expand: true,
       addresses: batch.addresses.map((one) => one.address),
-      transportName: `${name} transport filter`,
+      transportName: undefined,
     },
     context,
   )
-  if ('is' in split) return refuse(split.message)
+  if ('is' in split) {
+    const error = { errno: errorNumbers.unknown, more: 0, message: split.message }
+    return { outcome: { is: split.is, error } }
+  }
   const [command] = split.argv
   if (command === undefined || command === '') return undefined
   if (!command.startsWith('/')) {
