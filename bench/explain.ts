@@ -6,17 +6,16 @@
  * Twice: a message in the clear that is only relayed, which costs a server less than any other; and one by TLS through the
  * configuration that Debian makes for a smarthost.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { spawn } from 'node:child_process'
+import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { selfSigned } from '../test/support/certificates.ts'
 import { fetchDebian, wrapper } from '../test/support/debian.ts'
 import { debianConfiguration, debianRoot } from '../test/support/debian-configuration.ts'
-import { freePort, repository, temporaryFolder, until } from '../test/support/server.ts'
+import { freePort, temporaryFolder, until } from '../test/support/server.ts'
 import { read } from './process-tree.ts'
 import type { Figure } from './run.ts'
+import { answer, cpuMs, median, type Servers, startTogether } from './together.ts'
 
 const pairs = 40
 const warmingPairs = 6
@@ -126,7 +125,10 @@ async function measure({ name, tls, configuration }: Scenario, sink: number): Pr
   const folder = temporaryFolder('bench-explain')
   selfSigned(folder.path, 'server', '/CN=bench.example')
   const text = configuration(sink, folder.path)
-  const servers = await startBoth(folder.path, text)
+  const servers = await startTogether(
+    folder.path,
+    [0, 10_000].map((store) => `explain_store = ${store}\n${text}`),
+  )
   try {
     const used: number[][] = [[], []]
     for (let pair = 0; pair < warmingPairs + pairs; pair++) {
@@ -149,60 +151,6 @@ async function measure({ name, tls, configuration }: Scenario, sink: number): Pr
   } finally {
     servers.process.kill('SIGKILL')
     folder.remove()
-  }
-}
-
-interface Servers {
-  readonly process: ChildProcess
-  readonly ports: readonly number[]
-  readonly logs: readonly string[]
-}
-
-const program = `
-  const { startServer } = await import(process.argv[1])
-  const ports = []
-  for (const file of process.argv.slice(2))
-    ports.push((await startServer({ configuration: { file }, listen: '127.0.0.1.0' })).address.port)
-  console.log(ports.join(' '))
-`
-
-/** A server that keeps no explanations and one that does, in one process. */
-async function startBoth(folder: string, configuration: string): Promise<Servers> {
-  chmodSync(folder, 0o777)
-  const folders = [0, 10_000].map((store) => {
-    const own = join(folder, `store-${store}`)
-    for (const each of ['', 'spool', 'log']) mkdirSync(join(own, each))
-    for (const each of ['', 'spool', 'log']) chmodSync(join(own, each), 0o777)
-    const first = [
-      `spool_directory = ${own}/spool`,
-      `log_file_path = ${own}/log/%slog`,
-      `explain_store = ${store}`,
-    ]
-    writeFileSync(join(own, 'exim.conf'), `${first.join('\n')}\n${configuration}`)
-    return own
-  })
-  // A program that embeds a server is not root's.
-  const asNobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
-  const child = spawn(
-    process.execPath,
-    [
-      '--input-type=module',
-      '-e',
-      program,
-      join(repository, 'dist/src/index.js'),
-      ...folders.map((own) => join(own, 'exim.conf')),
-    ],
-    { ...asNobody, cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] },
-  )
-  const line = await new Promise<string>((resolve) => {
-    child.stdout.once('data', (bytes: Buffer) => resolve(String(bytes)))
-    child.once('exit', () => resolve(''))
-  })
-  if (line === '') throw new Error('the servers did not start')
-  return {
-    process: child,
-    ports: line.trim().split(' ').map(Number),
-    logs: folders.map((own) => join(own, 'log/mainlog')),
   }
 }
 
@@ -237,33 +185,4 @@ async function sendOne(port: number, tls: boolean): Promise<void> {
   await answer(socket, `${message}.`, 250)
   await answer(socket, 'QUIT', 221)
   socket.destroy()
-}
-
-/** Says a line and waits for the whole reply to it. */
-async function answer(socket: Socket, line: string | undefined, code: number): Promise<void> {
-  if (line !== undefined) socket.write(`${line}\r\n`, 'latin1')
-  const reply = await new Promise<string>((resolve, reject) => {
-    let text = ''
-    const hear = (bytes: Buffer): void => {
-      text += bytes.toString('latin1')
-      if (!/^\d{3} .*\r\n/m.test(text)) return
-      socket.off('data', hear)
-      socket.off('error', reject)
-      resolve(text)
-    }
-    socket.on('data', hear)
-    socket.on('error', reject)
-  })
-  if (!reply.startsWith(String(code))) throw new Error(`${line ?? 'the greeting'}: ${reply}`)
-}
-
-/** Of all its threads, as the scheduler counts them: a tick of the clock would be a hundredth of a turn. */
-function cpuMs({ pid }: ChildProcess): number {
-  const threads = readdirSync(`/proc/${pid}/task`)
-  const nanoseconds = threads.map((each) => Number(read(`/proc/${pid}/task/${each}/schedstat`).split(' ')[0]))
-  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e6
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 }
