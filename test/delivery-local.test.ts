@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   constants,
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -573,4 +574,23 @@ void test('mbox: a FIFO takes the message once, when somebody reads it', async (
   const text = readFileSync(reader, 'latin1')
   closeSync(reader)
   assert.match(text, /^From [^]*\n\nthe body\n\n$/)
+})
+
+void test('a command whose transport filter has failed gets no end of the message, and does not go on', async () => {
+  const w = world(
+    `t:\n  driver = pipe\n  command = ${folder}/takes\n  transport_filter = ${folder}/breaks\n  log_output\n`,
+  )
+  writeFileSync(
+    join(folder, 'takes'),
+    `#!/bin/sh\necho $$ > ${folder}/taker\ncat > ${folder}/taken\ntouch ${folder}/whole\n`,
+  )
+  writeFileSync(join(folder, 'breaks'), `#!/bin/sh\nhead -c 10\nsleep 0.5\nexit 1\n`)
+  for (const name of ['takes', 'breaks']) chmodSync(join(folder, name), 0o755)
+  assert.match(
+    (await deliverOne(w, 'u@x.test')).join('\n'),
+    /defer \(-\d+\): Transport filter process failed \(1\)/,
+  )
+  const pid = Number(readFileSync(join(folder, 'taker'), 'latin1'))
+  assert.throws(() => process.kill(pid, 0), /ESRCH/)
+  assert.equal(existsSync(join(folder, 'whole')), false)
 })

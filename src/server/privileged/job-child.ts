@@ -5,7 +5,8 @@ import { becomeUser } from './become.ts'
 import type { FromChild, ToChild, UserJob, UserResult } from './messages.ts'
 
 process.on('SIGUSR1', () => undefined)
-process.on('disconnect', () => process.exit(0))
+process.on('disconnect', end)
+process.on('SIGTERM', end)
 process.on('message', (raw) => {
   // Only the privileged process is at the other end.
   const message = raw as ToChild
@@ -20,6 +21,7 @@ process.on('message', (raw) => {
 class Body implements AsyncIterable<Uint8Array> {
   #wanted: ((piece: Uint8Array | undefined) => void) | undefined
   #over = false
+  #broken = false
 
   push(piece: Uint8Array | undefined): void {
     const wanted = this.#wanted
@@ -32,18 +34,37 @@ class Body implements AsyncIterable<Uint8Array> {
     this.#over = true
   }
 
+  /** Nothing comes any more: who asks is told that the message broke off. */
+  cut(): void {
+    this.#broken = true
+    this.#wanted?.(undefined)
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     while (!this.#over) {
       const piece = await new Promise<Uint8Array | undefined>((resolve) => {
         this.#wanted = resolve
-        tell({ type: 'more' })
+        if (this.#broken) resolve(undefined)
+        else tell({ type: 'more' })
       })
+      if (this.#broken) throw new Error('the message broke off')
       if (piece === undefined) this.#over = true
       else yield piece
     }
   }
 }
 let body: Body | undefined
+let working = false
+
+/** Whoever asked is gone. What is being written is taken back; a command that has the whole message is not waited for. */
+function end(): void {
+  if (!working) process.exit(0)
+  body?.cut()
+  setTimeout(() => process.exit(0), endMs).unref()
+  ending = true
+}
+let ending = false
+const endMs = 5000
 
 async function work({ job, identity }: Extract<ToChild, { type: 'job' }>, own: Body): Promise<void> {
   if (identity !== undefined) becomeUser(identity.uid, identity.gid, identity.user)
@@ -52,12 +73,15 @@ async function work({ job, identity }: Extract<ToChild, { type: 'job' }>, own: B
     return
   }
   let result: UserResult
+  working = true
   try {
     result = await run(job, own)
   } catch (error) {
     result = failure(error instanceof Error ? error.message : String(error))
   }
   own.close()
+  working = false
+  if (ending) process.exit(0)
   tell({ type: 'result', result })
 }
 
@@ -74,5 +98,5 @@ function failure(message: string): LocalResult {
 }
 
 function tell(message: FromChild): void {
-  process.send?.(message)
+  if (process.connected) process.send?.(message)
 }

@@ -8,6 +8,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { LocalResult } from '../../flow/delivery/local-job.ts'
 import { buildValues } from '../build-table.ts'
 import type { Channel, FromChild, FromRunner, ToChild, ToRunner, UserJob, UserResult } from './messages.ts'
 
@@ -66,12 +67,11 @@ export class JobRunner {
       if (message.type === 'job') this.#take(channel, jobs, message)
       else if (message.type === 'body')
         tell(jobs.get(message.number)?.child, { type: 'body', piece: message.piece })
-      else jobs.get(message.number)?.child?.process.kill('SIGKILL')
+      else this.#cancel(jobs.get(message.number))
     })
     channel.on('disconnect', () => {
       this.#jobs.delete(channel)
-      // What is under way has its whole message or is cut off by its end of body missing.
-      for (const job of jobs.values()) job.child?.process.kill('SIGTERM')
+      for (const job of jobs.values()) this.#cancel(job)
     })
   }
 
@@ -95,6 +95,17 @@ export class JobRunner {
       this.#waiting.push(job)
       this.#hurry ??= setTimeout(() => this.#afterPatience(), patienceMs)
     }
+  }
+
+  /** One under way ends itself, so that nothing is left of a message that broke off; a look at a file may hang. */
+  #cancel(job: Job | undefined): void {
+    if (job === undefined) return
+    const { kind } = job.start.job
+    job.child?.process.kill(kind === 'read-file' || kind === 'stat-file' ? 'SIGKILL' : 'SIGTERM')
+    const at = this.#waiting.indexOf(job)
+    if (at === -1) return
+    this.#waiting.splice(at, 1)
+    this.#jobs.get(job.channel)?.delete(job.number)
   }
 
   /** Jobs may be long: a command, a lock that another program holds. */
@@ -129,7 +140,12 @@ export class JobRunner {
         if (oldest === undefined) return false
         end(oldest)
       }
-      child = this.#fork(key, uid, gid, work.initgroups)
+      try {
+        child = this.#fork(key, uid, gid, work.initgroups)
+      } catch (error) {
+        this.#finish(job, unstarted(error))
+        return true
+      }
     }
     clearTimeout(child.timer)
     child.job = job
@@ -153,22 +169,20 @@ export class JobRunner {
     const child: Child = { process: process_, key, job: undefined, timer: undefined }
     this.#children.add(child)
     process_.on('message', (raw) => this.#fromChild(child, raw))
-    process_.on('error', () => undefined)
-    process_.once('exit', (code, signal) => {
-      this.#children.delete(child)
+    const gone = (result: LocalResult): void => {
+      if (!this.#children.delete(child)) return
       const at = this.#idle.indexOf(child)
       if (at !== -1) this.#idle.splice(at, 1)
-      const { job } = child
-      if (job !== undefined) {
-        const how = signal === null ? `exit code ${code}` : `signal ${signal}`
-        this.#finish(job, {
-          is: 'deferred',
-          errno: -1,
-          more: 0,
-          message: `local delivery process ended: ${how}`,
-        })
-      }
+      if (child.job !== undefined) this.#finish(child.job, result)
       this.#next()
+    }
+    process_.on('error', (error) => {
+      // Of one that runs its exit tells.
+      if (process_.pid === undefined) gone(unstarted(error))
+    })
+    process_.once('exit', (code, signal) => {
+      const how = signal === null ? `exit code ${code}` : `signal ${signal}`
+      gone({ is: 'deferred', errno: -1, more: 0, message: `local delivery process ended: ${how}` })
     })
     return child
   }
@@ -220,6 +234,11 @@ export function childLimit(memoryBytes: number): number {
 function availableMemory(): number {
   const limit = process.constrainedMemory?.() ?? 0
   return limit > 0 && limit < totalmem() ? limit : totalmem()
+}
+
+function unstarted(error: unknown): LocalResult {
+  const why = error instanceof Error ? error.message : String(error)
+  return { is: 'deferred', errno: -1, more: 0, message: `local delivery process cannot be started: ${why}` }
 }
 
 function answer(job: Job, result: UserResult): void {

@@ -22,12 +22,14 @@ interface Waiting {
   readonly resolve: (result: UserResult) => void
 }
 
+const goneText = 'the privileged process is gone'
 /** A file system that hangs must not hold routing up for ever. */
 const fileLimitMs = 15_000
 
 export function createAsUser(channel: Channel): AsUser {
   const waiting = new Map<number, Waiting>()
   let last = 0
+  let gone = false
   const send = (message: ToRunner): boolean => channel.send(message)
 
   channel.on('message', (raw) => {
@@ -37,7 +39,8 @@ export function createAsUser(channel: Channel): AsUser {
     else if (message.type === 'result') settle(message.number, message.result)
   })
   channel.on('disconnect', () => {
-    for (const number of waiting.keys()) settle(number, lost('the privileged process is gone'))
+    gone = true
+    for (const number of waiting.keys()) settle(number, lost(goneText))
   })
 
   function settle(number: number, result: UserResult): void {
@@ -67,6 +70,7 @@ export function createAsUser(channel: Channel): AsUser {
     job: UserJob,
     how: { readonly body?: AsyncIterable<Uint8Array>; readonly limitMs?: number },
   ): Promise<UserResult> {
+    if (gone) return Promise.resolve(lost(goneText))
     return new Promise((resolve) => {
       const number = ++last
       const timer =

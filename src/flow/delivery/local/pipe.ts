@@ -145,10 +145,18 @@ async function runCommand(job: Job, body: AsyncIterable<Uint8Array>): Promise<Ra
       resolve(signal === null ? { is: 'exit', code: code ?? 0 } : { is: 'signal', signal }),
     )
   })
-  const sizeBytes = await feed(job, body, child.stdin)
-  const ending = await ended
-  clearTimeout(timer)
-  return { ending: timedOut ? { is: 'timeout' } : ending, output, sizeBytes }
+  try {
+    const sizeBytes = await feed(job, body, child.stdin)
+    const ending = await ended
+    return { ending: timedOut ? { is: 'timeout' } : ending, output, sizeBytes }
+  } catch (error) {
+    // Before it could take the end of what it was given for the end of the message.
+    kill()
+    await ended
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 async function feed(
