@@ -620,3 +620,25 @@ void test('headers_rewrite changes the copy of this transport alone', async () =
     { smtp: 'headers_rewrite = *@send.test $1@inside.example fh' },
   )
 })
+
+void test('smtp: a message that cannot be read to its end breaks the connection off, and is tried again', async () => {
+  for (const extensions of [['PIPELINING'], ['CHUNKING']]) {
+    await withSink({ extensions }, async (world, sink) => {
+      const claim = world.claim(['one@sink.test'], {}, 'x\n'.repeat(100_000))
+      const { body } = claim.message
+      claim.message.body = async function* (start = 0) {
+        if (start > 0) return yield* body(start)
+        yield Buffer.alloc(100_000, 'x\n')
+        throw new Error('the disk is gone')
+      }
+      await world.deliver(claim)
+      assert.match(world.log.join('\n'), /defer .*internal error in t_smtp transport/)
+      assert.equal(sink.messages.length, 0)
+      claim.message.body = body
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      await world.deliver(claim, { force: true })
+      assert.equal(sink.messages.length, 1)
+      assert.equal(sink.mostOpen, 1)
+    })
+  }
+})

@@ -294,6 +294,44 @@ test('the hints survive a crash, and what waits follows the first message of the
   }
 })
 
+test('what waits does not follow down a connection that the server is about to close', async () => {
+  const folder = temporaryFolder('wait-unasked')
+  const port = await freePort()
+  const server = await startServer({
+    folder: folder.path,
+    arguments: [],
+    configuration: `primary_hostname = mta.example\nacl_smtp_rcpt = ok\n${rest(port)}`,
+  })
+  const mail = async (to: string): Promise<string> => {
+    const client = await connectSmtp(server.port)
+    await client.say('EHLO client.example')
+    assert.equal((await client.deliver('s@a.example', [to], 'Subject: x\n\nx\n')).code, 250)
+    client.end()
+    await server.logged(new RegExp(`== ${to} `), 30_000)
+    return new RegExp(`(\\S+) == ${to}`).exec(server.log())?.[1] ?? ''
+  }
+  try {
+    await mail('a@x.test')
+    const id = await mail('b@x.test')
+    let taken = 0
+    const sink = await sinkAt('127.88.0.1', port, {
+      end: () => (++taken === 1 ? '250 taken\n421 too long for me' : '250 taken'),
+    })
+    try {
+      await command(server, '-M', id)
+      await server.logged(/=> b@x\.test /, 30_000)
+      await server.logged(/[=]> a@x\.test |== a@x\.test .*421/, 30_000)
+      assert.match(server.log(), /=> a@x\.test /)
+      assert.equal(sink.connections, 2)
+    } finally {
+      await sink.close()
+    }
+  } finally {
+    await server.stop()
+    folder.remove()
+  }
+})
+
 test('callout=use_sender,hold: the delivery goes on with the connection of the callout', async () => {
   const folder = temporaryFolder('callout-hold')
   const port = await freePort()

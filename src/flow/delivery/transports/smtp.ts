@@ -343,32 +343,39 @@ class SmtpDelivery {
         kept.client.watch = dialogue
         dialogue?.goesOn(kept.messages)
       }
-      const ready = early ?? (await this.#message.ready(place, request, opened))
-      if ('is' in ready) {
+      try {
+        const ready = early ?? (await this.#message.ready(place, request, opened))
+        if ('is' in ready) {
+          opened.client.watch = undefined
+          this.#passOn(poolKey, opened, place)
+          return { tried: true, stop: ready }
+        }
+        const sent = this.#ledger.pending
+        const result = await this.#message.send(opened, place, ready, this.#ledger.pending)
+        // The server closed a kept connection just as we began: nothing was said, so begin again on a new one.
+        if (kept !== undefined && result.is === 'host' && result.silent) {
+          opened.client.destroy()
+          opened.closed?.()
+          fresh = true
+          continue
+        }
+        this.#ledger.settle(result, place, key, opened)
+        await this.#ledger.tellDeferredRecipients(result, sent, place)
+        let reusable = result.is === 'done' && result.reusable && this.#mayCarryMore(opened)
+        if (reusable) reusable = await this.#sendSurplus(result, sent, opened, place, ready, key)
+        if (reusable && opened.tls !== undefined) reusable = !(await this.#endsWithTls(host))
+        if (result.is === 'host') this.#run.environment.pool.failed(poolKey)
+        // The next message has an explanation of its own.
         opened.client.watch = undefined
-        this.#passOn(poolKey, opened, place)
-        return { tried: true, stop: ready }
-      }
-      const sent = this.#ledger.pending
-      const result = await this.#message.send(opened, place, ready, this.#ledger.pending)
-      // The server closed a kept connection just as we began: nothing was said, so begin again on a new one.
-      if (kept !== undefined && result.is === 'host' && result.silent) {
+        if (reusable) this.#passOn(poolKey, opened, place)
+        else this.#run.environment.pool.drop(poolKey, opened)
+        return { tried: true }
+      } catch (error) {
+        // In the middle of a message perhaps, of which the server must not take what it has.
         opened.client.destroy()
-        opened.closed?.()
-        fresh = true
-        continue
+        this.#run.environment.pool.drop(poolKey, opened)
+        throw error
       }
-      this.#ledger.settle(result, place, key, opened)
-      await this.#ledger.tellDeferredRecipients(result, sent, place)
-      let reusable = result.is === 'done' && result.reusable && this.#mayCarryMore(opened)
-      if (reusable) reusable = await this.#sendSurplus(result, sent, opened, place, ready, key)
-      if (reusable && opened.tls !== undefined) reusable = !(await this.#endsWithTls(host))
-      if (result.is === 'host') this.#run.environment.pool.failed(poolKey)
-      // The next message has an explanation of its own.
-      opened.client.watch = undefined
-      if (reusable) this.#passOn(poolKey, opened, place)
-      else this.#run.environment.pool.drop(poolKey, opened)
-      return { tried: true }
     }
   }
 
@@ -382,12 +389,15 @@ class SmtpDelivery {
     return this.#run.environment.claim.message.envelope.extra?.['aboutTls'] === true ? 'report' : 'delivery'
   }
 
-  /** The connection that this attempt is for; another transaction of the message opens its own. */
+  /** The connection that this attempt is for; another transaction of the message, or one that is no more, opens its own. */
   #takeHanded(): PooledConnection | undefined {
-    const { handed } = this.#run.environment
+    const { handed, pool } = this.#run.environment
     const connection = handed?.connection
-    if (handed !== undefined) handed.connection = undefined
-    return connection
+    if (handed === undefined || connection === undefined) return undefined
+    handed.connection = undefined
+    if (connection.client.usable && !connection.client.unasked) return connection
+    pool.drop(handed.poolKey, connection)
+    return undefined
   }
 
   /** To the next message for this host: one that is known to wait for it, or one that comes soon. */
