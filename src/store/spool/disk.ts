@@ -68,6 +68,9 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** Takes away what stands behind `size`. */
+export const truncateFile: (fd: number, size: number) => Promise<void> = promisify(fs.ftruncate)
+
 /** Writes all of `bytes` at `position`. */
 export async function writeAt(fd: number, bytes: Uint8Array, position: number): Promise<void> {
   let done = 0

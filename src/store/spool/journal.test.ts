@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { closeSync, existsSync, openSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { test } from 'node:test'
 import { addMessage, bodyOf, type SpoolWorld, spoolWorld } from '../../../test/support/spool-world.ts'
 import type { Spool } from './index.ts'
@@ -163,6 +172,33 @@ async function fillDisk(world: SpoolWorld): Promise<void> {
   assert.equal(spool.count(), ids.length - 2)
   await spool.close()
 }
+
+test('messages refused on a full disk do not come back', { skip: noMount ?? false }, async (t) => {
+  const world = spoolWorld(t)
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', world.directory])
+  if (mounted.status !== 0) return t.skip('mount is not allowed here')
+  try {
+    const spool = await world.open({ segmentBytes: 1 << 20 })
+    const taken = [await addMessage(spool, body)]
+    const { freeBytes } = spool.space()
+    writeFileSync(`${world.directory}/filler`, Buffer.alloc(freeBytes - 200_000))
+    const many = await Promise.allSettled(Array.from({ length: 100 }, () => addMessage(spool, body)))
+    rmSync(`${world.directory}/filler`)
+    for (const one of many) if (one.status === 'fulfilled') taken.push(one.value)
+    assert.ok(taken.length < 50)
+    taken.push(await addMessage(spool))
+    await spool.close()
+    rmSync(`${world.directory}/index`, { recursive: true })
+    const again = await world.open()
+    assert.deepEqual(
+      [...again.list()].map(({ id }) => id),
+      taken.toSorted(),
+    )
+    await again.close()
+  } finally {
+    spawnSync('umount', ['-l', world.directory])
+  }
+})
 
 test('files are created for the owner alone and their group', async (t) => {
   const world = spoolWorld(t)

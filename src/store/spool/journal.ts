@@ -16,6 +16,7 @@ import {
   syncData,
   syncDataThen,
   syncFolder,
+  truncateFile,
   writeAt,
   writePieces,
 } from './disk.ts'
@@ -249,9 +250,9 @@ export class Journal {
   async #unwrite(active: { segment: Segment; fd: number }): Promise<void> {
     const { segment, fd } = active
     try {
-      await writeAt(fd, new Uint8Array(segmentHeadBytes), segment.size)
+      await truncateFile(fd, segment.size)
     } catch {
-      // Then nothing of the batch is there either, or the disk is past helping: a new segment is begun.
+      // The disk is past helping: a new segment is begun.
       this.#seal()
     }
   }
