@@ -191,6 +191,27 @@ test('a process that cannot be started puts the delivery off', { timeout: 60_000
   )
 })
 
+test('a command that the system cannot start now is put off, not failed', { timeout: 60_000 }, () => {
+  const jobs = new URL('../../flow/delivery/local-job.js', import.meta.url).href
+  const program = `
+    import { execFileSync } from 'node:child_process'
+    import { access } from 'node:fs/promises'
+    const { bareJob, runLocalJob } = await import('${jobs}')
+    await access('/')
+    execFileSync('prlimit', ['--nproc=0', '--pid', String(process.pid)])
+    async function* body() {}
+    const job = { ...bareJob, ...JSON.parse(process.argv[1]) }
+    console.log((await runLocalJob(job, body())).is)
+  `
+  const ran = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', program, JSON.stringify(pipeTo('cat'))],
+    { ...ids, cwd: '/', encoding: 'utf8', timeout: 20_000, env: { ...process.env, UV_THREADPOOL_SIZE: '1' } },
+  )
+  assert.equal(ran.stderr, '')
+  assert.equal(ran.stdout, 'deferred\n')
+})
+
 test('once the privileged process is gone each delivery is put off', async () => {
   const asker = new Asker()
   const { run } = createAsUser(asker)

@@ -10,6 +10,7 @@ import { constants } from 'node:os'
 import type { ByteString } from '../../../base/text.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
 import { localContent } from './content.ts'
+import { deferredByFile } from './file-error.ts'
 
 export interface PipeJob {
   readonly kind: 'pipe'
@@ -37,6 +38,7 @@ type Ending =
   | { readonly is: 'signal'; readonly signal: NodeJS.Signals }
   | { readonly is: 'timeout' }
   | { readonly is: 'not started' }
+  | { readonly is: 'no process'; readonly why: Error }
 
 export async function deliverToPipe(job: Job, body: AsyncIterable<Uint8Array>): Promise<LocalResult> {
   const ran = (await executable(job)) ? await runCommand(job, body) : neverStarted
@@ -60,6 +62,8 @@ export async function deliverToPipe(job: Job, body: AsyncIterable<Uint8Array>): 
       const message = `Child process of ${job.transportName} transport (running command "${job.commandText}") was terminated by signal ${number} (${signalNames[ending.signal] ?? ending.signal})`
       return told(message, job.freezeSignal ? 'deferred' : 'failed', job.freezeSignal)
     }
+    case 'no process':
+      return deferredByFile(ending.why, `Failed to create child process for ${job.transportName} transport`)
     case 'not started':
     case 'exit': {
       const code = ending.is === 'exit' ? ending.code : 127
@@ -140,7 +144,7 @@ async function runCommand(job: Job, body: AsyncIterable<Uint8Array>): Promise<Ra
         )
       : undefined
   const ended = new Promise<Ending>((resolve) => {
-    child.on('error', () => resolve({ is: 'not started' }))
+    child.on('error', (why) => resolve({ is: 'no process', why }))
     child.on('close', (code, signal) =>
       resolve(signal === null ? { is: 'exit', code: code ?? 0 } : { is: 'signal', signal }),
     )
