@@ -266,6 +266,8 @@ export interface DeliveryFacts {
   routerName: string
   transportName: string
   host?: ByteString | undefined
+  /** In place of it for a local transport: the hosts that its router was told. */
+  hostList?: Text | undefined
   hostAddress?: string | undefined
   hostPort?: number | undefined
   sendingAddress?: string | undefined

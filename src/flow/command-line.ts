@@ -14,8 +14,8 @@ export interface CommandRequest {
   readonly addresses: readonly ByteString[]
   /** Arguments inserted where one is precisely `$address_pipe` (force_command). */
   readonly pipeArguments?: readonly ByteString[] | undefined
-  /** Undefined: the command is a transport filter. */
-  readonly transportName: string | undefined
+  /** Whose command it is, as messages say: `x transport`. */
+  readonly by: string
 }
 
 export type CommandResult =
@@ -26,7 +26,7 @@ export type CommandResult =
 const mostArguments = 1000
 
 export async function commandArguments(request: CommandRequest, context: Context): Promise<CommandResult> {
-  const by = request.transportName === undefined ? 'transport filter' : `${request.transportName} transport`
+  const { by } = request
   const words = splitCommand(request.text)
   if (typeof words === 'string') {
     return { is: 'failed', message: `${words} in command for ${by}` }

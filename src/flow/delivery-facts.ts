@@ -7,6 +7,7 @@ export function deliveryFacts(routerName: string, transportName: string): Delive
     routerName,
     transportName,
     host: undefined,
+    hostList: undefined,
     hostAddress: undefined,
     hostPort: undefined,
     sendingAddress: undefined,

@@ -18,6 +18,8 @@ export interface RouteHost {
   readonly dnssec: boolean
   /** Set when hosts_randomize groups were separated by `+`. */
   readonly group?: number
+  /** For a local transport: all hosts, as the router was told them. */
+  readonly list?: Text
 }
 
 /** Answers made by filters; the names are those of the options of the autoreply transport. */

@@ -47,9 +47,13 @@ export async function runUserQuery(query: UserQuery, runAs: RunAs | undefined): 
       : await runAs(uid, gid, job, noBody())
   if (result.is === 'done') return { is: 'ended', output: result.output ?? '' }
   if (Date.now() - startedAt >= timeoutMs) {
-    return { is: 'failed', timedOut: true, message: `command timed out: ${argv[0] ?? ''}` }
+    return { is: 'failed', timedOut: true, message: 'command timed out' }
   }
-  return { is: 'failed', message: result.message }
+  const code = / returned (\d+)\b/.exec(result.message)?.[1]
+  return {
+    is: 'failed',
+    message: code === undefined ? result.message : `command returned non-zero code ${code}`,
+  }
 }
 
 function isOurs(uid: number, gid: number): boolean {

@@ -576,6 +576,25 @@ const programs: readonly DeliveryCase[] = [
   asked('pass', 'echo PASS', { unroutable: true }),
   asked('a word that is none', 'echo bogus'),
   asked('no output', 'true'),
+  asked('a command that fails', 'echo accept; exit 3'),
+  asked('an error', 'echo error bad'),
+  asked('redirect to nobody', 'echo redirect'),
+  asked('redirect to what is wrong', 'echo redirect a@@b'),
+  asked('redirect to :blackhole:', 'echo redirect :blackhole:'),
+  asked('redirect to :fail:', 'echo redirect :fail: gone'),
+  asked('a lookup of an unknown kind', 'echo accept hosts=a lookup=bogus'),
+  ...['command_user = $local_part', 'command_user = 7', 'command_user = ${lc', 'command = $local_part'].map(
+    (option) => ({
+      ...asked(option, 'echo accept'),
+      routers: `NAME_r:
+  driver = queryprogram
+  local_parts = NAME
+  domains = x.example
+  transport = box
+${option.includes('user') ? '  command = DIR/program\n' : '  command_user = nobody\n'}  ${option}
+`,
+    }),
+  ),
 ]
 
 /** Options of the router that cannot be expanded, or come to something odd. */
@@ -626,6 +645,50 @@ const routerOptions: readonly DeliveryCase[] = [
   routerOption('unseen = $nosuch', { meant: 'Exim 4.96 delivers in the second run, though it deferred' }),
 ]
 
+/** Hosts that a rule of manualroute gives; a local transport gets the list as it is. */
+const manual = (rule: string, more: Partial<DeliveryCase> & { router?: string } = {}): DeliveryCase => ({
+  says: `manualroute: ${rule} ${more.router?.trim() ?? ''}`,
+  routers: `NAME_r:
+  driver = manualroute
+  local_parts = NAME
+  domains = x.example
+  transport = ${more.router?.includes('host_find_failed') || more.router?.includes('self') ? 'NAME_s' : 'NAME_t'}
+  route_list = ${rule}
+${more.router ?? ''}NAME_end:
+  driver = redirect
+  local_parts = NAME
+  domains = x.example
+  allow_fail
+  data = :fail: end
+`,
+  transports: `NAME_t:
+  driver = pipe
+  command = /bin/sh -c "echo host $host >DIR/out"
+  user = nobody
+NAME_s:
+  driver = smtp
+`,
+})
+
+const manualRoutes: readonly DeliveryCase[] = [
+  ...[
+    '* uucp-host',
+    '* "a : b"',
+    'x.example',
+    '* $domain.uucp',
+    '* $nosuch',
+    '* ${lc',
+    '* "${if eq{1}{2}{x}fail}"',
+    '* "${if eq{1}{2}{x}}"',
+    '* ${lookup{x}lsearch{/nonexistent/f}}',
+    '$nosuch a',
+  ].map((rule) => manual(rule)),
+  ...['defer', 'freeze', 'fail', 'pass'].map((self) =>
+    manual('* 127.0.0.1', { router: `  self = ${self}\n` }),
+  ),
+  manual('* no-such-host.invalid', { router: '  host_find_failed = ignore\n' }),
+]
+
 const loop = 'Received: from one.example\n\tby two.example\n'
 const loops: readonly DeliveryCase[] = [
   {
@@ -650,5 +713,6 @@ export const deliveryCases: readonly DeliveryCase[] = [
   ...redirections,
   ...routerOptions,
   ...programs,
+  ...manualRoutes,
   ...loops,
 ]

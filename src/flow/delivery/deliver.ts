@@ -395,6 +395,8 @@ async function tryBatch(
   }
   const batch = makeBatch(attempt, addresses, returnPath.address)
   const delivery = deliveryFacts('', first.transport.name)
+  // The host list of a router is for a local transport to use as it likes: uux.
+  if (local) delivery.hostList = first.hosts[0]?.list ?? first.hosts[0]?.name
   delivery.returnPath = batch.returnPath
   delivery.addresses = addresses.map((one) => one.address)
   const context: Context = { ...base, captures: [], delivery }

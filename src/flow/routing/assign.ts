@@ -163,7 +163,7 @@ async function settleNewIds(work: RouterWork): Promise<Ids | ExpansionTrouble> {
   }
 }
 
-async function findUser(
+export async function findUser(
   option: Expandable | undefined,
   work: RouterWork,
 ): Promise<{ readonly uid: number; readonly gid: number | undefined } | undefined | ExpansionTrouble> {
@@ -177,7 +177,7 @@ async function findUser(
   return unknownId('user', name, option, work)
 }
 
-async function findGroup(
+export async function findGroup(
   option: Expandable | undefined,
   work: RouterWork,
 ): Promise<number | undefined | ExpansionTrouble> {

@@ -20,10 +20,11 @@ export function selfVerdict(
   if (reroute !== null) {
     return { is: 'reroute', domain: reroute[2] ?? '', rewriteHeaders: reroute[1] !== undefined }
   }
-  const { context, facts } = work
-  const text = `${message}: ${facts.domain} (while ${occasion(work)})`
-  context.ports.log.main(context.message?.id, text, { event: 'routing' })
-  return { is: 'defer', message, freeze: self === 'freeze' }
+  if (self === 'defer') return { is: 'defer', message }
+  const { context, facts, purpose } = work
+  const when = purpose === 'deliver' ? '' : ` (while ${occasion(work)})`
+  context.ports.log.main(context.message?.id, `${message}: ${facts.domain}${when}`, { event: 'routing' })
+  return { is: 'defer', message, freeze: true }
 }
 
 /** What the address is routed for. */

@@ -88,7 +88,7 @@ async function overWhat(
         text: settings.command.text,
         expand: true,
         addresses: batch.addresses.map((routed) => routed.address),
-        transportName: name,
+        by: `${name} transport`,
       },
       context,
     )

@@ -149,7 +149,7 @@ async function commandOf(
       expand: useOwn || first.scope !== undefined,
       addresses: batch.addresses.map((one) => one.address),
       pipeArguments: fromRedirection ? pipeArguments(first.address.slice(1)) : undefined,
-      transportName: name,
+      by: `${name} transport`,
     },
     context,
   )

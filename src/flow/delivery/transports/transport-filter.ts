@@ -18,7 +18,7 @@ export async function transportFilterOf(
       text: option.text,
       expand: true,
       addresses: batch.addresses.map((one) => one.address),
-      transportName: undefined,
+      by: 'transport filter',
     },
     context,
   )

@@ -13,7 +13,7 @@ import { hostsOfMx } from '../mx.ts'
 import { parseRule, type RoutingRule, splitRules } from '../route-rules.ts'
 import { selfVerdict } from '../self.ts'
 import type { RouterDriver, RouterVerdict, RouterWork } from '../types.ts'
-import { expandBoolean, expandOption, isTrouble } from '../values.ts'
+import { expandBoolean, type ExpansionTrouble, expandOption, isTrouble } from '../values.ts'
 import { manualrouteOptions, type ManualrouteSettings } from './manualroute.options.ts'
 
 export const manualroute: RouterDriver = {
@@ -85,7 +85,9 @@ async function findRule(
     const pattern = await context.ports.expandText(rule.pattern, context)
     if (isFailure(pattern)) {
       if (pattern.kind === 'forced') continue
-      return { is: 'defer', message: `failed to expand "${rule.pattern}": ${pattern.message}` }
+      const text = `failed to expand "${rule.pattern}" while checking a list: ${pattern.message}`
+      context.ports.log.panic(context.message?.id, text)
+      return { is: 'defer', message: 'lookup defer in route_list' }
     }
     const list = concat(['<\n', pattern])
     const result = await context.ports.matchListText('domain', list, work.facts.domain, context)
@@ -120,15 +122,17 @@ async function routeByRule(
   settings: ManualrouteSettings,
   work: RouterWork,
 ): Promise<RouterVerdict> {
-  const hostList = await expandHostList(rule)
+  const hostList = await expandHostList(rule, work)
   if (hostList === undefined) return { is: 'decline' }
+  if (isTrouble(hostList)) return hostList
   const options = readOptions(rule.options, work)
   if ('is' in options) return options
   const transport = options.transport ?? (await findTransport(work.router.settings.transport, work))
   if (isTrouble(transport)) return transport
   if (transport !== undefined && transport.driver !== 'smtp') {
     const text = textOf(hostList).trim()
-    const whole: RouteHost = { name: text, address: undefined, port: undefined, mx: undefined, dnssec: false }
+    const unknown = { address: undefined, port: undefined, mx: undefined, dnssec: false }
+    const whole: RouteHost = { ...unknown, name: text, list: hostList }
     return { is: 'assign', hosts: text === '' ? [] : [whole], transport }
   }
   const randomize =
@@ -147,11 +151,17 @@ function noHosts(transport: TransportInstance | undefined, work: RouterWork): Ro
   return { is: 'defer', message }
 }
 
-/** A failure makes the router decline. Source: Exim manual, "Format of the list of hosts". */
-async function expandHostList(rule: MatchedRule): Promise<Text | undefined> {
+/** A forced failure makes the router decline, others defer: Exim 4.96, where its manual speaks of all failures. */
+async function expandHostList(
+  rule: MatchedRule,
+  work: RouterWork,
+): Promise<Text | undefined | ExpansionTrouble> {
   if (rule.expanded) return rule.hosts
-  const value = await rule.context.ports.expandText(textOf(rule.hosts), rule.context)
-  return isFailure(value) ? undefined : value
+  const text = textOf(rule.hosts)
+  const value = await rule.context.ports.expandText(text, rule.context)
+  if (!isFailure(value)) return value
+  if (value.kind === 'forced') return undefined
+  return { is: 'defer', message: `${work.router.name} router: failed to expand "${text}": ${value.message}` }
 }
 
 /** Source: Exim manual, "How the options are used". */
@@ -231,7 +241,7 @@ async function findHosts(
         if (found.is === 'none' && options.method !== 'bydns') logMissing(item.name, work)
         if (settings.host_find_failed === 'ignore') continue
         const message = `lookup of host "${item.name}" failed in ${work.router.name} router`
-        return notFound(settings.host_find_failed, message)
+        return notFound(settings.host_find_failed, unknownHost, message)
       }
       case 'found':
         break
@@ -253,6 +263,7 @@ async function findHosts(
   }
   return notFound(
     settings.host_all_ignored,
+    undefined,
     `lookup failed for all hosts in ${work.router.name} router: host_find_failed=ignore host_all_ignored=${settings.host_all_ignored}`,
   )
 }
@@ -269,7 +280,8 @@ function logMissing(name: string, { context, purpose }: RouterWork): void {
   )
 }
 
-function notFound(setting: string, message: string): RouterVerdict {
+function notFound(setting: string, errno: number | undefined, message: string): RouterVerdict {
+  const numbered = errno === undefined ? {} : { errno }
   switch (setting) {
     case 'decline':
       return { is: 'decline' }
@@ -278,8 +290,8 @@ function notFound(setting: string, message: string): RouterVerdict {
     case 'fail':
       return { is: 'fail', message, untold: true }
     case 'freeze':
-      return { is: 'defer', message, errno: unknownHost, freeze: true }
+      return { is: 'defer', message, ...numbered, freeze: true }
     default:
-      return { is: 'defer', message, errno: unknownHost }
+      return { is: 'defer', message, ...numbered }
   }
 }

@@ -10,14 +10,14 @@ export const queryprogramOptions = {
     doc: 'Command whose first line of output says what becomes of the address.',
   },
   command_group: {
-    type: 'string',
+    type: 'group',
     default: undefined,
     tier: 'C',
     since: '0.1',
     doc: 'Group as which the command runs.',
   },
   command_user: {
-    type: 'string',
+    type: 'user',
     default: undefined,
     tier: 'C',
     since: '0.1',

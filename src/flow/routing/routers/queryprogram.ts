@@ -3,11 +3,11 @@ import type { Report } from '../../../base/diagnostic.ts'
 import type { ByteString } from '../../../base/text.ts'
 import type { Instance, RouterInstance } from '../../../language/config/configuration.ts'
 import { commandArguments } from '../../command-line.ts'
-import { findTransport } from '../assign.ts'
+import { findGroup, findTransport, findUser } from '../assign.ts'
 import { hostsOfList } from '../host-list.ts'
 import { parseList } from '../redirect/parse-list.ts'
 import type { RedirectedItem, RouterDriver, RouterVerdict, RouterWork } from '../types.ts'
-import { isTrouble } from '../values.ts'
+import { type ExpansionTrouble, isTrouble } from '../values.ts'
 import { queryprogramOptions, type QueryprogramSettings } from './queryprogram.options.ts'
 
 export const queryprogram: RouterDriver = {
@@ -19,10 +19,10 @@ export const queryprogram: RouterDriver = {
   check,
   async route(work) {
     const settings = settingsOf(work.router)
-    const ids = idsOf(settings, work)
+    const ids = await idsOf(settings, work)
     if ('is' in ids) return ids
     const split = await commandArguments(
-      { text: settings.command?.text ?? '', expand: true, addresses: [], transportName: work.router.name },
+      { text: settings.command?.text ?? '', expand: true, addresses: [], by: 'queryprogram router' },
       work.context,
     )
     if ('is' in split) return { is: 'defer', message: split.message }
@@ -69,25 +69,15 @@ function check(instance: Instance<object>, report: Report): void {
 
 type Ids = { readonly uid: number; readonly gid: number }
 
-function idsOf(settings: QueryprogramSettings, work: RouterWork): Ids | RouterVerdict {
-  const { accounts } = work.context.ports
-  const user = settings.command_user ?? ''
-  const account = /^\d+$/.test(user) ? undefined : accounts.byName(user)
-  const uid = account?.uid ?? (/^\d+$/.test(user) ? Number(user) : undefined)
-  const group = settings.command_group
-  const gid =
-    group === undefined
-      ? account?.gid
-      : /^\d+$/.test(group)
-        ? Number(group)
-        : accounts.groupByName(group)?.gid
-  if (uid !== undefined && gid !== undefined) return { uid, gid }
-  const what = uid === undefined ? `user "${user}"` : `group "${group ?? ''}"`
-  return {
-    is: 'defer',
-    message: `${work.router.name} router: command ${what} is not known`,
-    isConfigurationError: true,
-  }
+async function idsOf(settings: QueryprogramSettings, work: RouterWork): Promise<Ids | ExpansionTrouble> {
+  const user = await findUser(settings.command_user, work)
+  if (isTrouble(user)) return user
+  const group = await findGroup(settings.command_group, work)
+  if (isTrouble(group)) return group
+  const gid = group ?? user?.gid
+  if (user !== undefined && gid !== undefined) return { uid: user.uid, gid }
+  const message = `command_user set without command_group for ${work.router.name} router`
+  return { is: 'defer', message }
 }
 
 async function verdictOf(line: ByteString, work: RouterWork): Promise<RouterVerdict> {
@@ -104,7 +94,6 @@ async function verdictOf(line: ByteString, work: RouterWork): Promise<RouterVerd
     case 'fail':
       return { is: 'fail', message: rest, userMessage: rest }
     case 'defer':
-    case 'error':
       return { is: 'defer', message: rest }
     case 'freeze':
       return { is: 'defer', message: rest, freeze: true }
@@ -154,16 +143,19 @@ async function accept(text: ByteString, work: RouterWork): Promise<RouterVerdict
   if (lookup !== '' && lookup !== 'byname' && lookup !== 'bydns') {
     return {
       is: 'defer',
-      message: `${work.router.name} router: bad lookup type "${lookup}" returned by command`,
+      message: `bad lookup type "${lookup}" yielded by command`,
     }
   }
   return hostsOfList(list, lookup === '' ? 'both' : lookup, assigned, work)
 }
 
+/** Exim's number for a redirection that cannot be read. */
+const badRedirect = -17
+
 async function redirect(text: ByteString, work: RouterWork): Promise<RouterVerdict> {
   const list = await parseList(text, {
     allowDefer: false,
-    allowFail: false,
+    allowFail: true,
     forbidBlackhole: true,
     forbidInclude: true,
     includeDirectory: undefined,
@@ -171,9 +163,9 @@ async function redirect(text: ByteString, work: RouterWork): Promise<RouterVerdi
     allowUtf8Domains: work.context.settings.allow_utf8_domains,
     include: () => ({ error: 'not permitted', missing: false }),
   })
+  if (list.is === 'fail') return { is: 'fail', message: list.text, userMessage: list.text }
   if (list.is !== 'items') {
-    const why = list.is === 'error' ? list.message : `${list.is} is not permitted`
-    return { is: 'defer', message: `error in redirect data returned by command: ${why}` }
+    return wrongList(list.is === 'error' ? list.message : `":${list.is}:" is not permitted`)
   }
   const items: RedirectedItem[] = []
   for (const item of list.items) {
@@ -183,6 +175,10 @@ async function redirect(text: ByteString, work: RouterWork): Promise<RouterVerdi
     const domain = item.domain === '' ? work.context.server.qualifyRecipient : item.domain
     items.push({ is: 'address', localPart: item.localPart, domain })
   }
-  if (items.length === 0) return { is: 'decline' }
+  if (items.length === 0) return wrongList('no addresses supplied')
   return { is: 'redirect', items, rewrite: true }
+}
+
+function wrongList(why: ByteString): RouterVerdict {
+  return { is: 'defer', message: `error in redirect data: ${why}`, errno: badRedirect }
 }

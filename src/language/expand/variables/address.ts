@@ -1,4 +1,5 @@
 /** Variables about the address at work, its routing and delivery. */
+import { taint } from '../../../base/text.ts'
 import type { VariableRow } from '../rows.ts'
 import { outside, renamed, stored, storedOutside, trusted } from './kinds.ts'
 
@@ -8,10 +9,14 @@ const localPart = outside(
   ({ context }) => context.address?.localPart,
 )
 const domain = outside('domain', 'Domain of the address at work.', ({ context }) => context.address?.domain)
-const host = outside(
+const host = trusted(
   'host',
   'Name of the host at the other end of a delivery.',
-  ({ context }) => context.delivery?.host,
+  ({ context: { delivery } }) => {
+    // What a router gave a local transport is as good as its configuration; other names come from outside.
+    if (delivery?.hostList !== undefined) return delivery.hostList
+    return delivery?.host === undefined ? undefined : taint(delivery.host, '$host')
+  },
 )
 const hostAddress = trusted(
   'host_address',
