@@ -115,7 +115,7 @@ interface KindFacts {
   readonly idle: boolean
 }
 
-const leaves: ReadonlySet<TraceKind> = new Set<TraceKind>(['dns', 'sent', 'transport'])
+const leaves: ReadonlySet<TraceKind> = new Set<TraceKind>(['dns', 'sent'])
 const dull: ReadonlySet<TraceKind> = new Set<TraceKind>(['expansion', 'variable'])
 const deciding: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement', 'condition', 'list', 'router'])
 

@@ -6,7 +6,7 @@ import type { Context, Trace } from '../../ports.ts'
 import type { Claim } from '../../store/spool/api.ts'
 import { type RoutedAddress, waitingNumbers } from '../routed.ts'
 import { Attempt, type DeliveryOptions, type SharedState } from './attempt.ts'
-import type { DeliveryDeps } from './deps.ts'
+import type { DeliveryDeps, Watched } from './deps.ts'
 import { expandedInteger } from './expanding.ts'
 import { finish } from './finish.ts'
 import { frozenVerdict } from './frozen.ts'
@@ -33,8 +33,9 @@ export async function deliverMessage(
   deps: DeliveryDeps,
   shared: SharedState,
   options: DeliveryOptions,
+  watched?: Watched,
 ): Promise<DeliverySummary> {
-  const context = await deliveryContext(deps, claim.message)
+  const context = await deliveryContext(deps, claim.message, watched)
   const attempt = new Attempt(claim, deps, shared, context, options)
   context.debug?.('deliver|v', `delivering ${claim.id}`)
   const frozen = await frozenVerdict(attempt)
@@ -260,13 +261,15 @@ async function deliverAll(attempt: Attempt, routed: readonly RoutedAddress[]): P
   let next = 0
   let running = 0
   let stopped = false
+  const { context } = attempt
   const lane = async (): Promise<void> => {
+    const own = context.trace?.within?.(context) ?? context
     for (;;) {
       const batch = stopped ? undefined : remoteBatches[next++]
       if (batch === undefined) return
       running++
       try {
-        await runBatch(attempt, batch, false)
+        await runBatch(attempt, batch, false, own)
         if (running > 1 || next < remoteBatches.length) await attempt.save()
       } catch (error) {
         // The spool refuses marks: nothing more is begun that could not be remembered.
@@ -373,19 +376,25 @@ async function runBatch(
   attempt: Attempt,
   addresses: readonly RoutedAddress[],
   local: boolean,
+  outer: Context = attempt.context,
 ): Promise<void> {
-  if (addresses.length > 0) await recordBatch(attempt, await tryBatch(attempt, addresses, local), local)
+  if (addresses.length > 0)
+    await recordBatch(attempt, await tryBatch(attempt, addresses, local, outer), local)
 }
 
-/** @param addresses at least one */
+/**
+ * @param addresses at least one
+ * @param outer that of the lane in which it goes on beside others
+ */
 async function tryBatch(
   attempt: Attempt,
   addresses: readonly RoutedAddress[],
   local: boolean,
+  outer: Context = attempt.context,
 ): Promise<TransportResult> {
   const first = addresses[0] as RoutedAddress
   const driver = driverOf(first)
-  const base = batchContext(attempt.context, addresses)
+  const base = batchContext(outer, addresses)
   const returnPath = await returnPathOf(attempt, first, base)
   if ('problem' in returnPath) {
     const message = `Failed to expand return path "${first.transport.settings.return_path?.text}" in ${first.transport.name} transport: ${returnPath.problem}`
@@ -408,8 +417,7 @@ async function tryBatch(
   context.debug?.('transport', `${local ? 'local delivery' : 'remote delivery'} to ${names}`)
   context.debug?.('transport', `${first.transport.name} transport entered (driver ${first.transport.driver})`)
   const step = context.trace?.begin('transport', `${first.transport.name} to ${names}`, first.transport.at)
-  const within = step === undefined ? context : (step.within?.(context) ?? { ...context, trace: step })
-  const tried = early ?? (await runLimited(driver, batch, within, environment))
+  const tried = early ?? (await runLimited(driver, batch, context, environment))
   if (step !== undefined) tellTried(tried, step)
   context.debug?.('transport', `leaving ${first.transport.name} transport`)
   for (const { routed, outcome } of tried.addresses) {

@@ -38,14 +38,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     tls: { contexts: createTlsContexts(), sessions: createTlsSessions(() => Date.now()) },
   }
   return {
-    deliver: (claim, options = {}, watched) =>
-      deliverMessage(claim, watched === undefined ? deps : watchedDeps(deps, watched), shared, options),
+    deliver: (claim, options = {}, watched) => deliverMessage(claim, deps, shared, options, watched),
     keep: ({ poolKey, connection }) => shared.pool.adopt(poolKey, connection),
     close: () => shared.pool.close(),
   }
-}
-
-/** A delivery that is explained or debugged. */
-function watchedDeps(deps: DeliveryDeps, { trace, debug, ports }: Watched): DeliveryDeps {
-  return { ...deps, trace: trace ?? deps.trace, debug: debug ?? deps.debug, ports }
 }

@@ -4,12 +4,16 @@ import type { Envelope } from '../../mail/envelope.ts'
 import type { ConnectionFacts, Context, MessageFacts } from '../../ports.ts'
 import { newControls } from '../message-controls.ts'
 import type { SpooledMessage } from '../../store/spool/api.ts'
-import type { DeliveryDeps } from './deps.ts'
+import type { DeliveryDeps, Watched } from './deps.ts'
 
 export type MessageDeps = Pick<DeliveryDeps, 'server' | 'settings' | 'ports' | 'debug' | 'trace'>
 
-/** A context for one delivery attempt of a message. */
-export async function deliveryContext(deps: MessageDeps, message: SpooledMessage): Promise<Context> {
+/** A context for one delivery attempt of a message. `watched`: it is explained or debugged. */
+export async function deliveryContext(
+  deps: MessageDeps,
+  message: SpooledMessage,
+  watched?: Watched,
+): Promise<Context> {
   const visible = deps.settings.message_body_visible
   const small = message.smallBody()
   const bytes = small instanceof Promise ? await small : small
@@ -17,7 +21,7 @@ export async function deliveryContext(deps: MessageDeps, message: SpooledMessage
   return {
     server: deps.server,
     settings: deps.settings,
-    ports: deps.ports,
+    ports: watched === undefined ? deps.ports : watched.ports,
     connection: connectionFacts(message.envelope, deps),
     message: messageFacts(message, deps.settings.message_body_newlines, (end) => {
       if (ends !== undefined) return end ? ends.last : ends.first
@@ -34,8 +38,8 @@ export async function deliveryContext(deps: MessageDeps, message: SpooledMessage
     listCache: undefined,
     aclDepth: undefined,
     aclArguments: undefined,
-    debug: deps.debug,
-    trace: deps.trace,
+    debug: watched?.debug ?? deps.debug,
+    trace: watched?.trace ?? deps.trace,
   }
 }
 

@@ -12,7 +12,7 @@ import { type AddressOutcome, errorNumbers, type TransportResult } from '../resu
 import { batchLimits } from './batching.ts'
 import { bsmtpFrame } from './bsmtp.ts'
 import { findCommand } from './find-command.ts'
-import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
+import type { Batch, TransportDriver } from './driver.ts'
 import { deferral, type JobOrOutcome, type LocalFrame, runLocal } from './local.ts'
 import { pipeOptions, type PipeSettings } from './pipe.options.ts'
 
@@ -30,7 +30,7 @@ export const pipe: TransportDriver = {
   },
   async run(batch, context, environment) {
     const result = await runLocal(batch, context, environment, (frame, inner) => prepare(batch, frame, inner))
-    return judgeOutput(result, batch, environment)
+    return judgeOutput(result, batch, context)
   },
 }
 
@@ -224,11 +224,7 @@ async function environmentOf(
 }
 
 /** What the command said: logged, sent back, or both, as the options have it. */
-function judgeOutput(
-  result: TransportResult,
-  batch: Batch,
-  environment: DeliveryEnvironment,
-): TransportResult {
+function judgeOutput(result: TransportResult, batch: Batch, context: Context): TransportResult {
   const settings = settingsOf(batch.transport)
   const [one] = result.addresses
   const output = one === undefined ? undefined : one.outcome.returnedOutput
@@ -240,8 +236,8 @@ function judgeOutput(
     (settings.log_defer_output && is === 'deferred')
   if (logged) {
     const line = output.split('\n', 1)[0]?.trimEnd() ?? ''
-    environment.deps.ports.log.main(
-      environment.claim.id,
+    context.ports.log.main(
+      context.message?.id,
       `<${one.routed.address}>: ${batch.transport.name} transport output: ${line}`,
     )
   }
