@@ -149,6 +149,34 @@ const options: readonly RemoteCase[] = [
   },
   { says: 'size_addition', host: {}, options: 'size_addition = 7' },
   {
+    says: 'an interface that is forced to fail is none',
+    host: {},
+    options: 'interface = ${if eq{1}{2}{x}fail}',
+  },
+  {
+    says: 'retry_include_ip_address that is forced to fail',
+    host: {},
+    options: 'retry_include_ip_address = ${if eq{1}{2}{x}fail}',
+  },
+  {
+    says: 'an authenticated_sender that cannot be expanded',
+    meant: 'it is found out before anybody is connected to',
+    host: {},
+    options: 'authenticated_sender = $nosuch',
+  },
+  {
+    says: 'recipients of one domain: what the transport knows of them',
+    to: ['a', 'b'],
+    host: {},
+    options: 'helo_data = ${if def:domain{one}{many}}.${if def:local_part{one}{many}}.example',
+  },
+  {
+    says: 'recipients of two domains: what the transport knows of them',
+    to: ['a', 'b@1'],
+    host: {},
+    options: 'helo_data = ${if def:domain{one}{many}}.${if def:router_name{one}{none}}.example',
+  },
+  {
     says: 'size_addition = -1',
     meant: 'no SIZE at all, as the manual has it',
     host: {},

@@ -450,7 +450,7 @@ async function runLimited(
   if (max_parallel === undefined) return runDriver(driver, batch, context, environment)
   const most = await expandedInteger(max_parallel, context, 0)
   if (isFailure(most)) {
-    const message = `failed to expand max_parallel option in ${batch.transport.name} transport: ${most.message}`
+    const message = `Failed to expand max_parallel option in ${batch.transport.name} transport (${batch.addresses[0]?.address ?? ''}): ${most.message}`
     context.ports.log.panic(environment.claim.id, message)
     const error = { errno: errorNumbers.unknown, more: 0, message }
     return refuseAll(batch.addresses, { is: 'deferred', error }, 0)

@@ -124,12 +124,11 @@ async function sendMessage(
   }
   held.connection.messages++
   const startedAt = context.ports.now()
-  const result = await resumeTransaction(
-    held.connection.client,
-    held.connection.offers,
-    requestOf(held, settings, message, `${head.text}\n`),
+  const request = requestOf(held, settings, message, `${head.text}\n`)
+  // Also where the message cannot be read to its end: the host must not take what it has for the whole.
+  const result = await resumeTransaction(held.connection.client, held.connection.offers, request).finally(
+    () => held.close(),
   )
-  held.close()
   return concluded(held, result, context, startedAt, envelope.receivedAt)
 }
 

@@ -36,9 +36,9 @@ export async function prepare(
   const envelope = message.envelope
   const helo = await expandedBytes(settings.helo_data, context)
   if (helo instanceof Failure)
-    return deferredBy(`failed to expand transport's helo_data value: ${helo.message}`)
+    return deferredBy(`failed to expand helo_data: ${helo.message}`, errorNumbers.expansionFailed)
   const localAddress = await expandedBytes(settings.interface, context)
-  if (localAddress instanceof Failure) {
+  if (localAddress instanceof Failure && localAddress.kind !== 'forced') {
     return deferredBy(
       `failed to expand "interface" option for ${batch.transport.name} transport: ${localAddress.message}`,
     )
@@ -49,22 +49,27 @@ export async function prepare(
   const body = small instanceof Promise ? await small : small
   const authSender = await senderForAuth(settings, envelope.authenticatedSender, context)
   if (authSender instanceof Failure) {
-    return deferredBy(`failed to expand authenticated_sender: ${authSender.message}`)
+    const message = `failed to expand authenticated_sender: ${authSender.message}`
+    return deferredBy(message, errorNumbers.expansionFailed)
   }
   const proxies = await socksProxies(settings.socks_proxy, context)
   if (proxies instanceof Failure) return deferredBy(`failed to expand socks_proxy: ${proxies.message}`)
   const octet = await trafficOctetOf(settings, context)
   const lmtp = settings.protocol === 'lmtp'
   const retryByAddress = await expandedBoolean(settings.retry_include_ip_address, context, true)
-  if (retryByAddress instanceof Failure) return deferredBy(retryByAddress.message)
+  if (retryByAddress instanceof Failure && retryByAddress.kind !== 'forced') {
+    return deferredBy(
+      `failed to expand "retry_include_ip_address" in ${batch.transport.name} transport: ${retryByAddress.message}`,
+    )
+  }
   return {
     lmtp,
-    retryByAddress,
+    retryByAddress: retryByAddress instanceof Failure || retryByAddress,
     session: {
       lmtp,
       helo: helo ?? context.server.primaryHostname,
       avoidEsmtp: false,
-      localAddress: firstInterface(localAddress),
+      localAddress: localAddress instanceof Failure ? undefined : firstInterface(localAddress),
       proxies,
       dialogue: undefined,
       early: undefined,

@@ -234,20 +234,22 @@ class SmtpDelivery {
   }
 
   async #port(lmtp: boolean): Promise<number | AddressOutcome> {
-    const text = await expandedBytes(this.#run.settings.port, this.#run.context)
+    const option = this.#run.settings.port
+    const text = await expandedBytes(option, this.#run.context)
+    const { name } = this.#run.batch.transport
     if (text instanceof Failure) {
       return deferredBy(
-        `failed to expand port in ${this.#run.batch.transport.name} transport: ${text.message}`,
+        `failed to expand "${option?.text ?? ''}" ("port" option) for ${name} transport: ${text.message}`,
       )
     }
-    if (text === undefined || text === '') {
+    if (text === undefined) {
       return lmtp ? 24 : this.#run.settings.protocol === 'smtps' ? 465 : 25
     }
     const named = { smtp: 25, lmtp: 24, smtps: 465, submission: 587, submissions: 465 }[text.trim()]
     const port = named ?? Number(text)
     return Number.isInteger(port) && port > 0 && port < 65_536
       ? port
-      : deferredBy(`invalid port in ${this.#run.batch.transport.name} transport: ${text}`)
+      : deferredBy(`TCP port "${text}" is not defined for ${name} transport`)
   }
 
   /** With an explanation: the host, the dialogue with it, and what came of it. */
