@@ -100,13 +100,19 @@ async function deliver(
   if ('outcome' in made) return made.outcome
   const filter = await transportFilterOf(batch, context)
   if (filter !== undefined && 'outcome' in filter) return filter.outcome
-  const job = filter === undefined ? made.job : { ...made.job, filter }
+  const within = acting === identity ? made.job : outsideHomes(made.job)
+  const job = filter === undefined ? within : { ...within, filter }
   const result = await explained(job, context, () => runJob(job, acting, batch, environment))
   await afterwards?.(result, context)
   if (result.is === 'done' && result.verdicts !== undefined) {
     return result.verdicts.map((verdict, i) => ofVerdict(verdict, result.sizeBytes, batch, i))
   }
   return asOutcome(result, first.address, batch)
+}
+
+/** Such a server may not enter the homes of others, and need not to write elsewhere: only commands run there. */
+function outsideHomes(job: LocalJob): LocalJob {
+  return job.kind === 'pipe' || job.kind === 'lmtp' ? job : { ...job, currentDirectory: '/' }
 }
 
 /** A server that nobody gave root delivers under the ids it has, whatever the transport names. */
