@@ -312,6 +312,14 @@ ${transport.includes('  file = ') ? '' : '  file = DIR/box\n'}${transport}
 }
 
 const batched: readonly DeliveryCase[] = [
+  plain(
+    'a return path that is made of what it was',
+    `${file}  return_path = x-$return_path\n  return_path_add\n`,
+    {
+      router: '  errors_to = s@r.example\n',
+      from: 'other@r.example',
+    },
+  ),
   together('a batch of one', `  headers_add = ${told}\n`, 'NAME@x.example'),
   together('a batch of one domain', `  headers_add = ${told}\n`),
   together('a batch of two domains', `  headers_add = ${told}\n`, 'NAME@x.example NAME-b@y.example'),

@@ -15,7 +15,6 @@ import { markKey, unroutedKey } from './marks.ts'
 import { deliveryContext } from './message-facts.ts'
 import { deliverWrapped } from './mua-wrapper.ts'
 import { addressContext, batchContext } from './raise.ts'
-import { deliveryFacts } from '../delivery-facts.ts'
 import { leaveForLater, recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
 import { type DeliverySummary, errorNumbers, type TransportResult } from './results.ts'
 import { changeDomains } from './change-domains.ts'
@@ -394,8 +393,9 @@ async function tryBatch(
 ): Promise<TransportResult> {
   const first = addresses[0] as RoutedAddress
   const driver = driverOf(first)
-  const base = batchContext(outer, addresses)
-  const returnPath = await returnPathOf(attempt, first, base)
+  const context = batchContext(outer, addresses)
+  const { delivery } = context
+  const returnPath = await returnPathOf(attempt, first, context)
   if ('problem' in returnPath) {
     const message = `Failed to expand return path "${first.transport.settings.return_path?.text}" in ${first.transport.name} transport: ${returnPath.problem}`
     attempt.context.ports.log.panic(attempt.claim.id, message)
@@ -403,12 +403,11 @@ async function tryBatch(
     return refuseAll(addresses, { is: 'deferred', error }, 0)
   }
   const batch = makeBatch(attempt, addresses, returnPath.address)
-  const delivery = deliveryFacts('', first.transport.name)
+  // What its option matched is not for others to see.
+  context.captures = []
   // The host list of a router is for a local transport to use as it likes: uux.
   if (local) delivery.hostList = first.hosts[0]?.list ?? first.hosts[0]?.name
   delivery.returnPath = batch.returnPath
-  delivery.addresses = addresses.map((one) => one.address)
-  const context: Context = { ...base, captures: [], delivery }
   const early = await beforeBatch(attempt, batch, local)
   const { handed } = attempt.options
   const { pool, clock, tls } = attempt.shared

@@ -1,7 +1,7 @@
 /** Raises events of deliveries, where a transport or the main configuration listens. Source: Exim manual, "Events". */
 import { taint, type ByteString } from '../../base/text.ts'
 import { splitAddress, unquotedLocalPart } from '../../mail/address.ts'
-import type { AddressFacts, Context, TlsFacts } from '../../ports.ts'
+import type { AddressFacts, Context, DeliveryFacts, TlsFacts } from '../../ports.ts'
 import { deliveryFacts } from '../delivery-facts.ts'
 import type { RoutedAddress } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
@@ -36,11 +36,16 @@ export function addressContext(context: Context, routed: RoutedAddress, host?: E
  *
  * @param addresses at least one
  */
-export function batchContext(context: Context, addresses: readonly RoutedAddress[]): Context {
+export function batchContext(
+  context: Context,
+  addresses: readonly RoutedAddress[],
+): Context & { readonly delivery: DeliveryFacts } {
   const [first, ...others] = addresses as [RoutedAddress, ...RoutedAddress[]]
   const delivery = deliveryFacts('', first.transport.name)
+  delivery.returnPath = first.errorsTo ?? context.message?.sender ?? ''
+  delivery.addresses = addresses.map((one) => one.address)
   const address = others.length === 0 ? first.facts : sharedFacts(first, others)
-  return { ...context, address, delivery }
+  return { ...context, captures: [], address, delivery }
 }
 
 /** What is of one address alone. */
