@@ -6,26 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { bareJob, type LocalJob } from '../../flow/delivery/local-job.ts'
+import { pipeTo } from '../../../test/support/local-jobs.ts'
 import type { FromChild, ToChild } from './messages.ts'
-
-function pipeTo(command: string): LocalJob {
-  return {
-    ...bareJob,
-    kind: 'pipe',
-    argv: ['/bin/sh', '-c', command],
-    environment: {},
-    timeoutMs: 10_000,
-    maxOutputBytes: 1000,
-    transportName: 'pipe',
-    commandText: command,
-    ignoreStatus: false,
-    temporaryCodes: [],
-    timeoutDefer: false,
-    freezeExecFail: false,
-    freezeSignal: false,
-  }
-}
 
 test('what one delivery has asked for and not read is no part of the next', { timeout: 30_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'postern-job-'))

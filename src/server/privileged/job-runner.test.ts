@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bareJob, type LocalJob } from '../../flow/delivery/local-job.ts'
+import { pipeTo } from '../../../test/support/local-jobs.ts'
 import { JobRunner } from './job-runner.ts'
 import type { FromRunner, ToRunner } from './messages.ts'
 import { createAsUser } from './run-as.ts'
@@ -51,24 +52,6 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) {
     assert.ok(Date.now() < limit, 'in time')
     await sleep(20)
-  }
-}
-
-function pipeTo(command: string): LocalJob {
-  return {
-    ...bareJob,
-    kind: 'pipe',
-    argv: ['/bin/sh', '-c', command],
-    environment: { PATH: '/usr/bin:/bin' },
-    timeoutMs: 10_000,
-    maxOutputBytes: 1000,
-    transportName: 'pipe',
-    commandText: command,
-    ignoreStatus: false,
-    temporaryCodes: [],
-    timeoutDefer: false,
-    freezeExecFail: false,
-    freezeSignal: false,
   }
 }
 
