@@ -120,7 +120,7 @@ cat "$2"/log/mainlog
 # Delivered in the background, when the call has ended.
 printf 'Subject: x\\n\\nhi\\n' | setpriv --ruid=65534 --euid=0 --rgid=65534 --egid=0 --clear-groups "$0" -i box-user
 printf 'Subject: x\\n\\nhi\\n' | "$0" -i box-root
-for i in $(seq 100); do test $(grep -c Completed "$2"/log/mainlog) = 3 && break; sleep 0.1; done
+for i in $(seq 400); do test $(grep -c Completed "$2"/log/mainlog) = 3 && break; sleep 0.1; done
 stat -c '%n is of %U' "$2"/boxes/*
 `
 const namespaces =

@@ -139,9 +139,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       parallel: parallelDeliveries,
       parallelInRun: server.settings.queue_run_in_order ? 1 : parallelInRun,
       inOrder: server.settings.queue_run_in_order,
-      staysFrozen: ({ frozenAt, receivedAt, sender }) =>
-        frozenAt !== undefined &&
-        frozenFate({ frozenAt, receivedAt, sender }, server.settings, server.ports.now()) === 'stays',
+      staysFrozen: (row) => frozenFate(row, server.settings, server.ports.now()) === 'stays',
       debug: debug === undefined ? undefined : (line) => debug('queue_run', line),
       mostLoad: server.settings.deliver_queue_load_max,
       load: () => loadavg()[0] ?? 0,

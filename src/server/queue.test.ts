@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { spoolEnvelope } from '../../test/support/spool-world.ts'
-import type { Claim, QueueEntry, Spool, SpooledMessage } from '../store/spool/api.ts'
+import type { Claim, FrozenRow, QueueEntry, Spool, SpooledMessage } from '../store/spool/api.ts'
 import { DeliveryQueue } from './queue.ts'
 
 function message(id: string, bodySize: number): SpooledMessage {
@@ -52,6 +52,11 @@ function world(committed: (id: string) => boolean = () => true, content: Content
       return claim({ ...found, envelope: { ...found.envelope, queueOnly: true } })
     },
     list: () => content.listed ?? [],
+    listUnless: (leaves: (row: FrozenRow) => boolean) =>
+      (content.listed ?? []).filter(
+        ({ frozenAt, claimedBy, ...row }) =>
+          frozenAt === undefined || claimedBy !== undefined || !leaves({ ...row, frozenAt }),
+      ),
     claimCommitted: (of: SpooledMessage) => (committed(of.id) ? claim(of) : undefined),
   }
   const log = {

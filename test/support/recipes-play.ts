@@ -342,6 +342,14 @@ function plain(text: string, home: string): string {
   )
 }
 
+/** The messages of a mailbox file: which of two deliveries comes first is chance. */
+function inAnyOrder(mailbox: string): string {
+  return mailbox
+    .split(/^(?=From \S+ DATE$)/m)
+    .sort()
+    .join('')
+}
+
 function filesBelow(top: string, home: string): Record<string, string> {
   const found = new Map<string, string[]>()
   const walk = (path: string, shown: string): void => {
@@ -357,7 +365,10 @@ function filesBelow(top: string, home: string): Record<string, string> {
         .replace(/^\w{6}-\w{6,11}-\w{2,4}(?:-\w+)?/, 'ID')
         .replace(/^q\w{6}-\d+$/, 'UNIQUE')}`
       if (!lstatSync(whole).isDirectory())
-        found.set(as, [...(found.get(as) ?? []), `(${who})\n${plain(readFileSync(whole, 'latin1'), home)}`])
+        found.set(as, [
+          ...(found.get(as) ?? []),
+          `(${who})\n${inAnyOrder(plain(readFileSync(whole, 'latin1'), home))}`,
+        ])
       else {
         found.set(`${as}/`, [who])
         walk(whole, `${as}/`)

@@ -116,7 +116,7 @@ export async function startServer(options: StartOptions): Promise<StartedServer>
     process: child,
     output: () => output,
     log,
-    async logged(pattern, limitMs = 10_000) {
+    async logged(pattern, limitMs = 30_000) {
       const found = await until(() => pattern.exec(log()) ?? undefined, limitMs)
       if (found === undefined) throw new Error(`not in the main log: ${pattern}\n${log()}${output}`)
       return found
@@ -141,7 +141,7 @@ export async function startServer(options: StartOptions): Promise<StartedServer>
   }
   const greets = await until(
     async () => (child.exitCode !== null || (await greeted(port)) ? true : undefined),
-    20_000,
+    60_000,
   )
   if (greets === undefined || child.exitCode !== null) {
     signalGroup('SIGKILL')

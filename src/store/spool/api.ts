@@ -130,6 +130,14 @@ export interface QueueQuery {
   readonly dueAt?: number
 }
 
+/** What a queue run looks at in a frozen message that nobody works on. */
+export interface FrozenRow {
+  readonly id: string
+  readonly receivedAt: number
+  readonly sender: ByteString
+  readonly frozenAt: number
+}
+
 export interface Spool {
   readonly directory: string
   /** Reserves an id and takes bytes. `id`: only for a message that has one already (import). */
@@ -143,6 +151,11 @@ export interface Spool {
   messageLog(id: string): Promise<ByteString | undefined>
   entry(id: string): QueueEntry | undefined
   list(query?: QueueQuery): Iterable<QueueEntry>
+  /**
+   * The same without the frozen messages that nobody works on and `leaves` says true to: those are hardly read.
+   * Undefined: others may have their turn, so many have been left.
+   */
+  listUnless(leaves: (row: FrozenRow) => boolean, query: QueueQuery): Iterable<QueueEntry | undefined>
   /** The next rows of a long listing, at least one if there is one; ids after `after`. Quicker than `list`. */
   page(after: string | undefined, rows: number): readonly ListedRow[]
   count(queueName?: string): number

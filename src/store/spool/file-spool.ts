@@ -4,6 +4,7 @@ import type { ByteString } from '../../base/text.ts'
 import type { Envelope } from '../../mail/envelope.ts'
 import {
   type Claim,
+  type FrozenRow,
   type IncomingMessage,
   type ListedRow,
   type MessageUpdate,
@@ -30,6 +31,8 @@ const messageLogLimit = 4 << 20
 const partsLimit = 16
 
 /** Asked for at every MAIL: with so much free it is not asked more often than this. */
+/** Frozen messages that a queue run leaves without a turn of others between. */
+const mostLeftAtOnce = 200
 const plentyBytes = 2 ** 30
 const spaceIsKnownMs = 500
 
@@ -159,21 +162,44 @@ export class FileSpool implements Spool {
     return queueName === undefined ? found : found.filter(({ entry }) => entry.queueName === queueName)
   }
 
+  *listUnless(leaves: (row: FrozenRow) => boolean, query: QueueQuery): Generator<QueueEntry | undefined> {
+    this.#held.tryFlush(true)
+    const { index } = this.#open
+    index.refresh()
+    const added = this.#unindexed()
+    const fewAreDue =
+      query.dueAt !== undefined && (query.order === 'arrival' || !index.mostAreDue(query.dueAt))
+    if (fewAreDue || added.length > 0) {
+      let left = 0
+      for (const entry of this.list(query)) {
+        const { id, receivedAt, sender, frozenAt, claimedBy } = entry
+        if (
+          frozenAt === undefined ||
+          claimedBy !== undefined ||
+          !leaves({ id, receivedAt, sender, frozenAt })
+        )
+          yield entry
+        else if (++left % mostLeftAtOnce === 0) yield undefined
+      }
+      return
+    }
+    const alive = aliveOnce()
+    for (const row of index.rangeUnless(leaves, query)) {
+      if (row === undefined) yield undefined
+      else if (isWanted(row.id, row.entry, query)) yield queueEntry(row.id, row.entry, alive)
+    }
+  }
+
   *list(query: QueueQuery = {}): Generator<QueueEntry> {
     this.#held.tryFlush(true)
     const { index } = this.#open
     index.refresh()
     const alive = aliveOnce()
-    const wanted = (id: string, entry: IndexEntry): boolean =>
-      (query.queueName === undefined || entry.queueName === query.queueName) &&
-      (query.dueAt === undefined || entry.nextAttemptAt <= query.dueAt) &&
-      (query.from === undefined || id >= query.from) &&
-      (query.to === undefined || id <= query.to)
     if (query.dueAt === undefined || (query.order !== 'arrival' && index.mostAreDue(query.dueAt))) {
       const rows = index.range(query.from, query.to)
       const added = this.#unindexed()
       for (const { id, entry } of added.length === 0 ? rows : merged(rows, added)) {
-        if (wanted(id, entry)) yield queueEntry(id, entry, alive)
+        if (isWanted(id, entry, query)) yield queueEntry(id, entry, alive)
       }
       return
     }
@@ -183,7 +209,7 @@ export class FileSpool implements Spool {
     if (query.order === 'arrival') ids = [...ids].sort()
     for (const id of ids) {
       const entry = this.#entry(id)
-      if (entry !== undefined && wanted(id, entry)) yield queueEntry(id, entry, alive)
+      if (entry !== undefined && isWanted(id, entry, query)) yield queueEntry(id, entry, alive)
     }
   }
 
@@ -413,6 +439,15 @@ export class FileSpool implements Spool {
   #mustHold(held: Held): void {
     if (!held.claimed) throw new SpoolError('closed', `message ${held.id} is not claimed any more`)
   }
+}
+
+function isWanted(id: string, entry: IndexEntry, { queueName, dueAt, from, to }: QueueQuery): boolean {
+  return (
+    (queueName === undefined || entry.queueName === queueName) &&
+    (dueAt === undefined || entry.nextAttemptAt <= dueAt) &&
+    (from === undefined || id >= from) &&
+    (to === undefined || id <= to)
+  )
 }
 
 /** Asks once a process, not once an entry. */

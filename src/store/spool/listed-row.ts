@@ -1,8 +1,8 @@
 /**
- * Reads of an entry's bytes in the index what a listing shows, and no more: a listing reads all entries there are.
+ * Reads of an entry's bytes in the index what a listing shows, or what a queue run looks at, and no more: both read all entries there are.
  * The bytes are MessagePack, as `queue-index.ts` has them written: an array, whose first fields count here.
  */
-import type { ListedRow } from './api.ts'
+import type { FrozenRow, ListedRow } from './api.ts'
 
 /** Fields between `queueName` and `login`: the next attempt, who works on it, the reason. */
 const fieldsBeforeLogin = 3
@@ -34,6 +34,30 @@ export class RowReader {
     if (this.strange) return undefined
     const frozen = (flags & frozenFlag) !== 0
     return { id, receivedAt, size, sender, frozen, recipients, done, queueName, login }
+  }
+
+  /**
+   * A frozen message that nobody works on; undefined: it is another one, or there is something in it that this reader does not know.
+   * @param queueName others are not read
+   * @param dueAt nor are those with a later attempt
+   */
+  frozen(id: string, bytes: Buffer, queueName: string | undefined, dueAt: number): FrozenRow | undefined {
+    this.bytes = bytes
+    this.at = 0
+    this.strange = false
+    this.list()
+    const receivedAt = this.number()
+    this.number()
+    const sender = this.text()
+    if ((this.number() & frozenFlag) === 0) return undefined
+    const frozenAt = this.number()
+    this.skipTexts()
+    this.skipTexts()
+    if (queueName === '' && this.bytes[this.at] === 0xa0) this.at++
+    else if (this.text() !== queueName && queueName !== undefined) return undefined
+    if (this.number() > dueAt) return undefined
+    const free = this.bytes[this.at] === 0xa0
+    return free && !this.strange ? { id, receivedAt, sender, frozenAt } : undefined
   }
 
   /** The number of items that follow. */
@@ -80,10 +104,14 @@ export class RowReader {
     return texts
   }
 
+  private skipTexts(): void {
+    for (let left = this.list(); left > 0 && !this.strange; left--) this.skip()
+  }
+
   /** A number or a text. */
   private skip(): void {
     const type = this.bytes[this.at] ?? 0
-    if (type === 0xa0) this.at++
+    if (type >= 0xa0 && type <= 0xbf) this.at += 1 + (type & 0x1f)
     else if (type <= 0x7f || (type >= 0xcb && type <= 0xcf)) this.number()
     else this.text()
   }

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { test } from 'node:test'
 import { spoolEnvelope, spoolWorld } from '../../../test/support/spool-world.ts'
 import type { Envelope } from '../../mail/envelope.ts'
-import type { ListedRow, MessageUpdate, QueueEntry, Spool } from './api.ts'
+import type { FrozenRow, ListedRow, MessageUpdate, QueueEntry, QueueQuery, Spool } from './api.ts'
 
 interface Case {
   readonly envelope?: Partial<Envelope>
@@ -27,6 +27,9 @@ const cases: readonly Case[] = [
   { envelope: { receivedAt: 0 } },
   { update: { done: ['bob@example.net', 'child@example.net'], reason: 'refused', nextAttemptAt: 9_999_000 } },
   { update: { firstDelivery: false } },
+  { envelope: { frozenAt: 7000, recipients: many(20) }, update: { nextAttemptAt: 9_999_000 } },
+  { envelope: { frozenAt: 7000, recipients: many(2), queueName: 'slow' } },
+  { envelope: { frozenAt: 7000.5, sender: 'j\xfcrgen@example.org' }, update: { done: ['bob@example.net'] } },
 ]
 
 for (const number of [1, 3, 100]) {
@@ -36,6 +39,48 @@ for (const number of [1, 3, 100]) {
     assert.deepEqual(pages(spool, number), [...spool.list()].map(asRow))
   })
 }
+
+test('a queue run is told of the frozen messages, and given all others', async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open()
+  await fill(spool)
+  const claimed = [...spool.list()].find(({ frozen }) => frozen)
+  assert.ok(claimed !== undefined && (await spool.claim(claimed.id)) !== undefined)
+  const beside = await world.open({ readOnly: true })
+  const queries: QueueQuery[] = [
+    {},
+    { queueName: '' },
+    { queueName: 'slow' },
+    { dueAt: 1_800_000_000_000 },
+    { dueAt: 1 },
+    { queueName: '', dueAt: 1_800_000_000_000, order: 'arrival' },
+    { from: claimed.id },
+    { to: claimed.id },
+  ]
+  for (const query of queries) {
+    const listed = [...spool.list(query)]
+    for (const leaves of [() => true, () => false, ({ frozenAt }: FrozenRow) => frozenAt === 7000]) {
+      const told: FrozenRow[] = []
+      const given = spool.listUnless((row) => {
+        told.push(row)
+        return leaves(row)
+      }, query)
+      const rows = listed.flatMap(({ id, receivedAt, sender, frozenAt, claimedBy }) =>
+        frozenAt === undefined || claimedBy !== undefined ? [] : [{ id, receivedAt, sender, frozenAt }],
+      )
+      const left = rows.filter(leaves).map(({ id }) => id)
+      assert.deepEqual(
+        [...given].filter((entry) => entry !== undefined),
+        listed.filter(({ id }) => !left.includes(id)),
+      )
+      assert.deepEqual(told, rows)
+    }
+    assert.deepEqual(
+      [...beside.listUnless(() => false, query)].filter((entry) => entry !== undefined),
+      [...beside.list(query)],
+    )
+  }
+})
 
 test('who only looks sees the same, also what the index has not heard of', async (t) => {
   const world = spoolWorld(t)
@@ -73,7 +118,7 @@ test('an index that is made anew says what the lost one said', async (t) => {
   // In the order that costs least.
   const due = [...spool.list({ dueAt: 1_800_000_000_000 })]
   assert.deepEqual(due.map(({ id }) => id).sort(), before.map(({ id }) => id).sort())
-  assert.equal(spool.count('slow'), 4)
+  assert.equal(spool.count('slow'), 8)
   for (const { id } of before) {
     const claim = await spool.claim(id)
     assert.ok(claim)

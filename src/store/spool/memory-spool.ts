@@ -21,6 +21,7 @@ export function createMemorySpool({ form, now }: MemorySpoolOptions): Spool {
     messageLog: () => Promise.resolve(undefined),
     entry: () => undefined,
     list: () => [],
+    listUnless: () => [],
     page: () => [],
     count: () => 0,
     damaged: [],

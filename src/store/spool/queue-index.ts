@@ -4,7 +4,7 @@
  */
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { LmdbRoom, prepareLmdbFolder } from '../lmdb-room.ts'
-import type { ListedRow, QueueEntry } from './api.ts'
+import type { FrozenRow, ListedRow, QueueEntry, QueueQuery } from './api.ts'
 import type { Location } from './journal.ts'
 import { RowReader } from './listed-row.ts'
 
@@ -183,13 +183,48 @@ export class QueueIndex {
     }
   }
 
-  /** Rows for a listing, after an id, in the order of ids. */
-  page(after: string | undefined, limit: number): ListedRow[] {
+  /** As `range`, without the frozen messages that nobody works on and `leaves` says true to. Undefined: so many rows have been looked at. */
+  *rangeUnless(
+    leaves: (row: FrozenRow) => boolean,
+    { from, to, queueName, dueAt = Infinity }: QueueQuery,
+  ): Generator<{ id: string; entry: IndexEntry } | undefined> {
+    const reader = new RowReader()
+    let after: string | undefined
+    for (;;) {
+      let rows = 0
+      const others: string[] = []
+      for (const { key, value } of this.#undecoded(after ?? from, after !== undefined, rangeRows, to)) {
+        rows++
+        after = key
+        const row = reader.frozen(key, value, queueName, dueAt)
+        if (row === undefined || !leaves(row)) others.push(key)
+      }
+      for (const id of others) {
+        const entry = this.get(id)
+        if (entry !== undefined) yield { id, entry }
+      }
+      if (rows < rangeRows) return
+      yield undefined
+    }
+  }
+
+  #undecoded(
+    start: string | undefined,
+    exclusiveStart: boolean,
+    limit: number,
+    end?: string,
+  ): Iterable<{ key: string; value: Buffer }> {
     const bytes = (this.#bytes ??= this.#root.openDB<Buffer, string>(undecoded))
-    const range = bytes.getRange({
-      ...(after === undefined ? {} : { start: after, exclusiveStart: true }),
+    return bytes.getRange({
+      ...(start === undefined ? {} : { start, exclusiveStart }),
+      ...(end === undefined ? {} : { end, inclusiveEnd: true }),
       limit,
     })
+  }
+
+  /** Rows for a listing, after an id, in the order of ids. */
+  page(after: string | undefined, limit: number): ListedRow[] {
+    const range = this.#undecoded(after, true, limit)
     const rows: ListedRow[] = []
     const reader = new RowReader()
     const strange: string[] = []
