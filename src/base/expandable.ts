@@ -13,10 +13,15 @@ export class Expandable {
   compiledList: unknown = undefined
   /** Another one, for what explanations say of it. */
   explained: unknown = undefined
+  private plain: boolean | undefined = undefined
   constructor(text: ByteString, origin: TextOrigin = builtin, name: string = '') {
     this.text = text
     this.origin = origin
     this.name = name
+  }
+  /** It stands for itself: to expand it changes nothing. */
+  get isPlain(): boolean {
+    return (this.plain ??= !/[$\\]/.test(this.text))
   }
   /** The whole text as a span. */
   span(start: number = 0, end: number = this.text.length): Span {

@@ -38,6 +38,10 @@ const equals = 0x3d
 /** Marks, distances, times and lengths of a step, at most. */
 const headBytes = 48
 
+function hasPlace(fill: number, depth: number): boolean {
+  return fill < 1 - reserve && !tight.some((at) => fill >= at.fill && depth > at.depth)
+}
+
 export class TraceTape {
   readonly table: TraceTable
   readonly terse: boolean
@@ -168,12 +172,7 @@ export class TraceTape {
     if (this.#closed) return false
     const { nodes, bytes } = this.#limits
     const fill = this.#length / bytes
-    if (
-      this.#steps < nodes &&
-      (fill < tight[0].fill ||
-        (fill < 1 - reserve && !tight.some((at) => fill >= at.fill && depth > at.depth)) ||
-        this.#steps === 0)
-    )
+    if (this.#steps < nodes && (fill < tight[0].fill || hasPlace(fill, depth) || this.#steps === 0))
       return true
     this.#leftOut ??= new Map()
     this.#leftOut.set(parent, (this.#leftOut.get(parent) ?? 0) + 1)

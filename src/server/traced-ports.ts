@@ -20,8 +20,6 @@ class Explained {
   readonly configuration: Configuration
   /** It holds a password, or may: neither its words nor what comes of it are shown. */
   readonly secret: boolean
-  /** It stands for itself: to expand it changes nothing. */
-  readonly plain: boolean
   readonly noted: Noted
   #listKind = ''
   #list: Noted | undefined
@@ -29,7 +27,6 @@ class Explained {
   constructor(text: Expandable, context: Context) {
     this.configuration = context.server.configuration
     this.secret = isSecret(text, context)
-    this.plain = !/[$\\]/.test(text.text)
     this.noted = new Noted(this.secret ? `${text.name} (not shown)` : text.text, text.span())
   }
 
@@ -68,9 +65,8 @@ function makeTraced(ports: Ports): Ports {
   const own: Partial<Ports> = {
     expand(text, context) {
       const { trace } = context
-      if (trace === undefined) return ports.expand(text, context)
-      const { plain, secret, noted } = explained(text, context)
-      if (plain) return ports.expand(text, context)
+      if (trace === undefined || text.isPlain) return ports.expand(text, context)
+      const { secret, noted } = explained(text, context)
       if (secret) {
         trace.note('expansion', '', '(not shown)', noted)
         return ports.expand(text, { ...context, trace: undefined })

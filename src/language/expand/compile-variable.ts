@@ -17,6 +17,8 @@ export function compileVariable(row: VariableRow, name: string): Run {
   if (get === undefined) return notWorking(`$${name}`, row.doc)
   const origin = `$${name}`
   const { tainted } = row
+  // What AUTH brought is a password, or may be.
+  const secret = /^auth\d$/.test(name)
   const finish = (value: VariableValue): Outcome => {
     if (typeof value === 'string') return tainted ? taint(value, origin) : value
     if (value === undefined) return ''
@@ -27,23 +29,24 @@ export function compileVariable(row: VariableRow, name: string): Run {
     const { trace } = environment.context
     const outcome = value instanceof Promise ? value.then(finish) : finish(value)
     if (trace === undefined) return outcome
-    return outcome instanceof Promise ? toldLater(origin, outcome, trace) : tell(origin, outcome, trace)
+    return outcome instanceof Promise
+      ? toldLater(origin, outcome, trace, secret)
+      : tell(origin, outcome, trace, secret)
   }
 }
 
-function toldLater(origin: string, outcome: Promise<Outcome>, trace: Trace): Promise<Outcome> {
-  return outcome.then((settled) => tell(origin, settled, trace))
+function toldLater(
+  origin: string,
+  outcome: Promise<Outcome>,
+  trace: Trace,
+  secret: boolean,
+): Promise<Outcome> {
+  return outcome.then((settled) => tell(origin, settled, trace, secret))
 }
 
 /** Hands a value on, and writes down what it was. */
-export function tell(origin: string, outcome: Outcome, trace: Trace): Outcome {
-  // What AUTH brought is a password, or may be.
-  const shown =
-    origin.startsWith('$auth') && /^\$auth\d$/.test(origin)
-      ? '****'
-      : outcome instanceof Failure
-        ? outcome.message
-        : textOf(outcome)
-  trace.note('variable', origin, shown)
+export function tell(origin: string, outcome: Outcome, trace: Trace, secret: boolean = false): Outcome {
+  const shown = outcome instanceof Failure ? outcome.message : textOf(outcome)
+  trace.note('variable', origin, secret ? '****' : shown)
   return outcome
 }
