@@ -7,9 +7,7 @@ import {
   createQuotaCheck,
   type Delivery,
   type DeliveryDeps,
-  type DeliverySummary,
   type Following,
-  frozenFate,
   type GeneratedMessage,
   type Submitted,
   type Watched,
@@ -30,7 +28,7 @@ import { createDmarcService } from './dmarc-service.ts'
 import { debugPorts } from './debug-ports.ts'
 import { createEtrn } from './etrn.ts'
 import type { RunAs } from './privileged/run-as.ts'
-import { type DeliveryOrder, DeliveryQueue } from './queue.ts'
+import type { DeliverMessage, DeliveryOrder, DeliveryQueue } from './queue.ts'
 import { createRewriting, transportRules } from './rewriting.ts'
 import type { Server } from './server.ts'
 import type { StoreRoom } from './store-room.ts'
@@ -41,18 +39,18 @@ export interface FlowOptions {
   readonly searchDomains: () => readonly string[]
   readonly runAs: () => RunAs | undefined
   readonly pretend: boolean
+  readonly queue: () => Promise<DeliveryQueue>
+  /** Undefined: nobody has asked for it yet. */
+  readonly openedQueue: () => DeliveryQueue | undefined
 }
 
 export interface Flow {
   readonly routing: Routing
-  queue(): Promise<DeliveryQueue>
+  /** What the queue delivers with. */
+  delivering(): Promise<DeliverMessage>
   receiving(): Promise<ReceiveServices>
-  close(): Promise<void>
+  close(): void
 }
-
-/** Deliveries of accepted messages at once, and messages of one queue run at once. */
-const parallelDeliveries = 60
-const parallelInRun = 20
 
 async function openEvents(server: Server, store: StoreRoom): Promise<void> {
   const { event_stream, event_stream_size } = server.settings
@@ -90,18 +88,17 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
   const doors = createDoors()
   const dmarc = createDmarcService(submit)
   const etrn = createEtrn({
-    run: async (request) => (await wantQueue()).run(request),
+    run: async (request) => (await options.queue()).run(request),
     command: (request) => doors.runCommand(request),
     environment: (context) => doors.environment(context),
     onFault: (error) => server.fault('ETRN', error),
   })
   let delivery: Delivery | undefined
-  let queue: Promise<DeliveryQueue> | undefined
+  let delivers: Promise<DeliverMessage> | undefined
 
-  async function openQueue(): Promise<DeliveryQueue> {
+  async function openDelivery(): Promise<DeliverMessage> {
     const spool = await store.spool('write')
     const runAs = options.runAs()
-    const opened: { queue?: DeliveryQueue } = {}
     const { debug } = server.context()
     const deps: DeliveryDeps = {
       server: server.facts,
@@ -116,12 +113,12 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       changeDomains: changeHeaderDomains,
       rewriteHeaders: (headers, rules, context) =>
         rewriteHeaders(headers, context, { rules: rulesOf(rules) }),
-      following: followingIn(spool, () => opened.queue),
+      following: followingIn(spool, options.openedQueue),
       ...(runAs === undefined ? {} : { runAs }),
     }
     const made = createDelivery(deps)
     delivery = made
-    const deliver = async (claim: Claim, order: DeliveryOrder): Promise<DeliverySummary> => {
+    return async (claim, order) => {
       const recorded = server.recorder?.delivery(claim.id, server.ports)
       const watched = debugged(claim, server, recorded?.watched)
       try {
@@ -130,31 +127,11 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
         recorded?.finish()
       }
     }
-    opened.queue = new DeliveryQueue({
-      spool,
-      log: server.log,
-      deliver,
-      now: () => server.ports.now(),
-      pid: process.pid,
-      parallel: parallelDeliveries,
-      parallelInRun: server.settings.queue_run_in_order ? 1 : parallelInRun,
-      inOrder: server.settings.queue_run_in_order,
-      staysFrozen: (row) => frozenFate(row, server.settings, server.ports.now()) === 'stays',
-      debug: debug === undefined ? undefined : (line) => debug('queue_run', line),
-      mostLoad: server.settings.deliver_queue_load_max,
-      load: () => loadavg()[0] ?? 0,
-      onFault: (id, error) => server.fault(`delivery of ${id}`, error),
-    })
-    return opened.queue
-  }
-  function wantQueue(): Promise<DeliveryQueue> {
-    queue ??= openQueue()
-    return queue
   }
 
   async function submit(message: GeneratedMessage): Promise<Submitted> {
     if (takeReportBounce(message, server)) return { is: 'accepted', id: message.about }
-    const foreground = queue !== undefined && (await queue).foreground
+    const foreground = options.openedQueue()?.foreground === true
     return submitGenerated(message, server, { ...(await receiving()), foreground })
   }
 
@@ -167,7 +144,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
 
   async function makeServices(): Promise<ReceiveServices> {
     const spool = await store.spool('write')
-    const waiting = await wantQueue()
+    const waiting = await options.queue()
     return {
       context: server.context(),
       spool,
@@ -209,12 +186,9 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
 
   return {
     routing,
-    queue: wantQueue,
+    delivering: () => (delivers ??= openDelivery()),
     receiving,
-    async close() {
-      if (queue !== undefined) await (await queue).drain()
-      delivery?.close()
-    },
+    close: () => delivery?.close(),
   }
 }
 

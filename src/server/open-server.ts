@@ -16,6 +16,7 @@ import type { Flow } from './flow.ts'
 import { interfaceAddresses, primaryHostname } from './host-name.ts'
 import { createLog, type LogFiles } from './log-files.ts'
 import type { AsUser } from './privileged/run-as.ts'
+import type { DeliveryQueue } from './queue.ts'
 import { runTimeUser } from './run-time-user.ts'
 import type { SyslogWriter } from './syslog.ts'
 import type { ContextParts, Server } from './server.ts'
@@ -110,9 +111,20 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
         searchDomains: () => resolver.searchDomains(),
         runAs: () => delegate.current?.run,
         pretend: options.pretend ?? false,
+        queue: () => server.queue(),
+        openedQueue: () => openedQueue,
       }),
     )
     return flow
+  }
+  let queue: Promise<DeliveryQueue> | undefined
+  let openedQueue: DeliveryQueue | undefined
+  const openQueue = async (): Promise<DeliveryQueue> => {
+    const opening = await import('./open-queue.ts')
+    openedQueue = opening.openQueue(server, await store.spool('write'), async () =>
+      (await wantFlow()).delivering(),
+    )
+    return openedQueue
   }
   let lookups: Lookups | undefined
   const made = createPorts(
@@ -306,7 +318,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     list,
     spool: (use) => store.spool(use),
     lookupCounts: () => lookups?.counters.byType ?? new Map(),
-    queue: async () => (await wantFlow()).queue(),
+    queue: () => (queue ??= openQueue()),
     receiving: async () => (await wantFlow()).receiving(),
     routing: async () => (await wantFlow()).routing,
     async number(setting, otherwise, within = context()) {
@@ -332,8 +344,9 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
       setTimeout(() => closeLookups(), retiredMs).unref()
     },
     async close() {
+      await (await queue?.catch(() => undefined))?.drain()
       const opened = await flow?.catch(() => undefined)
-      await opened?.close()
+      opened?.close()
       await made.eventsSettled()
       if (options.brief) await leaveCounts()
       closeLookups()

@@ -3,7 +3,8 @@
  * limit; a message is worked on by one process at a time, which the spool's claims see to.
  * Source: Exim manual, "How Exim receives and delivers mail"; "-q".
  */
-import { type DeliveryOptions, type DeliverySummary, frozenLine } from '../flow/delivery/index.ts'
+import { frozenLine } from '../flow/delivery/frozen.ts'
+import type { DeliveryOptions, DeliverySummary } from '../flow/delivery/index.ts'
 import type { Claim, FrozenRow, QueueEntry, QueueQuery, Spool, SpooledMessage } from '../store/spool/api.ts'
 import type { Log } from '../ports.ts'
 
