@@ -86,13 +86,14 @@ function costOfChoice(items: readonly RegexNode[]): Cost {
     empty ||= next.empty
     degree = Math.max(degree, next.degree)
   }
-  return {
-    steps: items.length * firstLook + Math.max(...steps),
-    ways: Math.max(1, ...ways),
-    degree,
-    first,
-    empty,
-  }
+  return { steps: items.length * firstLook + most(steps, 0), ways: most(ways, 1), degree, first, empty }
+}
+
+/** Math.max of so many arguments takes longer than all else here. */
+function most(values: Float64Array, least: number): number {
+  let found = least
+  for (const value of values) if (value > found) found = value
+  return found
 }
 
 function costOfRepeat({ body, least, most }: RegexNode & { readonly is: 'repeat' }): Cost {
@@ -117,5 +118,5 @@ function costOfRepeat({ body, least, most }: RegexNode & { readonly is: 'repeat'
 }
 
 function include(set: ByteSet, more: ByteSet): void {
-  for (let code = 0; code < 256; code++) set[code] = (set[code] ?? 0) | (more[code] ?? 0)
+  for (let code = 0; code < 256; code++) if (more[code] === 1) set[code] = 1
 }
