@@ -1,6 +1,6 @@
 /** Delivery over real sockets and into real folders: what arrives, what is logged, what is kept. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -61,6 +61,12 @@ half:
   driver = manualroute
   domains = half.test
   route_list = * 127.0.0.2::1:127.0.0.1
+  self = send
+  transport = t_smtp
+pair:
+  driver = manualroute
+  domains = pair.test
+  route_list = * 127.0.0.1:127.0.0.2
   self = send
   transport = t_smtp
 remote:
@@ -374,6 +380,20 @@ void test('smtp: the next message goes down the same connection', async () => {
   })
 })
 
+void test('smtp: where the host ends a kept connection with 421, the message goes over a new one', async () => {
+  for (const extensions of [['PIPELINING'], []]) {
+    let mails = 0
+    const mail = (): string => (++mails === 2 ? '421 idle for too long' : '250 ok')
+    await withSink({ extensions, mail }, async (world, sink) => {
+      await world.deliver(world.claim(['x@sink.test']))
+      await world.deliver(world.claim(['y@sink.test']))
+      assert.match(world.log.join('\n'), /^=> y@sink\.test /m)
+      assert.equal(sink.messages.length, 2)
+      assert.equal(sink.connections, 2)
+    })
+  }
+})
+
 void test('smtp: connection_max_messages = 1 takes a connection for each', async () => {
   const more = { smtp: 'connection_max_messages = 1' }
   await withSink(
@@ -641,4 +661,77 @@ void test('smtp: a message that cannot be read to its end breaks the connection 
       assert.equal(sink.mostOpen, 1)
     })
   }
+})
+
+void test('smtp: what stops a message on its way to the next host leaves those delivered whom the first has taken', async () => {
+  const filter = join(folder, 'filter')
+  writeFileSync(filter, '#!/bin/sh\ncase $1 in *2) exit 1;; esac\nexec cat\n', { mode: 0o755 })
+  await withSink(
+    { rcpt: (line) => (line.includes('two@') ? '450 later' : '250 ok') },
+    async (world, sink) => {
+      const claim = world.claim(['one@pair.test', 'two@pair.test'])
+      await world.deliver(claim)
+      assert.match(world.log.join('\n'), /^=> one@pair\.test /m)
+      assert.match(world.log.join('\n'), /^== two@pair\.test .*transport filter process failed/m)
+      assert.deepEqual(claim.envelope.done, ['one@pair.test'])
+      await world.deliver(claim, { force: true })
+      assert.equal(sink.messages.length, 1)
+    },
+    { smtp: `transport_filter = ${filter} $host_address` },
+  )
+})
+
+void test('smtp: a message that cannot be read again leaves those delivered whom the host has taken', async () => {
+  let took = 0
+  await withSink(
+    {
+      rcpt: (line) => (line.includes('two@') && took === 0 ? '452 too many' : '250 ok'),
+      end: () => `250 ${++took}`,
+    },
+    async (world, sink) => {
+      const claim = world.claim(['one@sink.test', 'two@sink.test'], {}, 'x\n'.repeat(100_000))
+      const { body } = claim.message
+      claim.message.body = async function* (start = 0) {
+        if (took > 0) throw new Error('the disk is gone')
+        yield* body(start)
+      }
+      await world.deliver(claim)
+      assert.match(world.log.join('\n'), /^== two@sink\.test .*internal error in t_smtp transport/m)
+      assert.deepEqual(claim.envelope.done, ['one@sink.test'])
+      assert.equal(sink.messages.length, 1)
+    },
+  )
+})
+
+void test('smtp: a host that says 250 to DATA gets no message', async () => {
+  for (const extensions of [['PIPELINING'], []]) {
+    await withSink({ extensions, data: '250 what' }, async (world, sink) => {
+      const claim = world.claim(['x@sink.test'])
+      await world.deliver(claim)
+      // Observed of Exim 4.96.
+      const error = `SMTP error from remote mail server after ${extensions.length > 0 ? 'pipelined ' : ''}DATA: 250 what`
+      assert.equal(world.log[0], `${host}: ${error}`)
+      assert.match(world.log[1] ?? '', /^== x@sink\.test R=remote T=t_smtp defer \(0\) H=.* DATA: 250 what$/)
+      assert.ok(!sink.commands.some(({ line }) => line === 'body line'))
+    })
+  }
+})
+
+void test('smtp: faults of ours while connections are opened leave room for others', async () => {
+  let faults = 0
+  await withSink(
+    {},
+    async (world, sink) => {
+      // More than may be open to one host.
+      for (let i = 0; i < 41; i++) await world.deliver(world.claim([`u${i}@sink.test`]))
+      assert.equal(sink.messages.length, 1)
+    },
+    { smtp: 'event_action = x' },
+    {
+      onRaise: (event) => {
+        if (event === 'tcp:connect' && ++faults <= 40) throw new Error('a fault')
+        return ''
+      },
+    },
+  )
 })

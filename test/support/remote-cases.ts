@@ -281,6 +281,23 @@ const options: readonly RemoteCase[] = [
   { says: 'fallback_hosts fail too', options: 'fallback_hosts = 127.77.0.2' },
   { says: 'a host with its own port', options: 'hosts = <; 127.77.0.1:PORT\nport = 1', host: {} },
   { says: 'interface', options: 'interface = 127.77.0.9', host: {} },
+  {
+    says: 'interface: the first that is of the kind of the host',
+    options: 'interface = <; ::1 ; 127.77.0.9 ; eth0',
+    host: {},
+  },
+  { says: 'interface: none that is of the kind of the host', options: 'interface = <; ::1', host: {} },
+  {
+    says: 'an interface for each host',
+    addresses: ['127.77.0.2'],
+    options:
+      'hosts = 127.77.0.1 : 127.77.0.2\ninterface = ${if eq{$host_address}{127.77.0.2}{127.77.0.9}{127.77.0.8}}',
+    host: {},
+  },
+  { says: 'an interface that is no address', options: 'interface = eth0', host: {} },
+  { says: 'an interface that is a single colon and a number', options: 'interface = ::1', host: {} },
+  { says: '250 to DATA', host: says({ DATA: '250 what' }) },
+  { says: '250 to DATA, one command at a time', host: says({ DATA: '250 what' }, { offers: [] }) },
   { says: 'two messages to one host', messages: 2, host: {}, loose: true },
   { says: 'two queue runs, retry time not reached', host: says({ connect: '421 busy' }) },
   { says: 'two messages, the sender refused for now', messages: 2, host: says({ MAIL: '450 wait' }) },

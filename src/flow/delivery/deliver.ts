@@ -25,7 +25,7 @@ import { readRetry, recipientRetryKey, routingRetryKey } from './retry/record.ts
 import type { Batch, DeliveryEnvironment, TransportDriver } from './transports/driver.ts'
 import { transportDrivers } from './transports/index.ts'
 import { localKey } from './transports/local.ts'
-import { refuseAll } from './transports/shared.ts'
+import { internalFault, refuseAll } from './transports/shared.ts'
 
 export async function deliverMessage(
   claim: Claim,
@@ -468,7 +468,7 @@ async function runLimited(
   }
 }
 
-/** A fault of ours in a transport concerns its batch alone: it waits, and the panic log tells. */
+/** A fault of ours in a transport concerns its batch alone. */
 async function runDriver(
   driver: TransportDriver,
   batch: Batch,
@@ -478,17 +478,7 @@ async function runDriver(
   try {
     return await driver.run(batch, context, environment)
   } catch (error) {
-    const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    context.ports.log.panic(
-      environment.claim.id,
-      `${batch.transport.name} transport: internal error: ${what.replaceAll(/\s*\n\s*/g, ' ')}`,
-    )
-    const message = `internal error in ${batch.transport.name} transport`
-    return refuseAll(
-      batch.addresses,
-      { is: 'deferred', error: { errno: errorNumbers.unknown, more: 0, message } },
-      0,
-    )
+    return refuseAll(batch.addresses, internalFault(error, batch, context, environment.claim.id), 0)
   }
 }
 

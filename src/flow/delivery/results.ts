@@ -122,7 +122,7 @@ export type AddressOutcome =
 
 /** What became of trying one host. */
 export interface HostOutcome {
-  /** `T:name:address:port`, with the message id for an error of this message alone. */
+  /** `T:name:address:port/interface`, with the message id for an error of this message alone. */
   readonly retryKey: string
   readonly hostName: ByteString
   /** Domains of the addresses that went there: the second subject of retry rules. */

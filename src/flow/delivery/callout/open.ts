@@ -5,13 +5,13 @@ import type { EventName } from '../../../mail/events.ts'
 import type { CalloutOptions } from '../../../policy/acl/verify/callout-options.ts'
 import type { Context } from '../../../ports.ts'
 import type { CalloutTarget } from '../../callout-types.ts'
-import { expandedBytes } from '../expanding.ts'
 import { type PooledConnection, poolKeyOf } from '../pool.ts'
 import { errorNumbers } from '../results.ts'
 import { authenticate } from '../transports/smtp-auth.ts'
 import type { DialogueSteps } from '../transports/smtp-dialogue.ts'
 import type { Place } from '../transports/smtp-hosts.ts'
-import { firstInterface, trafficOctetOf } from '../transports/smtp-prepare.ts'
+import { interfaceFor } from '../transports/smtp-interface.ts'
+import { trafficOctetOf } from '../transports/smtp-prepare.ts'
 import { openSession, type SessionFailure } from '../transports/smtp-session.ts'
 import { type TlsClientRoom, tlsWish } from '../transports/smtp-tls.ts'
 import { calloutHelo, type CalloutSettings } from './places.ts'
@@ -40,9 +40,8 @@ export async function openForCallout(
   const { target, settings, context, options } = work
   const helo = await calloutHelo(target.transport, settings, context)
   if (helo instanceof Failure) return failedSession(helo.message)
-  const list = await expandedBytes(settings.interface, context)
-  if (list instanceof Failure) return failedSession(list.message)
-  const localAddress = firstInterface(list)
+  const localAddress = await interfaceFor(place, settings.interface, target.transport?.name ?? '', context)
+  if (localAddress instanceof Failure) return failedSession(localAddress.message)
   const tls = await tlsWish(place, settings, context, work.tls, 'verify')
   const trafficOctet = await trafficOctetOf(settings, context)
   const unwanted = await raise('tcp:connect', '', place, context)
@@ -60,7 +59,12 @@ export async function openForCallout(
     dialogue,
     tls,
   })
-  const closed = (): void => void raise('tcp:close', '', place, context)
+  let told = false
+  const closed = (): void => {
+    if (told) return
+    told = true
+    void raise('tcp:close', '', place, context)
+  }
   if (opened.is === 'failed') {
     if (opened.connected === true) closed()
     return opened

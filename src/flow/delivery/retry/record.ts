@@ -41,15 +41,20 @@ export function isRetryRecord(value: unknown): value is RetryRecord {
   )
 }
 
-/** `T:name:address`, with the port when it is not the usual one; without the address when it is not to count. */
+/**
+ * `T:name:address`, with the port when it is not the usual one, and `/` with the address of ours that is to be used; without
+ * the address when it is not to count.
+ */
 export function hostRetryKey(
   name: string,
   address: string | undefined,
   port: number,
   usualPort: number,
+  localAddress: string | undefined,
 ): string {
   const place = address === undefined ? '' : `:${address}`
-  return `T:${name.toLowerCase()}${place}${port === usualPort ? '' : `:${port}`}`
+  const from = localAddress === undefined ? '' : `/${localAddress}`
+  return `T:${name.toLowerCase()}${place}${port === usualPort ? '' : `:${port}`}${from}`
 }
 
 /** Of an error that concerns one message at one host. */

@@ -16,6 +16,22 @@ export function refuseAll(
   return { addresses: addresses.map((routed) => ({ routed, outcome, deliveryMs })), hosts }
 }
 
+/** A fault of ours in a transport: what it concerns waits, and the panic log tells. */
+export function internalFault(
+  error: unknown,
+  { transport }: Pick<Batch, 'transport'>,
+  context: Context,
+  id: string,
+): AddressOutcome {
+  const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  context.ports.log.panic(
+    id,
+    `${transport.name} transport: internal error: ${what.replaceAll(/\s*\n\s*/g, ' ')}`,
+  )
+  const message = `internal error in ${transport.name} transport`
+  return { is: 'deferred', error: { errno: errorNumbers.unknown, more: 0, message } }
+}
+
 /** `debug_print`: a line of the configuration's own in the debugging output. */
 async function debugPrint(batch: Batch, context: Context): Promise<void> {
   const option = batch.transport.settings.debug_print

@@ -37,12 +37,6 @@ export async function prepare(
   const helo = await expandedBytes(settings.helo_data, context)
   if (helo instanceof Failure)
     return deferredBy(`failed to expand helo_data: ${helo.message}`, errorNumbers.expansionFailed)
-  const localAddress = await expandedBytes(settings.interface, context)
-  if (localAddress instanceof Failure && localAddress.kind !== 'forced') {
-    return deferredBy(
-      `failed to expand "interface" option for ${batch.transport.name} transport: ${localAddress.message}`,
-    )
-  }
   const head = headersWait(settings) ? { text: '' } : await headOf(batch, settings, context, environment)
   if ('failure' in head) return deferredBy(head.failure, errorNumbers.headersNotExpanded)
   const small = message.smallBody()
@@ -69,7 +63,7 @@ export async function prepare(
       lmtp,
       helo: helo ?? context.server.primaryHostname,
       avoidEsmtp: false,
-      localAddress: localAddress instanceof Failure ? undefined : firstInterface(localAddress),
+      localAddress: undefined,
       proxies,
       dialogue: undefined,
       early: undefined,
@@ -173,14 +167,4 @@ function lineCount(head: ByteString, bodyLines: number): number {
   let lines = bodyLines + 1
   for (let at = head.indexOf('\n'); at >= 0; at = head.indexOf('\n', at + 1)) lines++
   return lines
-}
-
-/** The first address of the `interface` list that is of use; an empty one leaves it to the system. */
-export function firstInterface(list: ByteString | undefined): string | undefined {
-  const text = list?.trim()
-  if (text === undefined || text === '') return undefined
-  const semicolons = /^<(.)\s*(.*)$/.exec(text)
-  if (semicolons !== null) return semicolons[2]?.split(semicolons[1] ?? ';')[0]?.trim()
-  const first = text.replaceAll('::', '\0').split(':')[0] ?? ''
-  return first.replaceAll('\0', ':').trim()
 }

@@ -75,7 +75,7 @@ export type TransactionResult =
       readonly reply: ByteString | undefined
       /** Verdicts of recipients that were refused before. */
       readonly verdicts: readonly (RecipientVerdict | undefined)[]
-      /** Nothing was answered at all: on a kept connection the server may just have closed it. */
+      /** Nothing was answered at all, or that the server closes (421): it may have ended a kept connection just then. */
       readonly silent: boolean
     }
 
@@ -126,7 +126,7 @@ class Transaction {
     const { replies, broken } = await this.#client.exchange('DATA\r\n', 1, commandMs)
     const data = replies[0]
     if (data === undefined) return this.#host(brokenError(broken, 'DATA', mark))
-    return data.code < 400 ? this.#lines() : this.#dataRefused(data, 'DATA')
+    return wantsMessage(data) ? this.#lines() : this.#dataRefused(data, 'DATA')
   }
 
   /** MAIL, all RCPTs and DATA leave together. */
@@ -162,7 +162,7 @@ class Transaction {
       return this.#host(brokenError(broken, 'pipelined DATA', request.mark))
     }
     if (!this.#accepted()) return this.#noneAccepted(data.code === 354)
-    return data.code < 400 ? this.#lines() : this.#dataRefused(data, 'pipelined DATA')
+    return wantsMessage(data) ? this.#lines() : this.#dataRefused(data, 'pipelined DATA')
   }
 
   /** One command at a time, for servers without PIPELINING. */
@@ -365,13 +365,13 @@ class Transaction {
       more: more4xx(reply.code),
       message: `SMTP error from remote mail server after ${this.#word}${this.#mail}: ${reply.text}`,
     }
-    return this.#message(error, reply.code >= 500, reply.text)
+    return { ...this.#message(error, reply.code >= 500, reply.text), silent: reply.code === 421 }
   }
 
   #dataRefused(reply: SmtpReply, stage: string, atEnd: boolean = false): TransactionResult {
     const error = {
-      errno: reply.code >= 500 ? 0 : errorNumbers.data4xx,
-      more: more4xx(reply.code),
+      errno: reply.code >= 400 && reply.code < 500 ? errorNumbers.data4xx : 0,
+      more: reply.code >= 400 ? more4xx(reply.code) : this.#request.mark,
       message: `SMTP error from remote mail server after ${stage}: ${reply.text}`,
     }
     const result = this.#message(error, reply.code >= 500, reply.text)
@@ -414,9 +414,18 @@ class Transaction {
     }
   }
 
-  #message(error: DeliveryError, permanent: boolean, reply: ByteString | undefined): TransactionResult {
+  #message(
+    error: DeliveryError,
+    permanent: boolean,
+    reply: ByteString | undefined,
+  ): TransactionResult & { readonly is: 'message' | 'host' } {
     return { is: 'message', error, permanent, reply, verdicts: this.#verdicts, silent: false }
   }
+}
+
+/** Any other answer but 3xx may be one to another command: the message must not follow it. */
+function wantsMessage({ code }: SmtpReply): boolean {
+  return code >= 300 && code < 400
 }
 
 /** The verdict on a recipient; undefined while it is accepted. */

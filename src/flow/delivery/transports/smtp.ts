@@ -18,12 +18,13 @@ import { hostsOfOption, type Place, placesOf } from './smtp-hosts.ts'
 import { smtpOptions, type SmtpSettings } from './smtp.options.ts'
 import { headersWait } from './smtp-connected.ts'
 import { identityAt } from './smtp-identity.ts'
+import { interfaceFor } from './smtp-interface.ts'
 import { type Prepared, prepare } from './smtp-prepare.ts'
 import { deferredBy } from './smtp-words.ts'
 import type { SessionOptions } from './smtp-session.ts'
 import { type TlsUse, tlsWish } from './smtp-tls.ts'
 import type { TransactionResult } from './smtp-transaction.ts'
-import { refuseAll, sharedOutcome } from './shared.ts'
+import { internalFault, sharedOutcome } from './shared.ts'
 import { SmtpLedger, type SmtpRun } from './smtp-ledger.ts'
 import { SmtpMessage } from './smtp-message.ts'
 import { openConnection } from './smtp-open.ts'
@@ -112,22 +113,27 @@ class SmtpDelivery {
   }
 
   async run(): Promise<TransportResult> {
-    const startedAt = this.#run.context.ports.now()
-    const problem = await this.#deliver()
+    const { batch, context } = this.#run
+    const startedAt = context.ports.now()
+    const problem = await this.#deliver().catch((error: unknown) => this.#faultAfterAll(error))
     this.#noteWaiting()
-    const deliveryMs = this.#run.context.ports.now() - startedAt
-    if (problem !== undefined)
-      return refuseAll(this.#run.batch.addresses, problem, deliveryMs, this.#ledger.hosts)
+    const deliveryMs = context.ports.now() - startedAt
+    // What stops all attempts changes nothing for those whom a host has taken or refused before.
+    const outcome = (routed: RoutedAddress): AddressOutcome =>
+      problem === undefined ? this.#ledger.outcome(routed) : (this.#ledger.settled.get(routed) ?? problem)
     return {
-      addresses: this.#run.batch.addresses.map((routed) => ({
-        routed,
-        outcome: this.#ledger.outcome(routed),
-        deliveryMs,
-      })),
+      addresses: batch.addresses.map((routed) => ({ routed, outcome: outcome(routed), deliveryMs })),
       hosts: this.#ledger.hosts,
-      passedOverUntil: this.#ledger.waitingUntil,
-      hostsLeft: this.#hostsLeft,
+      ...(problem === undefined
+        ? { passedOverUntil: this.#ledger.waitingUntil, hostsLeft: this.#hostsLeft }
+        : {}),
     }
+  }
+
+  #faultAfterAll(error: unknown): AddressOutcome {
+    if (this.#ledger.settled.size === 0) throw error
+    const { batch, context, environment } = this.#run
+    return internalFault(error, batch, context, environment.claim.id)
   }
 
   /** Tries hosts in order until all addresses are settled; gives what stops all of it. */
@@ -269,11 +275,15 @@ class SmtpDelivery {
     request: Prepared,
     dialogue: DialogueSteps | undefined,
   ): Promise<Attempt> {
+    const { settings, batch, context } = this.#run
+    const localAddress = await interfaceFor(place, settings.interface, batch.transport.name, context)
+    if (localAddress instanceof Failure) return { tried: false, stop: deferredBy(localAddress.message) }
     const key = hostRetryKey(
       place.name,
       request.retryByAddress ? place.address : undefined,
       place.port,
       request.lmtp ? 24 : 25,
+      localAddress,
     )
     const standing = await hostStanding(this.#run.context, this.#run.environment.claim.message.envelope, {
       key,
@@ -298,6 +308,7 @@ class SmtpDelivery {
     const host = { address: place.address, name: place.name }
     const session: SessionOptions = {
       ...request.session,
+      localAddress,
       dialogue,
       tls: request.lmtp
         ? undefined
@@ -333,7 +344,7 @@ class SmtpDelivery {
         this.#run.environment.pool.drop(poolKey, kept)
         continue
       }
-      const opened = kept ?? (await openConnection(this.#run, this.#ledger, place, session, key))
+      const opened = kept ?? (await this.#open(place, session, key, poolKey))
       if (opened === undefined) {
         this.#run.environment.pool.failed(poolKey)
         this.#run.environment.pool.drop(poolKey)
@@ -354,8 +365,8 @@ class SmtpDelivery {
         }
         const sent = this.#ledger.pending
         const result = await this.#message.send(opened, place, ready, this.#ledger.pending)
-        // The server closed a kept connection just as we began: nothing was said, so begin again on a new one.
-        if (kept !== undefined && result.is === 'host' && result.silent) {
+        // The server closed a kept connection just as we began: nothing was taken, so begin again on a new one.
+        if (kept !== undefined && result.is !== 'done' && result.silent) {
           opened.client.destroy()
           opened.closed?.()
           fresh = true
@@ -378,6 +389,20 @@ class SmtpDelivery {
         this.#run.environment.pool.drop(poolKey, opened)
         throw error
       }
+    }
+  }
+
+  async #open(
+    place: Place,
+    session: SessionOptions,
+    key: string,
+    poolKey: string,
+  ): Promise<PooledConnection | undefined> {
+    try {
+      return await openConnection(this.#run, this.#ledger, place, session, key)
+    } catch (error) {
+      this.#run.environment.pool.drop(poolKey)
+      throw error
     }
   }
 
