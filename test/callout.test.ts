@@ -513,6 +513,24 @@ for (const [says, acl, recipients, events] of [
   })
 }
 
+void test('events of callouts: a connection that is lost while it is held is closed once', async () => {
+  const before = server.log().length
+  const client = await begin('hold', 'a@b.example')
+  for (const name of ['good-a', 'drop', 'good-b']) await client.say(`RCPT TO:<${name}@x.events.example>`)
+  client.end()
+  await server.logged(/EV tcp:close <> events 127\.0\.0\.1 good-b R/)
+  const added = server.log().slice(before)
+  assert.equal(added.match(/EV tcp:close <> events 127\.0\.0\.1 good-a R/g)?.length, 1)
+})
+
+void test('events of callouts: a connection that is held is closed when the client goes in the middle of the message', async () => {
+  const client = await begin('hold', 'a@b.example')
+  await client.say('RCPT TO:<good-gone@x.events.example>')
+  await client.say('DATA')
+  client.end()
+  await server.logged(/EV tcp:close <> events 127\.0\.0\.1 good-gone R/, 10_000)
+})
+
 void test('callouts leave by the interface of the transport', async () => {
   const client = await begin('nocache', 'a@b.example')
   const from = sink.connections

@@ -39,7 +39,7 @@ export function dataEnded(session: Session, receiver: MessageReceiver | undefine
     )
     session.reply(421, 'Lost incoming connection')
   }
-  session.transaction = undefined
+  session.reset()
   return 'close'
 }
 

@@ -39,12 +39,14 @@ export const data: Command = {
     session.io.flush()
     const receiver = await newReceiver(session, transaction)
     const scanner = new DataScanner({ dots: 'stuffed', lenient: session.lenientLines })
-    const end = await readToDot(session, receiver, scanner)
-    if (end !== 'done') {
-      await receiver.abort()
-      return dataEnded(session, receiver, end)
-    }
-    return take(session, transaction, receiver, false)
+    return orNothing(receiver, async () => {
+      const end = await readToDot(session, receiver, scanner)
+      if (end !== 'done') {
+        await receiver.abort()
+        return dataEnded(session, receiver, end)
+      }
+      return take(session, transaction, receiver, false)
+    })
   },
 }
 
@@ -204,7 +206,19 @@ async function takeChunk(session: Session, size: number, last: boolean): Promise
   if ((receiver.inLine || total === 0) && held === '') total += 2
   await receiver.finish(held)
   session.chunks = undefined
-  return take(session, transaction, receiver, true, ` ${size} byte chunk, total ${total}\n`)
+  return orNothing(receiver, () =>
+    take(session, transaction, receiver, true, ` ${size} byte chunk, total ${total}\n`),
+  )
+}
+
+/** A message that meets a fault leaves no file and no descriptor behind. */
+async function orNothing(receiver: MessageReceiver, taking: () => Promise<Next>): Promise<Next> {
+  try {
+    return await taking()
+  } catch (error) {
+    await receiver.abort()
+    throw error
+  }
 }
 
 async function readChunk(
