@@ -5,8 +5,10 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -278,3 +280,17 @@ for (const { says, make, error } of refused) {
     assert.equal(existsSync(`${directory}/segments`), false)
   })
 }
+
+test('a message that cannot be read for a moment can be claimed afterwards', async (t) => {
+  const world = spoolWorld(t)
+  const [id = ''] = await threeMessages(world)
+  const spool = await world.open({ careMs: 1_000_000 })
+  const segment = segmentOf(world)
+  // No link is followed: that fails as opening does where no descriptor is left.
+  renameSync(segment, `${world.directory}/elsewhere`)
+  symlinkSync(`${world.directory}/elsewhere`, segment)
+  assert.equal(await spool.claim(id), undefined)
+  assert.match(world.lines.join('\n'), /ELOOP/)
+  renameSync(`${world.directory}/elsewhere`, segment)
+  assert.ok(await spool.claim(id))
+})

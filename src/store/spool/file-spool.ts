@@ -344,16 +344,18 @@ export class FileSpool implements Spool {
   }
 
   async #take(id: string, entry: IndexEntry): Promise<Claim | undefined> {
-    const message = await loadMessage(this.directory, this.#open.reader, id, entry)
-    if (typeof message === 'string') {
-      try {
-        await this.#open.dropDamaged(id, entry, message)
-      } catch (error) {
-        this.#open.log(`spool: ${spoolError(error, `setting ${id} aside`).message}`)
-      }
-      return undefined
+    let doing = `reading message ${id}`
+    try {
+      const message = await loadMessage(this.directory, this.#open.reader, id, entry)
+      if (typeof message !== 'string') return this.#hold(entry, message)
+      doing = `setting ${id} aside`
+      await this.#open.dropDamaged(id, entry, message)
+    } catch (error) {
+      // No descriptor is left, for one: the message is for a later attempt, of whatever process.
+      this.#open.log(`spool: ${spoolError(error, doing).message}`)
+      this.#held.inIndex(() => this.#giveBack(id))
     }
-    return this.#hold(entry, message)
+    return undefined
   }
 
   #hold(entry: IndexEntry, message: StoredMessage): Claim {

@@ -91,18 +91,26 @@ export class Incoming implements IncomingMessage {
     if (file === undefined)
       return this.#host.commit({ id: this.id, place: this.#place(), bodyFile: '' }, envelope)
     try {
-      await this.#flush(file.fd)
-      this.#host.crashPoint('body-written')
-      await syncData(file.fd).catch((error: unknown) => {
-        throw new SpoolError('sync-failed', `syncing a body: ${String(error)}`)
-      })
-      await closeFile(file.fd)
+      await this.#complete(file.fd)
       await this.#host.syncBodies()
       this.#host.crashPoint('body-synced')
       return await this.#host.commit({ id: this.id, place: this.#place(), bodyFile: file.name }, envelope)
     } catch (error) {
       removeLater(file.path)
       throw spoolError(error, 'writing a body')
+    }
+  }
+
+  /** The file is closed however it ends: one that is removed gives its room back only then. */
+  async #complete(fd: number): Promise<void> {
+    try {
+      await this.#flush(fd)
+      this.#host.crashPoint('body-written')
+      await syncData(fd).catch((error: unknown) => {
+        throw new SpoolError('sync-failed', `syncing a body: ${String(error)}`)
+      })
+    } finally {
+      await closeFile(fd)
     }
   }
 

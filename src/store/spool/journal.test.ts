@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import {
+import fs, {
   closeSync,
   existsSync,
   openSync,
@@ -10,6 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { test } from 'node:test'
 import { addMessage, bodyOf, type SpoolWorld, spoolWorld } from '../../../test/support/spool-world.ts'
 import type { Spool } from './index.ts'
@@ -244,15 +245,57 @@ test('after a failed sync nothing is acknowledged or claimed any more, and that 
   assert.equal(told.length, 1)
 })
 
-/** Makes the next sync of the open segment fail: its descriptor leads elsewhere. */
+test('what was refused because a sync failed does not come back', async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open()
+  const id = await addMessage(spool)
+  const broken = t.mock.method(fs, 'fdatasync', (_fd: number, done: (error: Error) => void) =>
+    setImmediate(done, new Error('EIO: i/o error')),
+  )
+  syncBuiltinESMExports()
+  try {
+    await assert.rejects(addMessage(spool), { code: 'sync-failed' })
+  } finally {
+    broken.mock.restore()
+    syncBuiltinESMExports()
+  }
+  await spool.close()
+  rmSync(`${world.directory}/index`, { recursive: true })
+  const again = await world.open()
+  assert.deepEqual(
+    [...again.list()].map((entry) => entry.id),
+    [id],
+  )
+})
+
+test('the file of a body that cannot be completed is closed, so that its room is free again', async (t) => {
+  const world = spoolWorld(t)
+  let spoilt: number[] = []
+  const spool = await world.open({
+    crashPoint: (name) => {
+      if (name === 'body-written') spoilt = spoil(`${world.directory}/bodies/`)
+    },
+  })
+  await assert.rejects(addMessage(spool, Buffer.alloc(100_000, 'x')), { code: 'sync-failed' })
+  assert.equal(spoilt.length, 1)
+  for (const fd of spoilt) assert.notEqual(linkOf(fd), '/dev/null')
+})
+
+/** Makes the next sync of the open segment fail. */
 function spoilSegment(world: SpoolWorld): void {
-  for (const name of readdirSync('/proc/self/fd')) {
-    const fd = Number(name)
-    if (!linkOf(fd).startsWith(`${world.directory}/segments/`)) continue
+  spoil(`${world.directory}/segments/`)
+}
+
+/** Descriptors of files whose path begins so lead elsewhere: they cannot be synced. */
+function spoil(begin: string): number[] {
+  const open = readdirSync('/proc/self/fd').map(Number)
+  const spoilt = open.filter((fd) => linkOf(fd).startsWith(begin))
+  for (const fd of spoilt) {
     closeSync(fd)
-    // The lowest free number is this one again; a device cannot be synced.
+    // The lowest free number is this one again.
     assert.equal(openSync('/dev/null', 'r'), fd)
   }
+  return spoilt
 }
 
 function linkOf(fd: number): string {

@@ -232,7 +232,8 @@ export class Journal {
           const failure = new SpoolError('sync-failed', `syncing a segment: ${syncError.message}`)
           this.#waiting.unshift(...batch)
           this.#fail(failure)
-          return this.#run()
+          void this.#unwrite(active).then(() => this.#run())
+          return
         }
         crashPoint('record-synced')
         segment.size = start + bytes
@@ -246,7 +247,7 @@ export class Journal {
     })
   }
 
-  /** Whole records may have reached the file before the disk was full: they were refused, so they must not count. */
+  /** Whole records may be in the file although they were refused: they must not count. */
   async #unwrite(active: { segment: Segment; fd: number }): Promise<void> {
     const { segment, fd } = active
     try {
@@ -295,12 +296,8 @@ export class Journal {
     const path = `${this.#options.folder}/${name}`
     const used = this.#free.shift()
     let fd: number
-    if (used === undefined) {
-      fd = await createFile(path, this.#options.owner)
-      await syncFolder(this.#options.folder)
-      // The folder itself may be new.
-      if (this.#sealed.size === 0) await syncFolder(dirname(this.#options.folder))
-    } else {
+    if (used === undefined) fd = await this.#newFile(path)
+    else {
       // The name need not be durable: the head of the file tells it.
       renameFile(used, path)
       fd = await openFile(path, 'write')
@@ -308,5 +305,20 @@ export class Journal {
     this.#options.crashPoint('segment-made')
     this.#active = { segment: { name, path, size: 0, tombstones: new Map() }, fd, stamp }
     return this.#active
+  }
+
+  async #newFile(path: string): Promise<number> {
+    const { folder, owner } = this.#options
+    const fd = await createFile(path, owner)
+    try {
+      await syncFolder(folder)
+      // The folder itself may be new.
+      if (this.#sealed.size === 0) await syncFolder(dirname(folder))
+      return fd
+    } catch (error) {
+      removeQuietly(path)
+      await closeFile(fd)
+      throw error
+    }
   }
 }
