@@ -465,6 +465,23 @@ void test('a delay warning is laid out as Exim lays it out, and comes once an in
   assert.equal(w.submitted.length, 2)
 })
 
+void test('what was delivered is marked before a warning about the rest is written', async () => {
+  const late = script('late', 'cat > /dev/null\ncase $LOCAL_PART in late) exit 75;; esac')
+  const w = world(`t:\n  driver = pipe\n  command = ${late}\n`, {
+    main: 'delay_warning = 1h\ndelay_warning_condition = yes',
+  })
+  const claim = w.claim(['u@x.test', 'late@x.test'], { receivedAt: Date.now() - 5_400_000 })
+  const record = claim.record.bind(claim)
+  const warnedBefore: number[] = []
+  claim.record = async (update) => {
+    if (update.done?.includes('u@x.test') === true) warnedBefore.push(w.submitted.length)
+    return record(update)
+  }
+  await w.deliver(claim)
+  assert.equal(w.submitted.length, 1)
+  assert.deepEqual(warnedBefore, [0])
+})
+
 void test('NOTIFY=SUCCESS gives a report, NOTIFY=NEVER silence', async () => {
   const w = world('t:\n  driver = pipe\n  command = /bin/sh -c "exit 0"\n')
   const claim = w.claim([], {
@@ -594,3 +611,63 @@ void test('a command whose transport filter has failed gets no end of the messag
   assert.throws(() => process.kill(pid, 0), /ESRCH/)
   assert.equal(existsSync(join(folder, 'whole')), false)
 })
+
+function script(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, `#!/bin/sh\n${text}\n`)
+  chmodSync(path, 0o755)
+  return path
+}
+
+const leavings = [
+  { says: 'of its group', left: 'sleep 30' },
+  { says: 'of a group of its own', left: 'setsid sleep 30' },
+]
+// Observed of Exim 4.96, but that it waits without limit for the output of a command that has ended.
+for (const { says, left } of leavings) {
+  const leave = `cat > /dev/null\n${left} &\necho $! > ${folder}/left`
+  /** False: it had ended. */
+  const end = (): boolean => {
+    try {
+      return process.kill(Number(readFileSync(join(folder, 'left'), 'latin1')), 'SIGKILL')
+    } catch {
+      return false
+    }
+  }
+
+  void test(`pipe: a command that leaves a program ${says} behind has not timed out when it has ended`, async () => {
+    const w = world(
+      `t:\n  driver = pipe\n  command = ${script('leaves', `${leave}\necho said`)}\n  timeout = 1s\n  return_output\n`,
+    )
+    const began = performance.now()
+    const log = await deliverOne(w, 'u@x.test')
+    assert.ok(performance.now() - began < 20_000)
+    assert.deepEqual(log, ['** u@x.test R=all T=t: return message generated', 'Completed'])
+    assert.match(w.submitted[0]?.text ?? '', /\nsaid\n/)
+    // It goes on.
+    assert.equal(end(), true)
+  })
+
+  void test(`pipe: a command that takes too long and leaves a program ${says} behind ends with its time`, async () => {
+    const w = world(
+      `t:\n  driver = pipe\n  command = ${script('stays', `${leave}\nsleep 30`)}\n  timeout = 1s\n`,
+    )
+    const began = performance.now()
+    const log = await deliverOne(w, 'u@x.test')
+    assert.ok(performance.now() - began < 20_000)
+    assert.deepEqual(log, ['** u@x.test R=all T=t: pipe delivery process timed out', 'Completed'])
+    end()
+  })
+
+  void test(`a transport filter that leaves a program ${says} behind ends with its time`, async () => {
+    const filter = script('filters', `cat\n${left} &\necho $! > ${folder}/left`)
+    const file = join(folder, `filtered-${left.length}`)
+    const w = world(mbox(file, `transport_filter = ${filter}\ntransport_filter_timeout = 1s`))
+    const began = performance.now()
+    const log = await deliverOne(w, 'u@x.test')
+    assert.ok(performance.now() - began < 20_000)
+    assert.match(log.join('\n'), /^== u@x\.test R=all T=t defer \(110\): /)
+    assert.equal(readFileSync(file, 'latin1'), '')
+    assert.equal(end(), true)
+  })
+}

@@ -102,6 +102,7 @@ async function keep(attempt: Attempt): Promise<DeliverySummary> {
 /** One warning for each address that errors go to; true when one went out. */
 async function warn(attempt: Attempt): Promise<boolean> {
   if (!(await warningWanted(attempt))) return false
+  await attempt.save()
   const groups = byErrorsTo(toWarnAbout(attempt), attempt.envelope.sender)
   let sent = false
   for (const [to, group] of groups) {

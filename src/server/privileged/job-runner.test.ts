@@ -203,3 +203,25 @@ test('once the privileged process is gone each delivery is put off', async () =>
   const result = await Promise.race([run(ids.uid, ids.gid, pipeTo('cat'), body()), sleep(1000)])
   assert.equal(result?.is, 'deferred')
 })
+
+test('the message of a delivery that ends early is let go of', async () => {
+  const asker = new Asker()
+  const { run } = createAsUser(asker)
+  let open = false
+  async function* body(): AsyncGenerator<Uint8Array> {
+    open = true
+    try {
+      for (;;) yield Buffer.from('a piece\n')
+    } finally {
+      open = false
+    }
+  }
+  const running = run(ids.uid, ids.gid, pipeTo('true'), body())
+  asker.emit('message', { type: 'more', number: 1 })
+  await asker.heard(2)
+  assert.equal(open, true)
+  const result = { is: 'deferred', errno: 122, more: 0, message: 'Disk quota exceeded' }
+  asker.emit('message', { type: 'result', number: 1, result })
+  assert.equal((await running).is, 'deferred')
+  await until(() => !open)
+})

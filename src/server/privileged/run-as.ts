@@ -46,6 +46,8 @@ export function createAsUser(channel: Channel): AsUser {
   function settle(number: number, result: UserResult): void {
     const job = waiting.get(number)
     waiting.delete(number)
+    // Of a delivery that ended early: what it reads from is closed.
+    void job?.body?.return?.().catch(() => undefined)
     job?.resolve(result)
   }
 

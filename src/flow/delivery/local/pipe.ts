@@ -112,12 +112,25 @@ async function runCommand(job: Job, body: AsyncIterable<Uint8Array>): Promise<Ra
       detached: true,
     },
   )
+  const ended = new Promise<Ending>((resolve) => {
+    child.on('error', (why) => resolve({ is: 'no process', why }))
+    child.on('close', (code, signal) =>
+      resolve(signal === null ? { is: 'exit', code: code ?? 0 } : { is: 'signal', signal }),
+    )
+  })
+  // Where no descriptor is left for them it has no streams.
+  if (child.pid === undefined) return { ending: await ended, output: '', sizeBytes: 0 }
   const kill = (): void => {
     try {
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
     } catch {
       // It has ended already.
     }
+  }
+  /** What was left running may hold its output open: nobody waits for that any more. */
+  const letGo = (): void => {
+    child.stdout.destroy()
+    child.stderr.destroy()
   }
   let output = ''
   let timedOut = false
@@ -137,18 +150,14 @@ async function runCommand(job: Job, body: AsyncIterable<Uint8Array>): Promise<Ra
     job.timeoutMs > 0
       ? setTimeout(
           () => {
-            timedOut = true
-            kill()
+            // Only a command that has not ended has timed out: observed of Exim 4.96.
+            timedOut = child.exitCode === null && child.signalCode === null
+            if (timedOut) kill()
+            letGo()
           },
           Math.min(job.timeoutMs, 2 ** 31 - 1),
         )
       : undefined
-  const ended = new Promise<Ending>((resolve) => {
-    child.on('error', (why) => resolve({ is: 'no process', why }))
-    child.on('close', (code, signal) =>
-      resolve(signal === null ? { is: 'exit', code: code ?? 0 } : { is: 'signal', signal }),
-    )
-  })
   try {
     const sizeBytes = await feed(job, body, child.stdin)
     const ending = await ended
@@ -156,6 +165,7 @@ async function runCommand(job: Job, body: AsyncIterable<Uint8Array>): Promise<Ra
   } catch (error) {
     // Before it could take the end of what it was given for the end of the message.
     kill()
+    letGo()
     await ended
     throw error
   } finally {

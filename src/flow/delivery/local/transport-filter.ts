@@ -34,6 +34,8 @@ export async function* filtered(
   const [command = '', ...args] = filter.argv.map((text) => Buffer.from(text, 'latin1').toString('utf8'))
   const child = spawn(command, args, { cwd: '/', env: {}, stdio: ['pipe', 'pipe', 'pipe'], detached: true })
   const running = new Running(child)
+  // Where no descriptor is left for them it has no streams.
+  if (child.pid === undefined) throw (await running.problem(command)) ?? new Error('it has no process')
   const timer = setTimeout(() => running.expire(), Math.min(filter.timeoutMs, 2 ** 31 - 1))
   // Fed while its output is read, or both sides could wait for each other.
   const feeding = feed(message, child)
@@ -45,7 +47,7 @@ export async function* filtered(
     if (fault !== undefined) throw fault
   } finally {
     clearTimeout(timer)
-    running.kill()
+    running.end()
   }
 }
 
@@ -89,10 +91,17 @@ class Running {
 
   expire(): void {
     this.#expired = true
-    this.kill()
+    this.end()
   }
 
-  kill(): void {
+  /** What it left running may hold its output open: nobody waits for that any more. */
+  end(): void {
+    this.#kill()
+    this.#child.stdout.destroy()
+    this.#child.stderr.destroy()
+  }
+
+  #kill(): void {
     try {
       if (this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null) {
         process.kill(-this.#child.pid, 'SIGKILL')

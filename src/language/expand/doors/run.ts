@@ -3,6 +3,9 @@ import { spawn } from 'node:child_process'
 import { fromBytes, toBytes } from '../../../base/text.ts'
 import type { CommandRequest, CommandResult } from './doors.ts'
 
+/** The command may be there, and start later. */
+const nothingLeft: ReadonlySet<string> = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM'])
+
 export function runProgram(request: CommandRequest): Promise<CommandResult> {
   return new Promise((resolve) => {
     const child = spawn(
@@ -38,9 +41,14 @@ export function runProgram(request: CommandRequest): Promise<CommandResult> {
       if (size <= request.outputLimitBytes) chunks.push(chunk)
       else kill()
     }
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      if (!nothingLeft.has(error.code ?? '')) end({ is: 'ended', code: 127, output: '' })
+      else end({ is: 'failed', message: `couldn't create child process: ${error.message}` })
+    })
+    // Where no descriptor is left for them it has no streams.
+    if (child.pid === undefined) return
     child.stdout.on('data', take)
     child.stderr.on('data', take)
-    child.on('error', () => end({ is: 'ended', code: 127, output: '' }))
     child.on('close', (code, signal) => {
       const output = fromBytes(Buffer.concat(chunks))
       end({ is: 'ended', code: code ?? (signal === null ? -1 : -256), output })
