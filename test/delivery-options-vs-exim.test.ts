@@ -432,6 +432,111 @@ test('freeze_tell: who is told of a frozen message, and how', async () => {
   assert.match(shown[0] ?? '', /has been frozen/)
 })
 
+for (const tell of ['boss', 'boss@x.test, bad@@', 'bad bad', 'Boss <boss@x.test> , other'] as const) {
+  test(`freeze_tell = ${tell}`, async () => {
+    const shown = await bothShow({
+      configuration: base(failing + toBox, box(), `freeze_tell = ${tell}\nlog_selector = -skip_delivery\nqueue_only`),
+      async play(side) {
+        mailFolder(side)
+        await side.run(['-odq', '-oi', '-f', '<>', 'a@fail.test'], plainMessage)
+        await side.run(['-q'])
+        await side.run(['-q'])
+        const got = withoutTrace(side.file('mail/box')).split('\n\n')[0] ?? ''
+        return [...told(side, /=>|malformed/), got]
+      },
+    })
+    if (!tell.startsWith('bad')) assert.match(shown.join('\n'), /=> boss/)
+  })
+}
+
+test('freeze_tell: of a report that is frozen nobody is told', async () => {
+  await bothShow({
+    configuration: base(failing + toBox, box(), 'freeze_tell = a@fail.test\nlog_selector = -skip_delivery'),
+    async play(side) {
+      await side.run(['-odq', '-oi', '-f', '<>', 'b@fail.test'], plainMessage)
+      for (let run = 0; run < 3; run++) await side.run(['-q'])
+      return [...told(side, /Frozen/), await side.run(['-bpc'])]
+    },
+  })
+})
+
+test('ignore_bounce_errors_after: a frozen bounce is tried once more', async () => {
+  for (const more of ['', '\nauto_thaw = 1s', '\ntimeout_frozen_after = 1s']) {
+    const shown = await bothShow({
+      configuration: base(failing + toBox, box(), `ignore_bounce_errors_after = 1h${more}`),
+      async play(side) {
+        await side.run(['-odq', '-oi', '-f', '<>', 'a@fail.test'], plainMessage)
+        await side.run(['-q'])
+        side.configure((text) => text.replace('after = 1h', 'after = 1s'))
+        await sleep(2100)
+        await side.run(['-q'])
+        return told(side)
+      },
+    })
+    assert.match(shown.join('\n'), more.includes('timeout') ? /cancelled by/ : /Unfrozen by errmsg timer/)
+  }
+})
+
+test('timeout_frozen_after: a message that waits for its retry time does not wait for its end', async () => {
+  const shown = await bothShow({
+    configuration: base(
+      toBox,
+      `box:
+  driver = pipe
+  command = /nonexistent/x
+  freeze_exec_fail
+  user = nobody
+`,
+      'timeout_frozen_after = 1s',
+    ),
+    async play(side) {
+      await queue(side, 'a@x.test', '<>')
+      await side.run(['-q'])
+      await sleep(2100)
+      await side.run(['-q'])
+      return told(side)
+    },
+  })
+  assert.match(shown.join('\n'), /cancelled by timeout_frozen_after/)
+})
+
+for (const [says, command] of [
+  ['a command that fails', '/bin/sh -c "exit 75"'],
+  ['a command that is not there', '/nonexistent/x'],
+] as const) {
+  test(`retry timeout exceeded: what the bounce says of ${says}`, async () => {
+    const port = await freePort()
+    const shown = await bothShow({
+      configuration: base(
+        `all:
+  driver = accept
+  domains = x.test
+  transport = command
+${remote()}`,
+        `command:
+  driver = pipe
+  command = ${command}
+  user = nobody
+  temp_errors = *
+${away(port)}`,
+        '',
+        '',
+      ),
+      async play(side) {
+        const sink = await startSink({}, '127.88.0.4', port)
+        try {
+          await queue(side, 'a@x.test')
+          await side.run(['-q'])
+          return [...told(side, /a@x\.test/), ...(await reports(sink, 1))]
+        } finally {
+          await sink.close()
+        }
+      },
+    })
+    assert.match(shown.at(-1) ?? '', /local delivery failed/)
+  })
+}
+
 function withoutTrace(text: string): string {
   return text
     .replaceAll(/^(?:Received|Message-Id|Date|From ): ?.*(?:\n[ \t].*)*\n/gim, '')

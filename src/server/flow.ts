@@ -33,6 +33,7 @@ import { createRewriting, transportRules } from './rewriting.ts'
 import type { Server } from './server.ts'
 import type { StoreRoom } from './store-room.ts'
 import { runUserQuery, writeUserNote } from './user-jobs.ts'
+import { namedRecipients } from '../flow/named-recipients.ts'
 import { submitGenerated } from './submit.ts'
 
 export interface FlowOptions {
@@ -166,11 +167,8 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       dmarc,
       async tellFrozen(envelope, to) {
         const text = `Auto-Submitted: auto-replied\nTo: ${to}\nSubject: Message frozen\n\nMessage ${envelope.id} has been frozen by an ACL.\nThe sender is <${envelope.sender}>.\n`
-        const recipients = to
-          .split(',')
-          .map((one) => one.trim())
-          .filter((one) => one !== '')
-          .map((one) => server.qualifyRecipient(one))
+        const recipients = namedRecipients(to, envelope.id, server.ports)
+        if (recipients.length === 0) return
         await submitGenerated(
           { sender: '', recipients, text, about: envelope.id, isReport: true },
           server,

@@ -25,6 +25,8 @@ export interface Side {
   /** The id of the newest message, of either form. */
   lastId(): string
   file(name: string): string
+  /** Changes the configuration. */
+  configure(change: (text: string) => string): void
 }
 
 /** @param configuration `HOME` stands for the folder of the side */
@@ -81,6 +83,7 @@ ${configuration.replaceAll('HOME', home)}`,
         .split(/\n(?=\d{4}-)/)
         .map((line) => withoutChance(line.replace(/^\S+ \S+ /, ''), home)),
     lastId: () => [...raw().matchAll(/^\S+ \S+ (\S+) <= /gm)].at(-1)?.[1] ?? '',
+    configure: (change) => writeFileSync(file, change(readFileSync(file, 'latin1')), 'latin1'),
     file: (name) => {
       const path = join(home, name)
       return existsSync(path) ? readFileSync(path, 'latin1') : ''

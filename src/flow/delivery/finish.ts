@@ -67,14 +67,7 @@ async function keep(attempt: Attempt): Promise<DeliverySummary> {
   const now = context.ports.now()
   const frozen = attempt.freezeWanted
   const warned = frozen === undefined && attempt.options.handed === undefined && (await warn(attempt))
-  // An address without a time of its own may be tried in the next queue run.
-  const looked = attempt.deferred.some((one) => one.untouched !== true)
-  const nextAttemptAt = looked
-    ? attempt.deferred.reduce<number | undefined>(
-        (least, { nextTryAt = now }) => Math.min(least ?? nextTryAt, nextTryAt),
-        undefined,
-      )
-    : undefined
+  const nextAttemptAt = nextAttempt(attempt, now)
   attempt.flushNotes()
   await claim.record({
     done: attempt.marks.takeFresh(),
@@ -97,6 +90,14 @@ async function keep(attempt: Attempt): Promise<DeliverySummary> {
   }
   claim.release()
   return { is: frozen === undefined ? 'kept' : 'frozen', ...counts(attempt), nextAttemptAt }
+}
+
+/** What ends or thaws a frozen message does not wait for its retry times; undefined: as it was. */
+function nextAttempt({ deferred, freezeWanted }: Attempt, now: number): number | undefined {
+  if (freezeWanted !== undefined) return now
+  if (deferred.every((one) => one.untouched === true)) return undefined
+  // An address without a time of its own may be tried in the next queue run.
+  return Math.min(...deferred.map(({ nextTryAt = now }) => nextTryAt))
 }
 
 /** One warning for each address that errors go to; true when one went out. */
@@ -126,10 +127,12 @@ function byErrorsTo<T extends { readonly errorsTo: ByteString | undefined }>(
   return groups
 }
 
+/** Of a frozen report nobody is told, or reports about reports would never end. Source: Exim manual, "freeze_tell". */
 async function tellOfFreezing(attempt: Attempt, reason: ByteString): Promise<void> {
   const to = attempt.context.settings.freeze_tell
-  if (to === undefined || to.trim() === '') return
-  await submit(attempt, await frozenNotice(attempt, to, reason))
+  if (to === undefined || to.trim() === '' || attempt.envelope.localErrorMessage === true) return
+  const notice = await frozenNotice(attempt, to, reason)
+  if (notice.recipients.length > 0) await submit(attempt, notice)
 }
 
 /** Commits a report; a refusal is logged, for nobody else would learn of it. */

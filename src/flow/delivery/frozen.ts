@@ -14,15 +14,16 @@ export interface Frozen {
   readonly sender: ByteString
 }
 
-/** `thaws` by itself, `ends` by its age, or `stays` as it is. */
+/** `thaws` by itself, is `retried` as a bounce that has waited long enough, `ends` by its age, or `stays` as it is. */
 export function frozenFate(
   { frozenAt, receivedAt, sender }: Frozen,
   settings: Pick<MainSettings, 'auto_thaw' | 'ignore_bounce_errors_after' | 'timeout_frozen_after'>,
   now: number,
-): 'thaws' | 'ends' | 'stays' {
+): 'thaws' | 'retried' | 'ends' | 'stays' {
   const agedOut = settings.timeout_frozen_after > 0 && now - frozenAt >= settings.timeout_frozen_after * 1000
   const bounceAgedOut = sender === '' && now - receivedAt >= settings.ignore_bounce_errors_after * 1000
-  if (agedOut || bounceAgedOut) return 'ends'
+  if (agedOut) return 'ends'
+  if (bounceAgedOut) return 'retried'
   return settings.auto_thaw > 0 && now >= frozenAt + settings.auto_thaw * 1000 ? 'thaws' : 'stays'
 }
 
@@ -48,9 +49,9 @@ export async function frozenVerdict(attempt: Attempt): Promise<DeliverySummary |
     attempt.log('Completed')
     return { is: 'completed', delivered: 0, failed: 0, deferred: 0 }
   }
-  if (fate === 'thaws') {
+  if (fate === 'thaws' || fate === 'retried') {
     await claim.record({ frozenAt: null })
-    attempt.log('Unfrozen by auto-thaw')
+    attempt.log(`Unfrozen by ${fate === 'thaws' ? 'auto-thaw' : 'errmsg timer'}`)
     return undefined
   }
   if (attempt.selects('skip_delivery')) attempt.log(frozenLine)

@@ -336,7 +336,7 @@ function timeOut(
     ancestors: routed.ancestors,
     key: markKey(routed),
     errorsTo: routed.errorsTo,
-    message: `${reported(outcome.error)}: retry timeout exceeded`,
+    message: `${outcome.bounceText ?? reported(outcome.error)}: retry timeout exceeded`,
     timedOut: true,
     diagnostic: outcome.diagnostic,
     returnedOutput: outcome.returnedOutput,

@@ -16,6 +16,7 @@ import { LineReader } from '../../wire/line-reader.ts'
 import type { GeneratedMessage, Submitted } from '../generated-message.ts'
 import { oneLine, runAclOption } from './acl.ts'
 import { beginScan, checkMime, endScan } from './content-scan.ts'
+import { qualifyHeaders } from './header-qualify.ts'
 import { logDiscarded } from './discarded.ts'
 import { makeEnvelope } from './envelope-of.ts'
 import { newMessage } from './message-facts.ts'
@@ -103,21 +104,24 @@ function transactionOf(own: GeneratedMessage, originator: Originator, session: S
 
 /** Recipients and headers, rewritten, with what every message needs. */
 async function prepare(
-  { services, context: { server, ports } }: Session,
+  session: Session,
   transaction: Transaction,
   own: GeneratedMessage,
   written: readonly Header[],
   login: ByteString,
 ): Promise<void> {
   const { message, context, recipients } = transaction
-  const { rewriting } = services
-  message.headers = written
-  for (const raw of own.recipients)
-    recipients.push({ raw, address: (await rewriting?.recipient(raw, context)) ?? raw })
+  const { rewriting } = session.services
+  const { server, ports } = session.context
+  message.headers = await qualifyHeaders(session, written, true)
+  for (const raw of own.recipients) {
+    const whole = raw.includes('@') ? raw : `${raw}@${server.qualifyRecipient}`
+    recipients.push({ raw, address: (await rewriting?.recipient(whole, context)) ?? whole })
+  }
   message.recipients = recipients
   message.rcptCount = recipients.length
   message.receivedFor = recipients.length === 1 ? recipients[0]?.address : undefined
-  message.headers = (await rewriting?.headers(written, context)) ?? written
+  message.headers = (await rewriting?.headers(message.headers, context)) ?? message.headers
   const now = ports.now()
   const received = await receivedHeader(context, now)
   if (received !== undefined && 'problem' in received) throw new Error(received.problem)

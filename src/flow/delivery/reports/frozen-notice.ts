@@ -1,5 +1,6 @@
 /** The note to whom `freeze_tell` names when a message is frozen. Source: observed of Exim 4.96. */
 import type { ByteString } from '../../../base/text.ts'
+import { namedRecipients } from '../../named-recipients.ts'
 import type { Attempt } from '../attempt.ts'
 import type { GeneratedMessage } from '../deps.ts'
 import { fromLine, referencesLine, withoutControls } from './report-parts.ts'
@@ -19,9 +20,6 @@ export async function frozenNotice(
     text += `  ${one.address}: ${one.error.message ?? one.error.errorText ?? ''}\n`
   }
   for (const one of attempt.failed) text += `  ${one.address}: ${one.message}\n`
-  const recipients = to
-    .split(',')
-    .map((address) => address.trim())
-    .filter((address) => address !== '')
+  const recipients = namedRecipients(to, envelope.id, attempt.context.ports)
   return { sender: '', recipients, text: withoutControls(text), about: envelope.id, isReport: true }
 }

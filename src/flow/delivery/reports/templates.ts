@@ -2,6 +2,7 @@
 import type { Expandable } from '../../../base/expandable.ts'
 import { isFailure } from '../../../base/outcome.ts'
 import { taint, textOf, type ByteString } from '../../../base/text.ts'
+import { namedRecipients } from '../../named-recipients.ts'
 import type { Context } from '../../../ports.ts'
 
 /** Most bytes of a template file. */
@@ -76,10 +77,7 @@ export async function errorsCopy(to: ByteString, context: Context): Promise<read
       context,
     )
     if (result.is !== 'match') continue
-    return rest
-      .join(' ')
-      .split(/\s*,\s*/)
-      .filter((address) => address !== '')
+    return namedRecipients(rest.join(' '), context.message?.id ?? '', context.ports)
   }
   return none
 }

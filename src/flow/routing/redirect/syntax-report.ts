@@ -2,6 +2,7 @@
 import { isFailure } from '../../../base/outcome.ts'
 import { type ByteString, textOf } from '../../../base/text.ts'
 import type { RedirectSettings } from '../routers/redirect.options.ts'
+import { namedRecipients } from '../../named-recipients.ts'
 import type { GeneratedMessage } from '../../generated-message.ts'
 import type { RouterWork } from '../types.ts'
 import { expandOption, isTrouble } from '../values.ts'
@@ -40,5 +41,7 @@ export async function syntaxReport(
     ...errors.flatMap(({ item, reason }): ByteString[] => [`  ${reason} in the address`, `  "${item}"`, '']),
     ...(someGood ? ['Other addresses were processed normally.', ''] : []),
   ]
-  return { sender: '', recipients: [to], text: `${lines.join('\n')}`, about: id, isReport: true }
+  const recipients = namedRecipients(to, id, context.ports)
+  if (recipients.length === 0) return undefined
+  return { sender: '', recipients, text: `${lines.join('\n')}`, about: id, isReport: true }
 }
