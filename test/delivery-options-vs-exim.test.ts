@@ -435,7 +435,11 @@ test('freeze_tell: who is told of a frozen message, and how', async () => {
 for (const tell of ['boss', 'boss@x.test, bad@@', 'bad bad', 'Boss <boss@x.test> , other'] as const) {
   test(`freeze_tell = ${tell}`, async () => {
     const shown = await bothShow({
-      configuration: base(failing + toBox, box(), `freeze_tell = ${tell}\nlog_selector = -skip_delivery\nqueue_only`),
+      configuration: base(
+        failing + toBox,
+        box(),
+        `freeze_tell = ${tell}\nlog_selector = -skip_delivery\nqueue_only`,
+      ),
       async play(side) {
         mailFolder(side)
         await side.run(['-odq', '-oi', '-f', '<>', 'a@fail.test'], plainMessage)

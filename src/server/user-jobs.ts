@@ -47,12 +47,14 @@ export async function runUserQuery(query: UserQuery, runAs: RunAs | undefined): 
       : await runAs(uid, gid, job, noBody())
   if (result.is === 'done') return { is: 'ended', output: result.output ?? '' }
   if (Date.now() - startedAt >= timeoutMs) {
-    return { is: 'failed', timedOut: true, message: 'command timed out' }
+    return { is: 'failed', message: 'command timed out' }
   }
   const code = / returned (\d+)\b/.exec(result.message)?.[1]
+  if (code !== undefined) return { is: 'failed', message: `command returned non-zero code ${code}` }
+  const signal = / terminated by signal (\d+)\b/.exec(result.message)?.[1]
   return {
     is: 'failed',
-    message: code === undefined ? result.message : `command returned non-zero code ${code}`,
+    message: signal === undefined ? result.message : `command killed by signal ${signal}`,
   }
 }
 

@@ -454,6 +454,16 @@ const pipe: readonly DeliveryCase[] = [
   plain('pipe: too slow, deferred', `${sh('sleep 20')}  timeout = 1s\n  timeout_defer\n`),
   plain('pipe: a command that is not there', '  driver = pipe\n  command = /nonexistent/x\n'),
   plain('pipe: not there, frozen', '  driver = pipe\n  command = /nonexistent/x\n  freeze_exec_fail\n'),
+  ...['${lc', '${if eq{1}{2}{x}fail}'].map((value) => ({
+    ...plain(`pipe: path = ${value}`, `  driver = pipe\n  command = true\n  path = ${value}\n`),
+    meant: 'no mail bounces by a mistake in a configuration',
+  })),
+  ...['', '$local_part', '/nonexistent', '${if eq{1}{1}{/usr/bin}}'].map((value) =>
+    plain(`pipe: path = ${value}`, `  driver = pipe\n  command = true\n  path = ${value}\n`),
+  ),
+  ...['${lc', '${if eq{1}{2}{x}fail}', '', 'X=$local_part', 'bogus'].map((value) =>
+    plain(`pipe: environment = ${value}`, `${sh('env | grep ^[Xb] > DIR/out')}  environment = ${value}\n`),
+  ),
   plain('pipe: found in the path', '  driver = pipe\n  command = true\n'),
   plain('pipe: not found in the path', '  driver = pipe\n  command = no-such-command\n'),
   plain('pipe: restricted to the path', '  driver = pipe\n  command = /bin/true\n  restrict_to_path\n'),
@@ -549,6 +559,23 @@ const redirections: readonly DeliveryCase[] = [
   }),
   redirected('errors_to', 'w@far.example', { router: '  errors_to = s@far.example\n' }),
   redirected('one_time', 'w@far.example', { router: '  one_time\n' }),
+  redirected('blackhole and unseen', ':blackhole:', {
+    meant: 'unseen means a copy; Exim loses it',
+    router:
+      '  unseen\nNAME_s:\n  driver = accept\n  local_parts = NAME\n  transport = box\n  user = nobody\n',
+  }),
+  redirected('one_time to itself', 'NAME@x.example', {
+    router:
+      '  one_time\nNAME_s:\n  driver = accept\n  local_parts = NAME\n  transport = box\n  user = nobody\n',
+  }),
+  redirected('one_time to itself and another', 'NAME@x.example, w@far.example', {
+    router:
+      '  one_time\nNAME_s:\n  driver = accept\n  local_parts = NAME\n  transport = box\n  user = nobody\n',
+  }),
+  redirected('errors_to that is no address', 'w@far.example', { router: '  errors_to = bad@@\n' }),
+  redirected('errors_to with two addresses', 'w@far.example', {
+    router: '  errors_to = s@far.example, v@far.example\n',
+  }),
   redirected('a local part without domain', 'box'),
   redirected('a loop to itself', 'NAME@x.example', {
     router: 'NAME_s:\n  driver = accept\n  local_parts = NAME\n  transport = box\n  user = nobody\n',
@@ -591,6 +618,39 @@ const programs: readonly DeliveryCase[] = [
   asked('redirect to :blackhole:', 'echo redirect :blackhole:'),
   asked('redirect to :fail:', 'echo redirect :fail: gone'),
   asked('a lookup of an unknown kind', 'echo accept hosts=a lookup=bogus'),
+  asked('an unknown host', 'echo accept hosts=no-such-host.invalid lookup=byname'),
+  asked('an empty list of hosts', 'echo accept hosts=""'),
+  asked('no hosts', 'echo accept hosts='),
+  asked('an empty transport', 'echo accept transport='),
+  asked('an empty transport in quotes', `echo 'accept transport=""'`),
+  asked('a word that accept does not know', 'echo accept bogus=1'),
+  asked('a word without a value', 'echo accept data'),
+  asked('more after the first line', 'echo accept; echo more'),
+  asked('a long answer', 'yes accept data=x | head -c 3000'),
+  asked('a command that is killed', 'kill -9 $$'),
+  asked('decline with a text', 'echo decline no', { unroutable: true }),
+  asked('freeze', 'echo freeze stop'),
+  asked('small letters in front', 'echo "  accept"'),
+  ...[
+    'timeout = 1s',
+    'timeout = 0s',
+    'current_directory = DIR',
+    'current_directory = /nonexistent',
+    'command_group = 7',
+    'command_group = ${lc',
+  ].map((option) => ({
+    ...(/group = \$|none/.test(option) && { meant: 'what is wrong is told' }),
+    ...asked(option, option.startsWith('timeout = 1') ? 'sleep 3; echo accept' : 'echo accept'),
+    routers: `NAME_r:
+  driver = queryprogram
+  local_parts = NAME
+  domains = x.example
+  command = DIR/program
+  command_user = nobody
+  transport = NAME_t
+  ${option}
+`,
+  })),
   ...['command_user = $local_part', 'command_user = 7', 'command_user = ${lc', 'command = $local_part'].map(
     (option) => ({
       ...asked(option, 'echo accept'),
@@ -697,6 +757,409 @@ const manualRoutes: readonly DeliveryCase[] = [
   manual('* no-such-host.invalid', { router: '  host_find_failed = ignore\n' }),
 ]
 
+const oddHosts: readonly DeliveryCase[] = [
+  ...[
+    '* 127.0.0.256',
+    '* 127.0.0.1::99999',
+    '* 127.0.0.1::0',
+    '* 127.0.0.1::x',
+    '* [::1]',
+    '* "[192.0.2.1"',
+    '* +',
+    '* "192.0.2.1 byname"',
+    '* 192.0.2.1 bogus',
+    '* 192.0.2.1 byname bydns',
+    '* 192.0.2.1 NAME_none',
+    '* 192.0.2.1 randomize no_randomize ipv4_only',
+    '* 192.0.2.1/MX',
+    '* no-such-host.invalid/MX',
+    '* *.example',
+  ].map((rule) => manual(rule, { router: '  self = fail\n' })),
+  ...['* [127.0.0.1]', '* 1.2.3'].map((rule) => ({
+    ...manual(rule, { router: '  self = fail\n' }),
+    meant: 'an address is one, and what is none is not',
+  })),
+  ...['${if eq{1}{2}{x}fail}', '127.0.0.0/33', '127.0.0.0/x', '*.example', '', '127.0.0.0/8', '*'].map(
+    (list) => manual('* 127.0.0.1', { router: `  self = fail\n  ignore_target_hosts = ${list}\n` }),
+  ),
+  ...['${lc', '/nonexistent', 'net-iplsearch;/nonexistent', '+none'].map((list) => ({
+    ...manual('* 127.0.0.1', { router: `  self = fail\n  ignore_target_hosts = ${list}\n` }),
+    meant: 'hosts to be ignored are not sent to by mistake',
+  })),
+]
+
+/** A user without a name: Exim then adds no `Sender:`. */
+const answering = (
+  options: readonly string[],
+  more: Partial<DeliveryCase> & { readonly also?: string } = {},
+): DeliveryCase => {
+  const { also, ...rest } = more
+  const given = options.join('\n  ')
+  const usual = [
+    ['to', 'NAME@reply.example'],
+    ['from', 'me@x.example'],
+    ['text', 'hi'],
+  ].filter(([name]) => !new RegExp(`^ *${name}\\b`, 'm').test(given))
+  return plain(
+    `autoreply: ${also ?? options.join('; ')}`,
+    `  driver = autoreply
+  user = 64001
+  group = 64001
+${usual.map(([name, value]) => `  ${name} = ${value}\n`).join('')}  ${given}
+`,
+    rest,
+  )
+}
+const both = { to: 'NAME@x.example NAME-b@x.example' }
+
+const answers: readonly DeliveryCase[] = [
+  answering(['subject = re: $h_subject:', 'reply_to = r@x.example', 'headers = X-A: b\\nX-B: c']),
+  answering(['cc = v@far.example', 'bcc = w@far.example']),
+  answering(['to = $sender_address'], { from: 'NAME@reply.example' }),
+  answering(['to = $sender_address'], { from: '<>', also: 'to = $sender_address, which is empty' }),
+  answering(['to =']),
+  answering(['to =', 'cc = NAME@reply.example'], { meant: 'a header with nothing in it is left out' }),
+  answering(['to = bad bad']),
+  answering(['to = NAME@reply.example, bad bad']),
+  answering(['to = NAME']),
+  answering(['to = Some One <NAME@reply.example> (comment)']),
+  answering(['to = group: NAME@reply.example;']),
+  answering(['to = "NAME@reply.example,\\n v@far.example"']),
+  answering(['to = "NAME@reply.example\\nX-Bad: v@far.example"']),
+  answering(['from ='], { meant: 'a header with nothing in it is left out' }),
+  answering(['from = bad bad']),
+  answering(['from = a@x.example, b@x.example']),
+  answering(['from = Me <me>']),
+  answering(['from = "me@x.example\\nBcc: v@far.example"']),
+  answering(['reply_to ='], { meant: 'a header with nothing in it is left out' }),
+  answering(['reply_to = bad bad']),
+  answering(['subject = "one\\n two"']),
+  answering(['subject = "one\\ntwo"']),
+  answering(['subject = "one\\rtwo"']),
+  answering(['subject = "one\\ttwo"']),
+  answering(['subject = "one\\xe4two"'], { meant: 'a letter beyond ASCII bounces no mail' }),
+  answering(['subject = Re: \\\n    folded']),
+  answering([`subject = ${'x '.repeat(600)}`], { also: 'a long subject' }),
+  answering(['subject = $h_subject:'], {
+    also: 'the subject of the message is coded',
+    message: usualMessage.replace('Hello world', '=?utf-8?Q?H=C3=A4llo?='),
+    meant: 'a letter beyond ASCII bounces no mail',
+  }),
+  answering(['headers ='], { meant: 'the text begins where it begins' }),
+  answering(['headers = no colon']),
+  answering(['headers = "X-A: b\\n\\nX-B: c"']),
+  answering(['headers = "X-A: b\\n c"']),
+  answering(['headers = Subject: mine', 'subject = other']),
+  answering(['headers = Auto-Submitted: no']),
+  answering(['headers = Message-ID: <own@x.example>\\nDate: Mon, 30 Nov 2026 10:00:00 +0000']),
+  answering(['headers = To: other@far.example']),
+  answering(['headers = Content-Type: text/plain; charset=utf-8', 'text = "h\\xc3\\xa4"']),
+  answering(['text =']),
+  answering(['text = "one\\ntwo\\n"']),
+  answering(['text = "one\\n.\\n..\\nFrom x\\n"']),
+  answering(['text = "one\\r\\ntwo"']),
+  answering(['text = $local_part']),
+  answering(['text = $message_body']),
+  answering(['file = DIR/text'], { files: { text: 'from the file\n' } }),
+  answering(['file = DIR/text'], { also: 'a file without a line end', files: { text: 'from the file' } }),
+  answering(['file = DIR/text'], { also: 'an empty file', files: { text: '' } }),
+  answering(['file = DIR/none']),
+  answering(['file = DIR/none', 'file_optional']),
+  answering(['file = DIR/text/x', 'file_optional'], { files: { text: '' } }),
+  answering(['file = DIR/text'], {
+    also: 'a folder for a file',
+    files: { 'text/': '' },
+    meant: 'a folder is no text',
+  }),
+  answering(['file = DIR/text'], {
+    also: 'a file that may not be read',
+    files: { text: { text: 'x', mode: 0o600 } },
+  }),
+  answering(['file = DIR/text', 'file_optional'], {
+    also: 'an optional file that may not be read',
+    files: { text: { text: 'x', mode: 0o600 } },
+  }),
+  answering(['file = DIR/text', 'file_expand'], { files: { text: 'to $local_part\non $h_subject:\n' } }),
+  answering(['file = DIR/text', 'file_expand'], {
+    also: 'a file that cannot be expanded',
+    files: { text: 'one\n${lc\n' },
+  }),
+  answering(['file = DIR/text', 'file_expand'], {
+    also: 'a line of a file that is forced to fail',
+    files: { text: 'one\n${if eq{1}{2}{x}fail}\nthree\n' },
+  }),
+  answering(['file = DIR/text', 'file_expand'], {
+    also: 'an expansion over two lines of a file',
+    files: { text: 'one ${if eq{1}{1}\n{x}}\n' },
+  }),
+  answering(['file = DIR/text', 'file_expand', 'return_message'], {
+    also: 'a file with CRLF',
+    files: { text: 'one $local_part\r\ntwo\r\n' },
+  }),
+  answering(['file = text']),
+  answering(['file = text', 'file_optional']),
+  answering(['file ='], { meant: 'no file is wanted' }),
+  answering(['file = DIR/$local_part']),
+  answering(['return_message']),
+  answering(['return_message'], {
+    meant: 'Exim gives back whole blocks of 8 KB, and counts the name of its file',
+    also: 'a long message returned',
+    message: `${usualHeaders}\n${long.repeat(3)}`,
+  }),
+  answering(['return_message', 'headers_remove = subject', 'headers_add = X-T: t']),
+  answering(['return_message', 'body_only']),
+  answering(['return_message', 'headers_only']),
+  answering(['return_message', 'headers_rewrite = *@a.example $1@z.example fs']),
+  answering(['return_message', 'return_path_add', 'envelope_to_add', 'delivery_date_add']),
+  answering(['subject = x'], {
+    also: 'a message with References and In-Reply-To',
+    message: `References: <a@b>\n\t<c@d>\nIn-Reply-To: <c@d>\n${usualMessage}`,
+  }),
+  answering(['subject = x'], {
+    also: 'a message with In-Reply-To alone',
+    message: `In-Reply-To: <c@d>\n${usualMessage}`,
+  }),
+  answering(['subject = x'], {
+    also: 'a message with many References',
+    message: `References:${Array.from({ length: 20 }, (_, i) => ` <ref${i}@b.example>\n`).join('')}${usualMessage}`,
+  }),
+  answering(['subject = x'], {
+    also: 'an answer to an answer',
+    message: `Auto-Submitted: auto-replied\n${usualMessage}`,
+  }),
+  answering(['log = DIR/log', 'cc = v@far.example', 'subject = s', 'headers = X-A: b\\nX-B: c']),
+  answering(['log = DIR/log', 'log = DIR/log2'].slice(0, 1), {
+    also: 'a log that is there',
+    files: { log: 'before\n' },
+  }),
+  answering(['log = DIR/none/log'], { meant: 'Exim says nothing of it' }),
+  answering(['log =']),
+  answering(['log = DIR/$local_part']),
+  answering(['log = DIR/log', 'bcc = v@far.example']),
+  answering(['once = DIR/vacation']),
+  answering(['once = DIR/vacation', 'log = DIR/log'], both),
+  answering(['once = DIR/vacation', 'log = DIR/log', 'once_repeat = 0s'], both),
+  answering(['once = DIR/vacation', 'log = DIR/log', 'once_repeat = 7d'], both),
+  answering(['once = DIR/vacation', 'log = DIR/log', 'once_repeat = ${if eq{1}{1}{7d}}'], both),
+  answering(['once = DIR/vacation', 'once_repeat = ${if eq{1}{1}{x}}'], both),
+  answering(['once = DIR/vacation', 'once_repeat = ${if eq{1}{2}{x}}'], both),
+  answering(['once = DIR/vacation', 'once_repeat = ${lc'], both),
+  answering(['once =', 'once_repeat = 7d'], both),
+  answering(['once = DIR/none/vacation'], { ...both, meant: 'nothing is written there' }),
+  answering(['once = DIR/$local_part'], both),
+  answering(['once = DIR/vacation', 'log = DIR/log', 'to = NAME@reply.example, v@far.example'], both),
+  answering(
+    [
+      'once = DIR/vacation',
+      'log = DIR/log',
+      'to = ${if eq{$local_part}{NAME}{NAME@reply.example}{NAME@REPLY.example}}',
+    ],
+    { ...both, meant: 'domains are the same in capitals' },
+  ),
+  answering(['once = DIR/vacation', 'to ='], both),
+  answering(['once = DIR/vacation', 'never_mail = NAME@reply.example'], both),
+  answering(['never_mail = NAME@reply.example']),
+  answering(['never_mail = NAME@reply.example', 'log = DIR/log']),
+  answering(['never_mail = NAME@reply.example', 'cc = v@far.example']),
+  answering(['never_mail = v@far.example', 'to = NAME@reply.example, v@far.example, Some <w@far.example>']),
+  answering(['never_mail = *@far.example', 'cc = v@far.example', 'bcc = w@far.example', 'log = DIR/log']),
+  answering(['never_mail =']),
+  answering(['never_mail = *']),
+  answering(['never_mail = ${lc']),
+  answering(['never_mail = ${if eq{1}{2}{x}fail}']),
+  answering(['never_mail = lsearch;DIR/none'], { meant: 'Exim ends there, and freezes the message' }),
+  answering(['never_mail = ^NAME']),
+]
+
+/** A server for LMTP in a few lines: the answers are those of the case, what came lies in `got`. */
+const lmtpServer = (answers: Readonly<Record<string, string>> = {}): string => {
+  const given: Record<string, string> = {
+    LHLO: '250 far',
+    MAIL: '250 ok',
+    RCPT: '250 ok',
+    DATA: '354 go',
+    RSET: '250 ok',
+    QUIT: '221 bye',
+    ...answers,
+  }
+  const rows = Object.entries(given).filter(([name]) => !/^(connect|end)/.test(name))
+  // The longest first: `RCPT TO:<c1-b` before `RCPT`.
+  rows.sort(([a], [b]) => b.length - a.length)
+  const act = (answer: string): string =>
+    answer === 'drop' ? 'exit 0' : answer === 'hang' ? 'sleep 3' : `printf '%b\\r\\n' '${answer}'`
+  const ends = [answers['end'] ?? '250 taken', answers['end2'] ?? '250 taken']
+  return `#!/bin/sh
+n=0
+${act(answers['connect'] ?? '220 far')}${/^[45]/.test(answers['connect'] ?? '') ? '; exit 0' : ''}
+while IFS= read -r line; do
+  printf '%s\\n' "$line" >> DIR/got
+  case "$line" in
+  DATA*)
+    ${act(given['DATA'] as string)}
+    case '${given['DATA']}' in 354*) ;; *) continue;; esac
+    while IFS= read -r line; do
+      printf '%s\\n' "$line" >> DIR/got
+      case "$line" in ".\r"|.) break;; esac
+    done
+    ${act(ends[0] as string)}
+    [ $n -gt 1 ] && { ${act(ends[1] as string)}; }
+    n=0;;
+${rows
+  .filter(([name]) => name !== 'DATA')
+  .map(
+    ([name, answer]) =>
+      `  "${name}"*) ${name.startsWith('RCPT') && answer.startsWith('2') ? 'n=$((n+1)); ' : ''}${act(answer)}${name === 'QUIT' ? '; exit 0' : ''};;`,
+  )
+  .join('\n')}
+  *) printf '500 what\\r\\n';;
+  esac
+done
+`
+}
+
+const lmtpCase = (
+  says: string,
+  answers: Readonly<Record<string, string>> = {},
+  options: readonly string[] = [],
+  more: Partial<DeliveryCase> = {},
+): DeliveryCase =>
+  plain(
+    `lmtp: ${says}`,
+    `  driver = lmtp
+${options.some((each) => /^(?:command|socket)/.test(each)) ? '' : '  command = /bin/sh DIR/server\n'}${options.some((each) => each.startsWith('timeout')) ? '' : '  timeout = 3s\n'}${options.map((each) => `  ${each}\n`).join('')}`,
+    { files: { server: { text: lmtpServer(answers), mode: 0o755 } }, ...more },
+  )
+const batchOfTwo = ['batch_max = 10']
+
+const quits = 'Exim says QUIT after an answer that is none, and counts bytes'
+const noServer = 'the command that is not there is named'
+
+const lmtp: readonly DeliveryCase[] = [
+  lmtpCase('a message'),
+  lmtpCase('two in a batch', {}, batchOfTwo, both),
+  lmtpCase('two, one by one', {}, [], both),
+  lmtpCase('one refused at RCPT', { 'RCPT TO:<NAME-b': '550 5.1.1 no b' }, batchOfTwo, both),
+  lmtpCase('one put off at RCPT', { 'RCPT TO:<NAME-b': '450 4.2.1 not b' }, batchOfTwo, both),
+  lmtpCase('all refused at RCPT', { RCPT: '550 nobody' }, batchOfTwo, both),
+  lmtpCase('all put off at RCPT', { RCPT: '452 full' }, batchOfTwo, both),
+  lmtpCase('one refused after the message', { end2: '550 not b' }, batchOfTwo, both),
+  lmtpCase('one put off after the message', { end2: '450 not b' }, batchOfTwo, both),
+  lmtpCase('refused after the message', { end: '552 5.2.2 over quota' }),
+  lmtpCase('put off after the message', { end: '452 4.2.2 over quota' }),
+  lmtpCase('refused with several lines', { end: '550-over\\r\\n550 quota' }),
+  lmtpCase('taken with several lines', { end: '250-2.0.0 saved\\r\\n250 as 5' }),
+  lmtpCase('greeted with 4xx', { connect: '421 busy' }),
+  lmtpCase('greeted with 5xx', { connect: '554 away' }),
+  lmtpCase('greeted with several lines', { connect: '220-far\\r\\n220 here' }),
+  lmtpCase('greeted with nonsense', { connect: 'hello' }),
+  lmtpCase('LHLO refused', { LHLO: '500 no' }),
+  lmtpCase('LHLO put off', { LHLO: '450 no' }),
+  lmtpCase('MAIL refused', { MAIL: '550 no' }),
+  lmtpCase('MAIL put off', { MAIL: '450 no' }),
+  lmtpCase('MAIL refused, two', { MAIL: '550 no' }, batchOfTwo, both),
+  lmtpCase('DATA refused', { DATA: '554 no' }),
+  lmtpCase('DATA put off', { DATA: '451 no' }),
+  lmtpCase('DATA refused, two', { DATA: '554 no' }, batchOfTwo, both),
+  lmtpCase('nonsense after MAIL', { MAIL: 'hello' }),
+  lmtpCase('nonsense after RCPT', { RCPT: 'hello' }),
+  lmtpCase('nonsense after DATA', { DATA: 'hello' }),
+  lmtpCase('nonsense after the message', { end: 'hello' }, [], { meant: quits }),
+  ...['connect', 'LHLO', 'MAIL', 'RCPT', 'DATA', 'end', 'QUIT'].map((at) =>
+    lmtpCase(`closed at ${at}`, { [at]: 'drop' }),
+  ),
+  lmtpCase('silent at first', { connect: 'hang' }, ['timeout = 1s']),
+  lmtpCase('silent after the message', { end: 'hang' }, ['timeout = 1s'], { meant: quits }),
+  lmtpCase('closed between the answers', { end2: 'drop' }, batchOfTwo, both),
+  lmtpCase('silent between the answers', { end2: 'hang' }, ['timeout = 1s', ...batchOfTwo], {
+    ...both,
+    meant: quits,
+  }),
+  lmtpCase('421 at RCPT', { RCPT: '421 away' }),
+  lmtpCase('ignore_quota', { LHLO: '250-far\\r\\n250 IGNOREQUOTA' }, ['ignore_quota']),
+  lmtpCase('ignore_quota that is not offered', {}, ['ignore_quota']),
+  lmtpCase('SIZE and 8BITMIME', { LHLO: '250-far\\r\\n250-SIZE 1000\\r\\n250 8BITMIME' }),
+  lmtpCase('lines with dots', {}, [], { message: fromLines }),
+  lmtpCase('headers added and removed', {}, [
+    'headers_add = X-A: $local_part',
+    'headers_remove = subject',
+    'return_path_add',
+    'envelope_to_add',
+    'delivery_date_add',
+  ]),
+  lmtpCase('a filter', {}, ['transport_filter = /bin/sed s/line/LINE/']),
+  lmtpCase('a filter that fails', {}, ['transport_filter = /bin/false'], {
+    meant: 'nobody is spoken to before the filter has ended well',
+  }),
+  lmtpCase('a null sender', {}, [], { from: '<>' }),
+  lmtpCase('another return path', {}, ['return_path = other@z.example']),
+  lmtpCase('an affix', {}, [], {
+    to: 'NAME-x@x.example',
+    routers: `NAME_r:
+  driver = accept
+  local_parts = NAME
+  local_part_suffix = -*
+  domains = x.example
+  transport = NAME_t
+  user = nobody
+`,
+  }),
+  lmtpCase('rcpt_include_affixes', {}, ['rcpt_include_affixes'], {
+    to: 'NAME-x@x.example',
+    routers: `NAME_r:
+  driver = accept
+  local_parts = NAME
+  local_part_suffix = -*
+  domains = x.example
+  transport = NAME_t
+  user = nobody
+`,
+  }),
+  ...[
+    'command = /bin/false',
+    'command = /bin/true',
+    'command = /bin/sh -c "cat >/dev/null"',
+    'command = ${lc',
+    'command = ${if eq{1}{2}{x}fail}',
+    'command = ${if eq{1}{2}{x}}',
+    'command = "/bin/echo \'a b"',
+    'socket = /nonexistent',
+    'socket = DIR/server',
+    'socket = relative',
+    'socket = ${lc',
+    'socket = ${if eq{1}{2}{x}fail}',
+    'socket = ${if eq{1}{2}{x}}',
+  ].map((option) => lmtpCase(option, {}, [option])),
+  ...['command = /nonexistent/x', 'command = relative'].map((option) =>
+    lmtpCase(option, {}, [option], { meant: noServer }),
+  ),
+  ...['command = $local_part', 'command = /bin/echo $local_part', 'socket = DIR/$local_part'].map((option) =>
+    lmtpCase(option, {}, [option], { meant: 'what came from outside is no path; mail waits' }),
+  ),
+  lmtpCase(
+    'PIPELINING is made use of',
+    { LHLO: '250-far\\r\\n250 PIPELINING', RCPT: '550 nobody' },
+    batchOfTwo,
+    {
+      ...both,
+      meant: 'Exim speaks command by command',
+    },
+  ),
+  ...['batch_id = ${lc', 'batch_id = ${if eq{1}{2}{x}fail}', 'batch_id = x', 'batch_id = $local_part'].map(
+    (option) =>
+      lmtpCase(option, {}, [option, ...batchOfTwo], {
+        ...both,
+        ...(/lc|fail/.test(option) && { meant: 'it is told of each address' }),
+      }),
+  ),
+  lmtpCase('batch_max = 0', {}, ['batch_max = 0'], both),
+  lmtpCase(
+    'the local part in the command',
+    {},
+    ['command = /bin/sh DIR/server ${length_0:$local_part}', ...batchOfTwo],
+    both,
+  ),
+]
+
 const loop = 'Received: from one.example\n\tby two.example\n'
 const loops: readonly DeliveryCase[] = [
   {
@@ -722,5 +1185,8 @@ export const deliveryCases: readonly DeliveryCase[] = [
   ...routerOptions,
   ...programs,
   ...manualRoutes,
+  ...oddHosts,
+  ...answers,
+  ...lmtp,
   ...loops,
 ]

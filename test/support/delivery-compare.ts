@@ -155,7 +155,7 @@ function deliverAll(
     const done = spawnSync(program, ['-C', file, ...args], {
       encoding: 'latin1',
       input: Buffer.from(input, 'latin1'),
-      timeout: 120_000,
+      timeout: 240_000,
       cwd: '/',
     })
     if (done.error !== undefined) throw done.error
@@ -255,6 +255,7 @@ function withoutTrace(text: string, home: string): string {
   return withoutChance(text, home)
     .replaceAll(/^Received: [^\n]*\n(?:[ \t][^\n]*\n)*/gim, 'Received: ...\n')
     .replaceAll(/^\d+ 1$/gm, 'N 1')
+    .replaceAll(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/gm, 'TIME')
     .replaceAll(/\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}/g, 'DATE')
     .replaceAll(/^Delivery-date: .*$/gm, 'Delivery-date: ...')
     .replaceAll(/^Message-Id: <E\S+@/gm, 'Message-Id: <ID@')

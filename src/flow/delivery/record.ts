@@ -391,10 +391,8 @@ function addressLine(attempt: Attempt, routed: RoutedAddress, local: boolean): A
 function shownOf({ special, address, facts, transport }: RoutedAddress, local: boolean): ByteString {
   if (special !== undefined) return shownSpecial(address)
   const { prefix = '', localPart, suffix = '', domain } = facts
-  if (local) return localPart
-  return transport.settings.rcpt_include_affixes
-    ? `${prefix}${localPart}${suffix}@${domain}`
-    : `${localPart}@${domain}`
+  const shown = transport.settings.rcpt_include_affixes ? `${prefix}${localPart}${suffix}` : localPart
+  return local ? shown : `${shown}@${domain}`
 }
 
 /** An address that no transport gets, as the router that decided saw it. */

@@ -235,11 +235,17 @@ function logReceived(session: Session, envelope: Envelope, own: GeneratedMessage
   })
 }
 
-function split(text: ByteString): { readonly headers: Header[]; readonly body: ByteString } {
-  const end = text.indexOf('\n\n')
-  if (end === -1) return { headers: splitHeaders(text), body: '' }
-  return { headers: splitHeaders(text.slice(0, end + 1)), body: text.slice(end + 2) }
+/** The header section ends at the first line that belongs to no header, as in any message that is handed in. */
+function split(written: ByteString): { readonly headers: Header[]; readonly body: ByteString } {
+  const text = written.includes('\r\n') ? written.replaceAll('\r\n', '\n') : written
+  headerLines.lastIndex = 0
+  const end = headerLines.exec(text)?.[0].length ?? 0
+  const body = text.slice(text[end] === '\n' ? end + 1 : end)
+  const whole = body === '' || body.endsWith('\n') ? body : `${body}\n`
+  return { headers: splitHeaders(text.slice(0, end)), body: whole }
 }
+
+const headerLines = /(?:[!-9;-~]+[ \t]*:[^\n]*(?:\n|$)(?:[ \t][^\n]*(?:\n|$))*)*/y
 
 /** What every message needs and this one may lack. */
 function complete(

@@ -20,11 +20,12 @@ export interface HostItem {
 export function parseHostItem(text: string): HostItem {
   const bracketed = /^\[([^\]]*)\](?::(\d+))?$/.exec(text)
   if (bracketed !== null) {
+    const isAddress = parseIp(bracketed[1] ?? '') !== undefined
     return {
-      name: bracketed[1] ?? '',
+      name: isAddress ? (bracketed[1] ?? '') : text,
       port: portOf(bracketed[2]),
       viaMx: false,
-      isAddress: parseIp(bracketed[1] ?? '') !== undefined,
+      isAddress,
     }
   }
   if (parseIp(text) !== undefined) return { name: text, port: undefined, viaMx: false, isAddress: true }

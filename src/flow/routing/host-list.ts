@@ -5,6 +5,7 @@ import type { TransportInstance } from '../../language/config/configuration.ts'
 import type { RouteHost } from '../routed.ts'
 import { findHost } from './find-hosts.ts'
 import { parseHostItem } from './host-items.ts'
+import { logMissingHost, unknownHost } from './missing-host.ts'
 import { hostsOfMx } from './mx.ts'
 import { selfVerdict } from './self.ts'
 import type { RouterVerdict, RouterWork } from './types.ts'
@@ -36,7 +37,9 @@ export async function hostsOfList(
         : { is: 'defer', message: `host lookup for ${item.name} did not complete (DNS timeout?)` }
     }
     if (found.is !== 'found') {
-      return { is: 'defer', message: `lookup of host "${item.name}" failed in ${work.router.name} router` }
+      if (!item.viaMx && method !== 'bydns') logMissingHost(item.name, work)
+      const message = `lookup of host "${item.name}" failed in ${work.router.name} router`
+      return { is: 'defer', message, errno: unknownHost }
     }
     if (found.localAt === undefined || selfSends) {
       hosts.push(...found.hosts)

@@ -191,4 +191,4 @@ export interface UserQuery {
 
 export type QueryAnswer =
   | { readonly is: 'ended'; readonly output: ByteString }
-  | { readonly is: 'failed'; readonly message: ByteString; readonly timedOut?: boolean }
+  | { readonly is: 'failed'; readonly message: ByteString }

@@ -35,6 +35,12 @@ const cases: readonly [said: string, errno: number, logged: string, logsErrno: n
     'LMTP connection closed after end of data',
     -1,
   ],
+  [
+    'Malformed SMTP reply in response to pipelined MAIL FROM:<a>: x',
+    -19,
+    'Malformed LMTP response after MAIL FROM:<a>: x',
+    -19,
+  ],
   ['SMTP timeout after initial connection', 110, 'LMTP timeout after initial connection', -1],
 ]
 for (const [said, errno, logged, logsErrno] of cases)

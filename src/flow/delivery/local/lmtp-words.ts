@@ -11,7 +11,7 @@ export function inLmtpWords(error: DeliveryError): DeliveryError {
 
 function sentence(message: ByteString): ByteString | undefined {
   const [, what = '', at = ''] =
-    /^(SMTP error from remote mail server after|LMTP error after|Remote host closed connection in response to|SMTP timeout after) (?:pipelined )?(.*)$/s.exec(
+    /^(SMTP error from remote mail server after|LMTP error after|Remote host closed connection in response to|SMTP timeout after|Malformed SMTP reply in response to) (?:pipelined )?(.*)$/s.exec(
       message,
     ) ?? []
   switch (what) {
@@ -23,6 +23,8 @@ function sentence(message: ByteString): ByteString | undefined {
       return `LMTP connection closed after ${at}`
     case 'SMTP timeout after':
       return `LMTP timeout after ${at}`
+    case 'Malformed SMTP reply in response to':
+      return `Malformed LMTP response after ${at}`
     default:
       return undefined
   }
@@ -31,6 +33,7 @@ function sentence(message: ByteString): ByteString | undefined {
 /** There are no numbers of the system; refusals for now have one by their place. */
 function ownNumber(errno: number, said: ByteString): number {
   if (said.startsWith('LMTP error after end of data')) return errorNumbers.data4xx
+  if (errno === errorNumbers.malformedReply && !said.includes(' after end of data')) return errno
   return errno === errorNumbers.mail4xx || errno === errorNumbers.rcpt4xx || errno === errorNumbers.data4xx
     ? errno
     : errorNumbers.unknown

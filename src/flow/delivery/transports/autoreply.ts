@@ -1,9 +1,12 @@
 /** The autoreply transport: answers a message with another one. Source: Exim manual, "The autoreply transport". */
+import { constants } from 'node:os'
 import { isFailure } from '../../../base/outcome.ts'
 import { type ByteString, isTainted, taint, type Text, textOf } from '../../../base/text.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
 import { parseAddressList } from '../../../mail/address.ts'
-import { headerBody } from '../../../mail/header.ts'
+import { splitAddressList } from '../../../mail/address-list.ts'
+import type { Header } from '../../../mail/envelope.ts'
+import { headerBody, isNamed } from '../../../mail/header.ts'
 import { messageIdHeader } from '../../../mail/message-id.ts'
 import type { Context } from '../../../ports.ts'
 import { contextOfUser, isForeign } from '../../foreign-expansion.ts'
@@ -20,6 +23,7 @@ import { deferral } from './local.ts'
 import { refuseAll } from './shared.ts'
 
 type Settings = TransportInstance<AutoreplySettings>['settings']
+type Undelivered = Exclude<AddressOutcome, { readonly is: 'delivered' }>
 
 export const autoreply: TransportDriver = {
   name: 'autoreply',
@@ -88,19 +92,28 @@ async function reply(
   }
   if ('problem' in said) return said.problem
   const parts = said.fields
-  const kept = await withoutNever(parts, settings, context)
+  const kept = await withoutNever(parts, batch.transport.name, settings, context)
+  if ('is' in kept) return kept
   const recipients = [...addressesOf(kept.to), ...addressesOf(kept.cc), ...addressesOf(kept.bcc)]
   const asked = [...addressesOf(parts.to), ...addressesOf(parts.cc), ...addressesOf(parts.bcc)]
   // All fall under never_mail: no message is made, none is noted.
   if (asked.length > 0 && recipients.length === 0) return { is: 'delivered', sizeBytes: 0 }
   const once = onceKey(parts, kept.to)
-  const repeatSeconds = readTime(parts.once_repeat ?? '0s') ?? 0
+  const repeatSeconds = readTime(parts.once_repeat ?? '0s')
+  if (repeatSeconds === undefined) {
+    return failure(
+      `Invalid time value "${parts.once_repeat}" for "once_repeat" in ${batch.transport.name} transport`,
+    )
+  }
   if (once !== undefined && wasAnswered(once, repeatSeconds, context)) {
     await writeLog(parts.log, `previously sent to ${kept.to ?? ''}`, batch, routed, context, environment)
     return { is: 'delivered', sizeBytes: 0 }
   }
   const text = await composed(kept, manner, batch, context, environment)
   if (typeof text !== 'string') return text
+  if (recipients.length === 0 && hasBadRecipients(kept)) {
+    return deferral(`Failed to send message from ${batch.transport.name} transport (1)`, 0)
+  }
   // Nobody to answer, as for a bounce: that is no error.
   if (recipients.length > 0) {
     const submitted = await environment.deps.submit({
@@ -161,20 +174,18 @@ async function fieldsOf(
       return { problem: notPermitted(`Tainted '${text}' (${what} for ${transport} transport) not permitted`) }
     }
     // A header must not end early: only line ends followed by white space may stand in it.
-    if (isHeader(name) && /[\0-\x08\x0b-\x1f\x7f]|\n(?![ \t])/.test(text)) {
-      return {
-        problem: deferral(
-          `non-printing character in header line in message from ${transport} transport: ${name}`,
-          errorNumbers.unknown,
-        ),
-      }
+    const wrong = isHeader(name) ? /[\0-\x08\x0b-\x1f\x7f]|\n(?![ \t])/.exec(text)?.[0] : undefined
+    if (wrong !== undefined) {
+      const shown = JSON.stringify(option?.text ?? '')
+      const what = `contains non-printing character ${wrong.charCodeAt(0)}`
+      return { problem: failure(`Expansion of ${shown} in ${transport} transport ${what}`) }
     }
     result[name] = text
   }
   return { fields: result }
 }
 
-function failure(message: ByteString): AddressOutcome {
+function failure(message: ByteString): Undelivered {
   return { is: 'failed', error: { errno: errorNumbers.unknown, more: 0, message } }
 }
 
@@ -190,21 +201,42 @@ function isHeader(name: string): boolean {
 }
 
 /** Takes recipients of `never_mail` out. */
-async function withoutNever(parts: Fields, settings: Settings, context: Context): Promise<Fields> {
-  const never = settings.never_mail
+async function withoutNever(
+  parts: Fields,
+  transport: string,
+  { never_mail: never }: Settings,
+  context: Context,
+): Promise<Fields | Undelivered> {
   if (never === undefined) return parts
+  const list = await context.ports.expand(never, context)
+  if (isFailure(list)) {
+    return failure(`Failed to expand "${never.text}" for "never_mail" in ${transport} transport`)
+  }
   const result: Fields = { ...parts }
   for (const name of ['to', 'cc', 'bcc'] as const) {
+    const items = splitAddressList(parts[name] ?? '').map(({ text }) => text)
     const kept: ByteString[] = []
-    for (const address of addressesOf(parts[name])) {
-      const match = await context.ports.matchList('address', never, taint(address, '$recipients'), context)
-      if (match.is !== 'match') kept.push(address)
+    for (const item of items) {
+      const [address] = addressesOf(item)
+      const match =
+        address === undefined
+          ? undefined
+          : await context.ports.matchListText('address', list, taint(address, '$recipients'), context)
+      // Whom a lookup that cannot be made might name gets nothing yet.
+      if (match?.is === 'defer' || match?.is === 'failure') {
+        return deferral(`never_mail: ${match.message}`, errorNumbers.unknown)
+      }
+      if (match?.is !== 'match') kept.push(item)
     }
-    if (parts[name] === undefined) continue
     if (kept.length === 0) delete result[name]
-    else if (kept.length < addressesOf(parts[name]).length) result[name] = kept.join(', ')
+    else if (kept.length < items.length) result[name] = kept.join(', ')
   }
   return result
+}
+
+/** Something stands there that is no address. */
+function hasBadRecipients({ to, cc, bcc }: Fields): boolean {
+  return parseAddressList([to, cc, bcc].filter((list) => list !== undefined).join(', ')).length > 0
 }
 
 function addressesOf(list: ByteString | undefined): ByteString[] {
@@ -243,8 +275,6 @@ async function composed(
 ): Promise<ByteString | AddressOutcome> {
   const { headers } = environment.claim.message.envelope
   const id = messageIdHeader(headers)
-  const references = headers.find((header) => /^references:/i.test(header.text))
-  const before = references === undefined ? '' : headerBody(references).trim()
   const messageId = id === undefined ? '' : headerBody(id).trim()
   let text = ''
   const add = (name: string, value: ByteString | undefined): void => {
@@ -254,11 +284,10 @@ async function composed(
   add('Reply-To', parts.reply_to)
   add('To', parts.to)
   add('Cc', parts.cc)
-  add('Bcc', parts.bcc)
   add('Subject', parts.subject)
   if (messageId !== '') {
     add('In-Reply-To', messageId)
-    add('References', before === '' ? messageId : `${before}\n ${messageId}`)
+    add('References', [...referencesOf(headers), messageId].join(' '))
   }
   text += `Auto-Submitted: ${manner.autoSubmitted}\n`
   const more = parts.headers?.replace(/\n+$/, '') ?? ''
@@ -271,6 +300,17 @@ async function composed(
   if (!manner.returnMessage) return text
   return text + (await original(batch, context, environment))
 }
+
+/** What the message refers to, else what it answers. Of many the first and the latest. Source: RFC 5322 section 3.6.4. */
+function referencesOf(headers: readonly Header[]): ByteString[] {
+  const named = ['References', 'In-Reply-To'].map((name) => headers.find((header) => isNamed(header, name)))
+  const header = named.find((one) => one !== undefined)
+  const ids = header === undefined ? [] : (headerBody(header).match(/<[^<>\s]*>/g) ?? [])
+  return ids.length <= mostReferences ? ids : [...ids.slice(0, 1), ...ids.slice(1 - mostReferences)]
+}
+
+/** As Exim 4.96 has it. */
+const mostReferences = 12
 
 /** Most bytes of a file that is sent as the answer. */
 const fileLimitBytes = 1024 * 1024
@@ -297,20 +337,24 @@ async function fileText(
       : await asUser.read(ids, path, fileLimitBytes)
   if ('error' in file) {
     if (manner.fileOptional) return ''
-    return deferral(
-      `Failed to open file ${path} when sending message from ${batch.transport.name} transport: ${file.error}`,
-      errorNumbers.unknown,
-    )
+    const errno = constants.errno[file.code as keyof typeof constants.errno] ?? errorNumbers.unknown
+    const errorText = file.error.replace(/ \(euid=.*$/, '')
+    const message = `Failed to open file ${path} when sending message from ${batch.transport.name} transport: ${errorText}`
+    return { is: 'deferred', error: { errno, more: 0, errorText, message } }
   }
   if (!manner.fileExpand) return file.bytes
-  const value = await context.ports.expandText(file.bytes, contextOfUser(context, ids.uid))
-  if (isFailure(value)) {
-    return deferral(
-      `Expansion of "${path}" in ${batch.transport.name} transport failed: ${value.message}`,
-      errorNumbers.unknown,
-    )
+  return expandedLines(file.bytes, contextOfUser(context, ids.uid))
+}
+
+/** Line by line; one that cannot be expanded stays as it is. Observed of Exim 4.96. */
+async function expandedLines(bytes: ByteString, context: Context): Promise<ByteString> {
+  let text = ''
+  for (const line of bytes.split(/(?<=\n)/)) {
+    const value =
+      line.includes('$') || line.includes('\\') ? await context.ports.expandText(line, context) : line
+    text += isFailure(value) ? line : textOf(value)
   }
-  return textOf(value)
+  return text
 }
 
 /** The message that is answered, as much of it as return_size_limit allows. */
@@ -331,14 +375,19 @@ async function original(
     },
     context,
   )
+  const { headers_only: headersOnly, body_only: bodyOnly } = batch.transport.settings
   const head = 'failure' in section ? '' : section.text
+  if (headersOnly) return `\n------ This is a copy of the message's header lines.\n\n${head}\n`
   const size = context.message?.size ?? 0
   const whole = limit <= 0 || size <= limit
-  let text = '\n------ This is a copy of the message, including all the headers.\n'
+  const what = bodyOnly
+    ? 'the body of the message, without the headers'
+    : 'the message, including all the headers'
+  let text = `\n------ This is a copy of ${what}.\n`
   if (!whole) {
     text += `------ The body of the message is ${environment.claim.message.bodySize} characters long; only the first\n------ ${limit} or so are included here.\n`
   }
-  text += `\n${head}\n`
+  text += bodyOnly ? '\n' : `\n${head}\n`
   let body = ''
   for await (const piece of environment.claim.message.body()) {
     body += Buffer.from(piece).toString('latin1')

@@ -22,7 +22,11 @@ export async function batchLimits(
   if (most <= 1 || routed.special === 'reply' || routed.scope !== undefined)
     return { most: 1, multiDomain: true }
   const value = await expandedBytes(id, context)
-  if (isFailure(value)) return { most: 1, multiDomain: true }
+  if (isFailure(value)) {
+    const told = `Failed to expand batch_id option in ${routed.transport.name} transport (${routed.address}): ${value.message}`
+    context.ports.log.panic(context.message?.id, told)
+    return { most: 1, multiDomain: true }
+  }
   // Of redirections, only those to the same file or command go together.
   const place = routed.special === undefined ? '' : routed.address
   const localPart = mentionsLocalPart ? routed.facts.localPart : ''

@@ -242,6 +242,9 @@ export function localKey(address: ByteString, batch: Batch): string {
   )
 }
 
-export function deferral(message: ByteString, errno: number): AddressOutcome {
+export function deferral(
+  message: ByteString,
+  errno: number,
+): Extract<AddressOutcome, { readonly is: 'deferred' }> {
   return { is: 'deferred', error: { errno, more: 0, message } }
 }

@@ -4,11 +4,11 @@ import { isFailure } from '../../../base/outcome.ts'
 import { concat, type Text, textOf } from '../../../base/text.ts'
 import type { Instance, RouterInstance, TransportInstance } from '../../../language/config/configuration.ts'
 import type { Context } from '../../../ports.ts'
-import { duringSession } from '../../../wire/dns/host-names.ts'
 import type { RouteHost } from '../../routed.ts'
 import { findTransport } from '../assign.ts'
 import { findHost } from '../find-hosts.ts'
 import { type HostItem, parseHostItem } from '../host-items.ts'
+import { logMissingHost, unknownHost } from '../missing-host.ts'
 import { hostsOfMx } from '../mx.ts'
 import { parseRule, type RoutingRule, splitRules } from '../route-rules.ts'
 import { selfVerdict } from '../self.ts'
@@ -138,8 +138,8 @@ async function routeByRule(
   const randomize =
     options.randomize ?? (await expandBoolean(settings.hosts_randomize, 'hosts_randomize', false, work))
   if (isTrouble(randomize)) return randomize
+  if (textOf(hostList).trim() === '') return noHosts(transport, work)
   const items = orderItems(work.context.ports.splitList(hostList).map(textOf), randomize, work.context)
-  if (items.length === 0) return noHosts(transport, work)
   return findHosts(items, options, settings, transport, work)
 }
 
@@ -238,7 +238,7 @@ async function findHosts(
       // An address that is ignored is as good as none.
       case 'ignored':
       case 'none': {
-        if (found.is === 'none' && options.method !== 'bydns') logMissing(item.name, work)
+        if (!item.viaMx && options.method !== 'bydns') logMissingHost(item.name, work)
         if (settings.host_find_failed === 'ignore') continue
         const message = `lookup of host "${item.name}" failed in ${work.router.name} router`
         return notFound(settings.host_find_failed, unknownHost, message)
@@ -265,18 +265,6 @@ async function findHosts(
     settings.host_all_ignored,
     undefined,
     `lookup failed for all hosts in ${work.router.name} router: host_find_failed=ignore host_all_ignored=${settings.host_all_ignored}`,
-  )
-}
-
-/** As retry rules for `lookup` see it; observed of Exim 4.96. */
-const unknownHost = -32
-
-function logMissing(name: string, { context, purpose }: RouterWork): void {
-  const { log } = context.ports
-  if (purpose === 'test' || !log.selects('host_lookup_failed')) return
-  log.main(
-    context.message?.id || undefined,
-    `no IP address found for host ${name}${duringSession(context.connection)}`,
   )
 }
 

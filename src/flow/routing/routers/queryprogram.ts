@@ -38,7 +38,6 @@ export const queryprogram: RouterDriver = {
       return {
         is: 'defer',
         message: `${router.name} router: ${answer.message}`,
-        ...(answer.timedOut && { freeze: true }),
       }
     }
     // Longer lines are cut, as the manual says.
@@ -127,7 +126,7 @@ async function accept(text: ByteString, work: RouterWork): Promise<RouterVerdict
     work.candidate.addressData = data
     work.facts.addressData = data
   }
-  const named = fields.get('transport')
+  const named = fields.get('transport') || undefined
   const transport =
     named === undefined
       ? await findTransport(work.router.settings.transport, work)
