@@ -1,13 +1,13 @@
 /** Several processes on one spool at once, living and dying. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Spool } from '../src/store/spool/index.ts'
-import type { Step } from './support/spool-child.ts'
-import { addMessage, spoolWorld } from './support/spool-world.ts'
+import { bodies, type Step } from './support/spool-child.ts'
+import { addMessage, bodyOf, spoolWorld } from './support/spool-world.ts'
 
 const program = join(dirname(fileURLToPath(import.meta.url)), 'support', 'spool-child.js')
 
@@ -53,6 +53,21 @@ async function listed(spool: Spool, count: number): Promise<string[]> {
   for (let i = 0; i < 400 && spool.count() !== count; i++) await shortly(10)
   return [...spool.list()].map(({ id }) => id)
 }
+
+test('a large body that came since the index was read is not taken for one that nobody needs', async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open({ careMs: 1_000_000 })
+  // From here on, until the next turn, the index is read as it is now.
+  assert.equal(spool.entry('none'), undefined)
+  const other = spawnSync(process.execPath, [program, world.directory, 'receive-large,close'], {
+    encoding: 'utf8',
+  })
+  const id = /^begun (\S+)$/m.exec(other.stdout)?.[1] ?? ''
+  await spool.takeOver()
+  const claim = await spool.claim(id)
+  assert.ok(claim)
+  assert.ok(bodies['receive-large'].equals(await bodyOf(claim.message)))
+})
 
 test('what one process queues another lists, claims and completes', async (t) => {
   const world = spoolWorld(t)

@@ -261,6 +261,8 @@ export class OpenSpool {
   }
 
   async #adopt(dead: readonly string[]): Promise<void> {
+    // What was read in this turn may be older than what they wrote last.
+    this.index.refresh()
     for (const name of dead) {
       const folder = `${this.directory}/segments/${name}`
       const clean = readClean(folder)
