@@ -6,6 +6,7 @@ import fs, {
   openSync,
   readdirSync,
   readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -66,6 +67,32 @@ test('segments with nothing alive are used again or removed, and bring nothing b
   await complete(again, kept)
   await again.close()
   assert.deepEqual(segments(world.directory), [])
+})
+
+test('a segment that is used again counts under its old name, too, which a power cut can bring back', async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open({ segmentBytes: 64 << 10, careMs: 50 })
+  const ids = await Promise.all(Array.from({ length: 40 }, () => addMessage(spool, body)))
+  await Promise.all(ids.map((id) => complete(spool, id)))
+  const pathOf = (name: string): string => `${world.directory}/segments/${name}`
+  const freed = (): string | undefined => segments(world.directory).find((name) => name.includes('/free-'))
+  await until(() => freed() !== undefined)
+  const old = pathOf(freed() ?? '')
+  const { ino } = statSync(old)
+  const used = (): string | undefined =>
+    segments(world.directory)
+      .map(pathOf)
+      .find((path) => path !== old && statSync(path).ino === ino)
+  const kept: string[] = []
+  while (used() === undefined && kept.length < 100) kept.push(await addMessage(spool, body))
+  await spool.close()
+  renameSync(used() ?? '', old)
+  rmSync(`${world.directory}/index`, { recursive: true })
+  const again = await world.open()
+  assert.deepEqual(
+    [...again.list()].map(({ id }) => id),
+    kept.toSorted(),
+  )
 })
 
 test('the living are copied out of a nearly empty segment, with what was recorded of them', async (t) => {

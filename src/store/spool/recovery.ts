@@ -98,18 +98,18 @@ async function scanSegment(
   found: Findings,
 ): Promise<Segment | undefined> {
   const path = `${folder}/${fileName}`
-  if (fileName.startsWith('free-')) removeQuietly(path)
-  if (!/^[0-9a-f]{16}$/.test(fileName)) {
-    if (!/^(?:free-|\.?clean|\.?settled)/.test(fileName)) host.setAside.strange(path, fileName)
+  if (!/^(?:free-)?[0-9a-f]{16}$/.test(fileName)) {
+    if (!/^\.?(?:clean|settled)/.test(fileName)) host.setAside.strange(path, fileName)
     return undefined
   }
   const bytes = await readWhole(path)
-  const stamp = readSegmentHead(bytes) ?? Buffer.from(fileName, 'hex')
+  const stamp =
+    readSegmentHead(bytes) ?? (fileName.startsWith('free-') ? 'free' : Buffer.from(fileName, 'hex'))
   if (stamp === 'free' || bytes.length === 0) {
     removeQuietly(path)
     return undefined
   }
-  // The name of a file used again need not have reached the disk; its head has.
+  // The name of a file used again need not have reached the disk, and it may still be that of a free one; its head has.
   const name = stamp.toString('hex')
   if (name !== fileName) renameFile(path, `${folder}/${name}`)
   let end = 0
