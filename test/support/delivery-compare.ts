@@ -252,12 +252,16 @@ function withoutUnique(name: string): string {
 
 /** Received: and dates: they tell of the program and the time. */
 function withoutTrace(text: string, home: string): string {
-  return withoutChance(text, home)
-    .replaceAll(/^Received: [^\n]*\n(?:[ \t][^\n]*\n)*/gim, 'Received: ...\n')
-    .replaceAll(/^\d+ 1$/gm, 'N 1')
-    .replaceAll(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/gm, 'TIME')
-    .replaceAll(/\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}/g, 'DATE')
-    .replaceAll(/^Delivery-date: .*$/gm, 'Delivery-date: ...')
-    .replaceAll(/^Message-Id: <E\S+@/gm, 'Message-Id: <ID@')
-    .replaceAll(/^Date: .*$/gm, 'Date: ...')
+  return (
+    withoutChance(text, home)
+      // A server that is ended after it may not come to it.
+      .replaceAll(/^QUIT\r\n/gm, '')
+      .replaceAll(/^Received: [^\n]*\n(?:[ \t][^\n]*\n)*/gim, 'Received: ...\n')
+      .replaceAll(/^\d+ 1$/gm, 'N 1')
+      .replaceAll(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/gm, 'TIME')
+      .replaceAll(/\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}/g, 'DATE')
+      .replaceAll(/^Delivery-date: .*$/gm, 'Delivery-date: ...')
+      .replaceAll(/^Message-Id: <E\S+@/gm, 'Message-Id: <ID@')
+      .replaceAll(/^Date: .*$/gm, 'Date: ...')
+  )
 }

@@ -4,12 +4,10 @@
  */
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { createResolver } from '../../src/wire/dns/index.ts'
 import { startDnsServer } from './dns-server.ts'
 import { createWorld } from './routing-world.ts'
-import { dnsAddresses, zone } from './routing-zone.ts'
-import { repository } from './server.ts'
+import { dnsAddresses, optionOf, zone } from './routing-zone.ts'
 
 export interface Compared {
   readonly name: string
@@ -25,7 +23,7 @@ const resolver = createResolver({
   settings: { dns_retry: 1, dns_retrans: 1 },
   random: () => 0,
 })
-const text = readFileSync(join(repository, 'test', 'testdata', 'routing', 'dns.conf'), 'latin1')
+const text = readFileSync(configuration, 'latin1')
 const world = createWorld(text, {
   resolver,
   sender: 'root@example.com',
@@ -37,7 +35,11 @@ for (const address of dnsAddresses) {
   for (const mode of ['bt', 'bv'] as const) {
     const said = await world.routing.test(address, mode, world.contextFor(mode))
     const ours = [...said.lines, `exit ${said.exitCode}`].join('\n')
-    compared.push({ name: `-${mode} ${address}`, ours, theirs: await askExim([`-${mode}`, address]) })
+    compared.push({
+      name: `-${mode} ${address}${optionOf(address)}`,
+      ours,
+      theirs: await askExim([`-${mode}`, address]),
+    })
   }
 }
 await server.close()

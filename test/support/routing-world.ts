@@ -1,5 +1,5 @@
 /** Routing with a real configuration and no server around it: files and accounts of this machine, DNS from a table. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { newControls } from '../../src/flow/message-controls.ts'
 import {
   createRouting,
@@ -171,8 +171,12 @@ function portsOf(logged: string[], resolver: Resolver): Ports {
 /** `lsearch` as far as alias files need it. */
 function lookup({ type, file, key }: LookupRequest): LookupResult {
   if (type !== 'lsearch' || file === undefined) return { is: 'failure', message: `no ${type} in this world` }
+  const path = textOf(file)
+  if (!existsSync(path)) {
+    return { is: 'defer', message: `failed to open ${path} for linear search: No such file or directory` }
+  }
   const wanted = textOf(key).toLowerCase()
-  for (const line of readFileSync(textOf(file), 'latin1')
+  for (const line of readFileSync(path, 'latin1')
     .replaceAll(/\n[ \t]+/g, ' ')
     .split('\n')) {
     const match = /^([^:\s#]+)[:\s]\s*(.*)$/.exec(line)

@@ -10,7 +10,7 @@ const srv = (priority: number, weight: number, port: number, target: string): Sc
   data: { priority, weight, port, target },
 })
 
-export const zone: Zone = {
+const usual: Zone = {
   'a.test A': a('198.51.100.1'),
   'b.test A': a('198.51.100.2'),
   'b.test MX': mx([10, 'b1.test'], [20, 'b2.test']),
@@ -73,7 +73,7 @@ export const zone: Zone = {
   ),
 }
 
-export const dnsAddresses: readonly string[] = [
+const usualAddresses: readonly string[] = [
   ...['man', 'manmx', 'manselfmx', 'manselfmx1', 'managain', 'managainpass', 'hffail', 'hfdecline', 'hfpass'],
   ...['hfignore', 'hfallignored', 'hfallfail', 'hfalldecline', 'mannull', 'manipv4', 'manipv4p'],
 ]
@@ -142,3 +142,137 @@ export const dnsAddresses: readonly string[] = [
     'x@[IPv6:2001:db8::7]',
     'X@A.TEST',
   ])
+
+const unset = '${if eq{1}{2}{x}fail}'
+const lists = ['*', '! *', '', '${lc', unset, '${if eq{1}{2}{x}}', '+none', '^.*\\.test']
+const truths = [
+  'yes',
+  'true',
+  '1',
+  'no',
+  'false',
+  '0',
+  '',
+  '${lc',
+  unset,
+  'bogus',
+  '2',
+  '-1',
+  ' yes ',
+  'YES',
+  '$domain',
+]
+
+/** Options of a router of its own, on names of the zone above. */
+const optionRows: readonly (readonly [option: string, names: readonly string[]])[] = [
+  ...truths.map((value) => [`ipv4_only = ${value}`, ['both4']] as const),
+  ...truths.map((value) => [`ipv4_prefer = ${value}`, ['both4']] as const),
+  ...['smtp', '', '${lc', unset, 'smtp.x', '$domain', 'SMTP'].map(
+    (value) => [`check_srv = ${value}`, ['srv', 'srvnull', 'srvnone', 'onlya', 'srvservfail']] as const,
+  ),
+  ...lists.map(
+    (list) => [`check_srv = smtp\n  srv_fail_domains = ${list}`, ['srvservfail', 'srvnone']] as const,
+  ),
+  ['check_srv = smtp\n  mx_domains = *', ['srv', 'onlya', 'srvnull']],
+  ['check_srv = smtp\n  check_secondary_mx', ['srv', 'srvself', 'srvnone']],
+  ['check_srv = smtp', ['srvnx', 'srvip', 'srvself', 'srvagain', 'srvport0', 'srvcname']],
+  ...lists.map((list) => [`mx_domains = ${list}`, ['onlya', 'prio', 'nx']] as const),
+  ...lists.map((list) => [`mx_fail_domains = ${list}`, ['mxservfail', 'servfail', 'prio']] as const),
+  ...lists.map(
+    (list) =>
+      [`fail_defer_domains = ${list}`, ['nx', 'mxnx', 'null', 'mxip', 'servfail', 'ignored']] as const,
+  ),
+  ...lists.map((list) => [`dnssec_request_domains = ${list}`, ['secure', 'prio']] as const),
+  ...lists.map(
+    (list) => [`dnssec_require_domains = ${list}`, ['secure', 'prio', 'securemx', 'onlya', 'nx']] as const,
+  ),
+  ...[
+    ...lists,
+    '127.0.0.0/8',
+    '198.51.100.0/24',
+    '198.51.100.1',
+    '<; 2001:db8::/32',
+    '2001:db8::4',
+    '0.0.0.0/0',
+    '198.51.100.0/33',
+    '198.51.100.0/x',
+    '198.51.100',
+    'a.test',
+    '*.test',
+    '! 198.51.100.1 : 198.51.100.0/24',
+    '@[]',
+    '@',
+    '${if eq{$host_address}{198.51.100.1}{198.51.100.1}}',
+    '${if eq{$host}{a.test}{*}}',
+  ].map((list) => [`ignore_target_hosts = ${list}`, ['prio', 'both', 'onlya', 'mxsomenx']] as const),
+  ...['defer', 'fail', 'freeze', 'pass', 'send', 'reroute: a.test', 'reroute: rewrite: a.test'].map(
+    (self) => [`self = ${self}`, ['selfmx', 'selfonly', 'secondary', 'treatedmx', 'onlya']] as const,
+  ),
+  ['check_secondary_mx', ['prio', 'onlya', 'secondary', 'selfmx', 'samepref', 'selfonly', 'nx', 'null']],
+  ['check_secondary_mx\n  self = send', ['selfmx', 'secondary', 'prio']],
+  ['pass_on_timeout', ['servfail', 'mxservfail', 'mxagain', 'mxsomeagain', 'nx']],
+  ['no_more', ['nx', 'null', 'servfail', 'mxnx', 'mxip', 'selfmx']],
+  ...['text $domain', '${lc', unset, ''].map(
+    (text) => [`no_more\n  cannot_route_message = ${text}`, ['nx', 'null', 'mxnx']] as const,
+  ),
+  ['widen_domains = x.test : : y.test', ['nx', 'onlya']],
+  ['widen_domains =', ['nx']],
+  ['same_domain_copy_routing', ['prio', 'nx']],
+  ['address_data = ${lc', ['prio']],
+  [`address_data = ${unset}`, ['prio']],
+  ['fallback_hosts = a.test : b.test::26', ['prio', 'nx']],
+  ['fallback_hosts = +', ['prio']],
+]
+
+/** A router for each row; its names end in `.oN.test`. */
+export const optionRouters: string = optionRows
+  .map(
+    ([option], i) => `o${i}:
+  driver = dnslookup
+  domains = *.o${i}.test
+  transport = smtp
+  ${option}
+
+`,
+  )
+  .join('')
+
+const more: Zone = {
+  '_smtp._tcp.srvservfail.test SRV': 'servfail',
+  'srvservfail.test MX': mx([10, 'a.test']),
+  '_smtp._tcp.srvnx.test SRV': [srv(10, 0, 25, 'nx.test')],
+  '_smtp._tcp.srvip.test SRV': [srv(10, 0, 25, '198.51.100.9')],
+  '_smtp._tcp.srvself.test SRV': [srv(10, 0, 25, 'a.test'), srv(20, 0, 26, 'local.test')],
+  '_smtp._tcp.srvagain.test SRV': [srv(10, 0, 25, 'servfail.test'), srv(20, 0, 26, 'a.test')],
+  '_smtp._tcp.srvport0.test SRV': [srv(10, 0, 0, 'a.test')],
+  '_smtp._tcp.srvcname.test SRV': [srv(10, 0, 27, 'alias.test')],
+  'secure.test MX': { secure: mx([10, 'secure-a.test']) },
+  'secure-a.test A': { secure: a('198.51.100.30') },
+  'securemx.test MX': { secure: mx([10, 'a.test']) },
+}
+
+function copies(from: Zone): Zone {
+  const found: Record<string, Zone[string]> = {}
+  for (const [i, [, names]] of optionRows.entries()) {
+    for (const name of names) {
+      for (const [key, script] of Object.entries(from)) {
+        const match = /^((?:_smtp\._tcp\.)?)([\w-]+)\.test((?: \w+)?)$/.exec(key)
+        if (match?.[2] === name) found[`${match[1]}${name}.o${i}.test${match[3]}`] = script
+      }
+    }
+  }
+  return found
+}
+
+export const zone: Zone = { ...usual, ...more, ...copies({ ...usual, ...more }) }
+
+export const dnsAddresses: readonly string[] = [
+  ...usualAddresses,
+  ...optionRows.flatMap(([, names], i) => names.map((name) => `x@${name}.o${i}.test`)),
+]
+
+/** What the router of an address is about. */
+export function optionOf(address: string): string {
+  const number = /\.o(\d+)\.test$/.exec(address)?.[1]
+  return number === undefined ? '' : ` ${optionRows[Number(number)]?.[0] ?? ''}`
+}

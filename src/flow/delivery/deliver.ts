@@ -397,9 +397,10 @@ async function tryBatch(
   const { delivery } = context
   const returnPath = await returnPathOf(attempt, first, context)
   if ('problem' in returnPath) {
-    const message = `Failed to expand return path "${first.transport.settings.return_path?.text}" in ${first.transport.name} transport: ${returnPath.problem}`
-    attempt.context.ports.log.panic(attempt.claim.id, message)
-    const error = { errno: errorNumbers.expansionFailed, more: 0, message }
+    const what = `Failed to expand return path "${first.transport.settings.return_path?.text}"`
+    const message = `${what}${local ? ` in ${first.transport.name} transport` : ''}: ${returnPath.problem}`
+    if (local) attempt.context.ports.log.panic(attempt.claim.id, message)
+    const error = { errno: local ? errorNumbers.expansionFailed : errorNumbers.unknown, more: 0, message }
     return refuseAll(addresses, { is: 'deferred', error }, 0)
   }
   const batch = makeBatch(attempt, addresses, returnPath.address)
@@ -448,9 +449,10 @@ async function runLimited(
   const { max_parallel } = batch.transport.settings
   if (max_parallel === undefined) return runDriver(driver, batch, context, environment)
   const most = await expandedInteger(max_parallel, context, 0)
-  if (isFailure(most)) {
-    const message = `Failed to expand max_parallel option in ${batch.transport.name} transport (${batch.addresses[0]?.address ?? ''}): ${most.message}`
-    context.ports.log.panic(environment.claim.id, message)
+  if (isFailure(most) || most < 0) {
+    const message = isFailure(most) ? most.message : `non-negative integer expected but "${most}" found`
+    const told = `Failed to expand max_parallel option in ${batch.transport.name} transport (${batch.addresses[0]?.address ?? ''}): ${message}`
+    context.ports.log.panic(environment.claim.id, told)
     const error = { errno: errorNumbers.unknown, more: 0, message }
     return refuseAll(batch.addresses, { is: 'deferred', error }, 0)
   }

@@ -33,6 +33,8 @@ export const errorNumbers = {
   authProblem: -48,
   /** A host that could not be looked up. */
   lookup: -32,
+  /** A host that is this one. */
+  localHost: -50,
   tlsRequired: -38,
   eventDeferred: -27,
   expansionFailed: -27,

@@ -39,12 +39,12 @@ export async function findHost(question: HostQuestion, work: RouterWork): Promis
   if (typeof translated === 'string') return { is: 'defer', message: translated }
   const hosts: RouteHost[] = []
   for (const address of sorted(translated, question.ipv4Prefer)) {
-    const ignored = await isIgnored(address, work)
-    if (typeof ignored === 'string') return { is: 'defer', message: ignored }
-    if (ignored) continue
     const { port, mx } = question
     // Names that are aliases give way to what they stand for.
     const name = parseIp(question.name) === undefined ? answer.canonicalName : question.name
+    const ignored = await isIgnored({ address, name }, work)
+    if (typeof ignored === 'string') return { is: 'defer', message: ignored }
+    if (ignored) continue
     hosts.push({ name, address, port, mx, dnssec: answer.dnssec })
   }
   if (hosts.length === 0) return { is: 'ignored' }
@@ -91,11 +91,14 @@ function sorted(addresses: readonly string[], ipv4First: boolean): string[] {
 }
 
 /** A text is what went wrong. */
-async function isIgnored(address: string, work: RouterWork): Promise<boolean | string> {
+async function isIgnored(
+  host: { readonly address: string; readonly name: string },
+  work: RouterWork,
+): Promise<boolean | string> {
   const list = work.router.settings.ignore_target_hosts
   if (list === undefined) return false
-  const context = withHost(address, work)
-  const result = await context.ports.matchList('host', list, { address }, context)
+  const context = withHost(host.address, work)
+  const result = await context.ports.matchList('host', list, host, context)
   if (result.is === 'defer' || result.is === 'failure') return `ignore_target_hosts: ${result.message}`
   return result.is === 'match'
 }

@@ -9,6 +9,7 @@ import { type PooledConnection, poolKeyOf } from '../pool.ts'
 import { errorNumbers } from '../results.ts'
 import { authenticate } from '../transports/smtp-auth.ts'
 import type { DialogueSteps } from '../transports/smtp-dialogue.ts'
+import { heloAt } from '../transports/smtp-connected.ts'
 import type { Place } from '../transports/smtp-hosts.ts'
 import { interfaceFor } from '../transports/smtp-interface.ts'
 import { trafficOctetOf } from '../transports/smtp-prepare.ts'
@@ -49,6 +50,7 @@ export async function openForCallout(
   const opened = await openSession(place, {
     lmtp: settings.protocol === 'lmtp',
     helo,
+    heloAt: target.transport === undefined ? undefined : heloAt(settings.helo_data, place, context),
     avoidEsmtp: false,
     localAddress,
     connectMs: options.connectSeconds * 1000,

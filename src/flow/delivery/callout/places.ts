@@ -7,6 +7,7 @@ import { transportOptions } from '../../../language/config/options/transport.ts'
 import type { Context } from '../../../ports.ts'
 import type { CalloutTarget } from '../../callout-types.ts'
 import type { RouteHost } from '../../routed.ts'
+import { heloWaits } from '../transports/smtp-connected.ts'
 import { expandedBytes } from '../expanding.ts'
 import { hostsOfOption } from '../transports/smtp-hosts.ts'
 import { smtpOptions, type SmtpSettings } from '../transports/smtp.options.ts'
@@ -64,6 +65,6 @@ export async function calloutHelo(
 ): Promise<ByteString | Failure> {
   const active = context.connection?.activeHostname ?? context.server.primaryHostname
   if (transport === undefined) return active
-  const helo = await expandedBytes(settings.helo_data, context)
+  const helo = heloWaits(settings.helo_data) ? undefined : await expandedBytes(settings.helo_data, context)
   return helo ?? active
 }

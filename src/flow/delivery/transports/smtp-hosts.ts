@@ -1,4 +1,5 @@
 /** Which hosts an smtp delivery tries, in order, with their addresses. Source: Exim manual, "The smtp transport". */
+import { parseIp } from '../../../base/ip.ts'
 import { Failure } from '../../../base/outcome.ts'
 import { textOf, type ByteString } from '../../../base/text.ts'
 import type { Expandable } from '../../../base/expandable.ts'
@@ -114,5 +115,5 @@ export async function placesOf(
 
 /** An IPv4 or IPv6 address in text form. */
 export function isAddress(text: string): boolean {
-  return text.includes(':') || /^\d+\.\d+\.\d+\.\d+$/.test(text)
+  return parseIp(text) !== undefined
 }

@@ -48,7 +48,7 @@ export class SmtpMessage {
 
   /** The message as `transport_filter` makes it, which may know the host. */
   async #filtered(request: Prepared, context: Context): Promise<Prepared | AddressOutcome> {
-    const filter = await transportFilterOf(this.#run.batch, context)
+    const filter = await transportFilterOf(this.#run.batch, context, 'remote')
     if (filter === undefined) return request
     if ('outcome' in filter) return filter.outcome
     const { body } = request.transaction

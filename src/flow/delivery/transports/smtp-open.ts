@@ -5,6 +5,7 @@ import { domainOf } from '../group.ts'
 import type { PooledConnection } from '../pool.ts'
 import { errorNumbers } from '../results.ts'
 import { takePlace } from '../shared-places.ts'
+import { connectedContext } from './smtp-connected.ts'
 import type { Place } from './smtp-hosts.ts'
 import { diagnostic, hostLine } from './smtp-words.ts'
 import { authenticate } from './smtp-auth.ts'
@@ -84,7 +85,8 @@ async function turnAt(
   place: Place,
 ): Promise<(() => void) | 'taken' | undefined> {
   const host = { address: place.address, name: place.name }
-  if (!(await hostListed(run.settings.serialize_hosts, host, run.context))) return undefined
+  const own = connectedContext(run.context, place, undefined)
+  if (!(await hostListed(run.settings.serialize_hosts, host, own))) return undefined
   const turn = await takePlace(run.context.ports.hints, `host-serialize-${place.name}`, 1)
   if (turn !== undefined) return turn
   ledger.notNow(

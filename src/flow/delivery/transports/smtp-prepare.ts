@@ -10,7 +10,7 @@ import { type AddressOutcome, errorNumbers } from '../results.ts'
 import type { Batch, DeliveryEnvironment } from './driver.ts'
 import { socksProxies } from './smtp-socks.ts'
 import { senderForAuth } from './smtp-auth.ts'
-import { headersWait } from './smtp-connected.ts'
+import { headersWait, heloWaits } from './smtp-connected.ts'
 import type { SmtpRun } from './smtp-ledger.ts'
 import { deferredBy } from './smtp-words.ts'
 import type { SmtpSettings } from './smtp.options.ts'
@@ -34,7 +34,16 @@ export async function prepare(
 ): Promise<Prepared | AddressOutcome> {
   const message = environment.claim.message
   const envelope = message.envelope
-  const helo = await expandedBytes(settings.helo_data, context)
+  const multiDomain = await expandedBoolean(settings.multi_domain, context, true)
+  if (multiDomain instanceof Failure && multiDomain.kind !== 'forced') {
+    const { name } = batch.transport
+    return deferredBy(
+      /^".*" is not a valid value/s.test(multiDomain.message)
+        ? `${multiDomain.message} in the ${name} transport`
+        : `failed to expand "multi_domain" in ${name} transport: ${multiDomain.message}`,
+    )
+  }
+  const helo = heloWaits(settings.helo_data) ? undefined : await expandedBytes(settings.helo_data, context)
   if (helo instanceof Failure)
     return deferredBy(`failed to expand helo_data: ${helo.message}`, errorNumbers.expansionFailed)
   const head = headersWait(settings) ? { text: '' } : await headOf(batch, settings, context, environment)

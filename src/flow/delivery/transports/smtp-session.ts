@@ -1,5 +1,6 @@
 /** One connection to one place: connect, greeting, EHLO or HELO. Source: RFC 5321 sections 3.1, 3.2; RFC 2033. */
 import type { Socket } from 'node:net'
+import { Failure } from '../../../base/outcome.ts'
 import type { ByteString } from '../../../base/text.ts'
 import { connectTo, systemError } from '../../../wire/outbound.ts'
 import { type Broken, type Offers, noOffers, readOffers, SmtpClient } from '../../../wire/smtp/client.ts'
@@ -8,6 +9,7 @@ import { type DeliveryError, errorNumbers } from '../results.ts'
 import { connectTimeout } from '../retry/rules.ts'
 import type { PooledConnection } from '../pool.ts'
 import type { TlsFacts } from '../../../ports.ts'
+import type { heloAt } from './smtp-connected.ts'
 import type { DialogueSteps } from './smtp-dialogue.ts'
 import type { EarlyWish } from './smtp-early.ts'
 import type { Place } from './smtp-hosts.ts'
@@ -18,6 +20,8 @@ import { encrypt, startTls, type TlsStep, type TlsWish } from './smtp-tls.ts'
 export interface SessionOptions {
   readonly lmtp: boolean
   readonly helo: ByteString
+  /** In place of `helo`: what to say depends on the connection. */
+  readonly heloAt?: ReturnType<typeof heloAt>
   readonly avoidEsmtp: boolean
   readonly localAddress: string | undefined
   /** Proxies to try, in order; undefined: none. */
@@ -99,7 +103,14 @@ export async function openSession(place: Place, options: SessionOptions): Promis
   }
   const client = new SmtpClient(connected.socket, options.trace)
   client.watch = options.dialogue
-  const ready = await introduce(client, options, mark)
+  const helo = options.heloAt === undefined ? options.helo : await options.heloAt(endsOf(connected.socket))
+  if (helo instanceof Failure) {
+    client.destroy()
+    const message = `failed to expand helo_data: ${helo.message}`
+    const error = { errno: errorNumbers.expansionFailed, more: mark, message }
+    return { is: 'failed', error, permanent: false, reply: undefined, connected: true }
+  }
+  const ready = await introduce(client, { ...options, helo }, mark)
   if (!('is' in ready)) {
     const { banner, ehlo } = ready
     return {
@@ -113,6 +124,11 @@ export async function openSession(place: Place, options: SessionOptions): Promis
   // Once more and in clear, where the transport allows that.
   if (ready.is === 'clear') return openSession(place, { ...options, tls: undefined })
   return { ...ready, connected: true }
+}
+
+/** Our end of the connection. */
+function endsOf({ localAddress, localPort }: Socket): Pick<PooledConnection, 'localAddress' | 'localPort'> {
+  return { localAddress, localPort }
 }
 
 interface Ready extends Greeted {
@@ -131,8 +147,7 @@ function asConnection(
     tls,
     early,
     messages: 0,
-    localAddress: socket.localAddress,
-    localPort: socket.localPort,
+    ...endsOf(socket),
   }
 }
 

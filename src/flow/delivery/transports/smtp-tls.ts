@@ -16,6 +16,7 @@ import type { TlsResultType } from '../../../wire/tls/handshake.ts'
 import type { TlsSessions } from '../../../wire/tls/sessions.ts'
 import { deliveryFacts } from '../../delivery-facts.ts'
 import { expanded, hostListed, hostListedStrictly } from '../expanding.ts'
+import { connectedContext } from './smtp-connected.ts'
 import { type DaneState, daneFor } from './smtp-dane.ts'
 import type { Place } from './smtp-hosts.ts'
 import { type StsState, stsFor } from './smtp-sts.ts'
@@ -84,7 +85,8 @@ export async function tlsWish(
 ): Promise<TlsWish> {
   const host = { address: place.address, name: place.name }
   const onConnect = settings.protocol === 'smtps'
-  const dane = use === 'report' ? noPolicy : await daneFor(place, settings, context)
+  const dane =
+    use === 'report' ? noPolicy : await daneFor(place, settings, connectedContext(context, place, undefined))
   const own = withHost(context, place, dane)
   const avoided =
     (await hostListed(settings.hosts_avoid_tls, host, own)) ||

@@ -16,7 +16,7 @@ import { DialogueSteps } from './smtp-dialogue.ts'
 import { earlyWish } from './smtp-early.ts'
 import { hostsOfOption, type Place, placesOf } from './smtp-hosts.ts'
 import { smtpOptions, type SmtpSettings } from './smtp.options.ts'
-import { headersWait } from './smtp-connected.ts'
+import { connectedContext, headersWait, heloAt } from './smtp-connected.ts'
 import { identityAt } from './smtp-identity.ts'
 import { interfaceFor } from './smtp-interface.ts'
 import { type Prepared, prepare } from './smtp-prepare.ts'
@@ -54,7 +54,8 @@ export const smtp: TransportDriver = {
     const multiDomain = await expandedBoolean(settings.multi_domain, context, true)
     return {
       most: most instanceof Failure ? 1 : most,
-      multiDomain: multiDomain instanceof Failure ? false : multiDomain,
+      // One that cannot be told puts them all off.
+      multiDomain: multiDomain instanceof Failure || multiDomain,
     }
   },
   async leave(routed, context, id) {
@@ -172,8 +173,14 @@ class SmtpDelivery {
         `failed to expand list of hosts "${settings.hosts?.text ?? ''}" in ${this.#run.batch.transport.name} transport: ${hosts.message}`,
       )
     }
-    if (hosts.length === 0 && settings.hosts === undefined)
-      return deferredBy(`${this.#run.batch.transport.name} transport called with no hosts set`)
+    if (hosts.length === 0) {
+      const { name } = this.#run.batch.transport
+      return deferredBy(
+        settings.hosts === undefined
+          ? `${name} transport called with no hosts set`
+          : `${name} transport has empty hosts setting`,
+      )
+    }
     return hosts
   }
 
@@ -213,9 +220,8 @@ class SmtpDelivery {
         }
         this.#looked++
         if (!this.#allowed(place)) {
-          return deferredBy(
-            `${this.#run.batch.transport.name} transport found host ${place.name} to be local`,
-          )
+          const told = `${this.#run.batch.transport.name} transport found host ${place.name} to be local`
+          return deferredBy(told, errorNumbers.localHost)
         }
         const attempt = await this.#tryPlace(place, request)
         if (attempt.stop !== undefined) return attempt.stop
@@ -253,9 +259,12 @@ class SmtpDelivery {
     }
     const named = { smtp: 25, lmtp: 24, smtps: 465, submission: 587, submissions: 465 }[text.trim()]
     const port = named ?? Number(text)
-    return Number.isInteger(port) && port > 0 && port < 65_536
-      ? port
-      : deferredBy(`TCP port "${text}" is not defined for ${name} transport`)
+    if (Number.isInteger(port) && port > 0 && port < 65_536) return port
+    return deferredBy(
+      /^\d+[^\d]/.test(text)
+        ? `invalid port number for ${name} transport: ${text}`
+        : `TCP port "${text}" is not defined for ${name} transport`,
+    )
   }
 
   /** With an explanation: the host, the dialogue with it, and what came of it. */
@@ -306,9 +315,11 @@ class SmtpDelivery {
     const early = waits ? undefined : await this.#message.ready(place, request, undefined)
     if (early !== undefined && 'is' in early) return { tried: false, stop: early }
     const host = { address: place.address, name: place.name }
+    const own = connectedContext(this.#run.context, place, undefined)
     const session: SessionOptions = {
       ...request.session,
       localAddress,
+      heloAt: heloAt(this.#run.settings.helo_data, place, this.#run.context),
       dialogue,
       tls: request.lmtp
         ? undefined
@@ -319,8 +330,8 @@ class SmtpDelivery {
             this.#run.environment.tls,
             this.#tlsUse,
           ),
-      early: await earlyWish(place, this.#run.settings, this.#run.context),
-      avoidEsmtp: await hostListed(this.#run.settings.hosts_avoid_esmtp, host, this.#run.context),
+      early: await earlyWish(place, this.#run.settings, own),
+      avoidEsmtp: await hostListed(this.#run.settings.hosts_avoid_esmtp, host, own),
     }
     const poolKey = poolKeyOf(this.#run.batch.transport.name, place, session)
     const { handed } = this.#run.environment

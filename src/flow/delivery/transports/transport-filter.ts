@@ -9,6 +9,7 @@ import type { Batch } from './driver.ts'
 export async function transportFilterOf(
   batch: Batch,
   context: Context,
+  where: 'local' | 'remote' = 'local',
 ): Promise<TransportFilter | undefined | { readonly outcome: AddressOutcome }> {
   const { transport_filter: option, transport_filter_timeout: timeout } = batch.transport.settings
   if (option === undefined) return undefined
@@ -18,12 +19,12 @@ export async function transportFilterOf(
       text: option.text,
       expand: true,
       addresses: batch.addresses.map((one) => one.address),
-      by: 'transport filter',
+      by: where === 'local' ? 'transport filter' : `${name} transport filter`,
     },
     context,
   )
   if ('is' in split) {
-    const error = { errno: errorNumbers.unknown, more: 0, message: split.message }
+    const error = { errno: where === 'local' ? errorNumbers.unknown : 0, more: 0, message: split.message }
     return { outcome: { is: split.is, error } }
   }
   const [command] = split.argv

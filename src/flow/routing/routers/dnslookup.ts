@@ -52,17 +52,25 @@ async function readPreferences(
   settings: DnslookupSettings,
   work: RouterWork,
 ): Promise<Preferences | ExpansionTrouble> {
-  const only = await expandOption(settings.ipv4_only, work)
-  if (isTrouble(only)) return only
-  const prefer = await expandOption(settings.ipv4_prefer, work)
-  if (isTrouble(prefer)) return prefer
-  const service = await expandOption(settings.check_srv, work)
+  const service = await expandOption(
+    settings.check_srv,
+    work,
+    (text) => `${work.router.name} router: failed to expand "${text}"`,
+  )
   if (isTrouble(service)) return service
   return {
     service: service === undefined || textOf(service) === '' ? undefined : textOf(service),
-    ipv4Only: only !== undefined && isTrueText(only),
-    ipv4Prefer: prefer !== undefined && isTrueText(prefer),
+    ipv4Only: await isTrue(settings.ipv4_only, work),
+    ipv4Prefer: await isTrue(settings.ipv4_prefer, work),
   }
+}
+
+/** One that cannot be expanded is told in the panic log, and false: observed of Exim 4.96. */
+async function isTrue(option: Expandable | undefined, work: RouterWork): Promise<boolean> {
+  const value = await expandOption(option, work)
+  if (!isTrouble(value)) return value !== undefined && isTrueText(value)
+  work.context.ports.log.panic(work.context.message?.id, value.message)
+  return false
 }
 
 /** The domain, and what it may be short for. Source: Exim manual, "qualify_single", "search_parents", "widen_domains". */
@@ -106,10 +114,26 @@ async function addressOf(
   { ipv4Only, ipv4Prefer }: Preferences,
   work: RouterWork,
 ): Promise<MxFound> {
-  if (await covers(settings.mx_domains, name, work)) return { is: 'absent', domainExists: true }
+  const mustHaveMx = await covered('mx_domains', settings.mx_domains, name, work)
+  if (typeof mustHaveMx !== 'boolean') return mustHaveMx
+  if (mustHaveMx) return { is: 'absent', domainExists: true }
   const question = { name, port: undefined, mx: undefined, method: 'bydns', ipv4Only, ipv4Prefer } as const
   const found = await findHost(question, work)
   return found.is === 'found' ? { ...found, secondary: false } : found
+}
+
+/** One that cannot be told defers. */
+async function covered(
+  what: string,
+  list: Expandable | undefined,
+  domain: string,
+  { context }: RouterWork,
+): Promise<boolean | (RouterVerdict & { readonly is: 'defer' })> {
+  if (list === undefined) return false
+  const result = await context.ports.matchList('domain', list, domain, context)
+  if (result.is === 'match' || result.is === 'no') return result.is === 'match'
+  context.ports.log.panic(context.message?.id, result.message)
+  return { is: 'defer', message: `lookup defer for ${what}` }
 }
 
 async function covers(list: Expandable | undefined, domain: string, work: RouterWork): Promise<boolean> {
@@ -131,7 +155,12 @@ async function verdictOf(
     case 'insecure':
       return { is: 'defer', message: 'host lookup done insecurely' }
     case 'null':
-      return { is: 'decline', message: 'an MX or SRV record indicated no SMTP service' }
+      return (
+        (await deferWanted(settings, work)) ?? {
+          is: 'decline',
+          message: 'an MX or SRV record indicated no SMTP service',
+        }
+      )
     case 'ignored':
       return notFound(settings, work)
     case 'found': {
@@ -156,13 +185,23 @@ async function notFound(
   work: RouterWork,
   useless?: { readonly toAddresses: boolean },
 ): Promise<RouterVerdict> {
-  if (await covers(settings.fail_defer_domains, work.facts.domain, work)) {
-    const message = 'missing MX, or all MXs point to missing A records, and defer requested'
-    return { is: 'defer', message }
-  }
+  const defer = await deferWanted(settings, work)
+  if (defer !== undefined) return defer
   if (useless === undefined) return { is: 'decline' }
   const toAddresses = useless.toAddresses ? ' or (invalidly) to IP addresses' : ''
   return { is: 'decline', message: `all relevant MX records point to non-existent hosts${toAddresses}` }
+}
+
+/** `fail_defer_domains`. */
+async function deferWanted(
+  settings: DnslookupSettings,
+  work: RouterWork,
+): Promise<RouterVerdict | undefined> {
+  const list = settings.fail_defer_domains
+  const wanted = await covered('fail_defer_domains option', list, work.facts.domain, work)
+  if (typeof wanted !== 'boolean') return wanted
+  const message = 'missing MX, or all MXs point to missing A records, and defer requested'
+  return wanted ? { is: 'defer', message } : undefined
 }
 
 /** What can be asked of the DNS at all; the resolver goes by `dns_check_names_pattern` besides. */
