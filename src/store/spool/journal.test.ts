@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process'
 import fs, {
   closeSync,
   existsSync,
+  linkSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readlinkSync,
@@ -12,6 +14,7 @@ import fs, {
   writeFileSync,
 } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
+import { basename } from 'node:path'
 import { test } from 'node:test'
 import { addMessage, bodyOf, type SpoolWorld, spoolWorld } from '../../../test/support/spool-world.ts'
 import type { Spool } from './index.ts'
@@ -93,6 +96,25 @@ test('a segment that is used again counts under its old name, too, which a power
     [...again.list()].map(({ id }) => id),
     kept.toSorted(),
   )
+})
+
+test('a segment that is dropped holds nothing, should a power cut bring it back', async (t) => {
+  const world = spoolWorld(t)
+  const brief = await world.open({ brief: true })
+  const id = await addMessage(brief)
+  await brief.close()
+  const spool = await world.open({ careMs: 50 })
+  const [name = ''] = segments(world.directory)
+  const aside = `${world.directory}/aside`
+  linkSync(`${world.directory}/segments/${name}`, aside)
+  await complete(spool, id)
+  await until(() => !segments(world.directory).includes(name))
+  await spool.close()
+  rmSync(`${world.directory}/index`, { recursive: true })
+  mkdirSync(`${world.directory}/segments/1.1.before`)
+  renameSync(aside, `${world.directory}/segments/1.1.before/${basename(name)}`)
+  const again = await world.open()
+  assert.deepEqual([...again.list()], [])
 })
 
 test('the living are copied out of a nearly empty segment, with what was recorded of them', async (t) => {

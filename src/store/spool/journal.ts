@@ -124,21 +124,20 @@ export class Journal {
   /** Drops a sealed segment: nothing in it is needed any more. Its blocks are used again where that pays. */
   async drop(segment: Segment): Promise<void> {
     this.#sealed.delete(segment.name)
+    if (this.#closing) return removeQuietly(segment.path)
     const free = `${this.#options.folder}/free-${segment.name}`
     const small = segment.size < this.#options.segmentBytes / 2
-    if (this.#closing || small || this.#free.length >= freeSegments) {
-      removeQuietly(segment.path)
-      return
-    }
     try {
       const fd = await openFile(segment.path, 'write')
       try {
-        // Durable before the file is used again: else a crash could bring back what it held.
+        // Durable before the file is used again, or removed and its tombstones forgotten: else a crash could bring back
+        // what it held.
         await writeAt(fd, encodeSegmentHead(new Uint8Array(stampBytes)), 0)
         await syncData(fd)
       } finally {
         await closeFile(fd)
       }
+      if (small || this.#free.length >= freeSegments) return removeQuietly(segment.path)
       renameFile(segment.path, free)
       this.#free.push(free)
     } catch {
