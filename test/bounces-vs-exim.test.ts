@@ -20,6 +20,7 @@ interface Case {
   readonly main: string
   readonly to?: string
   readonly body?: string
+  readonly headers?: string
   readonly template?: string
 }
 
@@ -37,6 +38,17 @@ Text six.
 `
 const cases: readonly Case[] = [
   { says: 'plain', main: '' },
+  {
+    says: 'a message with References',
+    main: '',
+    headers: 'References: <r1@sink.test>\n <r2@sink.test>\nIn-Reply-To: <r2@sink.test>\n',
+  },
+  {
+    says: 'a message with In-Reply-To alone, late',
+    main: 'delay_warning = 1s',
+    to: 'late@defer.test',
+    headers: 'In-Reply-To: <r2@sink.test>\n',
+  },
   { says: 'another server refused', main: '', to: 'refused@sink.test' },
   { says: 'bounce_message_text', main: 'bounce_message_text = Please ask our helpdesk.\\n' },
   { says: 'bounce_return_body = false', main: 'bounce_return_body = false' },
@@ -141,7 +153,7 @@ begin retry
     child.stdin.end(input)
     await new Promise<void>((resolve) => child.once('close', () => resolve()))
   }
-  const text = `From: s@sink.test\nTo: x@y.test\nSubject: hello\nMessage-Id: <one@sink.test>\nDate: Thu, 1 Jan 2026 00:00:00 +0000\n\n${each.body ?? 'hi\n'}`
+  const text = `${each.headers ?? ''}From: s@sink.test\nTo: x@y.test\nSubject: hello\nMessage-Id: <one@sink.test>\nDate: Thu, 1 Jan 2026 00:00:00 +0000\n\n${each.body ?? 'hi\n'}`
   await run(['-odq', '-f', 's@sink.test', ...(each.to ?? 'a@fail.test').split(' ')], text)
   if (each.main.includes('delay_warning')) await new Promise((resolve) => setTimeout(resolve, 2100))
   await run(['-qf'], '')

@@ -1,5 +1,5 @@
 /** Parts that bounces, warnings and success reports share. Source: RFC 3464, RFC 3462, observed of Exim 4.96. */
-import { messageIdHeader } from '../../../mail/message-id.ts'
+import { referencesTo } from '../../../mail/references.ts'
 import { replaceControlsInLines } from '../../../base/control-characters.ts'
 import { isFailure } from '../../../base/outcome.ts'
 import { textOf, type ByteString } from '../../../base/text.ts'
@@ -25,11 +25,10 @@ export function boundaryOf(attempt: Attempt): string {
   return `${Math.floor(ports.now() / 1000)}-eximdsn-${ports.random(2 ** 31)}`
 }
 
-/** `References:` to the message the report is about. */
+/** `References:` to the message the report is about, and to what that refers to. */
 export function referencesLine(attempt: Attempt): ByteString {
-  const id = messageIdHeader(attempt.envelope.headers)
-  const value = id?.text.slice(id.text.indexOf(':') + 1).trim()
-  return value === undefined || value === '' ? '' : `References: ${value}\n`
+  const value = referencesTo(attempt.envelope.headers)
+  return value === '' ? '' : `References: ${value}\n`
 }
 
 /** What an address failed with, as the text part lists it: indented, a reply of another server on lines of its own. */

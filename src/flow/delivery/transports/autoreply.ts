@@ -5,9 +5,9 @@ import { type ByteString, isTainted, taint, type Text, textOf } from '../../../b
 import type { TransportInstance } from '../../../language/config/configuration.ts'
 import { parseAddressList } from '../../../mail/address.ts'
 import { splitAddressList } from '../../../mail/address-list.ts'
-import type { Header } from '../../../mail/envelope.ts'
-import { headerBody, isNamed } from '../../../mail/header.ts'
+import { headerBody } from '../../../mail/header.ts'
 import { messageIdHeader } from '../../../mail/message-id.ts'
+import { referencesTo } from '../../../mail/references.ts'
 import type { Context } from '../../../ports.ts'
 import { contextOfUser, isForeign } from '../../foreign-expansion.ts'
 import type { RoutedAddress } from '../../routed.ts'
@@ -287,7 +287,7 @@ async function composed(
   add('Subject', parts.subject)
   if (messageId !== '') {
     add('In-Reply-To', messageId)
-    add('References', [...referencesOf(headers), messageId].join(' '))
+    add('References', referencesTo(headers))
   }
   text += `Auto-Submitted: ${manner.autoSubmitted}\n`
   const more = parts.headers?.replace(/\n+$/, '') ?? ''
@@ -300,17 +300,6 @@ async function composed(
   if (!manner.returnMessage) return text
   return text + (await original(batch, context, environment))
 }
-
-/** What the message refers to, else what it answers. Of many the first and the latest. Source: RFC 5322 section 3.6.4. */
-function referencesOf(headers: readonly Header[]): ByteString[] {
-  const named = ['References', 'In-Reply-To'].map((name) => headers.find((header) => isNamed(header, name)))
-  const header = named.find((one) => one !== undefined)
-  const ids = header === undefined ? [] : (headerBody(header).match(/<[^<>\s]*>/g) ?? [])
-  return ids.length <= mostReferences ? ids : [...ids.slice(0, 1), ...ids.slice(1 - mostReferences)]
-}
-
-/** As Exim 4.96 has it. */
-const mostReferences = 12
 
 /** Most bytes of a file that is sent as the answer. */
 const fileLimitBytes = 1024 * 1024

@@ -1,6 +1,7 @@
 /** The message about addresses that were left out. Source: Exim manual, "syntax_errors_to"; layout as Exim 4.96 writes it. */
 import { isFailure } from '../../../base/outcome.ts'
 import { type ByteString, textOf } from '../../../base/text.ts'
+import { referencesTo } from '../../../mail/references.ts'
 import type { RedirectSettings } from '../routers/redirect.options.ts'
 import { namedRecipients } from '../../named-recipients.ts'
 import type { GeneratedMessage } from '../../generated-message.ts'
@@ -28,12 +29,13 @@ export async function syntaxReport(
   const text = await expandOption(settings.syntax_errors_text, work)
   const from = await context.ports.expand(context.settings.dsn_from, context)
   const id = context.message?.id ?? ''
+  const references = referencesTo(context.message?.headers ?? [])
   const lines = [
     'Auto-Submitted: auto-replied',
     `From: ${isFailure(from) ? `Mailer-Daemon@${context.server.qualifyDomain}` : textOf(from)}`,
     `To: ${to}`,
     'Subject: error(s) in forwarding or filtering',
-    ...(id === '' ? [] : [`References: <E${id}@${context.server.primaryHostname}>`]),
+    ...(references === '' ? [] : [`References: ${references}`]),
     '',
     ...(text === undefined || isTrouble(text) ? [] : [textOf(text), '']),
     `The ${router.name} router encountered the following error(s):`,
