@@ -130,6 +130,11 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     }
   }
 
+  async function wantDelivery(): Promise<Delivery | undefined> {
+    await (delivers ??= openDelivery())
+    return delivery
+  }
+
   async function submit(message: GeneratedMessage): Promise<Submitted> {
     if (takeReportBounce(message, server)) return { is: 'accepted', id: message.about }
     const foreground = options.openedQueue()?.foreground === true
@@ -155,7 +160,7 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
         if (how.next !== 'deliver') return
         const begin = (): void => waiting.accepted(message, orderOf(how))
         if (how.held === undefined) begin()
-        else void keepHeld(how.held, delivery).finally(begin)
+        else void keepHeld(how.held, wantDelivery).finally(begin)
       },
       shutdown: new AbortController().signal,
       load: () => loadavg()[0] ?? 0,
@@ -191,9 +196,9 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
 }
 
 /** The connection that a callout held open goes to the deliveries, which may take it up. */
-async function keepHeld(held: HeldOpen, delivery: Delivery | undefined): Promise<void> {
+async function keepHeld(held: HeldOpen, delivery: () => Promise<Delivery | undefined>): Promise<void> {
   const free = await held.free()
-  if (free !== undefined && delivery !== undefined) delivery.keep(free)
+  if (free !== undefined) (await delivery())?.keep(free)
 }
 
 /** Further messages on a connection that one was sent on: each an attempt of this queue. */
