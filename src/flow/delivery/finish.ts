@@ -97,7 +97,7 @@ function nextAttempt({ deferred, freezeWanted }: Attempt, now: number): number |
   if (freezeWanted !== undefined) return now
   if (deferred.every((one) => one.untouched === true)) return undefined
   // An address without a time of its own may be tried in the next queue run.
-  return Math.min(...deferred.map(({ nextTryAt = now }) => nextTryAt))
+  return deferred.reduce((least, { nextTryAt = now }) => Math.min(least, nextTryAt), Number.POSITIVE_INFINITY)
 }
 
 /** One warning for each address that errors go to; true when one went out. */
