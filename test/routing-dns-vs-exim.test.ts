@@ -20,6 +20,8 @@ const meant: Readonly<Record<string, string>> = {
 
 /** Hosts that are to be ignored, or to be secured: what cannot be told makes nothing less safe. */
 const safer = /(?:ignore_target_hosts|dnssec_require_domains) = (?:\$\{lc|\+none)/
+const deferred =
+  / cannot be resolved at this time: (?:host lookup done insecurely|ignore_target_hosts: .*)\nexit 1$/
 
 const program = process.env.POSTERN_TEST_EXIM4 ?? '/usr/sbin/exim4'
 
@@ -31,7 +33,10 @@ function whyNot(): string | false {
 
 test('dnslookup and manualroute go where Exim goes', { skip: whyNot() }, async (t) => {
   for (const { name, ours, theirs } of compare()) {
-    await t.test(name, { skip: meant[name] ?? safer.test(name) }, () => assert.equal(ours, theirs))
+    await t.test(name, { skip: meant[name] }, () => {
+      if (ours === theirs || !safer.test(name)) assert.equal(ours, theirs)
+      else assert.match(ours, deferred)
+    })
   }
 })
 
