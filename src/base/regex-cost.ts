@@ -86,11 +86,11 @@ function costOfChoice(items: readonly RegexNode[]): Cost {
     empty ||= next.empty
     degree = Math.max(degree, next.degree)
   }
-  return { steps: items.length * firstLook + most(steps, 0), ways: most(ways, 1), degree, first, empty }
+  return { steps: items.length * firstLook + largest(steps, 0), ways: largest(ways, 1), degree, first, empty }
 }
 
 /** Math.max of so many arguments takes longer than all else here. */
-function most(values: Float64Array, least: number): number {
+function largest(values: Float64Array, least: number): number {
   let found = least
   for (const value of values) if (value > found) found = value
   return found

@@ -14,6 +14,7 @@ import {
 } from '../flow/delivery/index.ts'
 import { isDebugged } from '../base/debug-selector.ts'
 import type { HeldOpen } from '../flow/cutthrough-types.ts'
+import { namedRecipients } from '../flow/named-recipients.ts'
 import type { Accepted, ReceiveServices } from '../flow/receive/services.ts'
 import { createRouting, type Routing } from '../flow/routing/index.ts'
 import { changeHeaderDomains, rewriteHeaders } from '../flow/routing/rewrite/index.ts'
@@ -33,7 +34,6 @@ import { createRewriting, transportRules } from './rewriting.ts'
 import type { Server } from './server.ts'
 import type { StoreRoom } from './store-room.ts'
 import { runUserQuery, writeUserNote } from './user-jobs.ts'
-import { namedRecipients } from '../flow/named-recipients.ts'
 import { submitGenerated } from './submit.ts'
 
 export interface FlowOptions {
@@ -50,7 +50,7 @@ export interface Flow {
   /** What the queue delivers with. */
   delivering(): Promise<DeliverMessage>
   receiving(): Promise<ReceiveServices>
-  close(): void
+  close(): Promise<void>
 }
 
 async function openEvents(server: Server, store: StoreRoom): Promise<void> {
@@ -94,10 +94,10 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
     environment: (context) => doors.environment(context),
     onFault: (error) => server.fault('ETRN', error),
   })
-  let delivery: Delivery | undefined
-  let delivers: Promise<DeliverMessage> | undefined
+  let delivery: Promise<Delivery> | undefined
+  const wantDelivery = (): Promise<Delivery> => (delivery ??= openDelivery())
 
-  async function openDelivery(): Promise<DeliverMessage> {
+  async function openDelivery(): Promise<Delivery> {
     const spool = await store.spool('write')
     const runAs = options.runAs()
     const { debug } = server.context()
@@ -117,8 +117,11 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       following: followingIn(spool, options.openedQueue),
       ...(runAs === undefined ? {} : { runAs }),
     }
-    const made = createDelivery(deps)
-    delivery = made
+    return createDelivery(deps)
+  }
+
+  async function delivering(): Promise<DeliverMessage> {
+    const made = await wantDelivery()
     return async (claim, order) => {
       const recorded = server.recorder?.delivery(claim.id, server.ports)
       const watched = debugged(claim, server, recorded?.watched)
@@ -128,11 +131,6 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
         recorded?.finish()
       }
     }
-  }
-
-  async function wantDelivery(): Promise<Delivery | undefined> {
-    await (delivers ??= openDelivery())
-    return delivery
   }
 
   async function submit(message: GeneratedMessage): Promise<Submitted> {
@@ -189,16 +187,19 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
 
   return {
     routing,
-    delivering: () => (delivers ??= openDelivery()),
+    delivering,
     receiving,
-    close: () => delivery?.close(),
+    async close() {
+      const opened = await delivery?.catch(() => undefined)
+      opened?.close()
+    },
   }
 }
 
 /** The connection that a callout held open goes to the deliveries, which may take it up. */
-async function keepHeld(held: HeldOpen, delivery: () => Promise<Delivery | undefined>): Promise<void> {
+async function keepHeld(held: HeldOpen, delivery: () => Promise<Delivery>): Promise<void> {
   const free = await held.free()
-  if (free !== undefined) (await delivery())?.keep(free)
+  if (free !== undefined) (await delivery()).keep(free)
 }
 
 /** Further messages on a connection that one was sent on: each an attempt of this queue. */

@@ -346,7 +346,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     async close() {
       await (await queue?.catch(() => undefined))?.drain()
       const opened = await flow?.catch(() => undefined)
-      opened?.close()
+      await opened?.close()
       await made.eventsSettled()
       if (options.brief) await leaveCounts()
       closeLookups()

@@ -145,10 +145,10 @@ export class SessionTrace implements SessionWatch, Trace, Recording {
   }
 }
 
-/** Lines with LF between them. Most replies are one line, which a space behind the code tells. */
+/** Lines with LF between them. Most replies are one line. */
 function plainReply(text: ByteString): ByteString {
-  const isOne = text.charCodeAt(3) === 0x20 && text.charCodeAt(text.length - 1) === 0x0a
-  return isOne ? text.slice(0, -2) : text.replaceAll('\r', '').trimEnd()
+  const end = text.indexOf('\r\n')
+  return end === text.length - 2 ? text.slice(0, end) : text.replaceAll('\r', '').trimEnd()
 }
 
 /** Within whatever step of the part at hand is under way. */

@@ -30,9 +30,10 @@ const messageLogLimit = 4 << 20
 /** A message with more records than this gets one that stands for all updates before it. */
 const partsLimit = 16
 
-/** Asked for at every MAIL: with so much free it is not asked more often than this. */
 /** Frozen messages that a queue run leaves without a turn of others between. */
 const mostLeftAtOnce = 200
+
+/** Asked for at every MAIL: with so much free it is not asked more often than this. */
 const plentyBytes = 2 ** 30
 const spaceIsKnownMs = 500
 
@@ -166,10 +167,7 @@ export class FileSpool implements Spool {
     this.#held.tryFlush(true)
     const { index } = this.#open
     index.refresh()
-    const added = this.#unindexed()
-    const fewAreDue =
-      query.dueAt !== undefined && (query.order === 'arrival' || !index.mostAreDue(query.dueAt))
-    if (fewAreDue || added.length > 0) {
+    if (this.#oneByOne(query) !== undefined || this.#unindexed().length > 0) {
       let left = 0
       for (const entry of this.list(query)) {
         const { id, receivedAt, sender, frozenAt, claimedBy } = entry
@@ -190,12 +188,19 @@ export class FileSpool implements Spool {
     }
   }
 
+  /** So few are due that they are looked up one by one: at this time. Undefined: all are looked at. */
+  #oneByOne({ dueAt, order }: QueueQuery): number | undefined {
+    if (dueAt === undefined || (order !== 'arrival' && this.#open.index.mostAreDue(dueAt))) return undefined
+    return dueAt
+  }
+
   *list(query: QueueQuery = {}): Generator<QueueEntry> {
     this.#held.tryFlush(true)
     const { index } = this.#open
     index.refresh()
     const alive = aliveOnce()
-    if (query.dueAt === undefined || (query.order !== 'arrival' && index.mostAreDue(query.dueAt))) {
+    const dueAt = this.#oneByOne(query)
+    if (dueAt === undefined) {
       const rows = index.range(query.from, query.to)
       const added = this.#unindexed()
       for (const { id, entry } of added.length === 0 ? rows : merged(rows, added)) {
@@ -204,8 +209,7 @@ export class FileSpool implements Spool {
       return
     }
     const added = this.#unindexed().map(({ id }) => id)
-    let ids: Iterable<string> =
-      added.length === 0 ? index.due(query.dueAt) : [...index.due(query.dueAt), ...added]
+    let ids: Iterable<string> = added.length === 0 ? index.due(dueAt) : [...index.due(dueAt), ...added]
     if (query.order === 'arrival') ids = [...ids].sort()
     for (const id of ids) {
       const entry = this.#entry(id)

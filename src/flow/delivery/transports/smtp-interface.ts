@@ -15,6 +15,7 @@ export async function interfaceFor(
   transportName: string,
   context: Context,
 ): Promise<string | undefined | Failure> {
+  if (option === undefined) return undefined
   const value = await expanded(option, connectedContext(context, place, undefined))
   if (value instanceof Failure) {
     if (value.kind === 'forced') return undefined
