@@ -3,7 +3,7 @@
  * where a name server, hosts to send to and scanners stand at addresses of their own, and prints what both showed as JSON.
  *
  * A recipe is a folder: `exim.conf`, the files it reads, and `steps`. A line of `steps` that begins with `$ ` is a step, what follows it
- * its input: `$ exim -bt x`, `$ smtp CLIENT HOST NAME=VALUE` (a dialogue that comes from that client), `$ postern check`, `$ daemon` (until the end of the recipe), `$ tls CLIENT PORT NAME=VALUE ...` (a dialogue with it: recipes-client.ts), else a shell command.
+ * its input: `$ exim -bt x`, `$ as USER -f x@y z` (a call by that user), `$ smtp CLIENT HOST NAME=VALUE` (a dialogue that comes from that client), `$ postern check`, `$ daemon` (until the end of the recipe), `$ tls CLIENT PORT NAME=VALUE ...` (a dialogue with it: recipes-client.ts), else a shell command.
  * CERTS in a file is the folder of certificates, HOME that of the recipe.
  */
 import { spawn } from 'node:child_process'
@@ -115,7 +115,10 @@ ${readFileSync(file, 'latin1')}`,
     const [verb = '', ...rest] = words
     let said: string
     if (verb === 'exim') said = await call(program, rest, input, home)
-    else if (verb === 'smtp') {
+    else if (verb === 'as') {
+      const [user = '', ...more] = rest
+      said = await call('setpriv', [...as(user, which), program, ...more], input, home)
+    } else if (verb === 'smtp') {
       const [client = '', at = ownAddress, ...more] = rest
       said = await call(
         program,
@@ -159,6 +162,19 @@ ${readFileSync(file, 'latin1')}`,
         ]),
     ),
   }
+}
+
+/** A setuid Exim takes root's power by itself; Postern is given it, as by a setuid launcher. */
+function as(user: string, which: 'exim' | 'postern'): readonly string[] {
+  const [effective, group] = which === 'exim' ? [user, 'users'] : ['root', 'root']
+  return [
+    `--ruid=${user}`,
+    `--euid=${effective}`,
+    '--rgid=users',
+    `--egid=${group}`,
+    '--clear-groups',
+    '--reset-env',
+  ]
 }
 
 interface Daemon {
@@ -226,7 +242,7 @@ function stepsOf(text: string): { readonly words: readonly string[]; readonly in
       const [line = '', ...input] = each.split('\n')
       const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '')
       const [verb = ''] = words
-      const isOwn = ['daemon', 'exim', 'postern', 'smtp', 'tls'].includes(verb)
+      const isOwn = ['as', 'daemon', 'exim', 'postern', 'smtp', 'tls'].includes(verb)
       // What stands before the next step, without the empty lines between; `#` lines tell the reader.
       const kept = input.filter((one) => !one.startsWith('#!')).join('\n')
       return { words: isOwn ? words : [line], input: kept.replace(/\n+$/, '\n').replace(/^\n$/, '') }

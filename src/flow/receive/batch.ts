@@ -1,5 +1,5 @@
 /**
- * Batched SMTP on standard input: commands without answers, no ACLs, the first error ends the batch.
+ * Batched SMTP on standard input: commands without answers, only the non-SMTP ACLs, the first error ends the batch.
  * Source: Exim manual, "Incoming batched SMTP".
  */
 import type { ByteString } from '../../base/text.ts'
@@ -11,8 +11,10 @@ import { recognise, splitParameters, type VerbForm } from '../../wire/smtp/gramm
 import { addressOptions } from './address-options.ts'
 import { MessageReceiver } from './body.ts'
 import { commitSubmission } from './commit-submission.ts'
+import { dataEnded, refuseBody } from './data-problems.ts'
 import { expandInteger } from './matching.ts'
 import { newMessage } from './message-facts.ts'
+import { askNotSmtp, askNotSmtpStart } from './not-smtp-acl.ts'
 import { originatorOf } from './pre-mail.ts'
 import { prepareHeaders } from './prepare.ts'
 import type { ReceiveServices } from './services.ts'
@@ -28,7 +30,8 @@ export interface BatchOutcome {
   readonly stdout: ByteString
 }
 
-type Problem = { readonly is: 'problem'; readonly text: ByteString }
+/** `atCommand`: the last command is at fault, not the message after it. */
+type Problem = { readonly is: 'problem'; readonly text: ByteString; readonly atCommand: boolean }
 
 const forms: readonly VerbForm[] = [
   { verb: 'MAIL', colon: 'FROM:' },
@@ -48,13 +51,15 @@ const lineLimitBytes = 16_384
 /** A batch comes from a file or a pipe: no answer is awaited, so no time is set. */
 const waitMs = 2_147_483_647
 
-/** Reads a whole batch. The connection's protocol becomes `local-bsmtp`. */
+/** Reads a whole batch. Unless -oMr gave one, the connection's protocol becomes `local-bsmtp`. */
 export async function receiveBatch(
   source: ByteSource,
   connection: ConnectionFacts,
   services: ReceiveServices,
 ): Promise<BatchOutcome> {
-  connection.protocol = connection.hostAddress === undefined ? 'local-bsmtp' : 'bsmtp'
+  // What -oMr says stays: a scanner that hands messages back is known by it.
+  if (connection.protocol === 'local')
+    connection.protocol = connection.hostAddress === undefined ? 'local-bsmtp' : 'bsmtp'
   const batch = new Batch(source, connection, services)
   return batch.run()
 }
@@ -88,13 +93,13 @@ class Batch {
         found === undefined
           ? this.#problem('500 Command unrecognized')
           : await this.#perform(found.form.verb, found.argument)
-      if (problem !== undefined) return this.#failed(problem.text)
+      if (problem !== undefined) return this.#failed(problem)
     }
     return { exitCode: 0, stderr: '', stdout: '' }
   }
 
-  #problem(text: ByteString): Problem {
-    return { is: 'problem', text }
+  #problem(text: ByteString, atCommand: boolean = true): Problem {
+    return { is: 'problem', text, atCommand }
   }
 
   async #perform(verb: string, argument: ByteString): Promise<Problem | undefined> {
@@ -108,21 +113,24 @@ class Batch {
       case 'HELO':
       case 'EHLO':
         this.#session.connection.helo = argument
-        this.#session.reset()
-        return undefined
+        return this.#reset()
       case 'RSET':
-        this.#session.reset()
-        return undefined
+        return this.#reset()
       default:
         // NOOP, HELP and the questions ask nothing of a batch.
         return undefined
     }
   }
 
+  #reset(): undefined {
+    this.#session.reset()
+    this.#startedAt = this.#line
+  }
+
   async #mail(argument: ByteString): Promise<Problem | undefined> {
     const session = this.#session
     const { context, settings, connection } = session
-    if (session.transaction !== undefined) return this.#problem('503 sender already given')
+    if (session.transaction !== undefined) return this.#problem('503 Sender already given')
     const { address } = splitParameters(argument, { SIZE: 'value', BODY: 'value' })
     const parsed = parseAddress(address, { ...addressOptions(settings, false), allowNull: true })
     if (parsed.is === 'error') return this.#problem(`501 ${parsed.message}`)
@@ -138,6 +146,7 @@ class Batch {
     const own = `${connection.caller?.login ?? 'unknown'}@${context.server.qualifyDomain}`
     const chosen = await maySetSender(connection, given, context)
     const sender = chosen ? given : own
+    setIdentity(connection, own)
     message.rawSender = sender
     message.local = !chosen
     message.sender = (await session.services.rewriting?.sender(sender, { ...context, message })) ?? sender
@@ -145,7 +154,7 @@ class Batch {
       message,
       context: { ...context, message },
       recipients: [],
-      rawSender: sender,
+      rawSender: chosen ? parsed.address : sender,
       body8bitmime: 0,
       dsnRet: undefined,
       dsnEnvid: undefined,
@@ -157,7 +166,7 @@ class Batch {
   async #rcpt(argument: ByteString): Promise<Problem | undefined> {
     const session = this.#session
     const transaction = session.transaction
-    if (transaction === undefined) return this.#problem('503 sender not yet given')
+    if (transaction === undefined) return this.#problem('503 No sender yet given')
     const parsed = parseAddress(argument, addressOptions(session.settings, false))
     if (parsed.is === 'error') return this.#problem(`501 ${parsed.message}`)
     const raw =
@@ -172,9 +181,9 @@ class Batch {
   async #data(): Promise<Problem | undefined> {
     const session = this.#session
     const transaction = session.transaction
-    if (transaction === undefined || transaction.recipients.length === 0) {
-      return this.#problem('503 valid RCPT command must precede DATA')
-    }
+    if (transaction === undefined) return this.#problem('503 MAIL FROM:<sender> command must precede DATA')
+    if (transaction.recipients.length === 0) return this.#problem('503 RCPT TO:<recipient> must precede DATA')
+    await askNotSmtpStart(session, transaction)
     const { settings, services } = session
     const receiver = new MessageReceiver(
       services.spool,
@@ -189,8 +198,10 @@ class Batch {
     for (;;) {
       const piece = await this.#reader.piece(waitMs)
       if (typeof piece === 'string') {
+        this.#line += receiver.headerDone ? linesOf(receiver) + 1 : linesOf(receiver) - 1
+        dataEnded(session, receiver, piece)
         await receiver.abort()
-        return this.#problem('421 unexpected end of the batch in a message')
+        return this.#problem('421 Lost incoming connection', false)
       }
       const scanned = scanner.push(piece)
       await receiver.add(scanned)
@@ -199,7 +210,7 @@ class Batch {
       break
     }
     await receiver.finish('')
-    this.#line += receiver.bodyLines + receiver.headerText.split('\n').length + 1
+    this.#line += linesOf(receiver) + 1
     return this.#finish(receiver)
   }
 
@@ -208,37 +219,59 @@ class Batch {
     const transaction = session.transaction
     if (transaction === undefined) return undefined
     if (receiver.problem !== undefined) {
-      await receiver.abort()
+      const tooBig = receiver.problem.is === 'too-big'
+      await refuseBody(session, receiver, receiver.problem)
       return this.#problem(
-        receiver.problem.is === 'too-big'
-          ? '552 Message size exceeds maximum permitted'
-          : '552 Message cannot be taken',
+        tooBig ? '552 Message size exceeds maximum permitted' : '552 Message cannot be taken',
+        false,
       )
     }
-    transaction.message.id = receiver.incoming?.id ?? ''
+    const { incoming } = receiver
+    if (incoming === undefined) throw new Error('a message ended before its header section')
+    transaction.message.id = incoming.id
     const prepared = await prepareHeaders(session, transaction, receiver)
     if (prepared.is === 'problem') {
       await receiver.abort()
-      return this.#problem('451 Temporary local problem - please try later')
+      return this.#problem('451 Temporary local problem - please try later', false)
     }
-    const outcome = await commitSubmission(session, transaction, receiver, prepared, [])
-    session.messageOver()
-    if (outcome.is === 'refused') return this.#problem(`451 ${outcome.problem}`)
-    this.#taken++
-    this.#startedAt = this.#line
-    return undefined
+    return askNotSmtp(session, transaction, incoming, async (verdict) => {
+      if (verdict.is === 'rejected') {
+        await receiver.abort()
+        return this.#problem(`550 ${verdict.told}`, false)
+      }
+      const outcome = await commitSubmission(session, transaction, receiver, prepared, [], verdict.discard)
+      session.messageOver()
+      if (outcome.is === 'refused') return this.#problem(`451 ${outcome.problem}`, false)
+      this.#taken++
+      this.#startedAt = this.#line
+      return undefined
+    })
   }
 
-  #failed(text: ByteString): BatchOutcome {
+  #failed({ text, atCommand }: Problem): BatchOutcome {
+    const command = atCommand ? this.#command : ''
     const stdout =
       `${text}\nTransaction started in line ${this.#startedAt}\n` +
-      `Error detected in line ${this.#line}\n${this.#command}\n`
+      `Error detected in line ${this.#line}\n${atCommand ? `${this.#command}\n` : ''}`
     const stderr =
       'An error was detected while processing a file of BSMTP input.\nThe error message was:\n\n' +
       `  ${text}\n\nThe SMTP transaction started in line ${this.#startedAt}.\n` +
-      `The error was detected in line ${this.#line}.\nThe SMTP command at fault was:\n\n   ${this.#command}\n\n` +
+      `The error was detected in line ${this.#line}.\nThe SMTP command at fault was:\n\n   ${command}\n\n` +
       `${this.#taken} previous message${this.#taken === 1 ? ' was' : 's were'} successfully processed.\n` +
       'The rest of the batch was abandoned.\n'
     return { exitCode: this.#taken > 0 ? 1 : 2, stderr, stdout }
   }
+}
+
+/** The lines of a message, with the empty one after its headers. */
+function linesOf(receiver: MessageReceiver): number {
+  return receiver.bodyLines + receiver.headerText.split('\n').length
+}
+
+/** A trusted caller is nobody yet; another one is known by the login alone. */
+function setIdentity(connection: ConnectionFacts, own: ByteString): void {
+  const { caller } = connection
+  if (caller?.trusted === true && connection.authenticatedId === caller.login)
+    connection.authenticatedId = undefined
+  if (connection.authenticatedSender === own) connection.authenticatedSender = undefined
 }

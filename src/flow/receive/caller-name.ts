@@ -18,9 +18,6 @@ export async function callerName(
     if (match !== undefined) {
       name = (await expandOption(settings.gecos_name, { ...context, captures: match })) ?? name
     }
-  } else {
-    // What follows a comma are rooms and telephones, not the name.
-    name = name.split(',')[0] ?? name
   }
   // An ampersand stands for the login name with a capital letter.
   return name.replaceAll('&', caller.login.slice(0, 1).toUpperCase() + caller.login.slice(1))

@@ -44,6 +44,7 @@ export function makeEnvelope(
   if (host !== undefined) envelope.host = host
   if (connection.ident !== undefined) envelope.ident = connection.ident
   identify(envelope, connection, message.local)
+  if (connection.caller?.trusted === false && !message.local) envelope.senderSetUntrusted = true
   if (message.allowUnqualified !== undefined) envelope.allowUnqualified = message.allowUnqualified
   if (utf8Downconvert !== 0) envelope.utf8Downconvert = utf8Downconvert
   if (transaction.dsnRet !== undefined) envelope.dsnRet = transaction.dsnRet
@@ -59,13 +60,13 @@ export function makeEnvelope(
 
 type Making<T> = { -readonly [K in keyof T]: T[K] }
 
-/** A caller who chose a sender in a dialogue does not count as authenticated under the own name. */
+/** A trusted caller who chose a sender in a dialogue does not count as authenticated under the own name. */
 function identify(
   envelope: Making<Envelope>,
   { caller, authenticatedBy, authenticatedId: id, authenticatedSender: sender }: ConnectionFacts,
   local: boolean,
 ): void {
-  if (!local && caller !== undefined && authenticatedBy === undefined && id === caller.login) return
+  if (!local && caller?.trusted === true && authenticatedBy === undefined && id === caller.login) return
   if (id !== undefined) envelope.authenticatedId = id
   if (sender !== undefined) envelope.authenticatedSender = sender
 }

@@ -93,7 +93,7 @@ async function addMessageId(
   submission: Submission,
   context: Context,
 ): Promise<boolean> {
-  if (has(headers, 'Message-ID') || has(headers, 'Resent-Message-ID')) return false
+  if (has(headers, `${prefix}Message-ID`)) return false
   const { settings, server } = context
   const text = await expandOption(settings.message_id_header_text, context)
   const domain = (await expandOption(settings.message_id_header_domain, context)) ?? ''
@@ -139,12 +139,13 @@ function createdAddress(
   if (mode === undefined) {
     const caller = submission.caller
     if (caller === undefined) return undefined
-    // A bounce has no sender to show.
-    if (submission.sender === '') return undefined
+    // A bounce has no sender to show, but an untrusted caller has.
+    if (submission.sender === '')
+      return caller.trusted ? undefined : constructed(submission, caller.login, context)
     if (submission.sender === ownAddress(caller.login, context) && context.message?.local !== false)
       return constructed(submission, caller.login, context)
-    // Another sender than the caller has no name but the one that was given with it.
-    return named(submission.fullName ?? '', submission.sender)
+    // Another sender than the caller has no name but the one that was given with it, or the caller's whose name stays.
+    return named(submission.fullName ?? (caller.trusted ? '' : caller.name), submission.sender)
   }
   if (envelopeFirst && submission.sender !== '') return named(mode.name ?? '', submission.sender)
   const own = submissionAddress(context)
@@ -182,7 +183,8 @@ function fixSender(headers: Header[], prefix: string, submission: Submission, co
       ? constructed(submission, submission.caller?.login ?? '', context)
       : named(mode.name ?? '', own)
   headers.push(makeHeader(`${prefix}Sender: ${display}\n`))
-  return submission.sender === '' ? '' : own
+  // Without submission mode, untrusted_set_sender lets the caller choose it: Sender: tells who it was.
+  return mode === undefined || submission.sender === '' ? submission.sender : own
 }
 
 function fromIs(

@@ -6,21 +6,20 @@ import type { ByteString } from '../../base/text.ts'
 import type { Header } from '../../mail/envelope.ts'
 import { splitHeaders } from '../../mail/header.ts'
 import { parseAddress } from '../../mail/parse-address.ts'
-import type { ConnectionFacts } from '../../ports.ts'
+import type { AclResult, ConnectionFacts } from '../../ports.ts'
 import type { SpooledMessage } from '../../store/spool/api.ts'
 import { LineReader, type ByteSource } from '../../wire/line-reader.ts'
 import { DataScanner } from '../../wire/smtp/data-scanner.ts'
-import { oneLine, runAclOption } from './acl.ts'
 import { addressOptions } from './address-options.ts'
 import { MessageReceiver, mostHeaders } from './body.ts'
 import { commitSubmission } from './commit-submission.ts'
-import { beginScan, checkMime, endScan } from './content-scan.ts'
 import { type LocalError, reportByMail } from './error-report.ts'
 import { type HeaderRecipients, recipientsFromHeaders, splitRecipients } from './local-recipients.ts'
 import { expandInteger } from './matching.ts'
 import { newMessage } from './message-facts.ts'
+import { askNotSmtp, askNotSmtpStart } from './not-smtp-acl.ts'
 import { originatorOf } from './pre-mail.ts'
-import { applyAclHeaders, type Prepared, prepareHeaders } from './prepare.ts'
+import { type Prepared, prepareHeaders } from './prepare.ts'
 import { rejectDetail } from './reject-detail.ts'
 import type { Accepted, ReceiveServices, SessionIo } from './services.ts'
 import { Session, type Transaction } from './session-state.ts'
@@ -111,7 +110,7 @@ async function begin(session: Session, submission: LocalSubmission): Promise<Tra
   message.sender = (await session.services.rewriting?.sender(sender, { ...context, message })) ?? sender
   message.local = sender === own
   message.controls.suppressLocalFixups = submission.gateway === true
-  setOwnIdentity(connection, sender === own ? own : undefined)
+  setOwnIdentity(connection, own, sender === own)
   const transaction: Transaction = {
     message,
     context: { ...context, message },
@@ -124,21 +123,26 @@ async function begin(session: Session, submission: LocalSubmission): Promise<Tra
   }
   session.transaction = transaction
   // A bad argument is an end before the beginning: observed of Exim 4.96.
-  if (takeArguments(session, submission).bad === undefined)
-    await runAclOption(settings.acl_not_smtp_start, 'notsmtp_start', transaction.context)
+  const asked = takeArguments(session, submission)
+  if (asked.bad === undefined) {
+    if (!(submission.fromHeaders && settings.extract_addresses_remove_arguments))
+      message.recipients = asked.addresses
+    await askNotSmtpStart(session, transaction)
+  }
   return (await spoolHasRoom(session, 0))
     ? transaction
     : { exitCode: 1, problem: 'exim: insufficient disk space' }
 }
 
-/** A local caller counts as authenticated under the own name, unless another sender was chosen. */
-function setOwnIdentity(connection: ConnectionFacts, own: ByteString | undefined): void {
-  const login = connection.caller?.login
-  if (connection.authenticatedBy !== undefined) return
-  const given = connection.authenticatedId
-  if (given !== undefined && given !== login) return
-  connection.authenticatedId = own === undefined ? undefined : login
-  connection.authenticatedSender = own
+/** A local caller counts as authenticated under the own name, unless a trusted one chose another sender. */
+function setOwnIdentity(connection: ConnectionFacts, own: ByteString, asSelf: boolean): void {
+  const { caller } = connection
+  const isOwn = asSelf || caller?.trusted === false
+  // What -oMai and -oMas said stays.
+  if ((connection.authenticatedId ?? caller?.login) === caller?.login)
+    connection.authenticatedId = isOwn ? caller?.login : undefined
+  if ((connection.authenticatedSender ?? own) === own)
+    connection.authenticatedSender = isOwn ? own : undefined
 }
 
 function readSender(
@@ -204,7 +208,7 @@ async function finishLocal(work: Work): Promise<LocalOutcome> {
   const found = await chooseRecipients(work, asked.addresses)
   const prepared = await prepareHeaders(session, transaction, receiver, {
     notSmtp: true,
-    fullName: nameOf(submission),
+    fullName: nameOf(submission, session.connection.caller?.trusted ?? true),
     qualify: submission.qualify,
     headers: found.headers,
   })
@@ -215,37 +219,19 @@ async function finishLocal(work: Work): Promise<LocalOutcome> {
   }
   const outcomeOfHeaders = await headerProblems(work, found)
   if (outcomeOfHeaders !== undefined) return outcomeOfHeaders
-  beginScan(transaction, incoming)
-  try {
-    return await decideLocal(work, prepared, found.done)
-  } finally {
-    await endScan(session, transaction)
-  }
+  return askNotSmtp(session, transaction, incoming, (verdict) =>
+    verdict.is === 'rejected'
+      ? refuse(work, { is: 'acl', problem: verdict.told })
+      : commitLocal(work, prepared, found.done, verdict.discard),
+  )
 }
 
-/** Asks the ACLs, and does what they say. */
-async function decideLocal(
-  work: Work,
+async function commitLocal(
+  { session, receiver, transaction }: Work,
   prepared: Extract<Prepared, { is: 'ready' }>,
   done: readonly ByteString[],
+  discard: AclResult | undefined,
 ): Promise<LocalOutcome> {
-  const { session, receiver, transaction } = work
-  const { message, context } = transaction
-  const mime = await checkMime(session.settings.acl_not_smtp_mime, transaction)
-  if (mime === undefined) applyAclHeaders(message)
-  const verdict = mime ?? (await runAclOption(session.settings.acl_not_smtp, 'notsmtp', context))
-  if (verdict !== undefined && verdict.verdict !== 'accept' && verdict.verdict !== 'discard') {
-    const reason = verdict.logMessage ?? verdict.userMessage
-    session.log.reject(
-      message.id,
-      `F=<${message.sender ?? ''}> rejected by non-SMTP ACL: ${reason === undefined ? 'NULL' : oneLine(reason)}`,
-      { detail: rejectDetail(session, '', message.headers) ?? [] },
-    )
-    const told = verdict.userMessage ?? reason ?? 'local configuration problem'
-    return refuse(work, { is: 'acl', problem: told })
-  }
-  transaction.acceptedBy = verdict?.decidedBy
-  const discard = verdict?.verdict === 'discard' ? verdict : undefined
   const outcome = await commitSubmission(session, transaction, receiver, prepared, done, discard)
   if (outcome.is === 'refused') return { exitCode: 1, problem: `exim: ${outcome.problem}` }
   // No message came of it: observed of Exim 4.96.
@@ -254,9 +240,9 @@ async function decideLocal(
     : { exitCode: 0, message: outcome.message, how: outcome.how }
 }
 
-/** The name for a created From: line: `-F`, or none when `-f` chose another sender. */
-function nameOf(submission: LocalSubmission): ByteString | undefined {
-  return submission.fullName ?? (submission.sender === undefined ? undefined : '')
+/** The name for a created From: line: `-F`, or none when a trusted caller chose the sender by `-f`. */
+function nameOf(submission: LocalSubmission, trusted: boolean): ByteString | undefined {
+  return submission.fullName ?? (submission.sender !== undefined && trusted ? '' : undefined)
 }
 
 /** A trusted caller's `From ` line names the sender, unless `-f` does. */

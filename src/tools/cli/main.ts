@@ -6,7 +6,7 @@
 import { basename } from 'node:path'
 import { commands, namedPrograms } from './commands/index.ts'
 import { modes } from './modes/index.ts'
-import { has, type Invocation, parseCommandLine } from './parse.ts'
+import { flagsByName, has, type Invocation, parseCommandLine } from './parse.ts'
 import { SpoolError } from '../../store/spool/api.ts'
 import type { EarlyWorker } from '../../server/privileged/fork-worker.ts'
 import type { Lowered } from '../../server/privileged/helper.ts'
@@ -18,6 +18,8 @@ import { processTerminal, type Terminal } from './terminal.ts'
 export interface MainOptions {
   /** Path under which the program was called. */
   readonly path: string
+  /** The file behind that path. */
+  readonly file?: string
   readonly words: readonly string[]
   /** A listener of SIGUSR1 that the real one replaces. */
   readonly earlySignal?: () => void
@@ -51,7 +53,7 @@ interface Run extends MainOptions {
   readonly state: ProcessState
 }
 
-async function run({ path: programPath, words, calledAs, terminal, state }: Run): Promise<number> {
+async function run({ path, file = path, words, calledAs, terminal, state }: Run): Promise<number> {
   const forbidden = refuseWhenPrivileged()
   if (forbidden !== undefined) {
     // What Node does at the end, it does with the caller's own rights.
@@ -85,6 +87,8 @@ async function run({ path: programPath, words, calledAs, terminal, state }: Run)
   }
   const early = await startEarly(invocation)
   const { prepareServer } = await import('./prepare-server.ts')
+  // A name that stands for flags would bring them into calls of ourselves, and into $exim_path.
+  const programPath = Object.hasOwn(flagsByName, calledAs) ? file : path
   const prepared = await prepareServer(invocation, terminal, programPath, state)
   if (prepared.is === 'ended') {
     early?.child.kill('SIGKILL')

@@ -28,7 +28,7 @@ const names = Object.keys(flagTable) as FlagName[] // keys of the table itself
 const longestFirst = names.toSorted((a, b) => b.length - a.length)
 
 /** Flags that a name stands for. Source: Exim manual, "Setting options by program name". */
-const flagsByName: Readonly<Record<string, readonly string[]>> = {
+export const flagsByName: Readonly<Record<string, readonly string[]>> = {
   mailq: ['-bp'],
   rsmtp: ['-bS'],
   rmail: ['-i', '-oee'],

@@ -134,6 +134,10 @@ export async function prepareServer(
     await server.close()
     return complain('permission denied')
   }
+  if (has(invocation, '-G') && !rights.trusted) {
+    await server.close()
+    return complain('permission denied (-G requires a trusted user)')
+  }
   if (settings.process_log_path !== undefined) state.writeTo(settings.process_log_path)
   else state.writeTo(`${facts.spoolDirectory}/exim-process.info`)
   // Others than admins may have no right to the log: their calls leave this line to those of the daemon.

@@ -46,16 +46,18 @@ export function describedConnection(
   const [protocol, name] = /^([^:]*)(?::(.*))?$/.exec(valueOf(invocation, '-p') ?? '')?.slice(1) ?? []
   const given = trusted('-oMr') ?? (rights.trusted ? protocol : undefined)
   if (given !== undefined && given !== '') connection.protocol = given
+  else if (invocation.calledAs === 'rmail' && known.kind === 'local') connection.protocol = 'local-rmail'
   const hostName = trusted('-oMs') ?? (rights.trusted ? name : undefined)
   if (hostName !== undefined && hostName !== '') {
     connection.hostName = hostName
     connection.hostLookup = 'found'
   }
   connection.authenticatedBy = trusted('-oMaa')
-  const own = host === undefined || known.kind === 'local'
+  // In a dialogue a trusted caller is nobody yet, and another one is known by the login alone.
+  const own = known.kind === 'local' || (host === undefined && !rights.trusted)
   connection.authenticatedId = trusted('-oMai') ?? (own ? caller.login : undefined)
   connection.authenticatedSender =
-    trusted('-oMas') ?? (own ? `${caller.login}@${server.facts.qualifyDomain}` : undefined)
+    trusted('-oMas') ?? (known.kind === 'local' ? `${caller.login}@${server.facts.qualifyDomain}` : undefined)
   return connection
 }
 

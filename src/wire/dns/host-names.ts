@@ -119,5 +119,6 @@ export function duringSession(connection: ConnectionFacts | undefined): string {
 }
 
 function log(context: Context, text: string): void {
-  if (context.ports.log.selects('host_lookup_failed')) context.ports.log.main(undefined, text)
+  const messageId = context.message?.id === '' ? undefined : context.message?.id
+  if (context.ports.log.selects('host_lookup_failed')) context.ports.log.main(messageId, text)
 }

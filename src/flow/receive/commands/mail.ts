@@ -67,12 +67,12 @@ async function proceed(session: Session, argument: ByteString): Promise<Next> {
   }
   const sender = await qualified(session, parsed.address, parsed.domain, text)
   if (sender === undefined) return 'continue'
-  return begin(session, sender, parameters, size, utf8)
+  return begin(session, { address: sender, raw: parsed.address }, parameters, size, utf8)
 }
 
 async function begin(
   session: Session,
-  given: ByteString,
+  given: { readonly address: ByteString; readonly raw: ByteString },
   parameters: readonly EsmtpParameter[],
   size: number,
   utf8: boolean,
@@ -89,8 +89,8 @@ async function begin(
   if (before !== undefined) Object.assign(message.controls, before)
   const context = { ...session.context, message }
   // A local caller who is not trusted cannot choose the envelope sender.
-  const chosen = await maySetSender(session.connection, given, context)
-  const sender = chosen ? given : ownAddress(session)
+  const chosen = await maySetSender(session.connection, given.address, context)
+  const sender = chosen ? given.address : ownAddress(session)
   // Who may choose has chosen, be it the own address.
   if (chosen) message.local = false
   message.rawSender = sender
@@ -103,7 +103,7 @@ async function begin(
     message,
     context,
     recipients: [],
-    rawSender: sender,
+    rawSender: chosen ? given.raw : sender,
     body8bitmime: 0,
     dsnRet: undefined,
     dsnEnvid: undefined,

@@ -104,7 +104,8 @@ function decide(
 
 /** Where a rate that was measured once is remembered: it counts once a connection, message, recipient or command. */
 function memoryFor(call: AclCall, limit: RateLimit): Map<string, unknown> | undefined {
-  switch (limit.per) {
+  // A rate that is only looked up is that of the hints, unless this command has counted: observed of Exim 4.96.
+  switch (limit.readonly ? 'per_cmd' : limit.per) {
     case 'per_conn':
       return call.context.connection?.extra
     case 'per_mail':
