@@ -500,7 +500,7 @@ test('O12: $tls_in_ocsp and $tls_out_ocsp, 0 to 4; who only requests a proof sen
     {
       port: revoked.port,
       options: 'protocol = smtps\n  tls_verify_hosts = *',
-      logged: /== c@mail\.example .*certificate verification failed: the certificate is revoked since/,
+      logged: /== c@mail\.example .*certificate verification failed\): the certificate is revoked since/,
     },
   ])
   // Not asked for; good; not verified, since the chain is not; none came; wrong; of a revoked certificate.

@@ -337,7 +337,7 @@ function plain(text: string, home: string): string {
         'defer (TLS)$1no TLS',
       )
       .replaceAll(
-        /^ID (?:H=.*?: a TLS session is required, but an attempt to start TLS failed: .*|DANE attempt failed.*)/gm,
+        /^ID (?:H=.*?: (?:TLS session: |a TLS session is required, but an attempt to start TLS failed: ).*|DANE attempt failed.*)/gm,
         'ID no TLS',
       )
       .replaceAll(/^exim [\d.]+ daemon/gm, 'exim PROGRAM daemon')

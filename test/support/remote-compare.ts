@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { withoutChance } from './delivery-compare.ts'
+import type { Zone } from './dns-server.ts'
 import { type HostScript, type RemoteHost, startRemoteHost } from './remote-host.ts'
 import { freePort, postern } from './server.ts'
 
@@ -25,6 +26,8 @@ export interface RemoteCase {
   /** The hosts of the case; undefined: nobody listens. */
   readonly host?: HostScript
   readonly addresses?: readonly string[]
+  /** What the name server of the case knows beside the rest. */
+  readonly zone?: (port: number) => Zone
   /** Local parts; left out: one. `@N` adds another domain of the case. */
   readonly to?: readonly string[]
   /** Parameters of MAIL and RCPT. */
@@ -65,17 +68,27 @@ export interface Both {
   readonly ours: RemoteResult
 }
 
+export interface RemoteWorld {
+  readonly main?: string
+  readonly authenticators?: string
+  /** Of `log_selector`. */
+  readonly selectors?: string
+  /** Takes the zones of all cases. */
+  readonly serve?: (zone: Zone) => void
+}
+
 export async function compareRemote(
   cases: readonly RemoteCase[],
   folder: string,
   exim: string,
-  more: { readonly main?: string; readonly authenticators?: string },
+  more: RemoteWorld,
 ): Promise<readonly Both[]> {
   const ports: number[] = []
   while (ports.length < cases.length) {
     const port = await freePort()
     if (!ports.includes(port)) ports.push(port)
   }
+  more.serve?.(Object.assign({}, ...cases.map(({ zone }, i) => zone?.(ports[i] as number))))
   const link = join(folder, 'postern')
   mkdirSync(link)
   symlinkSync(postern, join(link, 'exim'))
@@ -108,7 +121,7 @@ async function runAll(
   ports: readonly number[],
   hosts: readonly (RemoteHost | undefined)[],
   home: string,
-  more: { readonly main?: string; readonly authenticators?: string },
+  more: RemoteWorld,
   programs: { readonly exim: string; readonly dump: string },
 ): Promise<RemoteResult[]> {
   for (const each of ['', 'spool', 'log', ...cases.map((_, i) => `c${i + 1}`)]) {
@@ -140,7 +153,7 @@ function configurationOf(
   cases: readonly RemoteCase[],
   ports: readonly number[],
   home: string,
-  more: { readonly main?: string; readonly authenticators?: string },
+  more: RemoteWorld,
   program: string,
 ): string {
   const own = (text: string, i: number): string =>
@@ -187,7 +200,7 @@ dsn_advertise_hosts = *
 remote_max_parallel = 1
 chunking_advertise_hosts = *
 smtputf8_advertise_hosts = *
-log_selector = +outgoing_port
+log_selector = +outgoing_port ${more.selectors ?? ''}
 ${more.main ?? ''}
 begin routers
 back:
@@ -257,7 +270,8 @@ function logLines(path: string, home: string): Map<number, string[]> {
     lines.push(
       withoutChance(text, home)
         .replaceAll(/ SIZE=(\d+)\d\d\b/g, ' SIZE=$1..')
-        .replace(/ X=TLS\S+/, ' X=TLS')
+        .replace(/ X=TLS[^\s*]+/, ' X=TLS')
+        .replace(/ DN="[^"]*"/, ' DN')
         .replace(/^<= <>.* R=ID.*/, '<= <> R=ID ...'),
     )
     byId.set(id, lines)

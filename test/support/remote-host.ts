@@ -1,8 +1,8 @@
 /** A host of the other side for comparisons: answers by script and writes the whole dialogue down, phase by phase. */
 import { createServer, type Server, type Socket } from 'node:net'
-import { createSecureContext, TLSSocket } from 'node:tls'
+import { createSecureContext, type SecureContext, type SecureContextOptions, TLSSocket } from 'node:tls'
 
-/** A reply, of one or several lines; `drop`: closes; `hang`: says nothing; undefined: the usual reply. */
+/** A reply, of one or several lines; ending in `drop`: closes, in `hang`: says nothing more; undefined: the usual reply. */
 export type HostReply = string | undefined
 
 export interface HostScript {
@@ -13,6 +13,11 @@ export interface HostScript {
   /** For each recipient after the data, as LMTP and PRDR have it. */
   readonly each?: (rcpt: string) => string
   readonly certificate?: { readonly key: string | Buffer; readonly cert: string | Buffer }
+  /** What else the TLS of the host is made of. */
+  readonly context?: SecureContextOptions
+  /** A certificate is asked for. */
+  readonly asks?: true
+  readonly alpn?: readonly string[]
   /** TLS before anything else. */
   readonly onConnect?: true
 }
@@ -34,13 +39,14 @@ export async function startRemoteHost(
   const dialogue: string[] = []
   const sockets = new Set<Socket>()
   const servers: Server[] = []
+  const context = createSecureContext({ ...script.certificate, ...script.context })
   let connections = 0
   for (const address of addresses) {
     const server = createServer({ noDelay: true }, (socket) => {
       sockets.add(socket)
       socket.on('close', () => sockets.delete(socket))
       socket.on('error', () => {})
-      new Dialogue(socket, script, dialogue, ++connections, address)
+      new Dialogue(socket, script, context, dialogue, ++connections, address)
     })
     await new Promise<void>((resolve, reject) =>
       server.once('error', reject).listen(port, address, () => resolve()),
@@ -63,6 +69,7 @@ export async function startRemoteHost(
 class Dialogue {
   #socket: Socket
   readonly #script: HostScript
+  readonly #context: SecureContext
   readonly #lines: string[]
   readonly #number: number
   readonly #address: string
@@ -75,9 +82,17 @@ class Dialogue {
   #last = false
   #prdr = false
 
-  constructor(socket: Socket, script: HostScript, lines: string[], number: number, address: string) {
+  constructor(
+    socket: Socket,
+    script: HostScript,
+    context: SecureContext,
+    lines: string[],
+    number: number,
+    address: string,
+  ) {
     this.#socket = socket
     this.#script = script
+    this.#context = context
     this.#lines = lines
     this.#number = number
     this.#address = address
@@ -95,14 +110,17 @@ class Dialogue {
   }
 
   #secure(): void {
-    const { certificate } = this.#script
+    const { asks, alpn } = this.#script
     this.#socket.removeAllListeners('data')
     const secured = new TLSSocket(this.#socket, {
       isServer: true,
-      secureContext: createSecureContext(certificate),
+      secureContext: this.#context,
+      ...(asks === true && { requestCert: true, rejectUnauthorized: false }),
+      ...(alpn !== undefined && { ALPNProtocols: [...alpn] }),
     })
     this.#socket = secured
-    secured.on('secure', () => this.#note(secured.servername ? `= TLS ${secured.servername}` : '= TLS'))
+    // Before the first command: a client that does not like what it sees goes away at once or a little later.
+    secured.once('data', () => this.#note(`= TLS${seenOf(secured, asks === true)}`))
     this.#listen()
   }
 
@@ -119,7 +137,11 @@ class Dialogue {
       this.#mode = 'deaf'
       return false
     }
-    if (reply === 'drop' || reply.endsWith('drop')) {
+    if (reply.endsWith('hang')) {
+      this.#mode = 'deaf'
+      return this.#say(reply.slice(0, -4)) && false
+    }
+    if (reply.endsWith('drop')) {
       const last = reply.slice(0, -4)
       if (last !== '') this.#note(`> ${last}`)
       this.#mode = 'deaf'
@@ -226,4 +248,15 @@ class Dialogue {
     if (!this.#rcpts.every((rcpt) => this.#say(each(rcpt)))) return false
     return this.#prdr ? this.#say('250 all done') : true
   }
+}
+
+/** What the client named: a host, an application protocol, itself; and whether it went on with a session. */
+function seenOf(secured: TLSSocket, asks: boolean): string {
+  const { subject } = asks ? secured.getPeerCertificate(false) : {}
+  return [
+    secured.servername ? ` ${secured.servername}` : '',
+    secured.alpnProtocol ? ` ALPN ${secured.alpnProtocol}` : '',
+    subject === undefined ? '' : ` as ${String(subject.CN)}`,
+    secured.isSessionReused() ? ' resumed' : '',
+  ].join('')
 }

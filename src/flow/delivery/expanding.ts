@@ -85,6 +85,11 @@ export function expandedBoolean(
   })
 }
 
+/** A failure that was not forced. */
+export function mistakeIn(value: unknown): Failure | undefined {
+  return value instanceof Failure && value.kind !== 'forced' ? value : undefined
+}
+
 /** Is this host in the list? Unset lists match nothing; a list that defers or fails counts as no match. */
 export function hostListed(
   list: Expandable | undefined,

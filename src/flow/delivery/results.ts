@@ -35,6 +35,8 @@ export const errorNumbers = {
   lookup: -32,
   /** A host that is this one. */
   localHost: -50,
+  /** A TLS session that could not be had. */
+  tlsFailure: -37,
   tlsRequired: -38,
   eventDeferred: -27,
   expansionFailed: -27,

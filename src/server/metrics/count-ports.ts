@@ -101,6 +101,7 @@ function hostOf({ delivery }: Context): string {
 const reasons: Readonly<Record<number, string>> = {
   [-18]: 'connection lost',
   [-19]: 'malformed reply',
+  [-37]: 'TLS',
   [-38]: 'TLS required',
   [-42]: 'authentication',
   [-44]: 'RCPT refused for now',

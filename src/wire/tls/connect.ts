@@ -52,7 +52,8 @@ export async function connectTls(socket: Duplex, how: ClientUpgrade): Promise<Up
     // RFC 6066 section 3: an address is no server name.
     servername: isIP(how.sni) === 0 ? how.sni : '',
     rejectUnauthorized: false,
-    minDHSize: how.minDhBits,
+    // Node takes no zero.
+    minDHSize: Math.max(1, how.minDhBits),
     requestOCSP: how.ocsp !== 'no',
     // Names are compared below, with those the transport wants.
     checkServerIdentity: () => undefined,
@@ -66,10 +67,13 @@ export async function connectTls(socket: Duplex, how: ClientUpgrade): Promise<Up
     staple = response === null || response.length === 0 ? undefined : response
   })
   const accepted = keepSessions(secured, how)
-  return finishHandshake(secured, 'secureConnect', how.timeoutMs, async () => {
+  const finish = async (): Promise<Upgraded> => {
     const judged = await judge(secured, how, staple, before)
     if ('problem' in judged) return { is: 'failed', why: judged.problem, result: judged.result }
     accepted(judged)
+    // With TLS 1.2 a ticket may be used again, and a server seldom gives another for it.
+    if (before !== undefined && secured.isSessionReused() && secured.getProtocol() === 'TLSv1.2')
+      how.resume?.sessions.keep(how.resume.key, before)
     return {
       is: 'started',
       socket: secured,
@@ -84,7 +88,8 @@ export async function connectTls(socket: Duplex, how: ClientUpgrade): Promise<Up
         ...(how.dane === undefined ? {} : { dane: judged.dane, tlsaUsage: usageBits(how.dane.records) }),
       }),
     }
-  })
+  }
+  return finishHandshake(secured, 'secureConnect', how.timeoutMs, finish, '(SSL_connect): ')
 }
 
 /** Where a proof is demanded, a session goes on only while the proof of its beginning is good. */
@@ -108,33 +113,33 @@ async function judge(
   before: KeptSession | undefined,
 ): Promise<Judged | Refused> {
   if (how.requireAlpn && (secured.alpnProtocol || false) === false) {
-    return { problem: 'the server did not agree on an application protocol (ALPN)' }
+    return { problem: '(alpn): the server did not agree on an application protocol' }
   }
   if (secured.isSessionReused() && before !== undefined) {
     const good = before.ocspUntil > how.now()
     return { ...before, dane: false, ocsp: how.ocsp === 'no' ? 0 : good ? before.ocsp : 1 }
   }
   const dane = how.dane === undefined ? undefined : daneVerdict(secured, how.dane, how.now())
-  if (dane?.is === 'failed') return { problem: `DANE validation failed: ${dane.why}`, result: dane.result }
-  const problem = dane === undefined && how.verify !== 'no' ? serverProblem(secured, how) : undefined
-  if (problem !== undefined && how.verify === 'demand') return problem
+  if (dane?.is === 'failed') return problem(dane.why, dane.result)
+  const unverified = dane === undefined && how.verify !== 'no' ? serverProblem(secured, how) : undefined
+  if (unverified !== undefined && how.verify === 'demand') return unverified
   const trusted = dane !== undefined || secured.authorized
   const proof = await judgeStaple(secured, how, staple, trusted, dane)
   // What is proven revoked is not good, whoever asked for the proof.
   const revoked = proof.problem === 'revoked'
   if (how.ocsp === 'require' && proof.ocsp !== 4) {
     return {
-      problem: `a good OCSP proof of the certificate is required, but ${proof.why}`,
+      problem: `(certificate status check failed): a good OCSP proof of the certificate is required, but ${proof.why}`,
       result: 'validation-failure',
     }
   }
   if (revoked && (how.verify === 'demand' || dane !== undefined)) {
-    return { problem: `certificate verification failed: ${proof.why}`, result: 'certificate-not-trusted' }
+    return problem(proof.why, 'certificate-not-trusted')
   }
   return {
-    verified: (dane !== undefined || (how.verify !== 'no' && problem === undefined)) && !revoked,
+    verified: (dane !== undefined || (how.verify !== 'no' && unverified === undefined)) && !revoked,
     dane: dane !== undefined,
-    unverified: problem === undefined ? undefined : { why: problem.problem, result: problem.result },
+    unverified: unverified && { why: unverified.problem, result: unverified.result },
     ocsp: proof.ocsp,
     ocspUntil: proof.until,
   }
@@ -203,7 +208,7 @@ function serverProblem(
 }
 
 function problem(why: string, result: TlsResultType): Refused & { result: TlsResultType } {
-  return { problem: `certificate verification failed: ${why}`, result }
+  return { problem: `(certificate verification failed): ${why}`, result }
 }
 
 function hasCertificate(secured: TLSSocket): boolean {

@@ -42,6 +42,8 @@ export interface ContextSettings {
   readonly options: string
   /** Key of session tickets, 48 bytes in base 64; empty: sessions are not resumed. */
   readonly ticketKey: string
+  /** Of a client: a ticket is asked for. */
+  readonly asksForTicket?: boolean
 }
 
 export type ContextResult =
@@ -131,7 +133,10 @@ function make(settings: ContextSettings): ContextResult {
           : {}
         : { maxVersion: ciphers.maxVersion }),
       // Left out, Node takes its own list, which costs nothing: 140 certificates read anew would hold the event loop.
-      ...(settings.verify === '' || isSystem(settings.verify) ? {} : { ca: readAll(settings.verify) }),
+      // Who names an intermediate certificate trusts it, with or without what is above it.
+      ...(settings.verify === '' || isSystem(settings.verify)
+        ? {}
+        : { ca: readAll(settings.verify), allowPartialTrustChain: true }),
       ...(settings.crl === '' ? {} : { crl: revocationLists(settings.crl) }),
       ...diffieHellman(settings),
       ...curves(settings.curves),
@@ -196,12 +201,11 @@ function tickets(
   settings: ContextSettings,
   bits: number,
 ): Pick<SecureContextOptions, 'secureOptions' | 'ticketKeys' | 'sessionIdContext'> {
-  const { ticketKey, ...others } = settings
+  const { ticketKey, asksForTicket, ...others } = settings
   const sessionIdContext = createHash('sha256').update(JSON.stringify(others)).digest('hex').slice(0, 32)
-  if (ticketKey === '') return { secureOptions: (bits | constants.SSL_OP_NO_TICKET) >>> 0, sessionIdContext }
-  return {
-    secureOptions: (bits & ~constants.SSL_OP_NO_TICKET) >>> 0,
-    ticketKeys: Buffer.from(ticketKey, 'base64'),
-    sessionIdContext,
-  }
+  const without = (bits | constants.SSL_OP_NO_TICKET) >>> 0
+  const withTickets = (bits & ~constants.SSL_OP_NO_TICKET) >>> 0
+  if (ticketKey === '')
+    return { secureOptions: asksForTicket === true ? withTickets : without, sessionIdContext }
+  return { secureOptions: withTickets, ticketKeys: Buffer.from(ticketKey, 'base64'), sessionIdContext }
 }

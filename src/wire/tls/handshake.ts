@@ -28,21 +28,24 @@ export type Upgraded =
     }
   | { readonly is: 'failed'; readonly why: string; readonly result?: TlsResultType | undefined }
 
+/** @param stage before the reason of a handshake that failed */
 export function finishHandshake(
   secured: TLSSocket,
   event: 'secure' | 'secureConnect',
   timeoutMs: number,
   judge: () => Upgraded | Promise<Upgraded>,
+  stage: '' | '(SSL_connect): ' = '',
 ): Promise<Upgraded> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => give({ is: 'failed', why: 'timed out' }), Math.min(timeoutMs, 2 ** 31 - 1))
-    const onError = (error: Error): void => give({ is: 'failed', why: shortReason(error) })
-    const onClose = (): void => give({ is: 'failed', why: 'the connection was closed' })
+    const failed = (why: string): void => give({ is: 'failed', why: `${stage}${why}` })
+    const timer = setTimeout(() => failed('timed out'), Math.min(timeoutMs, 2 ** 31 - 1))
+    const onError = (error: Error): void => failed(shortReason(error))
+    const onClose = (): void => failed('the connection was closed')
     const onSecure = (): void => {
       const verdict = judge()
       // What the other side says meanwhile waits: nobody listens yet.
       if (!(verdict instanceof Promise)) give(verdict)
-      else verdict.then(give, (error: unknown) => give({ is: 'failed', why: String(error) }))
+      else verdict.then(give, (error: unknown) => failed(String(error)))
     }
     function give(result: Upgraded): void {
       clearTimeout(timer)

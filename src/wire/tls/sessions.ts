@@ -27,7 +27,7 @@ export function createTlsSessions(now: () => number): TlsSessions {
     take(key) {
       const found = sessions.get(key)
       if (found === undefined) return undefined
-      // RFC 8446 appendix C.4: a ticket is used once.
+      // RFC 8446 appendix C.4: a ticket is used once. Who may use it again keeps it again.
       sessions.delete(key)
       return now() - found.issuedAt > longestMs ? undefined : found
     },

@@ -9,7 +9,7 @@ import { type PooledConnection, poolKeyOf } from '../pool.ts'
 import { errorNumbers } from '../results.ts'
 import { authenticate } from '../transports/smtp-auth.ts'
 import type { DialogueSteps } from '../transports/smtp-dialogue.ts'
-import { heloAt } from '../transports/smtp-connected.ts'
+import { connectedContext, heloAt } from '../transports/smtp-connected.ts'
 import type { Place } from '../transports/smtp-hosts.ts'
 import { interfaceFor } from '../transports/smtp-interface.ts'
 import { trafficOctetOf } from '../transports/smtp-prepare.ts'
@@ -41,9 +41,10 @@ export async function openForCallout(
   const { target, settings, context, options } = work
   const helo = await calloutHelo(target.transport, settings, context)
   if (helo instanceof Failure) return failedSession(helo.message)
-  const localAddress = await interfaceFor(place, settings.interface, target.transport?.name ?? '', context)
+  const own = connectedContext(context, place, undefined)
+  const localAddress = await interfaceFor(place, settings.interface, target.transport?.name ?? '', own)
   if (localAddress instanceof Failure) return failedSession(localAddress.message)
-  const tls = await tlsWish(place, settings, context, work.tls, 'verify')
+  const tls = await tlsWish(place, settings, own, work.tls, 'verify')
   const trafficOctet = await trafficOctetOf(settings, context)
   const unwanted = await raise('tcp:connect', '', place, context)
   if (unwanted !== undefined) return refusedByEvent(unwanted)

@@ -89,7 +89,7 @@ export function errorMatches(name: string, extra: string | undefined, errno: num
     case 'timeout':
       return errno === errorNumbers.timedOut && kindMatches(detail, more & 255)
     case 'tls_required':
-      return errno === errorNumbers.tlsRequired
+      return errno === errorNumbers.tlsRequired || errno === errorNumbers.tlsFailure
     case 'quota':
       return errno === errorNumbers.mailboxFull && quotaMatches(detail, more)
     default:

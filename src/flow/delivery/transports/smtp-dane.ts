@@ -29,12 +29,12 @@ export type DaneState =
 export async function daneFor(place: Place, settings: SmtpSettings, context: Context): Promise<DaneState> {
   const host = { address: place.address, name: place.name }
   const required = await hostListedStrictly(settings.hosts_require_dane, host, context)
-  if (!required && !(await hostListed(settings.hosts_try_dane, host, context))) return { is: 'none' }
   if (!place.dnssec) {
     return required
       ? failed(`DANE is required, but the host's address is not secured by DNSSEC`, 'dnssec-invalid')
       : { is: 'none' }
   }
+  if (!required && !(await hostListed(settings.hosts_try_dane, host, context))) return { is: 'none' }
   const at = `_${place.port}._tcp.${place.name}`
   const answer = await context.ports.dns(at, 'TLSA', { dnssec: true })
   switch (answer.status) {

@@ -5,10 +5,12 @@ import { Failure } from '../../../base/outcome.ts'
 import { textOf } from '../../../base/text.ts'
 import type { Context } from '../../../ports.ts'
 import { expanded } from '../expanding.ts'
-import { connectedContext } from './smtp-connected.ts'
 import type { Place } from './smtp-hosts.ts'
 
-/** The first of the list that is of the same kind as the host's, IPv4 or IPv6; undefined leaves it to the system. */
+/**
+ * The first of the list that is of the same kind as the host's, IPv4 or IPv6; undefined leaves it to the system.
+ * @param context knows the host
+ */
 export async function interfaceFor(
   place: Place,
   option: Expandable | undefined,
@@ -16,7 +18,7 @@ export async function interfaceFor(
   context: Context,
 ): Promise<string | undefined | Failure> {
   if (option === undefined) return undefined
-  const value = await expanded(option, connectedContext(context, place, undefined))
+  const value = await expanded(option, context)
   if (value instanceof Failure) {
     if (value.kind === 'forced') return undefined
     return new Failure(

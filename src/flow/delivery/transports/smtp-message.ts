@@ -32,14 +32,16 @@ export class SmtpMessage {
 
   /**
    * The message as this host gets it: filtered and signed.
+   * @param own knows the host
    * @param connection where headers have to wait for it
    */
   async ready(
     place: Place,
     request: Prepared,
-    connection: PooledConnection | undefined,
+    own: Context,
+    connection?: PooledConnection,
   ): Promise<Prepared | AddressOutcome> {
-    const context = connectedContext(this.#run.context, place, connection)
+    const context = connection === undefined ? own : connectedContext(own, place, connection)
     const made = connection === undefined ? request : await withOwnHead(request, this.#run, context)
     if ('is' in made) return made
     const filtered = await this.#filtered(made, context)

@@ -1,11 +1,11 @@
 /** A connection of the smtp transport, with what is told and asked on the way: events, TLS, authentication. */
 import type { ByteString } from '../../../base/text.ts'
+import type { Context } from '../../../ports.ts'
 import { hostListed } from '../expanding.ts'
 import { domainOf } from '../group.ts'
 import type { PooledConnection } from '../pool.ts'
 import { errorNumbers } from '../results.ts'
 import { takePlace } from '../shared-places.ts'
-import { connectedContext } from './smtp-connected.ts'
 import type { Place } from './smtp-hosts.ts'
 import { diagnostic, hostLine } from './smtp-words.ts'
 import { authenticate } from './smtp-auth.ts'
@@ -17,16 +17,20 @@ import { addressContext, raiseForConnection } from '../raise.ts'
 import { countTlsSession } from '../tls-reports.ts'
 import type { SmtpLedger, SmtpRun } from './smtp-ledger.ts'
 
-/** A connection that may be used; undefined: there is none, and the ledger knows why. */
+/**
+ * A connection that may be used; undefined: there is none, and the ledger knows why.
+ * @param own knows the host
+ */
 export async function openConnection(
   run: SmtpRun,
   ledger: SmtpLedger,
   place: Place,
   session: SessionOptions,
   key: string,
+  own: Context,
 ): Promise<PooledConnection | undefined> {
   const routed = run.first
-  const alone = await turnAt(run, ledger, place)
+  const alone = await turnAt(run, ledger, place, own)
   if (alone === 'taken') return undefined
   const refusal = await raiseForConnection('tcp:connect', '', routed, place, run.context)
   if (refusal !== undefined) {
@@ -83,9 +87,9 @@ async function turnAt(
   run: SmtpRun,
   ledger: SmtpLedger,
   place: Place,
+  own: Context,
 ): Promise<(() => void) | 'taken' | undefined> {
   const host = { address: place.address, name: place.name }
-  const own = connectedContext(run.context, place, undefined)
   if (!(await hostListed(run.settings.serialize_hosts, host, own))) return undefined
   const turn = await takePlace(run.context.ports.hints, `host-serialize-${place.name}`, 1)
   if (turn !== undefined) return turn
@@ -109,7 +113,7 @@ async function tellOfTls(
   if (inClear) {
     run.context.ports.log.main(
       run.environment.claim.id,
-      `TLS session failure: delivering unencrypted to H=${place.name} [${place.address}] (not in hosts_require_tls): ${failure.why}`,
+      `TLS session: ${failure.why}: delivering unencrypted to H=${place.name} [${place.address}] (not in hosts_require_tls)`,
       { event: 'tls:clear', host: place.name, why: failure.why },
     )
   }

@@ -5,7 +5,7 @@ import type { ByteString } from '../../../base/text.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
 import type { Context } from '../../../ports.ts'
 import { headerSection } from '../copy.ts'
-import { expandedBoolean, expandedBytes } from '../expanding.ts'
+import { expandedBoolean, expandedBytes, mistakeIn } from '../expanding.ts'
 import { type AddressOutcome, errorNumbers } from '../results.ts'
 import type { Batch, DeliveryEnvironment } from './driver.ts'
 import { socksProxies } from './smtp-socks.ts'
@@ -34,13 +34,17 @@ export async function prepare(
 ): Promise<Prepared | AddressOutcome> {
   const message = environment.claim.message
   const envelope = message.envelope
-  const multiDomain = await expandedBoolean(settings.multi_domain, context, true)
-  if (multiDomain instanceof Failure && multiDomain.kind !== 'forced') {
+  // Who shares a batch has been asked before.
+  const mistake =
+    batch.addresses.length > 1
+      ? undefined
+      : mistakeIn(await expandedBoolean(settings.multi_domain, context, true))
+  if (mistake !== undefined) {
     const { name } = batch.transport
     return deferredBy(
-      /^".*" is not a valid value/s.test(multiDomain.message)
-        ? `${multiDomain.message} in the ${name} transport`
-        : `failed to expand "multi_domain" in ${name} transport: ${multiDomain.message}`,
+      /^".*" is not a valid value/s.test(mistake.message)
+        ? `${mistake.message} in the ${name} transport`
+        : `failed to expand "multi_domain" in ${name} transport: ${mistake.message}`,
     )
   }
   const helo = heloWaits(settings.helo_data) ? undefined : await expandedBytes(settings.helo_data, context)

@@ -1,6 +1,6 @@
 /** One connection to one place: connect, greeting, EHLO or HELO. Source: RFC 5321 sections 3.1, 3.2; RFC 2033. */
 import type { Socket } from 'node:net'
-import { Failure } from '../../../base/outcome.ts'
+import { Failure, unreachable } from '../../../base/outcome.ts'
 import type { ByteString } from '../../../base/text.ts'
 import { connectTo, systemError } from '../../../wire/outbound.ts'
 import { type Broken, type Offers, noOffers, readOffers, SmtpClient } from '../../../wire/smtp/client.ts'
@@ -161,7 +161,7 @@ async function introduce(
   if (wish?.onConnect === true) {
     const step = await encrypt(client, wish, true, options.commandMs)
     noteStep(wish, step, options.dialogue)
-    if (step.is !== 'encrypted') return note(wish, tlsFailed(step, mark, true))
+    if (step.is !== 'encrypted') return note(wish, tlsFailed(step, mark))
     const greeted = await greet(client, options, mark)
     return 'is' in greeted ? greeted : { ...greeted, tls: step.facts }
   }
@@ -186,11 +186,9 @@ async function introduce(
   noteStep(wish, step, options.dialogue)
   if (step.is === 'clear') return { ...greeted, tls: undefined }
   if (step.is !== 'encrypted') {
-    const failed = note(wish, tlsFailed(step, mark, wish.required))
-    if (wish.required || !wish.tryClear) {
-      if (step.is === 'refused') client.quit()
-      return failed
-    }
+    const failed = note(wish, tlsFailed(step, mark))
+    if (step.is === 'refused') client.quit()
+    if (step.is !== 'broken' || wish.required || !wish.tryClear) return failed
     wish.seen.end = 'clear'
     return { is: 'clear' }
   }
@@ -219,34 +217,36 @@ function note(wish: TlsWish | undefined, failure: SessionFailure): SessionFailur
   return failure
 }
 
-function tlsFailed(
-  step: Exclude<TlsStep, { is: 'encrypted' }>,
-  mark: number,
-  required: boolean,
-): SessionFailure {
+function tlsFailed(step: Exclude<TlsStep, { is: 'encrypted' | 'clear' }>, mark: number): SessionFailure {
   switch (step.is) {
+    case 'lost':
+      return withTls(brokenOff(step.broken, 'STARTTLS', mark))
     case 'refused':
-      if (!required) return refusedForNow(step.reply?.text ?? '', mark)
-      return tlsFailure(
-        `a TLS session is required, but an attempt to start TLS failed: ${step.reply?.text ?? ''}`,
-        mark,
-      )
-    case 'broken':
-      return tlsFailure(
-        `a TLS session is required, but an attempt to start TLS failed: ${step.why}`,
-        mark,
-        step.result,
-      )
-    case 'clear':
-      return tlsFailure('a TLS session is required, but an attempt to start TLS failed', mark)
+      return step.required
+        ? tlsFailure(
+            `a TLS session is required, but an attempt to start TLS failed: ${step.reply.text}`,
+            mark,
+          )
+        : withTls(refusedForNow(step.reply.text, mark))
+    case 'broken': {
+      const error = { errno: errorNumbers.tlsFailure, more: mark, message: `TLS session: ${step.why}` }
+      const { why, result = 'validation-failure' } = step
+      return { is: 'failed', error, permanent: false, reply: undefined, tls: { why, result } }
+    }
+    default:
+      return unreachable(step)
   }
+}
+
+/** For TLS reports. */
+function withTls(failure: SessionFailure): SessionFailure {
+  return { ...failure, tls: { why: failure.error.message ?? '', result: 'validation-failure' } }
 }
 
 /** STARTTLS was answered with 4xx, and `tls_tempfail_tryclear` is not set: the host may do better later. */
 function refusedForNow(reply: ByteString, mark: number): SessionFailure {
   const message = `SMTP error from remote mail server after STARTTLS: ${reply}`
-  const error = { errno: 0, more: mark, message }
-  return { is: 'failed', error, permanent: false, reply, tls: { why: message, result: 'validation-failure' } }
+  return { is: 'failed', error: { errno: 0, more: mark, message }, permanent: false, reply }
 }
 
 function tlsFailure(

@@ -7,16 +7,14 @@ import { createHash } from 'node:crypto'
 import { after, type Awaitable, Failure } from '../../../base/outcome.ts'
 import { Recent } from '../../../base/recent.ts'
 import { type ByteString, isTainted, taint, textOf } from '../../../base/text.ts'
-import type { Context, DeliveryFacts, TlsFacts } from '../../../ports.ts'
-import type { SmtpClient } from '../../../wire/smtp/client.ts'
+import type { Context, TlsFacts } from '../../../ports.ts'
+import type { Broken, SmtpClient } from '../../../wire/smtp/client.ts'
 import type { SmtpReply } from '../../../wire/smtp/client-reply.ts'
 import { type ClientUpgrade, connectTls } from '../../../wire/tls/connect.ts'
 import type { ContextSettings, TlsContexts } from '../../../wire/tls/contexts.ts'
 import type { TlsResultType } from '../../../wire/tls/handshake.ts'
 import type { TlsSessions } from '../../../wire/tls/sessions.ts'
-import { deliveryFacts } from '../../delivery-facts.ts'
 import { expanded, hostListed, hostListedStrictly } from '../expanding.ts'
-import { connectedContext } from './smtp-connected.ts'
 import { type DaneState, daneFor } from './smtp-dane.ts'
 import type { Place } from './smtp-hosts.ts'
 import { type StsState, stsFor } from './smtp-sts.ts'
@@ -75,7 +73,7 @@ export type TlsUse = 'delivery' | 'verify' | 'report'
 
 const noPolicy = { is: 'none' } as const
 
-/** Expands the TLS options for a host. */
+/** Expands the TLS options for a host, which `context` knows. */
 export async function tlsWish(
   place: Place,
   settings: SmtpSettings,
@@ -85,9 +83,8 @@ export async function tlsWish(
 ): Promise<TlsWish> {
   const host = { address: place.address, name: place.name }
   const onConnect = settings.protocol === 'smtps'
-  const dane =
-    use === 'report' ? noPolicy : await daneFor(place, settings, connectedContext(context, place, undefined))
-  const own = withHost(context, place, dane)
+  const dane = use === 'report' ? noPolicy : await daneFor(place, settings, context)
+  const own = withTlsaUsage(context, dane)
   const avoided =
     (await hostListed(settings.hosts_avoid_tls, host, own)) ||
     (use === 'verify' && (await hostListed(settings.hosts_verify_avoid_tls, host, own)))
@@ -123,17 +120,13 @@ export async function tlsWish(
   }
 }
 
-/** `$host`, `$host_address`, and what is known of DANE before there is a connection. */
-function withHost(context: Context, place: Place, dane: DaneState): Context {
-  const tlsaUsage = dane.is === 'records' ? dane.usage : 0
-  const delivery: DeliveryFacts = {
-    ...(context.delivery ?? deliveryFacts('', '')),
-    host: place.name,
-    hostAddress: place.address,
-    hostPort: place.port,
-    tls: tlsaUsage === 0 ? noTlsFacts : { ...noTlsFacts, tlsaUsage },
+/** What is known of DANE before there is a connection. */
+function withTlsaUsage(context: Context, dane: DaneState): Context {
+  if (dane.is !== 'records' || context.delivery === undefined) return context
+  return {
+    ...context,
+    delivery: { ...context.delivery, tls: { ...noTlsFacts, tlsaUsage: dane.usage } },
   }
-  return { ...context, delivery }
 }
 
 /**
@@ -182,6 +175,7 @@ async function upgradeFor(
     sts.is === 'policy' || (await hostListedStrictly(settings.tls_verify_cert_hostnames, host, context))
   const read = await readOptions(settings, context, { dane: dane.is !== 'none', verify: verify !== 'no' })
   if ('problem' in read) return { key: '', result: read }
+  const resumes = dane.is === 'none' && (await hostListed(settings.tls_resumption_hosts, host, context))
   const contextSettings: ContextSettings = {
     certificates: read.certificate === '' ? [] : [read.certificate],
     keys: read.key === '' ? [] : [read.key],
@@ -193,6 +187,7 @@ async function upgradeFor(
     curves: '',
     options: context.settings.openssl_options ?? '',
     ticketKey: '',
+    asksForTicket: resumes,
   }
   const made = room.contexts.get(contextSettings)
   if (made.is === 'failed') return { key: '', result: { problem: made.why } }
@@ -202,11 +197,12 @@ async function upgradeFor(
     verify,
     names: verify !== 'no' && byName ? [place.name] : [],
     alpn: read.alpn,
-    requireAlpn: await hostListedStrictly(settings.hosts_require_alpn, host, context),
+    // Where none is named there is nothing to agree on: observed of Exim 4.96.
+    requireAlpn:
+      read.alpn.length > 0 && (await hostListedStrictly(settings.hosts_require_alpn, host, context)),
     minDhBits: settings.tls_dh_min_bits,
     ocsp,
   } as const
-  const resumes = dane.is === 'none' && (await hostListed(settings.tls_resumption_hosts, host, context))
   const policy = JSON.stringify([wanted, dane.is, contextSettings])
   const key = policyHash(policy)
   const where = `${place.name} ${place.address} ${place.port} ${key}`
@@ -240,15 +236,19 @@ function policyHash(policy: string): string {
   return hash
 }
 
-/** Source: Exim manual, smtp options `tls_verify_hosts`, `tls_try_verify_hosts`. */
+/**
+ * Source: Exim manual, smtp options `tls_verify_hosts`, `tls_try_verify_hosts`; that an empty `tls_try_verify_hosts`
+ * counts as unset: observed of Exim 4.96.
+ */
 async function howToVerify(
   settings: SmtpSettings,
   host: { readonly address: string; readonly name: ByteString },
   context: Context,
 ): Promise<ClientUpgrade['verify']> {
-  if (settings.tls_verify_hosts === undefined && settings.tls_try_verify_hosts === undefined) return 'demand'
-  if (await hostListedStrictly(settings.tls_verify_hosts, host, context)) return 'demand'
-  return (await hostListed(settings.tls_try_verify_hosts, host, context)) ? 'try' : 'no'
+  const { tls_verify_hosts: must, tls_try_verify_hosts: may } = settings
+  if (must === undefined && (may === undefined || may.text === '')) return 'demand'
+  if (await hostListedStrictly(must, host, context)) return 'demand'
+  return (await hostListed(may, host, context)) ? 'try' : 'no'
 }
 
 interface ReadTls {
@@ -272,7 +272,9 @@ async function readOptions(
     return after(expanded(option, { ...context, captures: [] }), (value) => {
       if (value === undefined) return ''
       if (value instanceof Failure) {
-        return value.kind === 'forced' ? '' : { problem: `failed to expand ${option.name}: ${value.message}` }
+        return value.kind === 'forced'
+          ? ''
+          : { problem: `expansion of ${option.name} failed: ${value.message}` }
       }
       return isFile && isTainted(value)
         ? { problem: `Tainted name '${value.text}' for file read not permitted (${option.name})` }
@@ -294,6 +296,8 @@ async function readOptions(
   // None of the values is a problem.
   const texts = found as Record<keyof typeof found, string>
   const alpn = texts.alpn === '' ? [] : context.ports.splitList(texts.alpn).map(textOf).filter(Boolean)
+  // RFC 7301 section 3.1: the length is told in one byte.
+  if (alpn.some((name) => name.length > 255)) return { problem: '(alpn): a name is longer than 255 bytes' }
   return { ...texts, alpn }
 }
 
@@ -307,7 +311,9 @@ export type TlsStep =
   | { readonly is: 'clear' }
   /** The handshake failed: this connection is of no use. */
   | { readonly is: 'broken'; readonly why: string; readonly result?: TlsResultType | undefined }
-  | { readonly is: 'refused'; readonly reply: SmtpReply | undefined }
+  /** STARTTLS itself got no answer. */
+  | { readonly is: 'lost'; readonly broken: Broken | undefined }
+  | { readonly is: 'refused'; readonly reply: SmtpReply; readonly required: boolean }
 
 /** Says STARTTLS and takes the connection into TLS. */
 export async function startTls(
@@ -318,10 +324,11 @@ export async function startTls(
 ): Promise<TlsStep> {
   const answer = await client.exchange('STARTTLS\r\n', 1, timeoutMs)
   const reply = answer.replies[0]
-  if (reply === undefined) return { is: 'broken', why: 'the connection was lost after STARTTLS' }
+  if (reply === undefined) return { is: 'lost', broken: answer.broken }
   if (reply.code >= 300) {
     const temporary = reply.code < 500
-    return !wish.required && (!temporary || wish.tryClear) ? { is: 'clear' } : { is: 'refused', reply }
+    const { required } = wish
+    return !required && (!temporary || wish.tryClear) ? { is: 'clear' } : { is: 'refused', reply, required }
   }
   // What comes along with the 220 was not encrypted and may be another's: RFC 3207, CVE-2021-23993 and its kin.
   if (client.unasked) return { is: 'broken', why: 'data in clear followed the answer to STARTTLS' }
@@ -335,7 +342,7 @@ export async function encrypt(
   onConnect: boolean,
   timeoutMs: number,
   ehlo: ByteString = '',
-): Promise<TlsStep> {
+): Promise<Extract<TlsStep, { is: 'encrypted' | 'broken' }>> {
   const { upgrade } = wish
   if ('problem' in upgrade) return { is: 'broken', why: upgrade.problem, result: upgrade.result }
   const { resume } = upgrade
@@ -356,7 +363,7 @@ export async function encrypt(
     if (refusal === undefined) continue
     if (upgrade.verify === 'demand' || upgrade.dane !== undefined) {
       result.socket.destroy()
-      const why = `the certificate at depth ${depth} is refused by event_action: ${refusal}`
+      const why = `(certificate verification failed): the certificate at depth ${depth} is refused by event_action: ${refusal}`
       return { is: 'broken', why, result: 'certificate-not-trusted' }
     }
     facts = { ...facts, certificateVerified: false }

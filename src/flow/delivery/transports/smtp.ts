@@ -4,7 +4,7 @@ import type { ByteString } from '../../../base/text.ts'
 import type { TransportInstance } from '../../../language/config/configuration.ts'
 import type { Context } from '../../../ports.ts'
 import type { RouteHost, RoutedAddress } from '../../routed.ts'
-import { expandedBoolean, expandedBytes, expandedInteger, hostListed } from '../expanding.ts'
+import { expandedBoolean, expandedBytes, expandedInteger, hostListed, mistakeIn } from '../expanding.ts'
 import { domainOf, type BatchLimits } from '../group.ts'
 import { followOn, type HandedConnection } from '../follow.ts'
 import { type PooledConnection, poolKeyOf } from '../pool.ts'
@@ -53,8 +53,8 @@ export const smtp: TransportDriver = {
     const most = await expandedInteger(settings.max_rcpt, context, 100)
     const multiDomain = await expandedBoolean(settings.multi_domain, context, true)
     return {
-      most: most instanceof Failure ? 1 : most,
-      // One that cannot be told puts them all off.
+      // One that cannot be told puts them all off, each by itself.
+      most: most instanceof Failure || mistakeIn(multiDomain) !== undefined ? 1 : most,
       multiDomain: multiDomain instanceof Failure || multiDomain,
     }
   },
@@ -284,8 +284,9 @@ class SmtpDelivery {
     request: Prepared,
     dialogue: DialogueSteps | undefined,
   ): Promise<Attempt> {
-    const { settings, batch, context } = this.#run
-    const localAddress = await interfaceFor(place, settings.interface, batch.transport.name, context)
+    const { settings, batch } = this.#run
+    const own = connectedContext(this.#run.context, place, undefined)
+    const localAddress = await interfaceFor(place, settings.interface, batch.transport.name, own)
     if (localAddress instanceof Failure) return { tried: false, stop: deferredBy(localAddress.message) }
     const key = hostRetryKey(
       place.name,
@@ -312,10 +313,9 @@ class SmtpDelivery {
     }
     this.#ledger.tellPassedOn(place)
     const waits = headersWait(this.#run.settings)
-    const early = waits ? undefined : await this.#message.ready(place, request, undefined)
+    const early = waits ? undefined : await this.#message.ready(place, request, own)
     if (early !== undefined && 'is' in early) return { tried: false, stop: early }
     const host = { address: place.address, name: place.name }
-    const own = connectedContext(this.#run.context, place, undefined)
     const session: SessionOptions = {
       ...request.session,
       localAddress,
@@ -323,13 +323,7 @@ class SmtpDelivery {
       dialogue,
       tls: request.lmtp
         ? undefined
-        : await tlsWish(
-            place,
-            this.#run.settings,
-            this.#run.context,
-            this.#run.environment.tls,
-            this.#tlsUse,
-          ),
+        : await tlsWish(place, this.#run.settings, own, this.#run.environment.tls, this.#tlsUse),
       early: await earlyWish(place, this.#run.settings, own),
       avoidEsmtp: await hostListed(this.#run.settings.hosts_avoid_esmtp, host, own),
     }
@@ -355,7 +349,7 @@ class SmtpDelivery {
         this.#run.environment.pool.drop(poolKey, kept)
         continue
       }
-      const opened = kept ?? (await this.#open(place, session, key, poolKey))
+      const opened = kept ?? (await this.#open(place, session, key, poolKey, own))
       if (opened === undefined) {
         this.#run.environment.pool.failed(poolKey)
         this.#run.environment.pool.drop(poolKey)
@@ -368,7 +362,7 @@ class SmtpDelivery {
         dialogue?.goesOn(kept.messages)
       }
       try {
-        const ready = early ?? (await this.#message.ready(place, request, opened))
+        const ready = early ?? (await this.#message.ready(place, request, own, opened))
         if ('is' in ready) {
           opened.client.watch = undefined
           this.#passOn(poolKey, opened, place)
@@ -387,7 +381,7 @@ class SmtpDelivery {
         await this.#ledger.tellDeferredRecipients(result, sent, place)
         let reusable = result.is === 'done' && result.reusable && this.#mayCarryMore(opened)
         if (reusable) reusable = await this.#sendSurplus(result, sent, opened, place, ready, key)
-        if (reusable && opened.tls !== undefined) reusable = !(await this.#endsWithTls(host))
+        if (reusable && opened.tls !== undefined) reusable = !(await this.#endsWithTls(host, own))
         if (result.is === 'host') this.#run.environment.pool.failed(poolKey)
         // The next message has an explanation of its own.
         opened.client.watch = undefined
@@ -408,9 +402,10 @@ class SmtpDelivery {
     session: SessionOptions,
     key: string,
     poolKey: string,
+    own: Context,
   ): Promise<PooledConnection | undefined> {
     try {
-      return await openConnection(this.#run, this.#ledger, place, session, key)
+      return await openConnection(this.#run, this.#ledger, place, session, key, own)
     } catch (error) {
       this.#run.environment.pool.drop(poolKey)
       throw error
@@ -506,12 +501,12 @@ class SmtpDelivery {
   }
 
   /** Hosts whose TLS connections are not kept for another message: `hosts_nopass_tls` and its older kin. */
-  async #endsWithTls(host: { readonly address: string; readonly name: ByteString }): Promise<boolean> {
+  async #endsWithTls(
+    host: { readonly address: string; readonly name: ByteString },
+    own: Context,
+  ): Promise<boolean> {
     const { hosts_nopass_tls, hosts_noproxy_tls } = this.#run.settings
-    return (
-      (await hostListed(hosts_nopass_tls, host, this.#run.context)) ||
-      (await hostListed(hosts_noproxy_tls, host, this.#run.context))
-    )
+    return (await hostListed(hosts_nopass_tls, host, own)) || hostListed(hosts_noproxy_tls, host, own)
   }
 }
 

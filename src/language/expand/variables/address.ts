@@ -145,7 +145,7 @@ export const addressVariables: readonly VariableRow[] = [
     (e) => tls(e)?.cipherStd,
   ),
   trusted('tls_out_dane', 'Whether DANE proved the server of the connection out: yes or no.', (e) =>
-    tls(e) === undefined ? '' : tls(e)?.dane === true ? 'yes' : 'no',
+    tls(e)?.dane === true ? 'yes' : 'no',
   ),
   trusted('tls_out_ocsp', 'State of OCSP on the connection out: 0 to 4.', (e) => tls(e)?.ocsp ?? 0),
   outside('tls_out_peerdn', 'Distinguished name of the server.', (e) => tls(e)?.peerDn),
