@@ -5,7 +5,7 @@
  * node dist/test/run.js [WORD ...]   only the files whose path holds one of the words
  */
 import { run } from 'node:test'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fetchExim } from './support/debian.ts'
 import { globSync } from './support/glob.ts'
@@ -38,6 +38,9 @@ interface Outcome {
   readonly skips: string[]
 }
 
+/** How long each file took, in seconds. */
+const seconds = new Map<string, number>()
+
 /** So few files with failures are looked at once more, each alone: time that was short is told from what is wrong. */
 const mostOnceMore = 4
 
@@ -64,6 +67,8 @@ async function runFiles(paths: readonly string[], concurrency: number): Promise<
       process.stderr.write(event.data.message)
       continue
     }
+    if (event.type === 'test:complete' && event.data.name === event.data.file)
+      seconds.set(event.data.file, Math.round(event.data.details.duration_ms / 1000))
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
     const { data } = event
     // A suite or a file counts through its tests; a file that fails as such has no test of its own to say so.
@@ -97,6 +102,8 @@ if (failures.length > 0)
   console.log(
     `\n${failures.length} failed:\n${failures.map(({ told }) => told.split('\n', 1)[0]).join('\n')}`,
   )
+const slowest = [...seconds].sort(([, one], [, other]) => other - one).slice(0, 12)
+console.log(`Longest: ${slowest.map(([file, took]) => `${basename(file)} ${took}`).join(', ')}`)
 console.log(`${((Date.now() - started) / 1000).toFixed(0)} seconds`)
 const failed = failures.length || (passed === 0 ? 1 : 0)
 console.log(`${passed} passed, ${failed} failed${skips.length > 0 ? `, ${skips.length} skipped` : ''}`)
