@@ -79,6 +79,8 @@ export class Journal {
   #closing = false
   #idle: (() => void)[] = []
   #failure: SpoolError | undefined
+  /** The folder's own name is durable. */
+  #folderIsSafe = false
   #free: string[] = []
   #retry: NodeJS.Timeout | undefined
 
@@ -311,8 +313,8 @@ export class Journal {
     const fd = await createFile(path, owner)
     try {
       await syncFolder(folder)
-      // The folder itself may be new.
-      if (this.#sealed.size === 0) await syncFolder(dirname(folder))
+      if (!this.#folderIsSafe) await syncFolder(dirname(folder))
+      this.#folderIsSafe = true
       return fd
     } catch (error) {
       removeQuietly(path)
