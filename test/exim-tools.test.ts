@@ -98,6 +98,11 @@ local:
   driver = accept
   domains = local.test
   transport = box
+from_one:
+  driver = manualroute
+  route_list = one.test 127.66.0.8
+  self = send
+  transport = out_from
 remote:
   driver = manualroute
   route_list = *.test 127.66.0.9
@@ -113,6 +118,10 @@ box:
 out:
   driver = smtp
   port = ${port}
+out_from:
+  driver = smtp
+  port = ${port}
+  interface = 127.0.0.1
 begin retry
 * * F,1h,15m; G,4d,1h,2
 `
@@ -136,6 +145,7 @@ async function fill(program: string, name: string, port: number, more = ''): Pro
     ['s@from.example', 'b@defer.test'],
     ['t@elsewhere.example', 'c@x.test', 'd@y.test'],
     ['', 'z@x.test'],
+    ['s@from.example', 'e@one.test'],
   ] as const) {
     await run(['-odq', '-f', from === '' ? '<>' : from, ...to], 'Subject: x\n\nhi\n')
   }
@@ -201,6 +211,7 @@ describe('programs for the queue and for hints', { skip }, () => {
     'y.test',
     'defer.test',
     '127.66.0.9',
+    'e@one.test',
     'b@defer.test',
     'nothing',
   ]) {
@@ -213,7 +224,9 @@ describe('programs for the queue and for hints', { skip }, () => {
           ? /No retry data found for nothing/
           : subject.includes('defer.test')
             ? /cannot be resolved at this time: not now\nNo remote hosts found for \S+\n(?:Route: defer\.test error -1: not now\n {2}first failed: TIME\n {2}last tried: {3}TIME\n {2}next try at: {2}TIME\n)/
-            : /Transport: 127\.66\.0\.9 \[127\.66\.0\.9\]:\d+ error 111: Connection refused\n {2}first failed: TIME\n {2}last tried: {3}TIME\n {2}next try at: {2}TIME\n {2}past final cutoff time\n$/,
+            : subject === 'e@one.test'
+              ? /Transport: 127\.66\.0\.8 \[127\.66\.0\.8\]:\d+\/127\.0\.0\.1 error 111: Connection refused\n {2}first failed: TIME\n/
+              : /Transport: 127\.66\.0\.9 \[127\.66\.0\.9\]:\d+ error 111: Connection refused\n {2}first failed: TIME\n {2}last tried: {3}TIME\n {2}next try at: {2}TIME\n {2}past final cutoff time\n$/,
       )
     })
   }
