@@ -31,14 +31,27 @@ const numberOf = (file, place) => {
 }
 
 /**
- * Modules of Node that take long to load: a function of theirs loads them when it is first called. Classes and constants
- * load at once.
+ * Modules of Node that take long to load: a function of theirs loads them when it is first called, a class or a constant
+ * where it is used.
  */
 const late = new Set(
-  ['child_process', 'crypto', 'dgram', 'fs/promises', 'net', 'os', 'tls', 'tty', 'url', 'v8', 'zlib'].map(
-    (name) => `node:${name}`,
-  ),
+  [
+    'child_process',
+    'crypto',
+    'dgram',
+    'fs/promises',
+    'http',
+    'https',
+    'net',
+    'os',
+    'tls',
+    'tty',
+    'url',
+    'v8',
+    'zlib',
+  ].map((name) => `node:${name}`),
 )
+const isClass = (name) => /^[A-Z]/.test(name)
 
 /** `promisify` looks at what some functions carry, which a function in their place would lack. */
 const isBare = (call) => !Object.getOwnPropertySymbols(call).some((key) => /promisify/i.test(key.description))
@@ -47,15 +60,19 @@ const isBare = (call) => !Object.getOwnPropertySymbols(call).some((key) => /prom
 function named(list, name, from) {
   const what = loaded(name, from)
   if (!late.has(name)) return `const {${pairs(list).map(([a, b]) => `${a}: ${b}`)}} = ${what};`
-  const exported = createRequire(from)(name)
   return pairs(list)
-    .map(([a, b]) => {
-      if (a === 'constants') return ''
-      return typeof exported[a] === 'function' && !/^[A-Z]/.test(a) && isBare(exported[a])
+    .filter(([a]) => isCalled(name, a, from))
+    .map(([a, b]) =>
+      isBare(createRequire(from)(name)[a])
         ? `let ${b} = (...$given) => (${b} = ${what}.${a})(...$given);`
-        : `const ${b} = ${what}.${a};`
-    })
+        : `const ${b} = ${what}.${a};`,
+    )
     .join('')
+}
+
+/** A function, and no class. */
+function isCalled(name, exported, from) {
+  return typeof createRequire(from)(name)[exported] === 'function' && !isClass(exported)
 }
 
 /** The expression that gives what a module exports. */
@@ -97,13 +114,18 @@ function wrapped({ file, place }, number) {
   return place === undefined ? wrappedModule(file) : wrappedPackage(file, place, number)
 }
 
-/** `constants` of such a module are looked up where they are used. */
-function lateConstants(code) {
+/** Classes and constants of such a module are looked up where they are used. */
+function lookedUpLate(code, from) {
   let text = code
   for (const [, , , list = '', name] of code.matchAll(importLine)) {
-    const found = late.has(name) && pairs(list).find(([inside]) => inside === 'constants')
-    if (!found) continue
-    text = text.replace(new RegExp(`(?<![\\w.$])${found[1]}(?=[.[])`, 'g'), `$.outside('${name}').constants`)
+    if (!late.has(name)) continue
+    for (const [inside, outside] of pairs(list)) {
+      if (isCalled(name, inside, from)) continue
+      const use = isClass(inside)
+        ? `(?<=\\b(?:new|instanceof|extends) )${outside}\\b`
+        : `(?<![\\w.$])${outside}(?=[.[])`
+      text = text.replace(new RegExp(use, 'g'), `($.outside('${name}').${inside})`)
+    }
   }
   return text
 }
@@ -112,7 +134,7 @@ function wrappedModule(file) {
   const exported = []
   const passedOn = []
   const code = ascii(readFileSync(file, 'utf8'))
-  const text = lateConstants(code)
+  const text = lookedUpLate(code, file)
     .replace(importLine, (_, byDefault, all, list, name) => {
       const what = loaded(name, file)
       return [
