@@ -73,7 +73,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'server/metrics/http.ts': ['node:http'],
   'server/pid-file.ts': ['node:fs'],
   'server/privileged/fork-worker.ts': ['node:child_process'],
-  'server/privileged/helper-main.ts': ['node:child_process'],
+  'server/privileged/helper-main.ts': ['node:child_process', 'node:net'],
   'server/privileged/helper.ts': ['node:child_process'],
   'server/privileged/job-runner.ts': ['node:child_process'],
   'server/privileged/sockets.ts': ['node:net'],

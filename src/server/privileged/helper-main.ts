@@ -3,11 +3,13 @@
  * that go on when the call has ended; nothing else. A door: it starts processes.
  */
 import { spawn } from 'node:child_process'
+import { Socket } from 'node:net'
 import { createAccounts } from '../../base/accounts.ts'
 import { isMessageId } from '../../base/message-id.ts'
 import { JobRunner } from './job-runner.ts'
-import type { Channel, ToHelper } from './messages.ts'
+import type { Channel } from './messages.ts'
 
+const longestOrder = 4 << 20
 const accounts = createAccounts()
 const never = new Set(
   (process.argv[2] ?? '')
@@ -27,16 +29,29 @@ process.on('disconnect', () => {
   runner.close()
   // Deliveries under way end by themselves; nothing holds this process once they have.
 })
-process.on('message', (raw) => {
-  const ids = idsOf(raw)
-  if (ids.length > 0) deliver(ids, (raw as ToHelper).firstPass)
-})
 runner.attach(parent)
 
-function idsOf(raw: unknown): readonly string[] {
-  const { type, ids } = raw as { readonly type?: unknown; readonly ids?: unknown }
-  if (type !== 'deliver' || !Array.isArray(ids)) return []
-  return ids.filter((id): id is string => typeof id === 'string' && isMessageId(id))
+const orders = new Socket({ fd: 4, readable: true, writable: false })
+let text = ''
+orders.on('error', () => undefined)
+orders.on('data', (bytes) => {
+  const lines = `${text}${bytes.toString('latin1')}`.split('\n')
+  text = lines.pop() ?? ''
+  for (const line of lines) obey(line)
+  if (text.length > longestOrder) orders.destroy()
+})
+
+function obey(line: string): void {
+  let order: { readonly ids?: unknown; readonly firstPass?: unknown }
+  try {
+    order = Object(JSON.parse(line))
+  } catch {
+    return
+  }
+  const { ids, firstPass } = order
+  if (!Array.isArray(ids)) return
+  const known = ids.filter((id): id is string => typeof id === 'string' && isMessageId(id))
+  if (known.length > 0) deliver(known, firstPass === true)
 }
 
 /** As root's own call: behind a setuid launcher this process has root's power and its caller's name. */

@@ -33,9 +33,8 @@ export type ToRunner =
   | { readonly type: 'body'; readonly number: number; readonly piece: Uint8Array | undefined }
   | { readonly type: 'cancel'; readonly number: number }
 
-/** From a call that has accepted messages, before it ends. */
-export interface ToHelper {
-  readonly type: 'deliver'
+/** From a call that has accepted messages, before it ends: a line of JSON. */
+export interface Order {
   readonly ids: readonly string[]
   /** `-odqs`: the first pass of a queue run. */
   readonly firstPass: boolean

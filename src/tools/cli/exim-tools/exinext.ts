@@ -79,7 +79,8 @@ function concerns(key: string, subject: string, hosts: readonly string[]): boole
   const domain = subject.slice(subject.lastIndexOf('@') + 1)
   const what = key.slice(2)
   if (key.startsWith('T:')) {
-    if (hosts.some((host) => what === host || what.startsWith(`${host}:`) || what.startsWith(`${host}/`))) return true
+    if (hosts.some((host) => what === host || what.startsWith(`${host}:`) || what.startsWith(`${host}/`)))
+      return true
     return (
       what === subject ||
       what === domain ||
