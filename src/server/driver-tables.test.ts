@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { transportDrivers } from '../flow/delivery/transports/index.ts'
 import { routerDrivers } from '../flow/routing/routers/index.ts'
+import { builtinBeginning, builtinMacros } from '../language/config/builtin.ts'
 import { rows } from '../policy/acl/parse.ts'
 import { authenticatorDrivers } from '../policy/authenticators/index.ts'
 import {
@@ -13,6 +14,7 @@ import {
   routerTable,
   transportTable,
 } from './driver-tables.ts'
+import { collectRegistries } from './registries.ts'
 
 const kinds: readonly (readonly [
   string,
@@ -41,4 +43,13 @@ test('the names of conditions and modifiers are those that work', () => {
     [...rows.values()].flatMap((row) => (row.kind === kind && row.since !== undefined ? [row.name] : []))
   assert.deepEqual(aclConditionNames.toSorted(), working('condition').toSorted())
   assert.deepEqual(aclModifierNames.toSorted(), working('modifier').toSorted())
+})
+
+test('every built-in macro begins as the reader of configurations expects', () => {
+  const names = [...builtinMacros(collectRegistries()).keys()]
+  assert.ok(names.length > 1000)
+  assert.deepEqual(
+    names.filter((name) => !builtinBeginning.test(name)),
+    [],
+  )
 })

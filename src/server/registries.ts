@@ -73,7 +73,10 @@ function builtinNames(): BuiltinNames {
     expansionOperators: expansionNames.operators,
     expansionConditions: expansionNames.conditions,
     expansionVariables: expansionNames.variables,
-    lookups: workingLookups(),
+    // Packages are looked for when somebody asks: most calls never do.
+    get lookups() {
+      return workingLookups()
+    },
     logSelectors: Object.keys(logSelectors),
     aclConditions: aclConditionNames,
     aclModifiers: aclModifierNames,

@@ -75,8 +75,6 @@ export interface RewriteRule {
 export interface MacroDefinition {
   readonly name: string
   readonly text: string
-  /** True for those of the program itself (`_HAVE_...`). */
-  readonly builtin: boolean
   /** True when it came with `-D`. */
   readonly commandLine: boolean
 }
@@ -102,6 +100,7 @@ export interface Configuration {
   readonly authenticators: readonly AuthenticatorInstance[]
   readonly retry: readonly RetryRule[]
   readonly rewrite: readonly RewriteRule[]
+  /** Those of the program itself are not among them. */
   readonly macros: readonly MacroDefinition[]
   /** The logical lines for `-bP config`: comments and blanks gone, macros replaced; `# N "FILE"` where another file begins. */
   readonly normalizedLines: readonly { readonly text: string; readonly hide: boolean }[]

@@ -2,6 +2,7 @@
 import type { Report } from '../../base/diagnostic.ts'
 import type { ByteString } from '../../base/text.ts'
 import type { MacroDefinition } from './configuration.ts'
+import { builtinBeginning } from './builtin.ts'
 import { MappedBuilder, type MacroText, type MappedText } from './mapped.ts'
 
 /** A line may not grow beyond this by replacement. */
@@ -14,7 +15,8 @@ interface Macro extends MacroText {
 }
 
 export class MacroTable {
-  readonly #builtin: ReadonlyMap<string, ByteString>
+  readonly #makeBuiltin: () => ReadonlyMap<string, ByteString>
+  #madeBuiltin: ReadonlyMap<string, ByteString> | undefined
   /** In the order of definition, which is the order of replacement. */
   readonly #macros = new Map<string, Macro>()
   /** How long names are, and how they begin: a line is looked through once, however many macros there are. */
@@ -22,8 +24,9 @@ export class MacroTable {
   readonly #beginnings = new Set<string>()
   readonly #builtinMacros = new Map<string, MacroText>()
 
-  constructor(builtin: ReadonlyMap<string, ByteString>, defines: ReadonlyMap<string, ByteString>) {
-    this.#builtin = builtin
+  /** @param builtin makes those of the program itself, once one may be named */
+  constructor(builtin: () => ReadonlyMap<string, ByteString>, defines: ReadonlyMap<string, ByteString>) {
+    this.#makeBuiltin = builtin
     for (const [name, text] of defines) {
       this.#add({ name, text, definition: undefined, commandLine: true, order: this.#macros.size })
     }
@@ -121,12 +124,11 @@ export class MacroTable {
   }
 
   list(): MacroDefinition[] {
-    const list: MacroDefinition[] = []
-    for (const [name, text] of this.#builtin) list.push({ name, text, builtin: true, commandLine: false })
-    for (const { name, text, commandLine } of this.#macros.values()) {
-      list.push({ name, text, builtin: false, commandLine })
-    }
-    return list
+    return Array.from(this.#macros.values(), ({ name, text, commandLine }) => ({ name, text, commandLine }))
+  }
+
+  get #builtin(): ReadonlyMap<string, ByteString> {
+    return (this.#madeBuiltin ??= this.#makeBuiltin())
   }
 
   #partOf(name: string): string | undefined {
@@ -178,6 +180,7 @@ export class MacroTable {
   #findBuiltin(text: ByteString, from: number): { at: number; name: string } | undefined {
     for (let at = text.indexOf('_', from); at !== -1; at = text.indexOf('_', at + 1)) {
       const word = /^_[A-Z][A-Za-z0-9_]{0,100}/.exec(text.slice(at, at + 102))?.[0] ?? ''
+      if (!builtinBeginning.test(word)) continue
       for (let end = word.length; end > 4; end--) {
         const name = word.slice(0, end)
         if (this.#builtin.has(name)) return { at, name }

@@ -1,4 +1,6 @@
 /** Everything that `-bP` shows. Source: Exim manual, "Command line options", -bP; the forms were observed on Exim 4.96. */
+import type { ByteString } from '../../base/text.ts'
+import { builtinMacros } from './builtin.ts'
 import type { Configuration, Instance, ListKind, NamedList } from './configuration.ts'
 import { authenticatorOptions } from './options/authenticator.ts'
 import { mainOptions } from './options/main.ts'
@@ -180,14 +182,19 @@ function driverTable({ registries }: PrintRequest, kind: DriverKind): DriverTabl
 
 function macros(request: PrintRequest, show: (name: string, text: string) => string): Shown {
   if (!request.admin) return denied
-  return { lines: request.configuration.macros.map(({ name, text }) => show(name, text)) }
+  return { lines: [...allMacros(request)].map(([name, text]) => show(name, text)) }
 }
 
 function macro(request: PrintRequest, name: string): Shown {
   if (!request.admin) return denied
-  const found = request.configuration.macros.find((candidate) => candidate.name === name)
-  if (found === undefined) return { lines: [`macro ${name} not found`], failed: true }
-  return { lines: [request.nameless ? found.text : `${name}=${found.text}`] }
+  const text = allMacros(request).get(name)
+  if (text === undefined) return { lines: [`macro ${name} not found`], failed: true }
+  return { lines: [request.nameless ? text : `${name}=${text}`] }
+}
+
+function allMacros({ configuration, registries }: PrintRequest): ReadonlyMap<string, ByteString> {
+  const own = configuration.macros.map(({ name, text }) => [name, text] as const)
+  return new Map([...builtinMacros(registries), ...own])
 }
 
 const listWords: Readonly<Record<ListKind, string>> = {

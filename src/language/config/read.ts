@@ -61,7 +61,7 @@ export function readConfiguration(request: ReadRequest): Configuration {
     diagnostics.push(diagnostic)
   }
   const { registries } = request
-  const macros = new MacroTable(builtinMacros(registries), request.defines ?? new Map())
+  const macros = new MacroTable(() => builtinMacros(registries), request.defines ?? new Map())
   const normalizedLines: { text: string; hide: boolean }[] = []
   const moved = (file: string, line: number): void => {
     normalizedLines.push({ text: `# ${line} "${file}"`, hide: false })

@@ -27,7 +27,7 @@ const build = 'build a cdb file from the source file: postern dbmbuild SOURCE FI
 
 const packages = new Map<string, ReturnType<typeof packageRow>>()
 
-/** Packages are looked for when somebody asks: most calls never do. */
+/** Packages are looked for when somebody asks. */
 function withPackage(name: string): KnownType {
   const asked = (): ReturnType<typeof packageRow> => {
     const known = packages.get(name) ?? packageRow(name)

@@ -8,7 +8,7 @@ export class MacroScope {
   readonly #macros: Map<string, string>
 
   constructor(known: readonly MacroDefinition[]) {
-    this.#macros = new Map(known.filter((each) => !each.builtin).map(({ name, text }) => [name, text]))
+    this.#macros = new Map(known.map(({ name, text }) => [name, text]))
   }
 
   /** False when the name is taken. */
