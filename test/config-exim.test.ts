@@ -93,6 +93,7 @@ f:
   driver = appendfile
   file = /x
   mode = 0640
+  lockfile_mode = -022
 begin rewrite
 *@*  a@b.c    Eh
 begin retry

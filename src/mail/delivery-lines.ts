@@ -67,7 +67,8 @@ export interface DeliveredLine extends AddressLine {
 export interface FailedLine extends AddressLine {
   readonly host?: HostLine | undefined
   readonly errno?: number | undefined
-  readonly message: ByteString
+  /** An empty one leaves its colon, as Exim's does; undefined: none. */
+  readonly message: ByteString | undefined
   readonly deliveryMs: number
 }
 
@@ -164,7 +165,7 @@ export function deliveredLine(line: DeliveredLine, selects: Selects): ByteString
 export function failedLine(line: FailedLine, selects: Selects): ByteString {
   let text = `** ${addressPart(line, selects)}${commonPart(line, selects)}`
   if (line.host !== undefined) text += hostPart(line.host, selects)
-  if (line.message !== '') text += `: ${printable(line.message)}`
+  if (line.message !== undefined) text += `: ${printable(line.message)}`
   if (selects('deliver_time')) text += ` DT=${logDuration(line.deliveryMs, selects)}`
   return text
 }
@@ -185,7 +186,7 @@ export function deferredBody(line: DeferredLine, selects: Selects): ByteString {
   if (line.errno > 0 && line.errorText !== undefined) text += `: ${line.errorText}`
   if (line.host !== undefined) text += hostPart(line.host, selects)
   if (selects('deliver_time')) text += ` DT=${logDuration(line.deliveryMs, selects)}`
-  if (line.message !== undefined && line.message !== '') text += `: ${printable(line.message)}`
+  if (line.message !== undefined) text += `: ${printable(line.message)}`
   return text
 }
 

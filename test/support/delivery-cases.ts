@@ -607,6 +607,9 @@ const programs: readonly DeliveryCase[] = [
   asked('decline', 'echo decline', { unroutable: true }),
   asked('fail', 'echo fail no such luck'),
   asked('defer', 'echo defer not now'),
+  ...['fail', 'defer', 'freeze', 'ERROR', 'REDIRECT :fail:', ''].map((word) =>
+    asked(`no text after "${word}"`, `echo "${word}"`),
+  ),
   asked('redirect', 'echo redirect w@far.example, box@x.example'),
   asked('pass', 'echo PASS', { unroutable: true }),
   asked('a word that is none', 'echo bogus'),

@@ -274,7 +274,7 @@ function giveUp(
       ...shown,
       returnPath: how.returnPath ?? shown.returnPath,
       host: outcome.host,
-      message,
+      message: message === '' ? undefined : message,
       deliveryMs: how.deliveryMs,
     },
     attempt.selects,

@@ -62,7 +62,8 @@ function valueText(option: ShownOption): string {
     case 'integer':
       return typeof value === 'number' ? integerText(value, row) : '-1'
     case 'octal':
-      return typeof value === 'number' ? (value === 0 ? '0' : `0${value.toString(8)}`) : ''
+      // A negative one as its 32 bits, as Exim shows it.
+      return typeof value === 'number' ? (value === 0 ? '0' : `0${(value >>> 0).toString(8)}`) : ''
     case 'time':
       return timeText(typeof value === 'number' ? value : 0)
     case 'timeList':

@@ -40,6 +40,8 @@ export const queryprogram: RouterDriver = {
         message: `${router.name} router: ${answer.message}`,
       }
     }
+    if (answer.output === '')
+      return { is: 'defer', message: `${router.name} router: command failed to return data` }
     // Longer lines are cut, as the manual says.
     const line = answer.output.split('\n', 1)[0]?.slice(0, 1023) ?? ''
     return verdictOf(line, work)
@@ -81,9 +83,9 @@ async function idsOf(settings: QueryprogramSettings, work: RouterWork): Promise<
 
 async function verdictOf(line: ByteString, work: RouterWork): Promise<RouterVerdict> {
   const match = /^\s*(\S+)\s*(.*?)\s*$/s.exec(line)
-  const word = match?.[1]?.toLowerCase() ?? ''
+  const word = match?.[1] ?? ''
   const rest = match?.[2] ?? ''
-  switch (word) {
+  switch (word.toLowerCase()) {
     case 'accept':
       return accept(rest, work)
     case 'decline':
@@ -99,13 +101,7 @@ async function verdictOf(line: ByteString, work: RouterWork): Promise<RouterVerd
     case 'redirect':
       return redirect(rest, work)
     default:
-      return {
-        is: 'defer',
-        message:
-          word === ''
-            ? `${work.router.name} router: command failed to return data`
-            : `bad command yield: ${word} ${rest}`.trim(),
-      }
+      return { is: 'defer', message: `bad command yield: ${word} ${rest}` }
   }
 }
 
