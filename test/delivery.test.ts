@@ -455,10 +455,7 @@ void test('retry: past the last rule the address fails and is bounced', async ()
         'Completed',
       ])
       assert.equal(summary.is, 'completed')
-      assert.match(
-        world.submitted[0]?.text ?? '',
-        /  x@down\.test\n(.*\n)?    Connection refused: retry timeout exceeded\n/,
-      )
+      assert.match(world.submitted[0]?.text ?? '', /  x@down\.test\n    retry timeout exceeded\n/)
     },
     { retry: '* * F,1m,10s' },
   )

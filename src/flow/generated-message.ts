@@ -12,6 +12,8 @@ export interface GeneratedMessage {
   readonly about: string
   /** True for bounces and warnings (Exim: `-localerror`). */
   readonly isReport: boolean
+  /** The user in whose name an answer is written; left out: the run-time user. */
+  readonly writtenBy?: number
   /** A report about TLS: it goes out where TLS cannot be had, too. RFC 8460 section 3. */
   readonly aboutTls?: true
 }

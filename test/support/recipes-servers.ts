@@ -9,9 +9,10 @@ import {
   startPostgres,
   startSlapd,
 } from './databases.ts'
+import { debianConfiguration, debianRoot } from './debian-configuration.ts'
 import { fetchDebian, wrapper, type Fetched } from './debian.ts'
 import { fetchRecipesDovecot, startRecipesDovecot } from './recipes-dovecot.ts'
-import { fetchClamd, fetchSpamd, startClamd, startSpamd } from './scanners.ts'
+import { fetchClamd, fetchSpamd, startClamd, startRspamd, startSpamd } from './scanners.ts'
 import { repository } from './server.ts'
 
 export const recipesFolder: string = join(repository, 'test', 'testdata', 'recipes')
@@ -53,7 +54,17 @@ const needed: readonly Needed[] = [
       ),
   },
   {
-    recipes: ['lookup-files'],
+    recipes: ['debian-hub', 'debian-satellite'],
+    fetch: debianRoot,
+    start: async () => ({
+      words: {
+        DEBIAN_CONFIGURATION: withoutOwn(debianConfiguration(present(debianRoot()).root, 'none', true)),
+      },
+      stop: async () => {},
+    }),
+  },
+  {
+    recipes: ['lookup-files', 'virtual-cdb'],
     fetch: () => fetchDebian(['tinycdb']),
     start: async () => ({
       words: { CDBMAKE: wrapper(present(fetchDebian(['tinycdb'])).root, 'usr/bin/cdb') },
@@ -74,6 +85,11 @@ const needed: readonly Needed[] = [
     start: async (folder) => serves('SPAMD_PORT', present(await startSpamd(folder))),
   },
   {
+    recipes: ['rspamd'],
+    fetch: () => fetchDebian(['rspamd']),
+    start: async (folder) => serves('RSPAM_PORT', present(await startRspamd(folder))),
+  },
+  {
     recipes: ['dovecot'],
     fetch: fetchRecipesDovecot,
     start: async (folder) => {
@@ -83,6 +99,11 @@ const needed: readonly Needed[] = [
     },
   },
 ]
+
+/** Without what the play sets itself. */
+function withoutOwn(text: string): string {
+  return text.replaceAll(/^(?:exim_path|spool_directory|local_interfaces|keep_environment) =.*\n/gm, '')
+}
 
 /** Whether all that it needs can be had. */
 export function playable(recipe: string): boolean {

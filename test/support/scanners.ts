@@ -104,7 +104,7 @@ report _SUMMARY_
 }
 
 /**
- * Rspamd without any of its modules: it knows GTUBE by itself.
+ * Rspamd without any of its modules: it knows GTUBE by itself, and subjects with words and their scores: `GREY-5`, `HEADER-8`, `REWRITE-10`.
  * @param dnsPort given: it checks SPF, DKIM and DMARC, and asks the name server there
  */
 export async function startRspamd(folder: string, dnsPort?: number): Promise<Started> {
@@ -115,14 +115,25 @@ export async function startRspamd(folder: string, dnsPort?: number): Promise<Sta
   const configuration = join(folder, 'rspamd.conf')
   const suffixes = join(folder, 'suffixes')
   writeFileSync(suffixes, 'com\ntest\n')
+  const rules = join(folder, 'rspamd.lua')
+  writeFileSync(
+    rules,
+    `for word, score in pairs({ ['GREY-5'] = 5, ['HEADER-8'] = 8, ['REWRITE-10'] = 10 }) do
+  rspamd_config:register_symbol({ name = word, score = score, callback = function(task)
+    return string.find(task:get_header('Subject') or '', word, 1, true) ~= nil
+  end })
+end
+`,
+  )
   writeFileSync(
     configuration,
     `options { pidfile = "${folder}/rspamd.pid"; filters = "${dnsPort === undefined ? '' : 'dkim'}"; tempdir = "${folder}"; dns { nameserver = ["127.0.0.1:${dnsPort ?? 1}"]; }
   url_tld = "${suffixes}"; control_socket = "${folder}/control mode=0600"; }
 logging { type = "console"; level = "error"; }
 lua = "${share}/rules/rspamd.lua";
+lua = "${rules}";
 ${dnsPort === undefined ? '' : `modules { path = "${share}/plugins/"; }\ndkim {}\nspf {}\ndmarc {}`}
-actions { reject = 15; add_header = 6; greylist = 4; }
+actions { reject = 15; rewrite_subject = 9; add_header = 6; greylist = 4; }
 worker "normal" { bind_socket = "127.0.0.1:${port}"; count = 1; }
 `,
   )

@@ -306,9 +306,15 @@ function whole(error: {
   return error.message === undefined ? error.errorText : `${error.errorText}: ${error.message}`
 }
 
-/** The reason as reports give it: whose mailbox is full need not learn in which file. */
-function reported(error: Parameters<typeof whole>[0]): ByteString {
-  return error.errno === errorNumbers.mailboxFull ? 'mailbox is full' : whole(error)
+/** What a sender may know of a deferral that was the last: what another server replied, a full mailbox. Observed of Exim 4.96. */
+function tellable(outcome: AddressOutcome & { readonly is: 'deferred' }): ByteString | undefined {
+  if (outcome.bounceText !== undefined) return outcome.bounceText
+  if (outcome.error.errno === errorNumbers.mailboxFull) return 'mailbox is full'
+  return outcome.diagnostic?.reply === undefined ? undefined : whole(outcome.error)
+}
+
+function timeoutExceeded(reason: ByteString | undefined): ByteString {
+  return `${reason === undefined ? '' : `${reason}: `}retry timeout exceeded`
 }
 
 /** After the last retry rule's cutoff: the deferral was the last. */
@@ -336,13 +342,19 @@ function timeOut(
     ancestors: routed.ancestors,
     key: markKey(routed),
     errorsTo: routed.errorsTo,
-    message: `${outcome.bounceText ?? reported(outcome.error)}: retry timeout exceeded`,
+    message: timeoutExceeded(tellable(outcome)),
     timedOut: true,
-    diagnostic: outcome.diagnostic,
+    diagnostic:
+      outcome.host === undefined && outcome.diagnostic?.reply === undefined ? undefined : outcome.diagnostic,
     returnedOutput: outcome.returnedOutput,
     hidden: routed.hiddenInReports === true,
     ignoreErrors: routed.ignoreErrors === true,
   })
+}
+
+/** A mistake in the configuration of a transport: Exim 4.96 tells of it in the panic log, too. */
+function isPanic({ host, error }: AddressOutcome & { readonly is: 'deferred' }): boolean {
+  return host === undefined && /^(?:Expansion of |Tainted |failed to expand )/.test(error.message ?? '')
 }
 
 function logDeferral(
@@ -362,7 +374,10 @@ function logDeferral(
   }
   const retryOnly = outcome.notTried === true
   if (!retryOnly || attempt.selects('retry_defer')) {
-    attempt.log(deferredLine(line, attempt.selects), routerFacts(routed.router, 'deferral'))
+    const text = deferredLine(line, attempt.selects)
+    const facts = routerFacts(routed.router, 'deferral')
+    if (isPanic(outcome)) attempt.context.ports.log.panic(attempt.claim.id, text, facts)
+    else attempt.log(text, facts)
   }
   if (!retryOnly || attempt.envelope.firstDelivery) attempt.note(deferredBody(line, attempt.selects))
 }
@@ -518,7 +533,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     attempt.note(text)
     attempt.failed.push({
       ...about,
-      message: `${unrouted.message}: retry timeout exceeded`,
+      message: timeoutExceeded(unrouted.userMessage),
       timedOut: true,
       returnedOutput: undefined,
       hidden: unrouted.hiddenInReports === true,

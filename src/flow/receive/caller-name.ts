@@ -5,7 +5,7 @@ import type { ConnectionFacts, Context } from '../../ports.ts'
 import { expandOption } from './matching.ts'
 
 export async function callerName(
-  caller: NonNullable<ConnectionFacts['caller']>,
+  caller: Pick<NonNullable<ConnectionFacts['caller']>, 'login' | 'uid'>,
   context: Context,
 ): Promise<ByteString> {
   const account = context.ports.accounts.byUid(caller.uid)

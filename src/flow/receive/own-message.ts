@@ -1,5 +1,5 @@
 /**
- * Messages that the program itself writes (bounces, warnings, answers): they come in as from a local program of the run-time user, so that
+ * Messages that the program itself writes (bounces, warnings, answers): they come in as from a local program of the run-time user, answers of the user they are written for, so that
  * the ACLs for such messages are asked, and are queued as those are. Source: Exim manual, "Non-SMTP ACLs"; `-localerror` in "Format of the -H
  * file"; what the ACLs see observed of Exim 4.96.
  */
@@ -10,11 +10,13 @@ import type { Envelope, Header, Originator } from '../../mail/envelope.ts'
 import { isNamed, makeHeader, splitHeaders } from '../../mail/header.ts'
 import { receivedLine } from '../../mail/log-lines.ts'
 import { messageIdHeader } from '../../mail/message-id.ts'
+import { phrase } from '../../mail/phrase.ts'
 import type { AclResult } from '../../ports.ts'
 import { type IncomingMessage, SpoolError } from '../../store/spool/api.ts'
 import { LineReader } from '../../wire/line-reader.ts'
 import type { GeneratedMessage, Submitted } from '../generated-message.ts'
 import { oneLine, runAclOption } from './acl.ts'
+import { callerName } from './caller-name.ts'
 import { beginScan, checkMime, endScan } from './content-scan.ts'
 import { qualifyHeaders } from './header-qualify.ts'
 import { logDiscarded } from './discarded.ts'
@@ -29,17 +31,21 @@ import { Session, type Transaction } from './session-state.ts'
 
 export async function submitOwn(
   own: GeneratedMessage,
-  originator: Originator,
+  runTimeUser: Originator,
   services: ReceiveServices,
 ): Promise<Submitted> {
   const incoming = services.spool.begin()
   try {
-    const session = sessionOf(originator, services)
+    const writer =
+      own.writtenBy === undefined ? undefined : services.context.ports.accounts.byUid(own.writtenBy)
+    const isTrusted = writer === undefined || writer.uid === 0 || writer.uid === runTimeUser.uid
+    const originator = isTrusted ? runTimeUser : { login: writer.name, uid: writer.uid, gid: writer.gid }
+    const session = sessionOf(originator, isTrusted, services)
     const transaction = transactionOf(own, originator, session)
     await runAclOption(session.settings.acl_not_smtp_start, 'notsmtp_start', transaction.context)
     transaction.message.id = incoming.id
     const { headers, body } = split(own.text)
-    await prepare(session, transaction, own, headers, originator.login)
+    await prepare(session, transaction, own, headers)
     await incoming.write(toBytes(body))
     describeBody(session, transaction, body)
     const verdict = await ask(session, transaction, incoming)
@@ -67,7 +73,7 @@ export async function submitOwn(
   }
 }
 
-function sessionOf(originator: Originator, services: ReceiveServices): Session {
+function sessionOf(originator: Originator, trusted: boolean, services: ReceiveServices): Session {
   const { server, ports } = services.context
   const connection = newConnection({
     kind: 'local',
@@ -75,7 +81,7 @@ function sessionOf(originator: Originator, services: ReceiveServices): Session {
     connectionId: randomBytes(6).toString('hex'),
     startedAt: ports.now(),
     ident: originator.login,
-    caller: { ...originator, trusted: true },
+    caller: { ...originator, trusted },
   })
   // Where the call delivers before it ends, reports go out although queue_only is set.
   const { foreground, queueing } = services
@@ -108,7 +114,6 @@ async function prepare(
   transaction: Transaction,
   own: GeneratedMessage,
   written: readonly Header[],
-  login: ByteString,
 ): Promise<void> {
   const { message, context, recipients } = transaction
   const { rewriting } = session.services
@@ -125,7 +130,10 @@ async function prepare(
   const now = ports.now()
   const received = await receivedHeader(context, now)
   if (received !== undefined && 'problem' in received) throw new Error(received.problem)
-  const from = `${login}@${server.qualifyDomain}`
+  const { login = '', uid = 0 } = session.connection.caller ?? {}
+  const address = `${login}@${server.qualifyDomain}`
+  const name = own.writtenBy === undefined ? '' : await callerName({ login, uid }, context)
+  const from = name === '' ? address : `${phrase(name)} <${address}>`
   message.headers = complete(message.headers, received, {
     id: message.id,
     host: server.primaryHostname,
@@ -255,9 +263,9 @@ function complete(
 ): Header[] {
   const has = (name: string): boolean => headers.some((header) => isNamed(header, name))
   const all = [...(received === undefined ? [] : [received]), ...headers]
+  if (!has('Message-Id')) all.push(makeHeader(`Message-Id: <E${id}@${host}>\n`))
   // What a filter has sent need not say who it is from: RFC 5322 section 3.6 wants it.
   if (!has('From')) all.push(makeHeader(`From: ${from}\n`))
-  if (!has('Message-Id')) all.push(makeHeader(`Message-Id: <E${id}@${host}>\n`))
   if (!has('Date')) all.push(makeHeader(`Date: ${headerDate(now)}\n`))
   return all
 }

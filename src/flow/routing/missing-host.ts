@@ -2,6 +2,9 @@
 import { duringSession } from '../../wire/dns/host-names.ts'
 import type { RouterWork } from './types.ts'
 
+/** A lookup that did not complete. */
+export const lookupTimeout = -36
+
 /** As retry rules for `lookup` see it. */
 export const unknownHost = -32
 
@@ -10,6 +13,6 @@ export function logMissingHost(name: string, { context, purpose }: RouterWork): 
   if (purpose === 'test' || !log.selects('host_lookup_failed')) return
   log.main(
     context.message?.id || undefined,
-    `no IP address found for host ${name}${duringSession(context.connection)}`,
+    `no IP address found for host ${name}${purpose === 'deliver' ? '' : duringSession(context.connection)}`,
   )
 }

@@ -42,8 +42,8 @@ export function createLister(style: ListingStyle, now: number): (row: ListedRow)
       size = row.size
       shownSize = sizeOf(size)
     }
-    const by = login === '' ? '' : `(${login}) `
-    let text = `${shownAge} ${shownSize} ${id} ${by}<${sender}>${row.frozen ? ' *** frozen ***' : ''}\n`
+    const by = login === '' ? '' : ` (${login})`
+    let text = `${shownAge} ${shownSize} ${id} <${sender}>${by}${row.frozen ? ' *** frozen ***' : ''}\n`
     if (done.length === 0) for (const address of recipients) text += `          ${address}\n`
     else text += addresses(recipients, new Set(done), style)
     return `${text}\n`

@@ -16,7 +16,8 @@ export async function frozenNotice(
   text += `To: ${to}\n${referencesLine(attempt)}Subject: Message frozen\n\n`
   text += `Message ${envelope.id} has been frozen${reason === '' ? '' : ` (${reason})`}.\n`
   text += `The sender is <${envelope.sender}>.\n\nThe following address(es) have yet to be delivered:\n`
-  for (const one of attempt.deferred) {
+  // The last one first: so it was observed.
+  for (const one of attempt.deferred.toReversed()) {
     text += `  ${one.address}: ${one.error.message ?? one.error.errorText ?? ''}\n`
   }
   for (const one of attempt.failed) text += `  ${one.address}: ${one.message}\n`

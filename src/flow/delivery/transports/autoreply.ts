@@ -116,12 +116,14 @@ async function reply(
   }
   // Nobody to answer, as for a bounce: that is no error.
   if (recipients.length > 0) {
+    const ids = await localIdentity(batch.transport.settings, batch.transport.name, routed, context)
     const submitted = await environment.deps.submit({
       sender: '',
       recipients,
       text,
       about: environment.claim.id,
       isReport: false,
+      ...('failure' in ids ? {} : { writtenBy: ids.uid }),
     })
     if (submitted.is === 'refused') {
       // Where an ACL wants no such message, Exim names the exit code of the program that submits it.
@@ -186,7 +188,8 @@ async function fieldsOf(
 }
 
 function failure(message: ByteString): Undelivered {
-  return { is: 'failed', error: { errno: errorNumbers.unknown, more: 0, message } }
+  // A mistake in the configuration is nothing for the sender.
+  return { is: 'failed', error: { errno: errorNumbers.unknown, more: 0, message }, bounceText: '' }
 }
 
 function notPermitted(message: ByteString): AddressOutcome {

@@ -104,10 +104,11 @@ export class SmtpLedger {
       if (last.host === undefined || last.host.address === place.address || this.#told.has(last)) continue
       this.#told.add(last)
       const { name, address, port } = last.host
-      const withPort = this.#run.context.ports.log.selects('outgoing_port', port) ? `:${port}` : ''
+      // Behind a port stands no colon: so it was observed.
+      const end = this.#run.context.ports.log.selects('outgoing_port', port) ? `:${port}` : ':'
       this.#run.context.ports.log.main(
         this.#run.environment.claim.id,
-        `H=${name} [${address}]${withPort}: ${last.error.message ?? ''}`,
+        `H=${name} [${address}]${end} ${last.error.message ?? ''}`,
       )
     }
   }

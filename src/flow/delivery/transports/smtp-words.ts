@@ -45,11 +45,13 @@ export function deferredBy(message: ByteString, errno: number = errorNumbers.unk
   return { is: 'deferred', error: { errno, more: 0, message } }
 }
 
-/** For `A=`: `name`, `name:id`, with AUTH= of MAIL where that is to be logged. */
+/** For `A=`: `name`, `name:id`, `name:id:sender` with AUTH= of MAIL where that is to be logged. */
 export function authenticatorField(
   { authenticated }: PooledConnection,
   authSender: ByteString | undefined,
 ): ByteString | undefined {
   if (authenticated === undefined) return undefined
-  return [authenticated.name, authenticated.id, authSender].filter((part) => part !== undefined).join(':')
+  if (authenticated.id === undefined) return authenticated.name
+  const sender = authSender === undefined ? '' : `:${authSender}`
+  return `${authenticated.name}:${authenticated.id}${sender}`
 }

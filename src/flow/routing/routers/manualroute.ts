@@ -8,7 +8,7 @@ import type { RouteHost } from '../../routed.ts'
 import { findTransport } from '../assign.ts'
 import { findHost } from '../find-hosts.ts'
 import { type HostItem, parseHostItem } from '../host-items.ts'
-import { logMissingHost, unknownHost } from '../missing-host.ts'
+import { logMissingHost, lookupTimeout, unknownHost } from '../missing-host.ts'
 import { hostsOfMx } from '../mx.ts'
 import { parseRule, type RoutingRule, splitRules } from '../route-rules.ts'
 import { selfVerdict } from '../self.ts'
@@ -230,7 +230,11 @@ async function findHosts(
     switch (found.is) {
       case 'again':
         if (work.router.settings.pass_on_timeout) return { is: 'pass' }
-        return { is: 'defer', message: `host lookup for ${item.name} did not complete (DNS timeout?)` }
+        return {
+          is: 'defer',
+          message: `host lookup for ${item.name} did not complete (DNS timeout?)`,
+          errno: lookupTimeout,
+        }
       case 'defer':
         return found
       case 'insecure':
