@@ -355,7 +355,7 @@ for (const { says, head, body, reply, log } of hostile) {
     }
     assert.match(await sent, reply)
     // A reply takes one turn of the event loop or two; the rest is the other tests of this machine.
-    assert.ok(slowest < 500, `${slowest} ms`)
+    assert.ok(slowest < 1000, `${slowest} ms`)
     if (log !== undefined) await server.logged(log)
   })
 }
@@ -372,7 +372,7 @@ test('P7: a message with 349,000 tiny headers is refused, and others are served 
     slowest = Math.max(slowest, performance.now() - began)
   }
   assert.equal(await sent, '552 Message has too many headers')
-  assert.ok(slowest < 500, `${slowest} ms`)
+  assert.ok(slowest < 1000, `${slowest} ms`)
   await server.logged(/too many message headers received from \S+ \S+ \(more than 10000\): message abandoned/)
 })
 

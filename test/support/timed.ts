@@ -1,20 +1,38 @@
 /** How long programs take: a call, and a daemon until it greets. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process'
 import { connect } from 'node:net'
 
 /** A call whose output nobody keeps: its time, and the processor time of it and of the children that it waited for. */
 export function timed(program: string, args: readonly string[]): { ms: number; cpuMs: number } {
   const from = performance.now()
+  const { cpuMs } = called('exec >/dev/null 2>&1', program, args)
+  return { ms: performance.now() - from, cpuMs }
+}
+
+/** A call and the processor time of it and of the children that it waited for: others at work on the machine do not count. */
+export function calledFor(
+  program: string,
+  args: readonly string[],
+): SpawnSyncReturns<string> & { readonly cpuMs: number } {
+  return called(':', program, args)
+}
+
+function called(
+  before: string,
+  program: string,
+  args: readonly string[],
+): SpawnSyncReturns<string> & { readonly cpuMs: number } {
   // The shell's second line of `times` is about its children.
-  const script = '"$@" >/dev/null 2>&1; times'
-  const done = spawnSync('sh', ['-c', script, 'sh', program, ...args], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+  const script = '"$@"; code=$?; times >&3; exit $code'
+  const done = spawnSync('sh', ['-c', `${before}; ${script}`, 'sh', program, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     encoding: 'latin1',
+    timeout: 60_000,
+    maxBuffer: 200 << 20,
   })
-  const ms = performance.now() - from
-  const [, children = ''] = done.stdout.split('\n')
+  const [, children = ''] = String(done.output[3]).split('\n')
   const seconds = [...children.matchAll(/(\d+)m([\d.]+)s/g)].map(([, m, s]) => Number(m) * 60 + Number(s))
-  return { ms, cpuMs: seconds.reduce((sum, each) => sum + each, 0) * 1000 }
+  return { ...done, cpuMs: seconds.reduce((sum, each) => sum + each, 0) * 1000 }
 }
 
 export function median(values: readonly number[]): number {
