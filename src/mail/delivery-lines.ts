@@ -47,6 +47,8 @@ export interface HostLine {
 
 export interface DeliveredLine extends AddressLine {
   readonly flag: '=>' | '->' | '*>' | '>>'
+  /** Of a message in a named queue. */
+  readonly queueName?: string | undefined
   readonly sizeBytes: number
   readonly host?: HostLine | undefined
   /** The hosts that manualroute gave to a local transport, as they are written. */
@@ -100,10 +102,11 @@ function addressPart(line: AddressLine, selects: Selects): string {
   return text
 }
 
-/** `F=`, `P=`, `R=`, `T=`, in that order. */
-function commonPart(line: AddressLine, selects: Selects): string {
+/** `F=`, `Q=`, `P=`, `R=`, `T=`, in that order. */
+function commonPart(line: AddressLine, selects: Selects, queueName: string = ''): string {
   let text = ''
   if (selects('sender_on_delivery')) text += ` F=<${line.sender}>`
+  if (queueName !== '') text += ` Q=${queueName}`
   if (line.returnPath !== undefined && selects('return_path_on_delivery')) text += ` P=<${line.returnPath}>`
   return text + routerPart(line)
 }
@@ -143,7 +146,7 @@ function tlsPart(host: HostLine, selects: Selects): string {
 
 /** The line of an address that got its message. */
 export function deliveredLine(line: DeliveredLine, selects: Selects): ByteString {
-  let text = `${line.flag} ${addressPart(line, selects)}${commonPart(line, selects)}`
+  let text = `${line.flag} ${addressPart(line, selects)}${commonPart(line, selects, line.queueName)}`
   if (selects('delivery_size')) text += ` S=${line.sizeBytes}`
   if (line.host !== undefined) text += hostPart(line.host, selects) + tlsPart(line.host, selects)
   else if (line.localHosts !== undefined) text += ` H=${line.localHosts}`

@@ -128,6 +128,7 @@ export function receivedLine(reception: Reception, log: Log): ByteString {
   if (reception.dmarc !== undefined && log.selects('dmarc')) text += ` DMARC=${reception.dmarc}`
   if (log.selects('8bitmime')) text += ` M8S=${reception.body8bitmime}`
   if (log.selects('receive_time')) text += ` RT=${duration(envelope.receiveMs, log)}`
+  if (envelope.queueName !== undefined && envelope.queueName !== '') text += ` Q=${envelope.queueName}`
   text += messageIdField(reception.messageId, log)
   if (log.selects('subject')) text += subjectField(envelope.headers)
   if (log.selects('received_sender')) text += ` from <${reception.rawSender}>`

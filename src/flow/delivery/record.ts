@@ -152,6 +152,7 @@ function recordDelivered(
           router: line.router,
           transport: bypassed ? '**bypassed**' : line.transport,
           flag,
+          queueName: attempt.envelope.queueName,
           sizeBytes: outcome.sizeBytes,
           host: outcome.host,
           localHosts: local ? routed.hosts[0]?.name : undefined,

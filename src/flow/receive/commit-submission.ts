@@ -6,6 +6,7 @@ import type { AclResult } from '../../ports.ts'
 import { type SpooledMessage, SpoolError } from '../../store/spool/api.ts'
 import type { MessageReceiver } from './body.ts'
 import { logDiscarded } from './discarded.ts'
+import { frozenByAcl } from './frozen-by-acl.ts'
 import { makeEnvelope } from './envelope-of.ts'
 import { mergeAclHeaders, type Prepared } from './prepare.ts'
 import { deliverHow } from './queueing.ts'
@@ -45,6 +46,7 @@ export async function commitSubmission(
   try {
     const message = await receiver.incoming.commit(envelope)
     logReceived(session, transaction, envelope, prepared.messageId)
+    await frozenByAcl(session, transaction, envelope)
     session.messagesAccepted++
     const how = deliverHow(session, transaction)
     session.services.accepted(message, how)

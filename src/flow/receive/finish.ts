@@ -20,6 +20,7 @@ import { applyAclHeaders, type Prepared, prepareHeaders, mergeAclHeaders } from 
 import { answerRecipients, prdrFinalReply, type PrdrOutcome } from './prdr.ts'
 import { rejectDetail } from './reject-detail.ts'
 import { runNotQuit } from './not-quit.ts'
+import { frozenByAcl } from './frozen-by-acl.ts'
 import { deliverHow } from './queueing.ts'
 import type { Next, Session, Transaction } from './session-state.ts'
 
@@ -253,16 +254,6 @@ async function handOn(
   await receiver.abort()
   session.reply(result.code, `${acceptance.before}${result.reply.replace(/^\d{3}[ -]/gm, '')}`)
   return 'continue'
-}
-
-/** `control = freeze`: told in the log, and to those whom `freeze_tell` names. */
-async function frozenByAcl(session: Session, { message }: Transaction, envelope: Envelope): Promise<void> {
-  const { freeze, freezeNoTell } = message.controls
-  if (!freeze) return
-  session.log.main(envelope.id, 'frozen by ACL', { event: 'msg:frozen' })
-  const to = session.settings.freeze_tell
-  if (to === undefined || to === '' || freezeNoTell || session.connection.hostChecking) return
-  await session.services.tellFrozen?.(envelope, to)
 }
 
 /** Makes it durable: only after this may the client be told. */

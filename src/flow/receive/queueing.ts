@@ -12,7 +12,8 @@ export function deliverHow(session: Session, transaction: Transaction): Accepted
   // At once or not at all: Exim manual, "Using Exim as a non-queueing client".
   if (settings.mua_wrapper) return { next: 'deliver' }
   if (controls.queueOnly && !controls.queueFirstPassRoute) {
-    return delayed(session, id, 'queued by ACL', 'control = queue_only')
+    const where = controls.queueName === undefined ? '' : ` in ${controls.queueName}`
+    return delayed(session, id, `queued${where} by ACL`, 'control = queue_only')
   }
   if (controls.freeze) return { next: 'queue', because: 'frozen' }
   const { queueing } = services

@@ -1,0 +1,16 @@
+import type { Envelope } from '../../mail/envelope.ts'
+import type { Session, Transaction } from './session-state.ts'
+
+/** `control = freeze`: told in the log, and to those whom `freeze_tell` names. */
+export async function frozenByAcl(
+  session: Session,
+  { message }: Transaction,
+  envelope: Envelope,
+): Promise<void> {
+  const { freeze, freezeNoTell } = message.controls
+  if (!freeze) return
+  session.log.main(envelope.id, 'frozen by ACL', { event: 'msg:frozen' })
+  const to = session.settings.freeze_tell
+  if (to === undefined || to === '' || freezeNoTell || session.connection.hostChecking) return
+  await session.services.tellFrozen?.(envelope, to)
+}
