@@ -77,3 +77,12 @@ for (const [i, each] of rejectedCases.entries()) {
     assert.doesNotMatch(stdout, /verysecret/)
   })
 }
+
+test('a session that is only played counts for no rate', async () => {
+  for (const time of ['first', 'second']) {
+    const { stdout } = await explain(
+      ...['--from', '192.0.2.1', '--mail', 'b@often.test', '--rcpt', 'joe@here.test', '--brief'],
+    )
+    assert.match(stdout, /Nothing was refused/, `the ${time} time: ${stdout}`)
+  }
+})

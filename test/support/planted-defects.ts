@@ -593,6 +593,22 @@ export const plantedDefects: readonly PlantedDefect[] = [
     transport('  driver = appendfile\n  file = /x\n  quota = 5M\n  quota_warn_threshold = ¦90 percent'),
     /90%/,
   ),
+  warning('acl-log-name', acl('  warn logwrite = :main,¦rejct: $sender_address'), /reject/),
+  warning(
+    'list-commas',
+    acl('').replace('data:\n', 'data:\n  deny dkim_status = ¦none, invalid\n'),
+    /none : invalid/,
+  ),
+  error('redirect-special', router('  driver = redirect\n  data = :¦fial: nobody'), /:fail:/),
+  warning('list-ipv6', 'host_lookup = 10.0.0.0/8:¦fe80::/10\n', /double each colon/),
+  warning(
+    'taint-query',
+    "hide mysql_servers = localhost/a/b/c\naddresslist blocked = : mysql;SELECT 1 FROM b WHERE a='¦$sender_address'\n" +
+      acl('  deny senders = +blocked'),
+    /quote_mysql/,
+  ),
+  error('setting-expected', '¦\xef\xbb\xbfprimary_hostname = mail.example\n', /byte order mark/),
+  warning('taint', acl('  warn queue = ¦$sender_address_domain')),
   // Comments behind values.
   error('reference-undefined', router('  driver = accept\n  transport = ¦local # the mailbox'), /comment/),
   error('driver-unknown', transport('  driver = ¦smtp # out'), /comment/),

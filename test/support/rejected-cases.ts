@@ -86,6 +86,14 @@ acl_rcpt:
   .include ${folder}/included.acl
 #@ nested caller
   require acl = acl_inner \${domain:$sender_address}
+#@ negated acl
+  deny sender_domains = stranger.test
+       !acl = acl_friends
+       message = friends only
+#@ rate
+  defer sender_domains = often.test
+        ratelimit = 1.5 / 1h / strict / per_rcpt / $sender_address
+        message = not so often
 #@ negated
   deny !hosts = 192.0.2.0/24
        sender_domains = inside.test
@@ -108,6 +116,9 @@ acl_rcpt:
   require message = relay not permitted
           authenticated = *
   accept
+
+acl_friends:
+  accept hosts = 203.0.113.9
 
 acl_inner:
 #@ nested
@@ -257,6 +268,20 @@ export const rejectedCases: readonly RejectedCase[] = [
     arguments: usual('a@nested.test'),
     answer: /550 refused within/,
     saw: /\$acl_arg1 is "nested\.test"[\s\S]*called by|called by[\s\S]*\$acl_arg1 is "nested\.test"/,
+  },
+  {
+    says: 'an ACL that must not accept, and does not: the caller refuses',
+    mark: 'negated acl',
+    arguments: usual('a@stranger.test'),
+    answer: /550 friends only/,
+    saw: /ACL acl_friends -> deny/,
+  },
+  {
+    says: 'a rate, of this session',
+    mark: 'rate',
+    arguments: [...usual('a@often.test'), '--rcpt', 'ann@here.test'],
+    answer: /451 not so often/,
+    saw: /expands to "1\.5 \/ 1h \/ strict \/ per_rcpt \/ a@often\.test"/,
   },
   {
     says: 'a negated condition',

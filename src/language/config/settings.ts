@@ -39,9 +39,11 @@ export function cutSetting(line: MappedText, report: Report): SettingLine | unde
       'setting-expected',
       message,
       line.span(start),
-      line.text.startsWith('.if')
-        ? 'conditions begin with .ifdef or .ifndef, and the name of a macro follows'
-        : 'a setting begins with the name of an option',
+      line.text.startsWith('\xef\xbb\xbf')
+        ? 'the file begins with a byte order mark: save it without one'
+        : line.text.startsWith('.if')
+          ? 'conditions begin with .ifdef or .ifndef, and the name of a macro follows'
+          : 'a setting begins with the name of an option',
     )
     return undefined
   }

@@ -9,6 +9,8 @@ const judges: ReadonlyMap<string, Judge> = new Map<string, Judge>([
   ['control', submissionOption],
   ['decode', decodeWord],
   ['dkim_status', dkimWord],
+  ['dmarc_status', resultsInRow],
+  ['logwrite', logName],
   ['message', replyCode],
   ['remove_header', removedHeader],
 ])
@@ -72,7 +74,8 @@ function decodeWord(clause: Clause, _: Statement, report: Report): void {
 
 const dkimWords = ['none', 'invalid', 'fail', 'pass']
 
-function dkimWord(clause: Clause, _: Statement, report: Report): void {
+function dkimWord(clause: Clause, statement: Statement, report: Report): void {
+  resultsInRow(clause, statement, report)
   const { text } = clause.argument
   if (/[$\\^+]/.test(text) || /^\s*</.test(text)) return
   for (const item of text.split(':')) {
@@ -89,6 +92,33 @@ function dkimWord(clause: Clause, _: Statement, report: Report): void {
       report,
     )
   }
+}
+
+/** `none;invalid`: one item. */
+function resultsInRow(clause: Clause, _: Statement, report: Report): void {
+  const text = clause.argument.text.trim()
+  if (!/^\w+(?:\s*[;,]\s*\w+)+$/.test(text)) return
+  const help = `write "${text.split(/\s*[;,]\s*/).join(' : ')}"`
+  warn(
+    clause,
+    'list-commas',
+    `"${text}" is one item, which never matches: the items of a list are separated by colons`,
+    text,
+    help,
+    report,
+  )
+}
+
+const logNames = ['main', 'panic', 'reject']
+
+/** `:man:text`: Exim writes a line about it to the panic log, and the text nowhere. */
+function logName(clause: Clause, _: Statement, report: Report): void {
+  const names = /^\s*:([\w, ]*):/.exec(clause.argument.text)?.[1]?.split(',') ?? []
+  const wrong = names.map((name) => name.trim()).find((name) => !logNames.includes(name))
+  if (wrong === undefined) return
+  const near = nearest(wrong, logNames)
+  const help = near === undefined ? `the logs are ${logNames.join(', ')}` : `did you mean "${near}"?`
+  warn(clause, 'acl-log-name', `"${wrong}" is no log: nothing is written`, wrong, help, report)
 }
 
 const firstDigits: Readonly<Record<string, string>> = {

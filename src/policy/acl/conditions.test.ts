@@ -713,6 +713,14 @@ test('text from outside is no ACL, but may name one', async () => {
   assert.match(textOf(refused.logMessage ?? ''), /^attempt to use tainted ACL text "xa.example"/)
 })
 
+test('text from outside names no queue', async () => {
+  const bench = policyBench({ acls: 't:\naccept queue = $local_part' })
+  const refused = await bench.runAcl('t', 'rcpt', bench.context)
+  assert.equal(refused.verdict, 'error')
+  // Observed of Exim 4.96.
+  assert.match(textOf(refused.logMessage ?? ''), /^Tainted name '\w+' for queue not permitted/)
+})
+
 test('an ACL called from an expansion gives its message', async () => {
   const bench = policyBench({
     acls: 'r:\naccept condition = ${acl{sub}{x}{y}}\n message = ${acl{no}{z}}\nsub:\naccept message = yes\n condition = ${if eq{$acl_arg2}{y}}\nno:\ndeny message = no $acl_arg1',

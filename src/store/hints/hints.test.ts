@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { Hints } from '../../ports.ts'
+import { createDraftHints } from './draft.ts'
 import { createMemoryHints, openHints } from './index.ts'
 
 function folder(t: TestContext): string {
@@ -14,6 +15,10 @@ function folder(t: TestContext): string {
 
 const kinds = [
   { says: 'in memory', open: (_t: TestContext) => ({ hints: createMemoryHints(), close: async () => {} }) },
+  {
+    says: 'as a draft',
+    open: (_t: TestContext) => ({ hints: createDraftHints(createMemoryHints()), close: async () => {} }),
+  },
   {
     says: 'in LMDB',
     open: (t: TestContext) => {
@@ -52,6 +57,30 @@ async function facts(hints: Hints): Promise<void> {
   hints.put('seen', long, 1)
   assert.equal(hints.get('seen', long), 1)
 }
+
+test('a draft of hints shows what is kept, and changes nothing of it', async () => {
+  const kept = createMemoryHints()
+  kept.put('retry', 'a', 1)
+  kept.put('retry', 'b', 2)
+  const draft = createDraftHints(kept)
+  await draft.update<number>('retry', 'a', (old) => (old ?? 0) + 10)
+  draft.remove('retry', 'b')
+  draft.put('retry', 'c', 3)
+  assert.deepEqual(
+    [...draft.entries('retry')],
+    [
+      { key: 'a', value: 11 },
+      { key: 'c', value: 3 },
+    ],
+  )
+  assert.deepEqual(
+    [...kept.entries('retry')],
+    [
+      { key: 'a', value: 1 },
+      { key: 'b', value: 2 },
+    ],
+  )
+})
 
 test('hints in LMDB survive closing', async (t) => {
   const directory = folder(t)

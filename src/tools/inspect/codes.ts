@@ -83,6 +83,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'What stands behind a slash of "malware" is none of its options.',
     'Exim passes over it without a word. The options are defer_ok and tmo=INTERVAL; a slash in the pattern is doubled.',
   ),
+  'acl-log-name': row(
+    'logwrite names a log that there is none of.',
+    'Exim writes a line about it to the panic log, and the text nowhere. The logs are main, reject and panic.',
+  ),
   'acl-message-code': row(
     'The code in a message does not go with its verb.',
     'Exim uses its own code then and writes to the panic log. Codes of deny, drop and require begin with 5, those of defer with 4, those of accept with 2.',
@@ -413,6 +417,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   'quote-missing': row(
     'A quoted value has no closing quote.',
     'Exim refuses to start. A value that begins with a double quote ends with one; a backslash stands before quotes within.',
+  ),
+  'redirect-special': row(
+    'The data of a redirect router begins with a word between colons that means nothing.',
+    'Exim takes it for an address and defers. The words are :blackhole:, :defer:, :fail:, :include: and :unknown:.',
   ),
   'redirect-transport': row(
     'A redirect router delivers to a file or a command without a transport for it.',

@@ -1,4 +1,4 @@
-import { textOf } from '../../../base/text.ts'
+import { isTainted, textOf } from '../../../base/text.ts'
 import { type ActingModifier, errorOf } from '../row.ts'
 
 export const queue: ActingModifier = {
@@ -11,6 +11,7 @@ export const queue: ActingModifier = {
   phases: { except: ['notsmtp', 'prdr', 'data'] },
   run({ context }, argument) {
     const name = textOf(argument)
+    if (isTainted(argument)) return errorOf(`Tainted name '${name}' for queue not permitted`)
     if (name.includes('/')) return errorOf(`Directory separator not permitted in queue name: '${name}'`)
     const controls = context.message?.controls
     if (controls !== undefined) controls.queueName = name === '' ? undefined : name

@@ -1,5 +1,5 @@
 /** What routers and transports lack for a delivery: a file, a command, a transport for what an address turns out to be. */
-import type { Report, Span } from '../../../base/diagnostic.ts'
+import { nearest, type Report, type Span } from '../../../base/diagnostic.ts'
 import { Expandable } from '../../../base/expandable.ts'
 import type { Configuration, Instance, RouterInstance } from '../../../language/config/configuration.ts'
 import type { Check } from './subject.ts'
@@ -38,6 +38,8 @@ function redirected(router: RouterInstance, report: Report): void {
   const data = settingOf(router, 'data')
   if (router.driver !== 'redirect' || !(data instanceof Expandable)) return
   const text = data.text.trim()
+  const word = /^:(\w+):/.exec(text)?.[1]
+  if (word !== undefined && !specials.includes(word)) unknownSpecial(word, data, report)
   const option = text.startsWith('|')
     ? 'pipe_transport'
     : !text.startsWith('/')
@@ -52,6 +54,24 @@ function redirected(router: RouterInstance, report: Report): void {
     message: `${option} unset in ${router.name} router`,
     at: data.span(),
     help: `add "${option} = NAME" with a transport that delivers there`,
+  })
+}
+
+const specials = ['blackhole', 'defer', 'fail', 'include', 'unknown']
+
+/** `:fial: no such user`. */
+function unknownSpecial(word: string, data: Expandable, report: Report): void {
+  const near = nearest(word, specials)
+  const start = data.text.indexOf(word)
+  report({
+    code: 'redirect-special',
+    severity: 'error',
+    message: `":${word}:" is no special item of redirect data: it is taken for an address`,
+    at: data.span(start, start + word.length),
+    help:
+      near === undefined
+        ? `known are ${specials.map((each) => `:${each}:`).join(', ')}`
+        : `did you mean ":${near}:"?`,
   })
 }
 

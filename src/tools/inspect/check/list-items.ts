@@ -129,6 +129,7 @@ const ofItems: readonly ((item: string, list: FoundList, start: number) => Findi
   secondCondition,
   spaces,
   badAddress,
+  halfAddress,
   badDomain,
 ]
 
@@ -266,6 +267,22 @@ function badAddress(item: string, { kind, text }: FoundList, start: number): Fin
     /^\d+(?:\.\d+){3}$/.test(bare)
       ? 'each of the four numbers is at most 255'
       : `a network is written with the number of its bits: ${networkOf(bare)}`,
+  )
+}
+
+/** `10.0.0.0/8:fe80::/10`: a doubled colon stands for one. */
+function halfAddress(item: string, { kind, text }: FoundList): Finding {
+  const bare = item.replace(/^!\s*/, '')
+  if (kind !== 'host' || !/^[\da-f]*:[\da-f:]*(?:\/\d+)?$/i.test(bare) || parseNetwork(bare) !== undefined)
+    return undefined
+  const written = bare.replaceAll(':', '::')
+  const start = text.text.indexOf(written)
+  if (start < 0) return undefined
+  return warning(
+    'list-ipv6',
+    `"${bare}" is no address: a doubled colon in a list stands for one`,
+    text.span(start, start + written.length),
+    'double each colon of an IPv6 address, or begin the list with "<;" and separate its items by semicolons',
   )
 }
 

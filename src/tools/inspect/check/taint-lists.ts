@@ -37,7 +37,8 @@ export const taintedLists: Check = {
   },
 }
 
-function isList({ owner }: OwnedText): boolean {
+/** A text that is a list which decides. */
+export function isList({ owner }: OwnedText): boolean {
   if (owner.in === 'router') return routerLists.has(owner.option)
   return owner.in === 'acl' ? aclLists.has(owner.row) : owner.in === 'list'
 }

@@ -7,6 +7,7 @@
 import type { Node, Template } from '../../../language/expand/tree.ts'
 import { parseLookupType } from '../../../language/lookups/parse-type.ts'
 import type { Check, OwnedText } from './subject.ts'
+import { isList } from './taint-lists.ts'
 import { branchesOf, walk } from './walk.ts'
 
 interface Source {
@@ -83,6 +84,12 @@ export const taint: Check = {
       }
       const sink = sinkOf(owned)
       if (sink !== undefined) for (const source of sourcesOf(tree)) tell(source, sink)
+      if (isList(owned))
+        for (const source of sourcesOf(tree)) {
+          const query = queryOfItem(text.text.slice(0, source.start))
+          if (query !== undefined && !source.quotedFor.includes(query))
+            tell(source, { what: 'a query', query })
+        }
       walk(tree, {
         node(node) {
           for (const [inner, innerSink] of innerSinks(node))
@@ -111,6 +118,7 @@ function where({ owner }: OwnedText): string {
 
 /** What the whole text becomes. */
 function sinkOf({ owner }: OwnedText): Sink | undefined {
+  if (owner.in === 'acl' && owner.row === 'queue') return { what: 'the name of a queue' }
   if (owner.in !== 'router' && owner.in !== 'transport') return undefined
   const { driver } = owner.instance
   const isFile =
@@ -150,6 +158,12 @@ function* innerSinks(node: Node): Iterable<[Template, Sink]> {
 }
 
 const queryTypes = new Set(['mysql', 'pgsql', 'sqlite', 'ldap', 'ldapdn', 'ldapm'])
+
+/** The type of the query that ends a piece of a list: `+a : mysql;SELECT ... '`. */
+function queryOfItem(before: string): string | undefined {
+  const type = /(?:^|(?<!:):)\s*!?\s*([a-z]+);(?:[^:]|::)*$/.exec(before)?.[1]
+  return type !== undefined && queryTypes.has(type) ? type : undefined
+}
 
 /** What from outside can be in the result of a template. */
 function sourcesOf(template: Template): Source[] {

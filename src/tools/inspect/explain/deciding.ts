@@ -66,8 +66,12 @@ function deciders(acl: TraceNode | undefined): TraceNode[] {
   if (statement === undefined) return []
   const decisive = conditionsOf(statement).findLast(({ what }) => /^!?\s*acl =/.test(what))
   const inner = decisive?.children?.find(({ kind }) => kind === 'acl')
-  // One that accepts says no more than its caller.
-  const within = inner === undefined || (inner.result ?? '').startsWith('accept') ? [] : deciders(inner)
+  // One that accepts says no more than its caller, and of "!acl" the caller decides.
+  const isCallers =
+    inner === undefined ||
+    (inner.result ?? '').startsWith('accept') ||
+    decisive?.what.startsWith('!') === true
+  const within = isCallers ? [] : deciders(inner)
   return [...within, statement]
 }
 
@@ -102,6 +106,8 @@ function sawOf(condition: TraceNode): string[] {
         ].slice(0, mostValues)
       case 'dns':
         return [told(child)]
+      case 'acl':
+        return [`ACL ${told(child)}`]
       case 'variable':
         return [`${child.what} ${child.result ?? ''}`]
       default:

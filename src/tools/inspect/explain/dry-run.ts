@@ -11,6 +11,7 @@ import { SessionTrace } from '../../../server/session-trace.ts'
 import { advertisesTls } from '../../../server/tls-service.ts'
 import type { Explanation, TraceNode } from '../../../server/trace.ts'
 import { traced, tracedDns } from '../../../server/traced-ports.ts'
+import { createDraftHints } from '../../../store/hints/draft.ts'
 
 export interface Question {
   readonly client: ClientFacts
@@ -42,10 +43,13 @@ export async function dryRun(server: Server, question: Question): Promise<DryRun
     onReply: (command, text) => replies.push({ command, text }),
   })
   const base = await server.receiving()
+  const context = server.context()
   const services = session.watched({
     ...base,
     context: {
-      ...server.context(),
+      ...context,
+      // Rates and what was seen count within this session only.
+      ports: { ...context.ports, hints: createDraftHints(context.ports.hints) },
       // Nobody waits here for replies before he goes on.
       settings: { ...server.settings, smtp_enforce_sync: false },
     },
