@@ -609,6 +609,8 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ),
   error('setting-expected', '¦\xef\xbb\xbfprimary_hostname = mail.example\n', /byte order mark/),
   warning('taint', acl('  warn queue = ¦$sender_address_domain')),
+  error('dnsdb-type', acl('  deny condition = ${lookup dnsdb{>: defer_never,¦mxx=$domain}{no}{yes}}'), /mx/),
+  error('transport-command', transport('  driver = pipe\n  command = ¦|/bin/cat'), /remove the bar/),
   // Comments behind values.
   error('reference-undefined', router('  driver = accept\n  transport = ¦local # the mailbox'), /comment/),
   error('driver-unknown', transport('  driver = ¦smtp # out'), /comment/),

@@ -59,6 +59,8 @@ const mostRetries = 10
 /** Most names of one query. */
 const mostNames = 100
 
+export const dnsdbTypes: readonly string[] = Object.keys(asked)
+
 function isRecordType(name: string): name is RecordType {
   return Object.hasOwn(asked, name)
 }

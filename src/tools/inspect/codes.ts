@@ -202,6 +202,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A transport names a DKIM domain and lacks the selector or the key.',
     'Messages go out without a signature, and nothing says so.',
   ),
+  'dnsdb-type': row(
+    'A dnsdb lookup asks for a type of record that it does not know.',
+    'The lookup defers each time. The type stands before the equals sign: ${lookup dnsdb{mx=$domain}}.',
+  ),
   'dovecot-socket': row(
     'A dovecot authenticator has no server_socket.',
     "Name the socket of Dovecot's auth service.",
@@ -534,6 +538,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   'tls-files': row(
     'A certificate and its private key do not belong together.',
     'Each TLS handshake fails. The help says whether the two files are swapped.',
+  ),
+  'transport-command': row(
+    'The command of a pipe transport begins with a bar.',
+    'The bar is taken as part of the name of the program, which does not exist: messages bounce. It belongs to redirect data only.',
   ),
   'transport-folder': row(
     'An appendfile transport takes a folder for a file, or a Maildir for a plain folder.',

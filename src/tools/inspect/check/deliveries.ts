@@ -20,6 +20,7 @@ export const deliveries: Check = {
       hostList(transport, 'hosts', report)
       hostList(transport, 'fallback_hosts', report)
       folder(transport, report)
+      bar(transport, report)
       headerNames(transport, report)
     }
   },
@@ -133,6 +134,20 @@ function folder(transport: Instance<object>, report: Report): void {
       directory.span(),
       'add maildir_format',
     )
+}
+
+/** `command = |/usr/bin/vacation`. */
+function bar({ driver, settings }: Instance<object>, report: Report): void {
+  const command: unknown = Object.getOwnPropertyDescriptor(settings, 'command')?.value
+  if (driver !== 'pipe' || !(command instanceof Expandable) || !/^\s*\|/.test(command.text)) return
+  const start = command.text.indexOf('|')
+  report({
+    code: 'transport-command',
+    severity: 'error',
+    message: `"${command.text.trim().split(/\s/, 1)[0] ?? ''}" is no command: a bar stands before it`,
+    at: command.span(start, start + 1),
+    help: 'remove the bar; it makes a pipe of an item of redirect data',
+  })
 }
 
 /** Names of headers, separated by colons. */

@@ -13,6 +13,7 @@ import { constantValues } from './constant-values.ts'
 import { dataVariables } from './data-variables.ts'
 import { databaseServers } from './database-servers.ts'
 import { deliveries } from './deliveries.ts'
+import { dnsdbQueries } from './dnsdb-types.ts'
 import { earlyVariables } from './early-variables.ts'
 import { missingFiles } from './files.ts'
 import { headersAdded } from './headers-added.ts'
@@ -45,6 +46,7 @@ export const checks: readonly Check[] = [
   dataVariables,
   databaseServers,
   deliveries,
+  dnsdbQueries,
   earlyVariables,
   headersAdded,
   listItems,
