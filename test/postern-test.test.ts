@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { debianConfiguration, debianRoot } from './support/debian-configuration.ts'
 import { postern } from './support/server.ts'
@@ -291,7 +292,11 @@ test('--watch runs the tests again when the configuration changes', async () => 
     'watched.postern-test.yaml',
     `${world}\ntests:\n- {name: relays, mail: a@example.org, rcpt: b@example.com, expect: 550 no relay}\n`,
   )
-  const child = spawn(process.execPath, [postern, 'test', '--watch', watched], { cwd: folder })
+  const child = spawn(
+    process.execPath,
+    [postern, 'test', '--watch', watched, '-C', 'exim.conf', '--junit', 'watched.xml'],
+    { cwd: folder },
+  )
   try {
     let out = ''
     const until = (wanted: RegExp): Promise<void> =>
@@ -313,6 +318,9 @@ test('--watch runs the tests again when the configuration changes', async () => 
     await until(/1 failed, 0 passed of 1 tests[^]*Waiting for a change/)
     conf()
     await until(/1 passed of 1 tests[^]*Waiting for a change/)
+    // What we write ourselves is no change.
+    await sleep(1000)
+    assert.equal(out, '')
   } finally {
     child.kill()
   }

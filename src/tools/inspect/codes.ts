@@ -78,14 +78,14 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'The place for an added header is not known.',
     'The places are :after_received:, :at_start:, :at_start_rfc: and :at_end:.',
   ),
+  'acl-log-name': row(
+    'logwrite names a log that there is none of.',
+    'Exim writes a line about it to the panic log, and the text nowhere. The logs are main, reject and panic.',
+  ),
   'acl-loop': row('An ACL may call itself.', 'At the twentieth call Exim gives up and answers 451.'),
   'acl-malware-option': row(
     'What stands behind a slash of "malware" is none of its options.',
     'Exim passes over it without a word. The options are defer_ok and tmo=INTERVAL; a slash in the pattern is doubled.',
-  ),
-  'acl-log-name': row(
-    'logwrite names a log that there is none of.',
-    'Exim writes a line about it to the panic log, and the text nowhere. The logs are main, reject and panic.',
   ),
   'acl-message-code': row(
     'The code in a message does not go with its verb.',

@@ -42,7 +42,9 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     const { run: finished } = await once(options, terminal)
     const found = findTestFiles(options.names)
     const files = typeof found === 'string' ? [] : found
-    const change = changed([...options.names, ...files, ...(finished?.configurationFiles ?? [])], settleMs)
+    const { config } = options
+    const read = [...(config === undefined ? [] : [config]), ...(finished?.configurationFiles ?? [])]
+    const change = changed([...options.names, ...files, ...read], settleMs, options.junit)
     terminal.out('Waiting for a change; Ctrl-C ends.\n\n')
     await change
   }

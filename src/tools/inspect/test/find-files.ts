@@ -1,5 +1,5 @@
 /** The test files of folders, and what lies beside them. A door: it reads files. */
-import { readdirSync, readFileSync, statSync, watch, writeFileSync } from 'node:fs'
+import { fstatSync, readdirSync, readFileSync, statSync, watch, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { type ByteString, fromBytes } from '../../../base/text.ts'
 import type { Sources } from './read-file.ts'
@@ -80,14 +80,19 @@ export function writeText(file: string, text: string): void {
   writeFileSync(file, text)
 }
 
-/** Resolves when one of the files, or a file in one of the folders, has changed. */
-export function changed(paths: readonly string[], settleMs: number): Promise<void> {
+/** Resolves when one of the files, or a file in one of the folders, has changed; not when it is one that we write. */
+export function changed(
+  paths: readonly string[],
+  settleMs: number,
+  written: string | undefined,
+): Promise<void> {
   return new Promise((done) => {
     let timer: NodeJS.Timeout | undefined
     // Editors put a new file in the place of the old one: the folder tells.
     const folders = [...new Set(paths.map((path) => (isFolder(path) ? path : dirname(path))))]
     const watchers = folders.map((folder) =>
-      watch(folder, { recursive: false }, () => {
+      watch(folder, { recursive: false }, (_, name) => {
+        if (name !== null && isOurs(join(folder, name), written)) return
         clearTimeout(timer)
         timer = setTimeout(() => {
           for (const watcher of watchers) watcher.close()
@@ -96,6 +101,13 @@ export function changed(paths: readonly string[], settleMs: number): Promise<voi
       }),
     )
   })
+}
+
+/** The file that is written, and those that standard output and standard error go to. */
+function isOurs(path: string, written: string | undefined): boolean {
+  if (written !== undefined && resolve(written) === resolve(path)) return true
+  const found = statSync(path, { throwIfNoEntry: false })
+  return [1, 2].map((fd) => fstatSync(fd)).some(({ ino, dev }) => found?.ino === ino && found.dev === dev)
 }
 
 function isFolder(path: string): boolean {
