@@ -611,6 +611,8 @@ export const plantedDefects: readonly PlantedDefect[] = [
   warning('taint', acl('  warn queue = ¦$sender_address_domain')),
   error('dnsdb-type', acl('  deny condition = ${lookup dnsdb{>: defer_never,¦mxx=$domain}{no}{yes}}'), /mx/),
   error('transport-command', transport('  driver = pipe\n  command = ¦|/bin/cat'), /remove the bar/),
+  error('file-missing', 'begin retry\nlsearch;¦/nonexistent/slow  *  F,1h,10m\n*  *  F,2h,15m\n'),
+  error('file-missing', 'begin rewrite\n*@cdb;¦/nonexistent/ours.cdb  $1@x.example\n'),
   // Comments behind values.
   error('reference-undefined', router('  driver = accept\n  transport = ¦local # the mailbox'), /comment/),
   error('driver-unknown', transport('  driver = ¦smtp # out'), /comment/),

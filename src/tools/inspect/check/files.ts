@@ -1,5 +1,6 @@
 /** Files that the configuration names and that are not there, or not open to the run-time user. */
 import type { Span } from '../../../base/diagnostic.ts'
+import type { Expandable } from '../../../base/expandable.ts'
 import { textOf } from '../../../base/text.ts'
 import { createListMatcher } from '../../../language/lists/index.ts'
 import { parseLookupType } from '../../../language/lookups/parse-type.ts'
@@ -58,8 +59,10 @@ export const missingFiles: Check = {
       transportFile(owned, judge)
       // Whoever asks whether a file exists knows that it may not.
       if (owned.tree !== undefined && !asks(owned.tree, 'exists')) inTree(owned, judge)
-      inList(owned, judge)
+      if (holdLists.has(owned.owner.in)) inList(owned.text, judge)
     }
+    const { retry, rewrite } = subject.configuration
+    for (const { pattern } of [...retry, ...rewrite]) inList(pattern, judge)
     plainItems(subject, judge)
   },
 }
@@ -127,11 +130,12 @@ function plainItems(subject: Subject, judge: Judge): void {
   }
 }
 
-/** `lsearch;/etc/file` in a constant list. */
-function inList({ text, owner }: OwnedText, judge: Judge): void {
-  if (owner.in !== 'list' && owner.in !== 'acl' && owner.in !== 'router' && owner.in !== 'main') return
+const holdLists = new Set<OwnedText['owner']['in']>(['list', 'acl', 'router', 'main'])
+
+/** `lsearch;/etc/file` in a constant list, or as the pattern of a rule. */
+function inList(text: Expandable, judge: Judge): void {
   for (const found of text.text.matchAll(
-    /(?:^|[\s:;!<])(?:net\d*-)?(?:partial\d*-(?:\([^)]*\))?)?(\w+)(?:,[\w=]+)?[*@]*;\s*(\/[^\s:;$]+)(?=\s|:|$)/g,
+    /(?:^|[\s:;!<@])(?:net\d*-)?(?:partial\d*-(?:\([^)]*\))?)?(\w+)(?:,[\w=]+)?[*@]*;\s*(\/[^\s:;$]+)(?=\s|:|$)/g,
   )) {
     const type = parseLookupType(found[1] ?? '')
     const path = found[2] ?? ''
