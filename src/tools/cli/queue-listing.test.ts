@@ -73,7 +73,7 @@ const listings = [
     says: 'a frozen bounce, and who set its sender',
     entry: { ...entry, sender: '', frozen: true, login: 'joe', recipients: [] },
     style: plain,
-    text: ' 0m   306 1xVgYm-0003YL-0F (joe) <> *** frozen ***\n\n',
+    text: ' 0m   306 1xVgYm-0003YL-0F <> (joe) *** frozen ***\n\n',
   },
   { says: '-bpi lists ids', entry, style: { ...plain, idsOnly: true }, text: '1xVgYm-0003YL-0F\n' },
 ]
