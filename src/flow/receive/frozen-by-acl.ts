@@ -7,10 +7,9 @@ export async function frozenByAcl(
   { message }: Transaction,
   envelope: Envelope,
 ): Promise<void> {
-  const { freeze, freezeNoTell } = message.controls
-  if (!freeze) return
+  if (envelope.frozenAt === undefined) return
   session.log.main(envelope.id, 'frozen by ACL', { event: 'msg:frozen' })
   const to = session.settings.freeze_tell
-  if (to === undefined || to === '' || freezeNoTell || session.connection.hostChecking) return
+  if (to === undefined || to === '' || message.controls.freezeNoTell || session.connection.hostChecking) return
   await session.services.tellFrozen?.(envelope, to)
 }
