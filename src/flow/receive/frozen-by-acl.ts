@@ -10,6 +10,7 @@ export async function frozenByAcl(
   if (envelope.frozenAt === undefined) return
   session.log.main(envelope.id, 'frozen by ACL', { event: 'msg:frozen' })
   const to = session.settings.freeze_tell
-  if (to === undefined || to === '' || message.controls.freezeNoTell || session.connection.hostChecking) return
+  if (to === undefined || to === '' || message.controls.freezeNoTell || session.connection.hostChecking)
+    return
   await session.services.tellFrozen?.(envelope, to)
 }
