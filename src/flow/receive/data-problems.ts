@@ -57,8 +57,8 @@ export async function refuseBody(
 ): Promise<Next> {
   const id = receiver.incoming?.id
   await receiver.abort()
-  const host = hostAndIdent({ ...session.connection, interfaceAddress: undefined }, session.log, false)
-  const whoTagged = hostAndIdent({ ...session.connection, interfaceAddress: undefined }, session.log, true)
+  const client = { ...session.connection, interfaceAddress: undefined }
+  const host = hostAndIdent(client, session.log, false)
   const { settings } = session
   switch (problem.is) {
     case 'header-line-too-long':
@@ -88,7 +88,7 @@ export async function refuseBody(
     case 'too-big':
       session.log.reject(
         id,
-        `rejected from <${session.transaction?.message.sender ?? ''}> ${whoTagged}: message too big: read=${receiver.sizeBytes} max=${receiver.limit}`,
+        `rejected from <${session.transaction?.message.sender ?? ''}> ${hostAndIdent(client, session.log, true)}: message too big: read=${receiver.sizeBytes} max=${receiver.limit}`,
         {
           main: session.log.selects('size_reject'),
           detail: rejectDetail(session, receiver.headerText, undefined) ?? [],

@@ -11,21 +11,18 @@ import { isNamed, makeHeader, splitHeaders } from '../../mail/header.ts'
 import { receivedLine } from '../../mail/log-lines.ts'
 import { messageIdHeader } from '../../mail/message-id.ts'
 import { phrase } from '../../mail/phrase.ts'
-import type { AclResult } from '../../ports.ts'
-import { type IncomingMessage, SpoolError } from '../../store/spool/api.ts'
+import { SpoolError } from '../../store/spool/api.ts'
 import { LineReader } from '../../wire/line-reader.ts'
 import type { GeneratedMessage, Submitted } from '../generated-message.ts'
-import { oneLine, runAclOption } from './acl.ts'
 import { callerName } from './caller-name.ts'
-import { beginScan, checkMime, endScan } from './content-scan.ts'
 import { qualifyHeaders } from './header-qualify.ts'
 import { logDiscarded } from './discarded.ts'
 import { makeEnvelope } from './envelope-of.ts'
 import { newMessage } from './message-facts.ts'
+import { askNotSmtp, askNotSmtpStart } from './not-smtp-acl.ts'
 import { applyAclHeaders, totalSize } from './prepare.ts'
 import { deliverHow } from './queueing.ts'
 import { receivedHeader } from './received-header.ts'
-import { rejectDetail } from './reject-detail.ts'
 import { newConnection, type ReceiveServices, type SessionIo } from './services.ts'
 import { Session, type Transaction } from './session-state.ts'
 
@@ -42,24 +39,24 @@ export async function submitOwn(
     const originator = isTrusted ? runTimeUser : { login: writer.name, uid: writer.uid, gid: writer.gid }
     const session = sessionOf(originator, isTrusted, services)
     const transaction = transactionOf(own, originator, session)
-    await runAclOption(session.settings.acl_not_smtp_start, 'notsmtp_start', transaction.context)
+    await askNotSmtpStart(session, transaction)
     transaction.message.id = incoming.id
     const { headers, body } = split(own.text)
     await prepare(session, transaction, own, headers)
     await incoming.write(toBytes(body))
     describeBody(session, transaction, body)
-    const verdict = await ask(session, transaction, incoming)
-    if (verdict !== undefined && verdict.verdict !== 'accept' && verdict.verdict !== 'discard') {
+    const verdict = await askNotSmtp(session, transaction, incoming, (given) => Promise.resolve(given))
+    if (verdict.is === 'rejected') {
       await incoming.abort()
-      return refused(session, own, verdict)
+      return refused(session, own, verdict.told)
     }
     applyAclHeaders(transaction.message)
     transaction.message.size = totalSize(transaction.message.headers, body.length)
     const envelope = envelopeOf(session, transaction, own, body)
-    if (verdict?.verdict === 'discard') {
+    if (verdict.discard !== undefined) {
       await incoming.abort()
       logReceived(session, envelope, own)
-      logDiscarded(session.log, incoming.id, 'non-SMTP', verdict)
+      logDiscarded(session.log, incoming.id, 'non-SMTP', verdict.discard)
       return { is: 'accepted', id: incoming.id }
     }
     const spooled = await incoming.commit(envelope)
@@ -157,38 +154,11 @@ function describeBody({ settings }: Session, { message }: Transaction, body: Byt
   message.bodyEnd = body.slice(-visible)
 }
 
-async function ask(
-  session: Session,
-  transaction: Transaction,
-  incoming: IncomingMessage,
-): Promise<AclResult | undefined> {
-  const { acl_not_smtp, acl_not_smtp_mime } = session.settings
-  if (acl_not_smtp === undefined && acl_not_smtp_mime === undefined) return undefined
-  beginScan(transaction, incoming)
-  try {
-    const mime = await checkMime(acl_not_smtp_mime, transaction)
-    if (mime !== undefined) return mime
-    applyAclHeaders(transaction.message)
-    return await runAclOption(acl_not_smtp, 'notsmtp', transaction.context)
-  } finally {
-    await endScan(session, transaction)
-  }
-}
-
-function refused(session: Session, own: GeneratedMessage, verdict: AclResult): Submitted {
-  const { message } = session.transaction as Transaction
-  const { log } = session
-  const reason = verdict.logMessage ?? verdict.userMessage
-  log.reject(
-    message.id,
-    `F=<${own.sender}> rejected by non-SMTP ACL: ${reason === undefined ? 'NULL' : oneLine(reason)}`,
-    { detail: rejectDetail(session, '', message.headers) ?? [] },
-  )
-  const told = verdict.userMessage ?? reason ?? 'local configuration problem'
+function refused(session: Session, own: GeneratedMessage, told: ByteString): Submitted {
   const about = own.about === '' ? '' : ` (R=${own.about})`
   if (own.sender === '') {
     const line = `Error while reading message with no usable sender address${about}: rejected by non-SMTP ACL: ${told}`
-    log.main(message.id, line)
+    session.log.main(session.transaction?.message.id, line)
   }
   return { is: 'refused', message: `rejected by non-SMTP ACL: ${told}`, byAcl: true }
 }
