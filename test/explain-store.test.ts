@@ -1,7 +1,16 @@
 /** `explain_store`: what the daemon keeps of its sessions and deliveries, and `postern explain` shows. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Definition, isDefinition } from '../src/server/trace-table.ts'
@@ -16,6 +25,7 @@ import {
 } from './support/server.ts'
 import { connectSmtp, type SmtpClient } from './support/smtp-client.ts'
 
+const needsRoot = { skip: process.getuid?.() === 0 ? false : 'needs root' }
 const folder = temporaryFolder('explain-store')
 const json = join(folder.path, 'log', 'json')
 let server: StartedServer
@@ -257,6 +267,32 @@ test('what is damaged is passed over', () => {
     assert.equal(status, found ? 0 : 1, stderr)
     if (found) assert.match(stdout, /=== /)
   }
+})
+
+test('a folder that may not be read is told, and as whom', needsRoot, () => {
+  const other = join(folder.path, 'other-user')
+  const kept = join(other, 'explain')
+  mkdirSync(kept, { recursive: true })
+  chmodSync(folder.path, 0o755)
+  chmodSync(kept, 0o700)
+  const file = join(folder.path, 'other-user.conf')
+  writeFileSync(file, `spool_directory = ${other}\nexplain_store = 9\nexim_user = ${localUser}\n`)
+  const ask = (uid: number): string => {
+    const words = [postern, 'explain', '-C', file, '--last', '2']
+    const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8', uid, gid: uid })
+    assert.equal(status, 1)
+    return stdout + stderr
+  }
+  chownSync(kept, 1, 1)
+  const told = `postern explain: cannot read ${kept} as ${localUser}: permission denied; it belongs to daemon, mode 0700\n`
+  assert.equal(ask(0), told)
+  assert.equal(ask(65_534), told.replace(localUser, 'nobody'))
+  // The folder can be looked into, its files cannot be read.
+  const one = join(kept, '1.explanations')
+  writeFileSync(one, '', { mode: 0o600 })
+  chownSync(one, 1, 1)
+  chmodSync(kept, 0o755)
+  assert.equal(ask(0), told.replace(kept, one).replace('0700', '0600'))
 })
 
 test('wrong uses are told', () => {

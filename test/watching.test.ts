@@ -164,7 +164,7 @@ test('postern queue finds by sender, recipient, domain, reason, age, size and st
     [['--older', 'soon'], /--older soon: a time such as 30m/],
     [['--state', 'odd'], /one of new, deferred, frozen, delivering/],
     [['remove'], /remove needs a selection, or --all/],
-    [['--nothing'], /Unknown option/],
+    [['--nothing'], /there is no option --nothing/],
   ] as const) {
     const { status, stderr } = run('queue', ...words)
     assert.equal(status, 2)

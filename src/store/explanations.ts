@@ -14,6 +14,7 @@
  * Of a damaged file all is found up to the damage, and from the next F on.
  */
 import {
+  accessSync,
   chownSync,
   constants,
   lstatSync,
@@ -26,6 +27,7 @@ import {
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ByteString } from '../base/text.ts'
+import { errorCode } from './spool/disk.ts'
 
 /** What is known of an explanation without reading it. */
 export interface ExplanationHead {
@@ -406,6 +408,43 @@ export function findExplanations<D>(
 
 export function explanationsKept(directory: string): boolean {
   return filesOf(directory).length > 0
+}
+
+/** The folder, or a file in it, that this process may not read. */
+export interface Unreadable {
+  readonly path: string
+  readonly error: unknown
+  /** Undefined: that, too, cannot be seen. */
+  readonly owner: { readonly uid: number; readonly mode: number } | undefined
+}
+
+export function unreadableExplanations(directory: string): Unreadable | undefined {
+  const trouble = troubleOf(directory, () => readdirSync(directory))
+  if (trouble !== undefined) return trouble
+  for (const path of filesOf(directory)) {
+    const found = troubleOf(path, () => accessSync(path, constants.R_OK))
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function troubleOf(path: string, use: () => void): Unreadable | undefined {
+  try {
+    use()
+    return undefined
+  } catch (error) {
+    // A folder that nobody has made yet, and the oldest file, which is removed at any time.
+    if (errorCode(error) === 'ENOENT') return undefined
+    return { path, error, owner: ownerOf(path) }
+  }
+}
+
+function ownerOf(path: string): Unreadable['owner'] {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 function* explanationsOf(bytes: Buffer, wanted: (head: ExplanationHead) => boolean): Iterable<Found> {

@@ -31,5 +31,7 @@ export interface ServerMode {
 }
 /** A command of Postern's own: `postern start`. */
 export interface Command {
+  /** What `--help` prints. */
+  readonly usage: string
   run(words: readonly string[], terminal: Terminal, state: ProcessState): Promise<number> | number
 }

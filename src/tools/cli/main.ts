@@ -4,6 +4,8 @@
  * the panic log.
  */
 import { basename } from 'node:path'
+import { nearest } from '../../base/diagnostic.ts'
+import { encodeUtf8 } from '../../base/text.ts'
 import { commands, namedPrograms } from './commands/index.ts'
 import { modes } from './modes/index.ts'
 import { flagsByName, has, type Invocation, parseCommandLine } from './parse.ts'
@@ -13,6 +15,7 @@ import type { Lowered } from '../../server/privileged/helper.ts'
 import type { Server } from '../../server/server.ts'
 import { giveUpPrivilege, refuseWhenPrivileged } from './privilege.ts'
 import { ProcessState } from '../../server/process-state.ts'
+import { asksForHelp } from './read-words.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 
 export interface MainOptions {
@@ -68,10 +71,17 @@ async function run({ path, file = path, words, calledAs, terminal, state }: Run)
   if (command !== undefined) {
     const row = commands[command]
     if (row === undefined) {
-      terminal.err(`postern: there is no command "${command}"; "postern --help" lists them\n`)
+      const near = nearest(command, Object.keys(commands))
+      const rest = near === undefined ? '"postern --help" lists them' : `did you mean "${near}"?`
+      terminal.err(`postern: there is no command "${command}"; ${rest}\n`)
       return 1
     }
     const chosen = await row.load()
+    // Exim's programs have flags of their own: `exiqgrep -f -h`.
+    if (program === undefined ? asksForHelp(words.slice(1)) : words.length === 1 && asksForHelp(words)) {
+      terminal.out(encodeUtf8(chosen.usage))
+      return 0
+    }
     return chosen.run(program === undefined ? words.slice(1) : words, terminal, state)
   }
   const parsed = parseCommandLine(calledAs, words)

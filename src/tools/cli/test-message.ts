@@ -1,5 +1,6 @@
 /** The message of `-bem FILE` and of `-bf`: read as a local one, with nothing kept of it. Source: Exim manual, "-bem". */
 import { readFileSync } from 'node:fs'
+import { systemReason } from '../../base/system-error.ts'
 import { newMessage } from '../../flow/receive/message-facts.ts'
 import { fromBytes } from '../../base/text.ts'
 import type { Header } from '../../mail/envelope.ts'
@@ -34,7 +35,7 @@ export async function readTestMessage(
   } catch (error) {
     return {
       is: 'wrong',
-      message: `cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`,
+      message: `cannot read ${file}: ${systemReason(error)}`,
     }
   }
   const message = testMessageOf(call, text)

@@ -1,4 +1,5 @@
 /** All lines that tell of a message, and of the reports it gave rise to. */
+import { systemReason } from '../../base/system-error.ts'
 import type { ByteString } from '../../base/text.ts'
 import type { LogFile, LogKind } from './log-files.ts'
 
@@ -78,7 +79,7 @@ export async function follow(
     try {
       await one(file)
     } catch (error) {
-      unread.push(`${file.path}: ${error instanceof Error ? error.message : String(error)}`)
+      unread.push(`${file.path}: ${systemReason(error)}`)
     }
   }
   for (const file of files)

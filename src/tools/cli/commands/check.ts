@@ -1,13 +1,18 @@
 /** `postern check [FILE]`: every mistake of a configuration, in one run. */
-import { parseArgs } from 'node:util'
 import { renderDiagnostic } from '../../../base/diagnostic-frame.ts'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { checkAll } from '../../inspect/check-all.ts'
 import { jsonFinding } from '../../inspect/findings.ts'
 import { giveUpBorrowedPrivilege } from '../privilege.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = 'usage: postern check [--strict] [--json] [-D NAME=VALUE]... [FILE | -C FILE]\n'
+export const usage = `usage: postern check [--strict] [--json] [-D NAME=VALUE]... [FILE | -C FILE]
+  tells every mistake of a configuration with its place; without FILE: of the one that the daemon reads
+  --strict   warnings count as errors for the exit code, too
+  --json     the findings as JSON
+  -D         sets a macro
+`
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   // It shows lines of what it reads: behind a setuid launcher those that the caller may read.
@@ -50,26 +55,24 @@ interface CheckOptions {
 }
 
 function readOptions(words: readonly string[]): CheckOptions | string {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        config: { type: 'string', short: 'C' },
-        strict: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        define: { type: 'string', short: 'D', multiple: true, default: [] },
-      },
-    })
-    const defines = new Map<string, string>()
-    for (const text of values.define) {
-      const parts = /^([A-Z]\w*)(?:=(.*))?$/s.exec(text)
-      if (parts === null) return `-D ${text}: a macro begins with an upper case letter`
-      defines.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
-    }
-    const files = values.config === undefined ? positionals : values.config.split(':')
-    return { files, defines, strict: values.strict, json: values.json }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+  const read = readWords({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'C' },
+      strict: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      define: { type: 'string', short: 'D', multiple: true, default: [] },
+    },
+  })
+  if ('wrong' in read) return read.wrong
+  const { values, positionals } = read
+  const defines = new Map<string, string>()
+  for (const text of values.define) {
+    const parts = /^([A-Z]\w*)(?:=(.*))?$/s.exec(text)
+    if (parts === null) return `-D ${text}: a macro begins with an upper case letter`
+    defines.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
   }
+  const files = values.config === undefined ? positionals : values.config.split(':')
+  return { files, defines, strict: values.strict, json: values.json }
 }

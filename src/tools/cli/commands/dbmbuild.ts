@@ -3,13 +3,14 @@
  * exim_dbmbuild. Source: Exim manual, "Making DBM files (exim_dbmbuild)".
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { systemReason } from '../../../base/system-error.ts'
 import { fromBytes } from '../../../base/text.ts'
 import { buildCdb } from '../../../language/lookups/cdb-write.ts'
 import { eachEntry, type Entry } from '../../../language/lookups/lines.ts'
 import { progress } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = `usage: postern dbmbuild [-nolc] [-nozero] [-noduperr] [-lastdup] [-nowarn] SOURCE FILE
+export const usage = `usage: postern dbmbuild [-nolc] [-nozero] [-noduperr] [-lastdup] [-nowarn] SOURCE FILE
 makes the cdb file FILE from SOURCE (- for the standard input), a file in the form of lsearch; then write cdb for dbm
 `
 
@@ -32,7 +33,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   try {
     text = fromBytes(readFileSync(source === '-' ? 0 : source))
   } catch (error) {
-    terminal.err(`postern dbmbuild: unable to open ${source}: ${reasonOf(error)}\n`)
+    terminal.err(`postern dbmbuild: unable to open ${source}: ${systemReason(error)}\n`)
     return 1
   }
   const { entries, duplicates } = await collect(text, given, terminal)
@@ -88,12 +89,6 @@ function write(file: string, bytes: Buffer): string | undefined {
     return undefined
   } catch (error) {
     rmSync(temporary, { force: true })
-    return `postern dbmbuild: unable to create ${temporary}: ${reasonOf(error)}\n`
+    return `postern dbmbuild: unable to create ${temporary}: ${systemReason(error)}\n`
   }
-}
-
-function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
-  // Node says `ENOENT: no such file or directory, open '...'`.
-  return message.replace(/^[A-Z]+: /, '').replace(/, \w+ '[\s\S]*$/, '')
 }

@@ -1,12 +1,14 @@
 /** `postern dmarc report|show|import`: aggregate reports, ours and those of others. */
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { systemReason } from '../../../base/system-error.ts'
+import { encodeUtf8 } from '../../../base/text.ts'
 import type { Server } from '../../../server/server.ts'
 import { progress, waiting } from '../progress.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
-const usage = `usage: postern dmarc report [--today] [--dry-run] [-C FILE]   sends the reports of days that are over
+export const usage = `usage: postern dmarc report [--today] [--dry-run] [-C FILE]   sends the reports of days that are over
        postern dmarc show [DOMAIN] [-C FILE]                 what is collected, and what others reported
        postern dmarc import FILE... [-C FILE]                takes history files and received reports (.xml .gz .zip)
 `
@@ -22,8 +24,8 @@ interface Options {
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const options = readOptions(words)
-  if (options === undefined) {
-    terminal.err(usage)
+  if (typeof options === 'string') {
+    terminal.err(encodeUtf8(`postern dmarc: ${options}\n${usage}`))
     return 2
   }
   // Read with the caller's rights, before they are given up.
@@ -69,7 +71,7 @@ function readFile(name: string): Read {
     const bytes = readFileSync(name)
     return bytes.length > LARGEST_FILE ? { name, problem: 'is too big' } : { name, bytes }
   } catch (error) {
-    return { name, problem: error instanceof Error ? error.message : String(error) }
+    return { name, problem: systemReason(error) }
   }
 }
 
@@ -91,27 +93,25 @@ async function importFiles(server: Server, files: readonly Read[], terminal: Ter
   return wrong === 0 ? 0 : 1
 }
 
-function readOptions(words: readonly string[]): Options | undefined {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        config: { type: 'string', short: 'C' },
-        today: { type: 'boolean', default: false },
-        'dry-run': { type: 'boolean', default: false },
-      },
-    })
-    const [action = '', ...rest] = positionals
-    const fits =
-      action === 'report'
-        ? rest.length === 0
-        : action === 'show'
-          ? rest.length <= 1
-          : action === 'import' && rest.length > 0
-    if (!fits) return undefined
-    return { action, rest, config: values.config, today: values.today, dryRun: values['dry-run'] }
-  } catch {
-    return undefined
-  }
+function readOptions(words: readonly string[]): Options | string {
+  const read = readWords({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'C' },
+      today: { type: 'boolean', default: false },
+      'dry-run': { type: 'boolean', default: false },
+    },
+  })
+  if ('wrong' in read) return read.wrong
+  const { values, positionals } = read
+  const [action = '', ...rest] = positionals
+  const fits =
+    action === 'report'
+      ? rest.length === 0
+      : action === 'show'
+        ? rest.length <= 1
+        : action === 'import' && rest.length > 0
+  if (!fits) return action === '' ? 'report, show or import?' : `${action}: not with these arguments`
+  return { action, rest, config: values.config, today: values.today, dryRun: values['dry-run'] }
 }

@@ -4,10 +4,12 @@ import { encodeUtf8 } from '../../../base/text.ts'
 import { codes } from '../../inspect/codes.ts'
 import type { Terminal } from '../terminal.ts'
 
+export const usage = 'usage: postern explain-code CODE | --all\n'
+
 export function run(words: readonly string[], terminal: Terminal): number {
   const [code] = words
   if (code === undefined || words.length > 1) {
-    terminal.err('usage: postern explain-code CODE\n')
+    terminal.err(usage)
     return 2
   }
   if (code === '--all') {

@@ -1,18 +1,25 @@
 /** `postern explain`: why a session would be, or was, answered as it was. */
 import { openSync, readFileSync, writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
-import { encodeUtf8, fromBytes } from '../../../base/text.ts'
+import { systemReason } from '../../../base/system-error.ts'
+import { type ByteString, encodeUtf8, fromBytes } from '../../../base/text.ts'
 import type { Server } from '../../../server/server.ts'
 import { dryRun, type Question } from '../../inspect/explain/dry-run.ts'
-import { findRecorded, nothingFound, type Recorded, type Wanted } from '../../inspect/explain/recorded.ts'
+import {
+  findRecorded,
+  mayNotRead,
+  nothingFound,
+  type Recorded,
+  type Wanted,
+} from '../../inspect/explain/recorded.ts'
 import { type PageEntry, renderPage } from '../../inspect/explain/render-html.ts'
 import { renderExplanation, type Source } from '../../inspect/explain/render-text.ts'
 import { waiting } from '../progress.ts'
+import { readWords } from '../read-words.ts'
 import { clientOptions, statedClient } from '../stated-client.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
-const usage = `usage: postern explain --from IP --mail ADDRESS --rcpt ADDRESS... [--helo NAME] [--message FILE]
+export const usage = `usage: postern explain --from IP --mail ADDRESS --rcpt ADDRESS... [--helo NAME] [--message FILE]
            [--interface IP] [--tls | --tls-on-connect] [--tls-cipher NAME] [--tls-certificate DN] [--tls-sni NAME]
            [--authenticated-id ID] [--authenticated-by NAME] [--proxy IP] [--proxy-external IP]
            plays a session as if from IP and tells why each command is answered as it is; nothing is kept
@@ -77,8 +84,11 @@ async function recorded(
 ): Promise<number> {
   const { spoolDirectory } = server.facts
   const found = findRecorded(spoolDirectory, wanted)
+  const forbidden = mayNotRead(server, process.geteuid?.() ?? 0)
+  if (forbidden !== undefined) terminal.err(encodeUtf8(`postern explain: ${forbidden}\n`))
   if (found.length === 0) {
-    terminal.err(`postern explain: ${nothingFound(spoolDirectory, server.settings.explain_store, wanted)}\n`)
+    if (forbidden === undefined)
+      terminal.err(encodeUtf8(`postern explain: ${nothingFound(server, wanted)}\n`))
     return 1
   }
   if (options.json) {
@@ -111,7 +121,7 @@ function openPage(file: string | undefined, borrowed: boolean): number | undefin
     // It shows what a message and the configuration hold.
     return openSync(file, 'w', 0o600)
   } catch (error) {
-    return `${file}: ${error instanceof Error ? error.message : String(error)}`
+    return `${file}: ${systemReason(error)}`
   }
 }
 
@@ -125,8 +135,7 @@ function writePage(
   try {
     writeFileSync(page ?? file, renderPage(title, entries, sourceReader()), { mode: 0o600 })
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    terminal.err(encodeUtf8(`postern explain: ${file}: ${why}\n`))
+    terminal.err(encodeUtf8(`postern explain: ${file}: ${systemReason(error)}\n`))
     return 1
   }
   terminal.out(encodeUtf8(`${file}: written\n`))
@@ -159,19 +168,16 @@ interface Options {
 }
 
 function readOptions(words: readonly string[]): Options | string {
-  try {
-    const { values, positionals } = parse(words)
-    const ask = askOf(values, positionals)
-    if (typeof ask === 'string') return ask
-    const { config, json, html, brief } = values
-    return { ask, config, json, html, brief }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
+  const read = parse(words)
+  if ('wrong' in read) return read.wrong
+  const ask = askOf(read)
+  if (typeof ask === 'string') return ask
+  const { config, json, html, brief } = read.values
+  return { ask, config, json, html, brief }
 }
 
 function parse(words: readonly string[]) {
-  return parseArgs({
+  return readWords({
     args: [...words],
     allowPositionals: true,
     options: {
@@ -191,7 +197,10 @@ function parse(words: readonly string[]) {
   })
 }
 
-function askOf(values: ReturnType<typeof parse>['values'], positionals: readonly string[]): Ask | string {
+function askOf({
+  values,
+  positionals,
+}: Exclude<ReturnType<typeof parse>, { readonly wrong: string }>): Ask | string {
   const [id, ...more] = positionals
   if (more.length > 0) return 'one message id at a time'
   if (id !== undefined) return { is: 'message', id }
@@ -205,8 +214,8 @@ function askOf(values: ReturnType<typeof parse>['values'], positionals: readonly
   const client = statedClient(values)
   if (typeof client === 'string') return client
   if ([helo, mail, ...rcpt].some((each) => /[\r\n\0]/.test(each))) return 'names and addresses have one line'
-  const text = message === undefined ? undefined : fromBytes(readFileSync(message))
-  if (text !== undefined && text.length > mostMessageBytes) return `${message ?? ''}: too large`
+  const text = message === undefined ? undefined : readMessage(message)
+  if (text !== undefined && typeof text !== 'string') return text.wrong
   const question: Question = {
     client,
     helo: encodeUtf8(helo),
@@ -215,4 +224,15 @@ function askOf(values: ReturnType<typeof parse>['values'], positionals: readonly
     message: text,
   }
   return { is: 'question', question }
+}
+
+function readMessage(file: string): ByteString | { readonly wrong: string } {
+  try {
+    const bytes = readFileSync(file)
+    return bytes.length > mostMessageBytes
+      ? { wrong: `--message ${file}: larger than 64 MB` }
+      : fromBytes(bytes)
+  } catch (error) {
+    return { wrong: `--message ${file}: ${systemReason(error)}` }
+  }
 }

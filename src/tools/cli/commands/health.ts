@@ -1,15 +1,15 @@
 /** `postern health`: one line and an exit code, for containers, load balancers and monitors. */
 import { isIPv6 } from 'node:net'
-import { parseArgs } from 'node:util'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { wantedAddresses } from '../../../server/daemon.ts'
 import { ProcessState } from '../../../server/process-state.ts'
 import { connectTo } from '../../../wire/outbound.ts'
 import { parseCommandLine } from '../parse.ts'
 import { waiting } from '../progress.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = `usage: postern health [-C FILE] [--address IP:PORT] [--timeout SECONDS]
+export const usage = `usage: postern health [-C FILE] [--address IP:PORT] [--timeout SECONDS]
 `
 
 interface Place {
@@ -121,30 +121,27 @@ interface Options {
 }
 
 function readOptions(words: readonly string[]): Options | string {
-  try {
-    const { values } = parseArgs({
-      args: [...words],
-      options: {
-        config: { type: 'string', short: 'C' },
-        address: { type: 'string' },
-        timeout: { type: 'string', default: '5' },
-      },
-    })
-    const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(values.address ?? '')
-    if (values.address !== undefined && parts === null)
-      return `--address ${values.address}: an address and a port, such as 127.0.0.1:25`
-    const seconds = Number(values.timeout)
-    if (!(seconds > 0 && seconds <= 600))
-      return `--timeout ${values.timeout}: a number of seconds, 600 at most`
-    return {
-      config: values.config,
-      place:
-        parts === null
-          ? undefined
-          : { address: parts[1] ?? parts[2] ?? '', port: Number(parts[3]), silent: false },
-      timeoutMs: seconds * 1000,
-    }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+  const read = readWords({
+    args: [...words],
+    options: {
+      config: { type: 'string', short: 'C' },
+      address: { type: 'string' },
+      timeout: { type: 'string', default: '5' },
+    },
+  })
+  if ('wrong' in read) return read.wrong
+  const { values } = read
+  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(values.address ?? '')
+  if (values.address !== undefined && parts === null)
+    return `--address ${values.address}: an address and a port, such as 127.0.0.1:25`
+  const seconds = Number(values.timeout)
+  if (!(seconds > 0 && seconds <= 600)) return `--timeout ${values.timeout}: a number of seconds, 600 at most`
+  return {
+    config: values.config,
+    place:
+      parts === null
+        ? undefined
+        : { address: parts[1] ?? parts[2] ?? '', port: Number(parts[3]), silent: false },
+    timeoutMs: seconds * 1000,
   }
 }

@@ -1,16 +1,16 @@
 /** `postern install`: makes Postern a service of this host, and tells each thing it does. */
 import { realpathSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { buildValues } from '../../../server/build-table.ts'
 import { HostDoor } from '../../host/door.ts'
 import { installSteps } from '../../host/install.ts'
 import { installed } from '../../host/layout.ts'
 import { addMade, type Made, parseManifest, writeManifest } from '../../host/manifest.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = `usage: postern install [--prefix DIR] [--as-sendmail] [--as-exim] [--start] [--dry-run]
+export const usage = `usage: postern install [--prefix DIR] [--as-sendmail] [--as-exim] [--start] [--dry-run]
   --prefix DIR     install into DIR as the root of another system: no users, no services
   --as-sendmail    take the names sendmail, mailq, newaliases and rmail over; those of exiwhat,
                    exinext, exiqgrep and their kin where nobody has them
@@ -112,25 +112,23 @@ interface Options {
 }
 
 function readOptions(words: readonly string[]): Options | string {
-  try {
-    const { values } = parseArgs({
-      args: [...words],
-      options: {
-        prefix: { type: 'string', default: '/' },
-        'as-sendmail': { type: 'boolean', default: false },
-        'as-exim': { type: 'boolean', default: false },
-        start: { type: 'boolean', default: false },
-        'dry-run': { type: 'boolean', default: false },
-      },
-    })
-    return {
-      prefix: resolve(values.prefix),
-      asSendmail: values['as-sendmail'],
-      asExim: values['as-exim'],
-      start: values.start,
-      dryRun: values['dry-run'],
-    }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+  const read = readWords({
+    args: [...words],
+    options: {
+      prefix: { type: 'string', default: '/' },
+      'as-sendmail': { type: 'boolean', default: false },
+      'as-exim': { type: 'boolean', default: false },
+      start: { type: 'boolean', default: false },
+      'dry-run': { type: 'boolean', default: false },
+    },
+  })
+  if ('wrong' in read) return read.wrong
+  const { values } = read
+  return {
+    prefix: resolve(values.prefix),
+    asSendmail: values['as-sendmail'],
+    asExim: values['as-exim'],
+    start: values.start,
+    dryRun: values['dry-run'],
   }
 }

@@ -1,5 +1,4 @@
 /** `postern log ID`: follows one message through everything it left, whatever log file it is in. */
-import { parseArgs } from 'node:util'
 import { isMessageId } from '../../../base/message-id.ts'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { stateOf } from '../../../store/spool/queue-state.ts'
@@ -7,10 +6,11 @@ import { type Followed, follow } from '../../watch/follow.ts'
 import { findLogFiles, linesOf, sizeOfFile } from '../../watch/log-files.ts'
 import type { ServerCall } from '../call.ts'
 import { progress } from '../progress.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
-const usage = `usage: postern log [--json] [--where] [-C FILE] MESSAGE-ID ...
+export const usage = `usage: postern log [--json] [--where] [-C FILE] MESSAGE-ID ...
   --json   an object a line, with the fields of log_format_json where there is one
   --where  before each line, the logs that hold it
 `
@@ -109,21 +109,19 @@ interface Options {
 }
 
 function readOptions(words: readonly string[]): Options | { readonly wrong: string } {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        config: { type: 'string', short: 'C' },
-        json: { type: 'boolean', default: false },
-        where: { type: 'boolean', default: false },
-      },
-    })
-    const odd = positionals.find((word) => !isMessageId(word))
-    if (odd !== undefined) return { wrong: `${odd} is no message id; exigrep finds other text` }
-    if (positionals.length === 0) return { wrong: 'which message?' }
-    return { ids: positionals, json: values.json, where: values.where, config: values.config }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
-  }
+  const read = readWords({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'C' },
+      json: { type: 'boolean', default: false },
+      where: { type: 'boolean', default: false },
+    },
+  })
+  if ('wrong' in read) return read
+  const { values, positionals } = read
+  const odd = positionals.find((word) => !isMessageId(word))
+  if (odd !== undefined) return { wrong: `${odd} is no message id; exigrep finds other text` }
+  if (positionals.length === 0) return { wrong: 'which message?' }
+  return { ids: positionals, json: values.json, where: values.where, config: values.config }
 }

@@ -2,7 +2,6 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { buildValues } from '../../../server/build-table.ts'
 import { checkAll } from '../../inspect/check-all.ts'
@@ -11,10 +10,11 @@ import { type OwnPaths, withOwnPaths } from '../../migrate/own-paths.ts'
 import { parseRetryDump } from '../../migrate/retry-data.ts'
 import { migrationReport, renderReport } from '../../migrate/report.ts'
 import { progress } from '../progress.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
-const usage = `usage: postern migrate DIR|FILE [--write] [--to FILE] [--force]
+export const usage = `usage: postern migrate DIR|FILE [--write] [--to FILE] [--force]
   DIR              /etc/exim4, a copy of it, or the file that Exim reads
   --write          write the configuration for Postern, with its own queue and logs
   --to FILE        where to (${buildValues.configurationFiles[0]})
@@ -144,31 +144,29 @@ interface Options {
 }
 
 function readOptions(words: readonly string[]): Options | string {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        write: { type: 'boolean', default: false },
-        force: { type: 'boolean', default: false },
-        queue: { type: 'string' },
-        retry: { type: 'string' },
-        'exim-dumpdb': { type: 'string', default: 'exim_dumpdb' },
-        to: { type: 'string', default: buildValues.configurationFiles[0] ?? '' },
-      },
-    })
-    const [from] = positionals
-    if (from === undefined || positionals.length > 1) return 'one folder or file'
-    return {
-      from,
-      to: resolve(values.to),
-      write: values.write,
-      force: values.force,
-      queue: values.queue,
-      retry: values.retry,
-      dumper: values['exim-dumpdb'],
-    }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+  const read = readWords({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      write: { type: 'boolean', default: false },
+      force: { type: 'boolean', default: false },
+      queue: { type: 'string' },
+      retry: { type: 'string' },
+      'exim-dumpdb': { type: 'string', default: 'exim_dumpdb' },
+      to: { type: 'string', default: buildValues.configurationFiles[0] ?? '' },
+    },
+  })
+  if ('wrong' in read) return read.wrong
+  const { values, positionals } = read
+  const [from] = positionals
+  if (from === undefined || positionals.length > 1) return 'one folder or file'
+  return {
+    from,
+    to: resolve(values.to),
+    write: values.write,
+    force: values.force,
+    queue: values.queue,
+    retry: values.retry,
+    dumper: values['exim-dumpdb'],
   }
 }

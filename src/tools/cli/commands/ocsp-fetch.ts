@@ -3,7 +3,6 @@
  * Requirements O9 and O10.
  */
 import { X509Certificate } from 'node:crypto'
-import { parseArgs } from 'node:util'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { createResolver } from '../../../wire/dns/index.ts'
 import { issuerAmong, readFile } from '../../../wire/tls/certificate-files.ts'
@@ -11,9 +10,10 @@ import { fetchProof, responderUrl } from '../../../wire/tls/ocsp/fetch.ts'
 import { dueAt, nextFetch, writeProof } from '../../../wire/tls/ocsp/proof-file.ts'
 import { pemBlocks } from '../../../wire/tls/ocsp/staple-file.ts'
 import { waiting } from '../progress.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = `usage: postern ocsp-fetch -c CERT -o FILE [-i ISSUER] [-a CHAIN] [-u URL] [-m PERCENT] [-v] [-f] [--watch]
+export const usage = `usage: postern ocsp-fetch -c CERT -o FILE [-i ISSUER] [-a CHAIN] [-u URL] [-m PERCENT] [-v] [-f] [--watch]
   -c CERT      the certificate, its chain may follow in the file
   -o FILE      where the proof goes (DER); its time of modification becomes the time of the next fetch
   -i ISSUER    the certificate of the issuer; left out: from the chain
@@ -204,38 +204,36 @@ function certificatesOf(path: string): Buffer[] {
 }
 
 function readOptions(words: readonly string[]): Options | string {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        certificate: { type: 'string', short: 'c' },
-        issuer: { type: 'string', short: 'i' },
-        authorities: { type: 'string', short: 'a' },
-        url: { type: 'string', short: 'u' },
-        out: { type: 'string', short: 'o' },
-        margin: { type: 'string', short: 'm', default: '10' },
-        verbose: { type: 'boolean', short: 'v', default: false },
-        force: { type: 'boolean', short: 'f', default: false },
-        watch: { type: 'boolean', default: false },
-      },
-    })
-    if (positionals.length > 0) return `what is "${positionals[0]}"?`
-    if (values.certificate === undefined || values.out === undefined) return '-c and -o are needed'
-    const margin = Number(values.margin)
-    if (!(margin >= 0 && margin < 100)) return `-m ${values.margin}: a percentage from 0 to below 100`
-    return {
-      certificate: values.certificate,
-      out: values.out,
-      issuer: values.issuer,
-      chain: values.authorities,
-      url: values.url,
-      margin,
-      verbose: values.verbose,
-      force: values.force,
-      watch: values.watch,
-    }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+  const read = readWords({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      certificate: { type: 'string', short: 'c' },
+      issuer: { type: 'string', short: 'i' },
+      authorities: { type: 'string', short: 'a' },
+      url: { type: 'string', short: 'u' },
+      out: { type: 'string', short: 'o' },
+      margin: { type: 'string', short: 'm', default: '10' },
+      verbose: { type: 'boolean', short: 'v', default: false },
+      force: { type: 'boolean', short: 'f', default: false },
+      watch: { type: 'boolean', default: false },
+    },
+  })
+  if ('wrong' in read) return read.wrong
+  const { values, positionals } = read
+  if (positionals.length > 0) return `what is "${positionals[0]}"?`
+  if (values.certificate === undefined || values.out === undefined) return '-c and -o are needed'
+  const margin = Number(values.margin)
+  if (!(margin >= 0 && margin < 100)) return `-m ${values.margin}: a percentage from 0 to below 100`
+  return {
+    certificate: values.certificate,
+    out: values.out,
+    issuer: values.issuer,
+    chain: values.authorities,
+    url: values.url,
+    margin,
+    verbose: values.verbose,
+    force: values.force,
+    watch: values.watch,
   }
 }

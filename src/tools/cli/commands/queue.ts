@@ -1,5 +1,4 @@
 /** `postern queue`: finds messages of the queue and does something with all of them. */
-import { parseArgs } from 'node:util'
 import { decodeUtf8, encodeUtf8 } from '../../../base/text.ts'
 import type { QueueEntry } from '../../../store/spool/api.ts'
 import { age, sizeOf } from '../queue-listing.ts'
@@ -8,10 +7,11 @@ import { type Selection, selectMessages } from '../../watch/select-messages.ts'
 import type { ServerCall } from '../call.ts'
 import { actOn, bulkActions } from '../modes/message-action.ts'
 import { progress } from '../progress.ts'
+import { readWords } from '../read-words.ts'
 import { lines, type Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
-const usage = `usage: postern queue [SELECTION] [--json | --ids | --count] [-C FILE] [ID ...]
+export const usage = `usage: postern queue [SELECTION] [--json | --ids | --count] [-C FILE] [ID ...]
        postern queue freeze|thaw|retry|remove|bounce SELECTION [--yes] [--dry-run] [-C FILE] [ID ...]
 
 SELECTION, all that is given must hold:
@@ -198,45 +198,43 @@ interface Options {
 
 function readOptions(words: readonly string[]): Options | { readonly wrong: string } {
   const verb = verbs.find((each) => each === words[0])
-  try {
-    const { values, positionals } = parseArgs({
-      args: words.slice(verb === undefined ? 0 : 1),
-      allowPositionals: true,
-      options: {
-        config: { type: 'string', short: 'C' },
-        sender: { type: 'string' },
-        recipient: { type: 'string' },
-        domain: { type: 'string' },
-        reason: { type: 'string' },
-        older: { type: 'string' },
-        younger: { type: 'string' },
-        larger: { type: 'string' },
-        state: { type: 'string' },
-        queue: { type: 'string' },
-        all: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        ids: { type: 'boolean', default: false },
-        count: { type: 'boolean', default: false },
-        yes: { type: 'boolean', default: false },
-        'dry-run': { type: 'boolean', default: false },
-      },
-    })
-    const text = (value: string | undefined): string | undefined =>
-      value === undefined ? undefined : encodeUtf8(value)
-    const selection = selectMessages({
-      ...values,
-      sender: text(values.sender),
-      recipient: text(values.recipient),
-      domain: text(values.domain),
-      reason: text(values.reason),
-      ids: positionals,
-    })
-    if ('wrong' in selection) return selection
-    if (verb !== undefined && selection.everything && !values.all)
-      return { wrong: `${verb} needs a selection, or --all for every message of the queue` }
-    const form: Form = values.json ? 'json' : values.ids ? 'ids' : values.count ? 'count' : 'long'
-    return { verb, selection, form, yes: values.yes, dryRun: values['dry-run'], config: values.config }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
-  }
+  const read = readWords({
+    args: words.slice(verb === undefined ? 0 : 1),
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'C' },
+      sender: { type: 'string' },
+      recipient: { type: 'string' },
+      domain: { type: 'string' },
+      reason: { type: 'string' },
+      older: { type: 'string' },
+      younger: { type: 'string' },
+      larger: { type: 'string' },
+      state: { type: 'string' },
+      queue: { type: 'string' },
+      all: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      ids: { type: 'boolean', default: false },
+      count: { type: 'boolean', default: false },
+      yes: { type: 'boolean', default: false },
+      'dry-run': { type: 'boolean', default: false },
+    },
+  })
+  if ('wrong' in read) return read
+  const { values, positionals } = read
+  const text = (value: string | undefined): string | undefined =>
+    value === undefined ? undefined : encodeUtf8(value)
+  const selection = selectMessages({
+    ...values,
+    sender: text(values.sender),
+    recipient: text(values.recipient),
+    domain: text(values.domain),
+    reason: text(values.reason),
+    ids: positionals,
+  })
+  if ('wrong' in selection) return selection
+  if (verb !== undefined && selection.everything && !values.all)
+    return { wrong: `${verb} needs a selection, or --all for every message of the queue` }
+  const form: Form = values.json ? 'json' : values.ids ? 'ids' : values.count ? 'count' : 'long'
+  return { verb, selection, form, yes: values.yes, dryRun: values['dry-run'], config: values.config }
 }

@@ -1,5 +1,5 @@
 /** `postern reload`: the running daemon takes up a changed configuration, or a new version of this program. */
-import { parseArgs } from 'node:util'
+import { systemReason } from '../../../base/system-error.ts'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { readPidFile } from '../../../server/pid-file.ts'
 import { followLog } from '../../../server/follow-log.ts'
@@ -7,9 +7,10 @@ import type { ProcessState } from '../../../server/process-state.ts'
 import { posternVersion } from '../../../server/version.ts'
 import { parseCommandLine } from '../parse.ts'
 import { waiting } from '../progress.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = `usage: postern reload [-C FILE] [--pid-file FILE] [--binary] [--timeout SECONDS]
+export const usage = `usage: postern reload [-C FILE] [--pid-file FILE] [--binary] [--timeout SECONDS]
 `
 const taken = / daemon started: pid=(\d+)/
 const kept = /the configuration in force is kept: (.*)/
@@ -52,9 +53,7 @@ export async function run(
       process.kill(pid, 'SIGHUP')
     } catch (error) {
       log?.close()
-      return complain(
-        `process ${pid} of ${pidFile}: ${error instanceof Error ? error.message : String(error)}`,
-      )
+      return complain(`process ${pid} of ${pidFile}: ${systemReason(error)}`)
     }
     const what = options.binary ? `workers of version ${posternVersion}` : 'new workers'
     if (log === undefined) {
@@ -90,26 +89,23 @@ interface Options {
 }
 
 function readOptions(words: readonly string[]): Options | string {
-  try {
-    const { values } = parseArgs({
-      args: [...words],
-      options: {
-        config: { type: 'string', short: 'C' },
-        'pid-file': { type: 'string' },
-        binary: { type: 'boolean', default: false },
-        timeout: { type: 'string', default: '70' },
-      },
-    })
-    const seconds = Number(values.timeout)
-    if (!(seconds > 0 && seconds <= 600))
-      return `--timeout ${values.timeout}: a number of seconds, 600 at most`
-    return {
-      config: values.config,
-      pidFile: values['pid-file'],
-      binary: values.binary,
-      timeoutMs: seconds * 1000,
-    }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+  const read = readWords({
+    args: [...words],
+    options: {
+      config: { type: 'string', short: 'C' },
+      'pid-file': { type: 'string' },
+      binary: { type: 'boolean', default: false },
+      timeout: { type: 'string', default: '70' },
+    },
+  })
+  if ('wrong' in read) return read.wrong
+  const { values } = read
+  const seconds = Number(values.timeout)
+  if (!(seconds > 0 && seconds <= 600)) return `--timeout ${values.timeout}: a number of seconds, 600 at most`
+  return {
+    config: values.config,
+    pidFile: values['pid-file'],
+    binary: values.binary,
+    timeoutMs: seconds * 1000,
   }
 }

@@ -1,6 +1,5 @@
 /** `postern replay`: which recorded sessions another configuration would answer otherwise. */
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { replay } from '../../inspect/replay/replay.ts'
 import { renderReplay } from '../../inspect/replay/report.ts'
@@ -10,9 +9,10 @@ import { colours } from '../../inspect/test/report.ts'
 import type { ConfigurationName } from '../../inspect/test/test-case.ts'
 import { giveUpBorrowedPrivilege } from '../privilege.ts'
 import { progress } from '../progress.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = `usage: postern replay FILE | FOLDER... --config NEW [--against OLD] [-D NAME=VALUE]... [--texts] [--all] [--json]
+export const usage = `usage: postern replay FILE | FOLDER... --config NEW [--against OLD] [-D NAME=VALUE]... [--texts] [--all] [--json]
   plays recorded sessions ("postern test --record", *.yaml, *.json, *.jsonl) with the configuration NEW and tells which
   are decided otherwise than before; --texts: also those whose reply only reads otherwise
 `
@@ -64,37 +64,35 @@ interface Options {
 }
 
 function readOptions(words: readonly string[]): Options | string {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        config: { type: 'string', short: 'C' },
-        against: { type: 'string' },
-        define: { type: 'string', short: 'D', multiple: true, default: [] },
-        texts: { type: 'boolean', default: false },
-        all: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-      },
-    })
-    if (positionals.length === 0) return 'name the files or folders with sessions'
-    if (values.config === undefined) return '--config NEW: the configuration to try'
-    const macros = new Map<string, string>()
-    for (const text of values.define) {
-      const parts = /^([A-Z]\w*)(?:=(.*))?$/s.exec(text)
-      if (parts === null) return `-D ${text}: a macro begins with an upper case letter`
-      macros.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
-    }
-    const named = (path: string): ConfigurationName => ({ is: 'file', path: resolve(path) })
-    return {
-      ...values,
-      names: positionals,
-      config: named(values.config),
-      against: values.against === undefined ? undefined : named(values.against),
-      macros,
-      colour: process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '',
-    }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+  const read = readWords({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'C' },
+      against: { type: 'string' },
+      define: { type: 'string', short: 'D', multiple: true, default: [] },
+      texts: { type: 'boolean', default: false },
+      all: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  if ('wrong' in read) return read.wrong
+  const { values, positionals } = read
+  if (positionals.length === 0) return 'name the files or folders with sessions'
+  if (values.config === undefined) return '--config NEW: the configuration to try'
+  const macros = new Map<string, string>()
+  for (const text of values.define) {
+    const parts = /^([A-Z]\w*)(?:=(.*))?$/s.exec(text)
+    if (parts === null) return `-D ${text}: a macro begins with an upper case letter`
+    macros.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
+  }
+  const named = (path: string): ConfigurationName => ({ is: 'file', path: resolve(path) })
+  return {
+    ...values,
+    names: positionals,
+    config: named(values.config),
+    against: values.against === undefined ? undefined : named(values.against),
+    macros,
+    colour: process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '',
   }
 }

@@ -1,17 +1,18 @@
 /** `postern spool export|import DIR`: between our spool and Exim's files. */
-import { parseArgs } from 'node:util'
+import { encodeUtf8 } from '../../../base/text.ts'
 import { progress } from '../progress.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
-const usage = `usage: postern spool export DIR [-C FILE]      writes the queue as Exim's -H and -D files
+export const usage = `usage: postern spool export DIR [-C FILE]      writes the queue as Exim's -H and -D files
        postern spool import DIR [--remove] [-C FILE]   takes the messages of an Exim spool over
 `
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const options = readOptions(words)
-  if (options === undefined) {
-    terminal.err(usage)
+  if (typeof options === 'string') {
+    terminal.err(encodeUtf8(`postern spool: ${options}\n${usage}`))
     return 1
   }
   return withServer(
@@ -48,18 +49,16 @@ interface SpoolOptions {
   readonly config: string | undefined
 }
 
-function readOptions(words: readonly string[]): SpoolOptions | undefined {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: { config: { type: 'string', short: 'C' }, remove: { type: 'boolean', default: false } },
-    })
-    const [action, directory] = positionals
-    if ((action !== 'export' && action !== 'import') || directory === undefined || positionals.length > 2)
-      return undefined
-    return { action, directory, remove: values.remove, config: values.config }
-  } catch {
-    return undefined
-  }
+function readOptions(words: readonly string[]): SpoolOptions | string {
+  const read = readWords({
+    args: [...words],
+    allowPositionals: true,
+    options: { config: { type: 'string', short: 'C' }, remove: { type: 'boolean', default: false } },
+  })
+  if ('wrong' in read) return read.wrong
+  const { values, positionals } = read
+  const [action, directory] = positionals
+  if ((action !== 'export' && action !== 'import') || directory === undefined || positionals.length > 2)
+    return 'export DIR or import DIR'
+  return { action, directory, remove: values.remove, config: values.config }
 }

@@ -1,9 +1,9 @@
 /** `postern start`: the daemon in the foreground, with a configuration that works at once. */
 import { mkdirSync, chownSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { createAccounts } from '../../../base/accounts.ts'
 import { renderDiagnostic } from '../../../base/diagnostic-frame.ts'
+import { systemReason } from '../../../base/system-error.ts'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { loadConfiguration, type ConfigurationRequest } from '../../../server/configuration-file.ts'
 import { runDaemon } from '../../../server/daemon.ts'
@@ -14,10 +14,11 @@ import type { ProcessState } from '../../../server/process-state.ts'
 import { becomeUser } from '../../../server/privileged/become.ts'
 import { runTimeUser } from '../../../server/run-time-user.ts'
 import { callerOf } from '../caller.ts'
+import { readWords } from '../read-words.ts'
 import { takeDropped } from '../take-dropped.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = `usage: postern start [--port N] [--address IP] [--data DIR] [--config FILE] [--print-config]
+export const usage = `usage: postern start [--port N] [--address IP] [--data DIR] [--config FILE] [--print-config]
 `
 
 interface StartOptions {
@@ -127,24 +128,22 @@ Ctrl-C ends it.
 }
 
 function readOptions(words: readonly string[]): StartOptions | string {
-  try {
-    const { values } = parseArgs({
-      args: [...words],
-      options: {
-        port: { type: 'string', default: '2525' },
-        address: { type: 'string', default: '127.0.0.1' },
-        data: { type: 'string', default: 'postern-data' },
-        config: { type: 'string' },
-        'print-config': { type: 'boolean', default: false },
-      },
-    })
-    const port = Number(values.port)
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) return `"${values.port}" is not a port`
-    const { address, config } = values
-    return { port, address, data: resolve(values.data), config, print: values['print-config'] }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
+  const read = readWords({
+    args: [...words],
+    options: {
+      port: { type: 'string', default: '2525' },
+      address: { type: 'string', default: '127.0.0.1' },
+      data: { type: 'string', default: 'postern-data' },
+      config: { type: 'string' },
+      'print-config': { type: 'boolean', default: false },
+    },
+  })
+  if ('wrong' in read) return read.wrong
+  const { values } = read
+  const port = Number(values.port)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) return `"${values.port}" is not a port`
+  const { address, config } = values
+  return { port, address, data: resolve(values.data), config, print: values['print-config'] }
 }
 
 /** Makes the data folder and gives it to the user everything runs as. */
@@ -159,6 +158,6 @@ function prepareFolders(
     }
     return undefined
   } catch (error) {
-    return `cannot make the data folder ${data}: ${error instanceof Error ? error.message : String(error)}`
+    return `cannot make the data folder ${data}: ${systemReason(error)}`
   }
 }

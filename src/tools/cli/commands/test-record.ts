@@ -1,6 +1,5 @@
 /** `postern test --record`: a session in the real world, written down as a test. */
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { isMessageId } from '../../../base/message-id.ts'
 import { formatIp, parseIp } from '../../../base/ip.ts'
 import { type ByteString, encodeUtf8, fromBytes } from '../../../base/text.ts'
@@ -11,12 +10,13 @@ import { createRecordedWorld } from '../../../server/offline/recorded-world.ts'
 import type { Server } from '../../../server/server.ts'
 import { createTlsContexts } from '../../../wire/tls/contexts.ts'
 import { createTlsSessions } from '../../../wire/tls/sessions.ts'
-import { findRecorded, nothingFound, type Wanted } from '../../inspect/explain/recorded.ts'
+import { findRecorded, mayNotRead, nothingFound, type Wanted } from '../../inspect/explain/recorded.ts'
 import { readBytes } from '../../inspect/test/find-files.ts'
 import { testOfTrace } from '../../inspect/test/from-trace.ts'
 import { recordSession, type RecordedSession } from '../../inspect/test/record.ts'
 import { printYaml } from '../../inspect/test/yaml-text.ts'
 import { asCaller, giveUpBorrowedPrivilege } from '../privilege.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
@@ -82,7 +82,7 @@ async function kept(
   const wanted: Wanted = isMessageId(id) ? { is: 'message', id } : { is: 'trace', id }
   const found = findRecorded(spoolDirectory, wanted).filter(({ kind }) => kind === 'session')
   if (found.length === 0)
-    return { missing: nothingFound(spoolDirectory, server.settings.explain_store, wanted) }
+    return { missing: mayNotRead(server, process.geteuid?.() ?? 0) ?? nothingFound(server, wanted) }
   const queued =
     message === undefined ? await fromQueue(server, [...new Set(found.flatMap(({ ids }) => ids))]) : undefined
   const made = testOfTrace(found, {
@@ -149,47 +149,45 @@ interface Options {
 }
 
 function readOptions(words: readonly string[]): Options | string {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        config: { type: 'string', short: 'C' },
-        trace: { type: 'string' },
-        from: { type: 'string' },
-        helo: { type: 'string', default: 'client.example' },
-        mail: { type: 'string', default: '' },
-        rcpt: { type: 'string', multiple: true, default: [] },
-        message: { type: 'string' },
-        callouts: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-      },
-    })
-    const { callouts, json } = values
-    const trace = values.trace ?? positionals[0]
-    if (positionals.length > (values.trace === undefined ? 1 : 0)) return 'one session at a time'
-    const message = values.message === undefined ? undefined : readBytes(values.message)
-    if (message !== undefined && 'error' in message) return message.error
-    if (trace !== undefined)
-      return { session: undefined, trace, message: message?.bytes, config: values.config, callouts, json }
-    const parsed = values.from === undefined ? undefined : parseIp(values.from)
-    if (parsed === undefined) return '--from IP: the address of the client; or --trace ID'
-    return {
-      session: {
-        address: formatIp(parsed),
-        port: 40_000,
-        helo: values.helo,
-        mail: values.mail,
-        rcpt: values.rcpt,
-        message: message === undefined ? undefined : message.bytes,
-      },
-      trace: undefined,
-      message: undefined,
-      config: values.config,
-      callouts,
-      json,
-    }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+  const read = readWords({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'C' },
+      trace: { type: 'string' },
+      from: { type: 'string' },
+      helo: { type: 'string', default: 'client.example' },
+      mail: { type: 'string', default: '' },
+      rcpt: { type: 'string', multiple: true, default: [] },
+      message: { type: 'string' },
+      callouts: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  if ('wrong' in read) return read.wrong
+  const { values, positionals } = read
+  const { callouts, json } = values
+  const trace = values.trace ?? positionals[0]
+  if (positionals.length > (values.trace === undefined ? 1 : 0)) return 'one session at a time'
+  const message = values.message === undefined ? undefined : readBytes(values.message)
+  if (message !== undefined && 'error' in message) return message.error
+  if (trace !== undefined)
+    return { session: undefined, trace, message: message?.bytes, config: values.config, callouts, json }
+  const parsed = values.from === undefined ? undefined : parseIp(values.from)
+  if (parsed === undefined) return '--from IP: the address of the client; or --trace ID'
+  return {
+    session: {
+      address: formatIp(parsed),
+      port: 40_000,
+      helo: values.helo,
+      mail: values.mail,
+      rcpt: values.rcpt,
+      message: message === undefined ? undefined : message.bytes,
+    },
+    trace: undefined,
+    message: undefined,
+    config: values.config,
+    callouts,
+    json,
   }
 }

@@ -1,5 +1,4 @@
 /** `postern test`: runs the tests that stand beside a configuration; `--record` writes one down. */
-import { parseArgs } from 'node:util'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { changed, findTestFiles, writeText } from '../../inspect/test/find-files.ts'
 import { junitXml } from '../../inspect/test/junit.ts'
@@ -7,9 +6,10 @@ import { colours, countsOf, renderCoverage, renderFile, renderSummary } from '..
 import { cpuMilliseconds, passed, runFiles, type RunResult } from '../../inspect/test/run-files.ts'
 import { giveUpBorrowedPrivilege } from '../privilege.ts'
 import { progress } from '../progress.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = `usage: postern test [FILE | FOLDER]... [-C FILE] [-D NAME=VALUE]... [--filter WORD] [--coverage] [--watch]
+export const usage = `usage: postern test [FILE | FOLDER]... [-C FILE] [-D NAME=VALUE]... [--filter WORD] [--coverage] [--watch]
                     [--junit FILE] [--json]
   runs the tests in *.postern-test.yaml files (those below the current folder when none are named)
        postern test --record --from IP --mail ADDRESS --rcpt ADDRESS... [--helo NAME] [--message FILE]
@@ -123,39 +123,37 @@ interface Options {
 }
 
 function readOptions(words: readonly string[]): Options | string {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        config: { type: 'string', short: 'C' },
-        define: { type: 'string', short: 'D', multiple: true, default: [] },
-        filter: { type: 'string' },
-        junit: { type: 'string' },
-        coverage: { type: 'boolean', default: false },
-        watch: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        colour: { type: 'boolean' },
-      },
-      allowNegative: true,
-    })
-    const macros = new Map<string, string>()
-    for (const text of values.define) {
-      const parts = /^([A-Z]\w*)(?:=(.*))?$/s.exec(text)
-      if (parts === null) return `-D ${text}: a macro begins with an upper case letter`
-      macros.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
-    }
-    const terminal = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === ''
-    return {
-      ...values,
-      names: positionals.length === 0 ? ['.'] : positionals,
-      config: values.config,
-      filter: values.filter,
-      junit: values.junit,
-      macros,
-      colour: values.colour ?? terminal,
-    }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+  const read = readWords({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'C' },
+      define: { type: 'string', short: 'D', multiple: true, default: [] },
+      filter: { type: 'string' },
+      junit: { type: 'string' },
+      coverage: { type: 'boolean', default: false },
+      watch: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      colour: { type: 'boolean' },
+    },
+    allowNegative: true,
+  })
+  if ('wrong' in read) return read.wrong
+  const { values, positionals } = read
+  const macros = new Map<string, string>()
+  for (const text of values.define) {
+    const parts = /^([A-Z]\w*)(?:=(.*))?$/s.exec(text)
+    if (parts === null) return `-D ${text}: a macro begins with an upper case letter`
+    macros.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
+  }
+  const terminal = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === ''
+  return {
+    ...values,
+    names: positionals.length === 0 ? ['.'] : positionals,
+    config: values.config,
+    filter: values.filter,
+    junit: values.junit,
+    macros,
+    colour: values.colour ?? terminal,
   }
 }

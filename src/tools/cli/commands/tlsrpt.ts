@@ -1,13 +1,13 @@
 /** `postern tlsrpt`: what became of TLS with other domains, as reports of RFC 8460 in JSON. */
-import { parseArgs } from 'node:util'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { tlsReports } from '../../../flow/delivery/tls-reports.ts'
+import { readWords } from '../read-words.ts'
 import { withServer } from '../with-server.ts'
 import type { TlsReportRun } from '../../../server/tls-report-sender.ts'
 import type { Server } from '../../../server/server.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = `usage: postern tlsrpt [-C FILE] [--day YYYY-MM-DD] [--domain DOMAIN] [--organisation NAME] [--contact ADDRESS] [--remove]
+export const usage = `usage: postern tlsrpt [-C FILE] [--day YYYY-MM-DD] [--domain DOMAIN] [--organisation NAME] [--contact ADDRESS] [--remove]
        postern tlsrpt --send [--today] [-C FILE] [--day YYYY-MM-DD] [--domain DOMAIN] [--organisation NAME] [--contact ADDRESS]
   one JSON object a line, one for each day and domain; what was counted with tls_rpt of smtp transports
   --remove     forgets what was shown
@@ -16,14 +16,12 @@ const usage = `usage: postern tlsrpt [-C FILE] [--day YYYY-MM-DD] [--domain DOMA
 `
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
-  let values: ReturnType<typeof read>
-  try {
-    values = read(words)
-  } catch (error) {
-    terminal.err(`postern tlsrpt: ${error instanceof Error ? error.message : String(error)}\n${usage}`)
+  const options = read(words)
+  if ('wrong' in options) {
+    terminal.err(encodeUtf8(`postern tlsrpt: ${options.wrong}\n${usage}`))
     return 2
   }
-  const { config, day, domain, organisation, contact, remove, send, today } = values
+  const { config, day, domain, organisation, contact, remove, send, today } = options.values
   return withServer({ config, delivers: send }, 'postern tlsrpt', terminal, async (server) => {
     if (send) return sendAll(server, { day, domain, organisation, contact, today }, terminal)
     const { hints } = server.ports
@@ -61,7 +59,7 @@ async function sendAll(
 }
 
 function read(words: readonly string[]) {
-  return parseArgs({
+  return readWords({
     args: [...words],
     options: {
       config: { type: 'string', short: 'C' },
@@ -73,5 +71,5 @@ function read(words: readonly string[]) {
       send: { type: 'boolean', default: false },
       today: { type: 'boolean', default: false },
     },
-  }).values
+  })
 }

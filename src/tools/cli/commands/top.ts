@@ -1,5 +1,4 @@
 /** `postern top`: flow, queue, slow hosts, senders and refusals, live at a terminal. */
-import { parseArgs } from 'node:util'
 import { parseInterval } from '../../../base/interval.ts'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { logTime } from '../../../mail/log-time.ts'
@@ -11,10 +10,11 @@ import { findLogFiles, tailOf } from '../../watch/log-files.ts'
 import { type MetricLines, readMetrics } from '../../watch/read-metrics.ts'
 import { type Recent, recent } from '../../watch/recent.ts'
 import { screen, type Seen } from '../../watch/screen.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 import { withServer } from '../with-server.ts'
 
-const usage = `usage: postern top [--once] [--every TIME] [--window TIME] [-C FILE]
+export const usage = `usage: postern top [--once] [--every TIME] [--window TIME] [-C FILE]
   --once     one picture and the end, as without a terminal
   --every    between two pictures; 2s
   --window   the time that senders, hosts and refusals are counted over; 10m
@@ -170,24 +170,22 @@ interface Options {
 }
 
 function readOptions(words: readonly string[]): Options | { readonly wrong: string } {
-  try {
-    const { values } = parseArgs({
-      args: [...words],
-      options: {
-        config: { type: 'string', short: 'C' },
-        once: { type: 'boolean', default: false },
-        every: { type: 'string', default: '2s' },
-        window: { type: 'string', default: '10m' },
-      },
-    })
-    const everySeconds = parseInterval(values.every)
-    const windowSeconds = parseInterval(values.window)
-    if (everySeconds === undefined || everySeconds === 0)
-      return { wrong: `--every ${values.every}: a time such as 2s` }
-    if (windowSeconds === undefined || windowSeconds === 0)
-      return { wrong: `--window ${values.window}: a time such as 10m` }
-    return { once: values.once, everySeconds, windowSeconds, config: values.config }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
-  }
+  const read = readWords({
+    args: [...words],
+    options: {
+      config: { type: 'string', short: 'C' },
+      once: { type: 'boolean', default: false },
+      every: { type: 'string', default: '2s' },
+      window: { type: 'string', default: '10m' },
+    },
+  })
+  if ('wrong' in read) return read
+  const { values } = read
+  const everySeconds = parseInterval(values.every)
+  const windowSeconds = parseInterval(values.window)
+  if (everySeconds === undefined || everySeconds === 0)
+    return { wrong: `--every ${values.every}: a time such as 2s` }
+  if (windowSeconds === undefined || windowSeconds === 0)
+    return { wrong: `--window ${values.window}: a time such as 10m` }
+  return { once: values.once, everySeconds, windowSeconds, config: values.config }
 }

@@ -1,14 +1,14 @@
 /** `postern uninstall`: takes back what `postern install` did. */
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { encodeUtf8 } from '../../../base/text.ts'
 import { HostDoor } from '../../host/door.ts'
 import { installed } from '../../host/layout.ts'
 import { parseManifest, writeManifest } from '../../host/manifest.ts'
 import { planUninstall } from '../../host/uninstall.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = `usage: postern uninstall [--prefix DIR] [--purge] [--dry-run]
+export const usage = `usage: postern uninstall [--prefix DIR] [--purge] [--dry-run]
   --purge          remove queue, logs, settings and the user too
   --dry-run        say what would be done, and do nothing
 `
@@ -61,17 +61,15 @@ interface Options {
 }
 
 function readOptions(words: readonly string[]): Options | string {
-  try {
-    const { values } = parseArgs({
-      args: [...words],
-      options: {
-        prefix: { type: 'string', default: '/' },
-        purge: { type: 'boolean', default: false },
-        'dry-run': { type: 'boolean', default: false },
-      },
-    })
-    return { prefix: resolve(values.prefix), purge: values.purge, dryRun: values['dry-run'] }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
+  const read = readWords({
+    args: [...words],
+    options: {
+      prefix: { type: 'string', default: '/' },
+      purge: { type: 'boolean', default: false },
+      'dry-run': { type: 'boolean', default: false },
+    },
+  })
+  if ('wrong' in read) return read.wrong
+  const { values } = read
+  return { prefix: resolve(values.prefix), purge: values.purge, dryRun: values['dry-run'] }
 }

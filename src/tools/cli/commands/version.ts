@@ -1,6 +1,6 @@
 /** `postern version`: what this is, and whether a configuration means what it meant to another version. */
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { systemReason } from '../../../base/system-error.ts'
 import { decodeUtf8, encodeUtf8 } from '../../../base/text.ts'
 import type { Configuration } from '../../../language/config/configuration.ts'
 import { loadConfiguration } from '../../../server/configuration-file.ts'
@@ -10,9 +10,10 @@ import { spoolFormat } from '../../../store/spool/layout.ts'
 import { recordedVersion } from '../../../store/spool/versions.ts'
 import { changesSince, isVersion } from '../../inspect/changes-of-meaning.ts'
 import { compareMeanings, type Meaning, meaningOf, readMeaning } from '../../inspect/meaning.ts'
+import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 
-const usage = `usage: postern version
+export const usage = `usage: postern version
        postern version --check FILE [--from VERSION]    tells what it means otherwise since VERSION; left out: since the
                                                         version that ran last, which its spool names
        postern version --record FILE                    prints what the configuration means to this version, as JSON
@@ -111,7 +112,7 @@ function recorded(path = ''): Meaning | string {
   try {
     return readMeaning(readFileSync(path, 'utf8')) ?? `${path} was not printed by postern version --record`
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return `${path}: ${systemReason(error)}`
   }
 }
 
@@ -123,24 +124,22 @@ interface Options {
 }
 
 function readOptions(words: readonly string[]): Options | { readonly wrong: string } {
-  try {
-    const { values } = parseArgs({
-      args: [...words],
-      options: {
-        record: { type: 'string' },
-        check: { type: 'string' },
-        against: { type: 'string' },
-        from: { type: 'string' },
-      },
-    })
-    if (values.from !== undefined && !isVersion(values.from))
-      return { wrong: `--from ${values.from}: a version, such as ${posternVersion}` }
-    if (values.from !== undefined && values.against !== undefined)
-      return { wrong: '--from or --against, not both' }
-    if (values.record !== undefined && values.check !== undefined)
-      return { wrong: '--record or --check, not both' }
-    return { record: values.record, check: values.check, against: values.against, from: values.from }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
-  }
+  const read = readWords({
+    args: [...words],
+    options: {
+      record: { type: 'string' },
+      check: { type: 'string' },
+      against: { type: 'string' },
+      from: { type: 'string' },
+    },
+  })
+  if ('wrong' in read) return read
+  const { values } = read
+  if (values.from !== undefined && !isVersion(values.from))
+    return { wrong: `--from ${values.from}: a version, such as ${posternVersion}` }
+  if (values.from !== undefined && values.against !== undefined)
+    return { wrong: '--from or --against, not both' }
+  if (values.record !== undefined && values.check !== undefined)
+    return { wrong: '--record or --check, not both' }
+  return { record: values.record, check: values.check, against: values.against, from: values.from }
 }

@@ -5,7 +5,7 @@ import type { Terminal } from '../terminal.ts'
 import { databaseNames, hintsTime, openDatabase } from './hints-database.ts'
 import { waitRecords } from './wait-records.ts'
 
-const usage = `Usage: exim_dumpdb [-z] [-k]  <spool-directory> <database-name>\n  <database-name> = ${databaseNames}\n`
+export const usage = `Usage: exim_dumpdb [-z] [-k]  <spool-directory> <database-name>\n  <database-name> = ${databaseNames}\n`
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const flags = words.filter((word) => word.startsWith('-'))

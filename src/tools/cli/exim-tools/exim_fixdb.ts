@@ -6,7 +6,7 @@ import type { Terminal } from '../terminal.ts'
 import { waitKeyOf, waitRecords } from './wait-records.ts'
 import { databaseNames, hintsTime, openDatabase, type OpenedDatabase } from './hints-database.ts'
 
-const usage = `Usage: exim_fixdb [-z]  <spool-directory> <database-name>\n  <database-name> = ${databaseNames}\n`
+export const usage = `Usage: exim_fixdb [-z]  <spool-directory> <database-name>\n  <database-name> = ${databaseNames}\n`
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const utc = words[0] === '-z'

@@ -5,7 +5,7 @@ import type { Terminal } from '../terminal.ts'
 import { databaseNames, openDatabase, type OpenedDatabase } from './hints-database.ts'
 import { waitKeyOf, waitRecords } from './wait-records.ts'
 
-const usage = `Usage: exim_tidydb [-t <time>]  <spool-directory> <database-name>\n  <database-name> = ${databaseNames}\n`
+export const usage = `Usage: exim_tidydb [-t <time>]  <spool-directory> <database-name>\n  <database-name> = ${databaseNames}\n`
 const usualSeconds = 30 * 86_400
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {

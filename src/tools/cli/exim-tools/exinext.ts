@@ -8,7 +8,7 @@ import type { Terminal } from '../terminal.ts'
 import { hintsTime } from './hints-database.ts'
 import { openForTool } from './open.ts'
 
-const usage = 'usage: exinext [-C FILE] [-DNAME=VALUE] DOMAIN | ADDRESS | LOCAL-PART | MESSAGE-ID\n'
+export const usage = 'usage: exinext [-C FILE] [-DNAME=VALUE] DOMAIN | ADDRESS | LOCAL-PART | MESSAGE-ID\n'
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const flags: string[] = []

@@ -5,7 +5,7 @@ import type { Terminal } from '../terminal.ts'
 import { type Criterion, readCriterion, variables } from './exipick-criteria.ts'
 import { openForTool } from './open.ts'
 
-const help = `Usage:
+export const usage = `Usage:
       exipick [<options>] [<criterion> [<criterion> ...]]
       exipick --help
 
@@ -32,11 +32,11 @@ const plain =
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const options = readOptions(words)
   if ('wrong' in options) {
-    terminal.err(`${options.wrong}\n${help}`)
+    terminal.err(`${options.wrong}\n${usage}`)
     return 1
   }
   if (options.words.has('--help')) {
-    terminal.out(help)
+    terminal.out(usage)
     return 0
   }
   const config = options.values.get('-C') ?? options.values.get('--config')

@@ -5,7 +5,7 @@ import { age, sizeOf } from '../queue-listing.ts'
 import type { Terminal } from '../terminal.ts'
 import { openForTool } from './open.ts'
 
-const help = `Exim message queue display utility.
+export const usage = `Exim message queue display utility.
 
 \t-h\t\tThis help message.
 \t-C\t\tSpecify which exim.conf to use.
@@ -40,7 +40,7 @@ const selecting = ['-f', '-r', '-s', '-y', '-o', '-z', '-x', '-c', '-G']
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const flags = readFlags(words)
   if (flags === undefined || flags.has('-h') || !selecting.some((flag) => flags.has(flag))) {
-    terminal.out(help)
+    terminal.out(usage)
     return flags?.has('-h') === true ? 0 : 1
   }
   const select = selection(flags)

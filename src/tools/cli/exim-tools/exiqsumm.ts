@@ -3,6 +3,11 @@ import { text } from 'node:stream/consumers'
 import type { Terminal } from '../terminal.ts'
 import { bytesOf, type ListedMessage, readListing, secondsOf } from './queue-text.ts'
 
+export const usage = `usage: exiqsumm [-a | -c] [-b] [-f] [-s] <LISTING, as mailq prints it
+  -a   by the age of the oldest message    -b   bounces apart    -s   by sender, too
+  -c   by the number of messages           -f   frozen apart
+`
+
 interface Sum {
   readonly name: string
   count: number

@@ -1,7 +1,10 @@
 /** exiwhat: what each process of this program is doing. Source: Exim manual, "Finding out what Exim processes are doing". */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { systemReason } from '../../../base/system-error.ts'
 import type { Terminal } from '../terminal.ts'
 import { openForTool } from './open.ts'
+
+export const usage = 'usage: exiwhat [-C FILE] [-DNAME=VALUE]\n'
 
 /** How long the processes may take to answer. */
 const answerMs = 1000
@@ -16,7 +19,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   try {
     writeFileSync(path, '', { mode: 0o640 })
   } catch (error) {
-    terminal.err(`exiwhat: ${error instanceof Error ? error.message : String(error)}\n`)
+    terminal.err(`exiwhat: ${path}: ${systemReason(error)}\n`)
     return 1
   }
   const found = processes(new Set([process.pid, process.ppid]))

@@ -1,8 +1,15 @@
 /** Explanations that the daemon has kept (`explain_store`), found by message, by trace or because something was refused. */
+import { systemReason } from '../../../base/system-error.ts'
 import { explanationsOf } from '../../../server/store-room.ts'
 import { readTrace, type TraceNode } from '../../../server/trace-read.ts'
 import { isDefinition } from '../../../server/trace-table.ts'
-import { type ExplanationHead, explanationsKept, findExplanations } from '../../../store/explanations.ts'
+import type { Server } from '../../../server/server.ts'
+import {
+  type ExplanationHead,
+  explanationsKept,
+  findExplanations,
+  unreadableExplanations,
+} from '../../../store/explanations.ts'
 
 export interface Recorded extends ExplanationHead {
   readonly root: TraceNode
@@ -39,8 +46,24 @@ function isWanted(head: ExplanationHead, wanted: Wanted): boolean {
   }
 }
 
+/**
+ * That something of what is kept may not be read, and as whom; undefined when all may be.
+ * @param uid of this process
+ */
+export function mayNotRead({ facts, accounts }: Server, uid: number): string | undefined {
+  const found = unreadableExplanations(explanationsOf(facts.spoolDirectory))
+  if (found === undefined) return undefined
+  const nameOf = (one: number): string => accounts.byUid(one)?.name ?? `uid ${one}`
+  const { path, error, owner } = found
+  const mode = ((owner?.mode ?? 0) & 0o7777).toString(8).padStart(4, '0')
+  const whose = owner === undefined ? '' : `; it belongs to ${nameOf(owner.uid)}, mode ${mode}`
+  return `cannot read ${path} as ${nameOf(uid)}: ${systemReason(error)}${whose}`
+}
+
 /** Why nothing was found, and what to do. */
-export function nothingFound(spoolDirectory: string, explainStore: number, wanted: Wanted): string {
+export function nothingFound(server: Server, wanted: Wanted): string {
+  const { spoolDirectory } = server.facts
+  const explainStore = server.settings.explain_store
   if (!explanationsKept(explanationsOf(spoolDirectory))) {
     return explainStore > 0
       ? `nothing has been kept yet (explain_store = ${explainStore}): the daemon must have read this configuration`

@@ -1,6 +1,7 @@
 /** The test files of folders, and what lies beside them. A door: it reads files. */
 import { fstatSync, readdirSync, readFileSync, statSync, watch, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { systemReason } from '../../../base/system-error.ts'
 import { type ByteString, fromBytes } from '../../../base/text.ts'
 import type { Sources } from './read-file.ts'
 
@@ -48,7 +49,7 @@ export function readText(file: string): { readonly text: string } | { readonly e
     if (statSync(file).size > largestBytes) return { error: `${file} is larger than 64 MB` }
     return { text: readFileSync(file, 'utf8') }
   } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) }
+    return { error: `${file}: ${systemReason(error)}` }
   }
 }
 
@@ -72,7 +73,7 @@ export function readBytes(file: string): { readonly bytes: ByteString } | { read
   try {
     return { bytes: fromBytes(readFileSync(file)) }
   } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) }
+    return { error: `${file}: ${systemReason(error)}` }
   }
 }
 
