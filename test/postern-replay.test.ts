@@ -211,6 +211,21 @@ test('a question that no session has an answer to is told', async () => {
   assert.match(ran.out, /the DNS for A of 9\.113\.0\.203\.other\.example/)
 })
 
+test('of lines of JSON those that are wrong are told with their place, the others are played', async () => {
+  const { out } = await record(...(sessions[0]?.words ?? []), '--json')
+  const good = out.trim()
+  const misspelt = good.replace('"rcpt":', '"rctp":')
+  const file = write('broken.jsonl', [good, good.slice(0, -20), '', misspelt, good].join('\n'))
+  const ran = await run(['replay', file, '--config', join(folder.path, 'exim.conf')])
+  assert.equal(ran.code, 1, ran.out)
+  assert.match(ran.out, /^cannot be played {2}\S+broken\.jsonl:2:1: this is no JSON: /m)
+  assert.match(
+    ran.out,
+    /^cannot be played {2}\S+broken\.jsonl:4:1: a test has no "rctp"; did you mean "rcpt"\?/m,
+  )
+  assert.match(ran.out, /^0 of 2 sessions differ, 2 could not be played /m)
+})
+
 test('ten thousand sessions are played in far less than a minute of work', async () => {
   const { out } = await record(
     '--from',

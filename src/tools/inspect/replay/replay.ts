@@ -6,7 +6,7 @@ import { Watch } from '../../../server/offline/statements.ts'
 import { Engines, isWrong, type Loaded, withEngine } from '../test/engines.ts'
 import type { Difference, Matcher } from '../test/expectation.ts'
 import { readText, sourcesOf } from '../test/find-files.ts'
-import { readTestFile } from '../test/read-file.ts'
+import { readSessions } from '../test/read-file.ts'
 import { compareRoute } from '../test/compare-route.ts'
 import { isReplyOf } from '../test/run-test.ts'
 import { Steps } from '../test/steps.ts'
@@ -46,7 +46,7 @@ export interface Replayed {
     string,
     { sessions: number; readonly yaml: string; readonly first: string }
   >
-  /** Files that are no sessions. */
+  /** What could not be played, each with its file and line. */
   readonly wrong: readonly string[]
   readonly milliseconds: number
 }
@@ -86,12 +86,9 @@ export async function replay(options: ReplayOptions): Promise<Replayed | { reado
       wrong.push(text.error)
       continue
     }
-    const read = readTestFile(name, text.text, sourcesOf(name))
-    if (read.is === 'wrong') {
-      for (const { file, line, column, message } of read.problems)
-        wrong.push(`${file}:${line}:${column}: ${message}`)
-      continue
-    }
+    const read = readSessions(name, text.text, sourcesOf(name))
+    for (const { file, line, column, message } of read.problems)
+      wrong.push(`${file}:${line}:${column}: ${message}`)
     const former = options.against ?? read.file.configuration
     const { macros, tests } = read.file
     const wanted = tests.filter(({ deed }) => deed.is !== 'expand')

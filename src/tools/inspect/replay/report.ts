@@ -31,7 +31,10 @@ export function renderReplay(result: Replayed, all: boolean, c: Colours): string
     lines.push('')
   }
   const count = `${differing.length} of ${sessions} sessions ${differing.length === 1 ? 'differs' : 'differ'}`
-  lines.push(`${differing.length > 0 ? c.bad(count) : c.good(count)} (${(milliseconds / 1000).toFixed(2)} s)`)
+  const left = wrong.length === 0 ? '' : `, ${c.bad(`${wrong.length} could not be played`)}`
+  lines.push(
+    `${differing.length > 0 ? c.bad(count) : c.good(count)}${left} (${(milliseconds / 1000).toFixed(2)} s)`,
+  )
   return `${lines.join('\n')}\n`
 }
 

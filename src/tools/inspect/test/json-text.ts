@@ -1,18 +1,27 @@
 /** JSON text as values; its lines are all the places that it has. */
 import type { Place, Problem, Value } from './value.ts'
 
-export function parseJson(file: string, texts: readonly string[]): readonly Value[] | readonly Problem[] {
+/** Each text for itself: one that is no JSON leaves the others as they are. */
+export function parseJson(
+  file: string,
+  texts: readonly string[],
+): { readonly values: readonly Value[]; readonly problems: readonly Problem[] } {
   const values: Value[] = []
+  const problems: Problem[] = []
   for (const [index, text] of texts.entries()) {
     if (text.trim() === '') continue
     const at = { line: index + 1, column: 1 }
     try {
       values.push(valueOf(JSON.parse(text), at))
     } catch (error) {
-      return [{ file, ...at, message: error instanceof Error ? error.message : String(error) }]
+      problems.push({
+        file,
+        ...at,
+        message: `this is no JSON: ${error instanceof Error ? error.message : String(error)}`,
+      })
     }
   }
-  return values
+  return { values, problems }
 }
 
 function valueOf(json: unknown, at: Place): Value {

@@ -32,37 +32,78 @@ export interface Sources {
 const fileNames = ['configuration', 'macros', 'world', 'tests'] as const
 
 export function readTestFile(name: string, text: string, sources: Sources): ReadFile {
-  const parsed = parseText(name, text)
-  if (isProblems(parsed)) return { is: 'wrong', problems: parsed }
+  const { values, problems: broken } = parseText(name, text)
+  if (broken.length > 0) return { is: 'wrong', problems: broken }
   const problems = new Problems(name)
-  const source: WorldSource = { problems, readFile: (path) => sources.readFile(path) }
-  let configuration: ConfigurationName | undefined
-  const macros = new Map<string, string>()
-  const tests: TestCase[] = []
-  for (const written of parsed) {
-    const document = wholeFile(written)
-    if (document.is === 'nothing') continue
-    const fields = new Fields(document, 'a test file', fileNames, problems)
-    configuration ??= readConfigurationName(fields, sources, problems)
-    for (const { key, value } of fields.entries('macros'))
-      macros.set(key, encodeUtf8(value.is === 'text' ? value.text : ''))
-    const world = fields.get('world')
-    if (world !== undefined) readWorld([world], source)
-    const list = fields.get('tests')
-    if (list === undefined) problems.add(document.at, 'a test file has a list "tests"')
-    else if (list.is !== 'list') problems.add(list.at, '"tests" is a list')
-    else for (const item of list.items) tests.push(readTest(item, world === undefined ? [] : [world], source))
-  }
-  if (parsed.length === 0) problems.add({ line: 1, column: 1 }, 'the file is empty')
+  const into = nothingYet()
+  for (const written of values) readDocument(written, into, sources, problems)
+  if (values.length === 0) problems.add({ line: 1, column: 1 }, 'the file is empty')
   if (problems.found.length > 0) return { is: 'wrong', problems: problems.found }
-  return { is: 'read', file: { file: name, configuration, macros, tests } }
+  return { is: 'read', file: { file: name, ...into } }
+}
+
+/** As `readTestFile`, but of lines of JSON each stands for itself: those that are wrong are left out. */
+export function readSessions(
+  name: string,
+  text: string,
+  sources: Sources,
+): { readonly file: TestFile; readonly problems: readonly Problem[] } {
+  const into = nothingYet()
+  if (!name.endsWith('.jsonl')) {
+    const read = readTestFile(name, text, sources)
+    return read.is === 'read'
+      ? { file: read.file, problems: [] }
+      : { file: { file: name, ...into }, problems: read.problems }
+  }
+  const { values, problems: broken } = parseText(name, text)
+  const found = [...broken]
+  for (const written of values) {
+    const problems = new Problems(name)
+    const count = into.tests.length
+    readDocument(written, into, sources, problems)
+    if (problems.found.length > 0) into.tests.length = count
+    found.push(...problems.found)
+  }
+  return { file: { file: name, ...into }, problems: found.sort((a, b) => a.line - b.line) }
+}
+
+/** What the documents of a file say together. */
+interface Gathered {
+  configuration: ConfigurationName | undefined
+  readonly macros: Map<string, string>
+  readonly tests: TestCase[]
+}
+
+function nothingYet(): Gathered {
+  return { configuration: undefined, macros: new Map(), tests: [] }
+}
+
+function readDocument(written: Value, into: Gathered, sources: Sources, problems: Problems): void {
+  const source: WorldSource = { problems, readFile: (path) => sources.readFile(path) }
+  const document = wholeFile(written)
+  if (document.is === 'nothing') return
+  const fields = new Fields(document, 'a test file', fileNames, problems)
+  into.configuration ??= readConfigurationName(fields, sources, problems)
+  for (const { key, value } of fields.entries('macros'))
+    into.macros.set(key, encodeUtf8(value.is === 'text' ? value.text : ''))
+  const world = fields.get('world')
+  if (world !== undefined) readWorld([world], source)
+  const list = fields.get('tests')
+  if (list === undefined) problems.add(document.at, 'a test file has a list "tests"')
+  else if (list.is !== 'list') problems.add(list.at, '"tests" is a list')
+  else
+    for (const item of list.items) into.tests.push(readTest(item, world === undefined ? [] : [world], source))
 }
 
 /** JSON, and lines of JSON, are read without YAML: many sessions come so. */
-function parseText(name: string, text: string): readonly Value[] | readonly Problem[] {
+function parseText(
+  name: string,
+  text: string,
+): { readonly values: readonly Value[]; readonly problems: readonly Problem[] } {
   if (name.endsWith('.json')) return parseJson(name, [text])
   if (name.endsWith('.jsonl')) return parseJson(name, text.split('\n'))
-  return parseYaml(name, text)
+  const parsed = parseYaml(name, text)
+  return isProblems(parsed) ? { values: [], problems: parsed } : { values: parsed, problems: [] }
 }
 
 /** A document that is a single test, or a list of them, as the file that it stands for. */
