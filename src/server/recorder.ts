@@ -1,4 +1,6 @@
 /** `explain_store`: explanations of the latest sessions, local messages and deliveries are kept, for `postern explain`. */
+// The global of this name is looked up at each use.
+import { performance } from 'node:perf_hooks'
 import type { ByteString } from '../base/text.ts'
 import type { Watched } from '../flow/delivery/index.ts'
 import type { Observer, ReceiveServices } from '../flow/receive/services.ts'

@@ -8,14 +8,14 @@ export function withoutPasswords(text: ByteString): ByteString {
 }
 
 /** An equals sign after the last letters of one of those words: every line of the log has equals signs, and few have this. */
-export function mayHidePassword(text: ByteString): boolean {
+function mayHidePassword(text: ByteString): boolean {
   for (let at = text.indexOf('='); at >= 0; at = text.indexOf('=', at + 1))
     if (mayHidePasswordAt(text, at)) return true
   return false
 }
 
 /** @param at where an equals sign stands */
-export function mayHidePasswordAt(text: ByteString, at: number): boolean {
+function mayHidePasswordAt(text: ByteString, at: number): boolean {
   let last = at - 1
   while (last > 0 && isSpace(text.charCodeAt(last))) last--
   return last > 0 && endsWord(text.charCodeAt(last - 1) | 0x20, text.charCodeAt(last) | 0x20)

@@ -10,7 +10,7 @@
  */
 import type { Noted } from '../base/noted.ts'
 import type { ByteString } from '../base/text.ts'
-import { mayHidePassword, mayHidePasswordAt, withoutPasswords } from './trace-secrets.ts'
+import { withoutPasswords } from './trace-secrets.ts'
 import { cutText, type TraceTable } from './trace-table.ts'
 
 export interface TraceLimits {
@@ -34,7 +34,6 @@ const tight = [
 ] as const
 const mostSecrets = 50
 const noRoom = Buffer.alloc(0)
-const equals = 0x3d
 /** Marks, distances, times and lengths of a step, at most. */
 const headBytes = 48
 
@@ -88,7 +87,16 @@ export class TraceTape {
   begin(kind: number, parent: number, depth: number, what: ByteString, noted: Noted | undefined): number {
     if (!this.takes(parent, depth)) return -1
     const step = this.#steps++
-    this.#head(kind, step - parent, this.#tick(), what, noted)
+    const number = noted === undefined ? undefined : this.table.numberOf(noted)
+    const words = this.#words(what, noted, number)
+    this.#room(headBytes + words.length)
+    const buffer = this.#buffer
+    let at = this.#length
+    buffer[at++] = number === undefined ? kind : kind + tapeMarks.definition
+    at = putNumber(buffer, at, step - parent)
+    at = putNumber(buffer, at, this.#tick())
+    if (number !== undefined) at = putNumber(buffer, at, number)
+    this.#length = putText(buffer, at, words)
     return step
   }
 
@@ -123,18 +131,32 @@ export class TraceTape {
     noted: Noted | undefined,
   ): void {
     const step = this.#steps++
-    this.#head(kind + tapeMarks.note, step - parent, ticks, what, noted)
-    this.#result(result)
-    this.#number(step - since)
+    const number = noted === undefined ? undefined : this.table.numberOf(noted)
+    const words = this.#words(what, noted, number)
+    const outcome = this.#outcome(result, words.length)
+    this.#room(headBytes + words.length + outcome.length)
+    // In one go, as most of what is written down is written here.
+    const buffer = this.#buffer
+    let at = this.#length
+    buffer[at++] = kind + tapeMarks.note + (number === undefined ? 0 : tapeMarks.definition)
+    at = putNumber(buffer, at, step - parent)
+    at = putNumber(buffer, at, ticks)
+    if (number !== undefined) at = putNumber(buffer, at, number)
+    at = putText(buffer, at, words)
+    at = putText(buffer, at, outcome)
+    this.#length = putNumber(buffer, at, step - since)
   }
 
   end(step: number, result: ByteString): void {
     if (this.#closed) return
-    this.#room(headBytes)
-    this.#buffer[this.#length++] = tapeMarks.end
-    this.#number(this.#steps - step)
-    this.#number(this.#tick())
-    this.#result(result)
+    const outcome = this.#outcome(result, 0)
+    this.#room(headBytes + outcome.length)
+    const buffer = this.#buffer
+    let at = this.#length
+    buffer[at++] = tapeMarks.end
+    at = putNumber(buffer, at, this.#steps - step)
+    at = putNumber(buffer, at, this.#tick())
+    this.#length = putText(buffer, at, outcome)
   }
 
   /** What has been written; nothing is written after `close`. */
@@ -151,9 +173,9 @@ export class TraceTape {
     if (this.#leftOut === undefined) return
     for (const [step, count] of this.#leftOut) {
       this.#room(headBytes)
-      this.#buffer[this.#length++] = tapeMarks.rest
-      this.#number(step)
-      this.#number(count)
+      const at = this.#length
+      this.#buffer[at] = tapeMarks.rest
+      this.#length = putNumber(this.#buffer, putNumber(this.#buffer, at + 1, step), count)
     }
     this.#leftOut = undefined
   }
@@ -179,23 +201,17 @@ export class TraceTape {
     return false
   }
 
-  #head(kind: number, distance: number, ticks: number, what: ByteString, noted: Noted | undefined): void {
-    this.#room(headBytes)
-    const number = noted === undefined ? undefined : this.table.numberOf(noted)
-    this.#buffer[this.#length++] = number === undefined ? kind : kind + tapeMarks.definition
-    this.#number(distance)
-    this.#number(ticks)
-    if (number !== undefined) this.#number(number)
-    // With a full table the words stand here, and the place is left out.
-    const words = noted !== undefined && number === undefined ? what + noted.text : what
-    this.#text(this.#whole(words))
+  /** With a full table the words of the configuration stand there, and the place is left out. */
+  #words(what: ByteString, noted: Noted | undefined, number: number | undefined): ByteString {
+    return this.#whole(noted === undefined || number !== undefined ? what : what + noted.text)
   }
 
   /** There is always room for what came of a step, if not for many words. */
-  #result(result: ByteString): void {
+  #outcome(result: ByteString, before: number): ByteString {
     const whole = this.#whole(result)
-    this.#text(this.#length + whole.length > this.#limits.bytes ? this.#whole(whole.slice(0, 200)) : whole)
-    this.#room(headBytes)
+    return this.#length + before + whole.length > this.#limits.bytes
+      ? this.#whole(whole.slice(0, 200))
+      : whole
   }
 
   /** Tenths of a millisecond since it was last asked. */
@@ -205,49 +221,6 @@ export class TraceTape {
     if (passed <= 0) return 0
     this.#ticks = ticks
     return passed
-  }
-
-  #number(value: number): void {
-    let rest = value
-    while (rest > 127) {
-      this.#buffer[this.#length++] = (rest % 128) + 128
-      rest = Math.floor(rest / 128)
-    }
-    this.#buffer[this.#length++] = rest
-  }
-
-  #text(text: ByteString): void {
-    const { length } = text
-    this.#room(length + 8)
-    const before = this.#length
-    this.#number(length)
-    const buffer = this.#buffer
-    const start = this.#length
-    this.#length = start + length
-    // Most texts are short, and a call out of JavaScript costs more than they.
-    if (length >= 128) {
-      if (mayHidePassword(text)) this.#withoutPasswords(text, before)
-      else buffer.write(text, start, 'latin1')
-      return
-    }
-    for (let i = 0; i < length; i++) {
-      const code = text.charCodeAt(i)
-      buffer[start + i] = code
-      if (code === equals && mayHidePasswordAt(text, i)) {
-        this.#withoutPasswords(text, before)
-        return
-      }
-    }
-  }
-
-  /** A text that may hold one. */
-  #withoutPasswords(text: ByteString, at: number): void {
-    const shown = withoutPasswords(text)
-    this.#length = at
-    this.#room(shown.length + 8)
-    this.#number(shown.length)
-    this.#buffer.write(shown, this.#length, 'latin1')
-    this.#length += shown.length
   }
 
   #room(bytes: number): void {
@@ -263,8 +236,32 @@ export class TraceTape {
 
   /** Not too long, and without what must not be seen. */
   #whole(text: ByteString): ByteString {
-    let cut = cutText(text, this.#limits.text)
+    let cut = withoutPasswords(cutText(text, this.#limits.text))
     if (this.#secrets !== undefined) for (const secret of this.#secrets) cut = cut.replaceAll(secret, '****')
     return cut
   }
+}
+
+/** @returns where it ends */
+function putNumber(buffer: Buffer, start: number, value: number): number {
+  let at = start
+  let rest = value
+  while (rest > 127) {
+    buffer[at++] = (rest % 128) + 128
+    rest = Math.floor(rest / 128)
+  }
+  buffer[at] = rest
+  return at + 1
+}
+
+/** Most texts are short, and a call out of JavaScript costs more than they. */
+const shortText = 24
+
+/** @returns where it ends */
+function putText(buffer: Buffer, start: number, text: ByteString): number {
+  const { length } = text
+  const at = putNumber(buffer, start, length)
+  if (length > shortText) buffer.write(text, at, 'latin1')
+  else for (let i = 0; i < length; i++) buffer[at + i] = text.charCodeAt(i)
+  return at + length
 }

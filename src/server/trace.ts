@@ -126,7 +126,7 @@ const brief: ReadonlySet<TraceKind> = new Set<TraceKind>([
   'expansion',
   'sent',
 ])
-const idle: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement'])
+const idle: ReadonlySet<TraceKind> = new Set<TraceKind>(['statement', 'list'])
 
 const kindFacts = (kind: TraceKind, number: number): KindFacts => ({
   number,
@@ -207,8 +207,10 @@ class Step implements Trace {
   }
 
   #noteHere(kind: TraceKind, what: ByteString, result: ByteString, at: Noted | NotedPlace | undefined): void {
-    const facts = factsOfKinds[kind]
     const { tape } = this.#lane
+    // Asked first, as it is so for most of them.
+    if (kind === 'variable' && tape.terse && (this.#depth & 1) === 0) return
+    const facts = factsOfKinds[kind]
     if (tape.terse && facts.dull && (this.#depth & 1) === 0) return
     const noted = at === undefined ? undefined : tape.table.noted(at)
     if (!tape.takes(this.#number, (this.#depth >> 1) + 1)) return
