@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { copyFileSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, renameSync, writeFileSync } from 'node:fs'
 import { after, test } from 'node:test'
 import { noOpenssl, TestAuthority } from './support/certificates.ts'
 import {
@@ -247,6 +247,19 @@ test('O3: a proof that was replaced is served from the next connection on, witho
   assert.match(await client(server.port, '-status'), none)
   await until(() => (server.log().match(/is not served/g)?.length === 2 ? true : undefined), 5000)
   assert.equal(server.log().match(/is not served/g)?.length, 2)
+})
+
+test('O3: a proof that becomes readable is served from the next connection on', { skip }, async () => {
+  copyFileSync(at('mail.der'), at('closed.der'))
+  chmodSync(at('closed.der'), 0)
+  const server = await start(
+    `${certificate('mail.example')}tls_ocsp_file = ${at('closed.der')}\n${accepts}`,
+    'ocsp-readable',
+  )
+  assert.match(await client(server.port, '-status'), none)
+  await server.logged(/OCSP proof .*closed\.der is not served: EACCES/)
+  chmodSync(at('closed.der'), 0o644)
+  assert.match(await client(server.port, '-status'), stapled)
 })
 
 test('O8: a list of proofs goes with a list of certificates, RSA and ECDSA', { skip }, async () => {

@@ -1,7 +1,7 @@
 /** TLS through the real program: certificates made by openssl, a server, a client, and one Postern behind another. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
@@ -214,6 +214,51 @@ test('a certificate that was replaced is used from the next connection on', { sk
     return name === 'renewed.example' ? true : undefined
   }, 5000)
   assert.equal(renewed, true)
+})
+
+test('a key that becomes readable is used from the next connection on', { skip }, async () => {
+  const closed = at('closed')
+  mkdirSync(closed)
+  for (const name of ['key', 'pem']) copyFileSync(at(`first.${name}`), join(closed, `mail.${name}`))
+  chmodSync(join(closed, 'mail.key'), 0)
+  const started = await start(
+    `${common}tls_certificate = ${closed}/mail.pem\ntls_privatekey = ${closed}/mail.key\n`,
+    'tls-readable',
+  )
+  const refused = async (): Promise<number> => {
+    const client = await connectSmtp(started.port)
+    await client.say('EHLO client.example')
+    const { code } = await client.say('STARTTLS')
+    client.end()
+    return code
+  }
+  assert.equal(await refused(), 454)
+  // The owner repairs the mode; neither the file nor its time of modification change.
+  chmodSync(join(closed, 'mail.key'), 0o644)
+  const open = await encrypted(started.port)
+  open.socket.destroy()
+})
+
+test('files in a folder that becomes accessible are used from the next connection on', { skip }, async () => {
+  const closed = at('shut')
+  mkdirSync(closed)
+  for (const name of ['key', 'pem']) {
+    copyFileSync(at(`first.${name}`), join(closed, `mail.${name}`))
+    chmodSync(join(closed, `mail.${name}`), 0o644)
+  }
+  chmodSync(closed, 0)
+  const started = await start(
+    `${common}tls_certificate = ${closed}/mail.pem\ntls_privatekey = ${closed}/mail.key\n`,
+    'tls-folder',
+  )
+  const client = await connectSmtp(started.port)
+  await client.say('EHLO client.example')
+  assert.equal((await client.say('STARTTLS')).code, 454)
+  assert.equal((await client.say('QUIT')).code, 221)
+  client.end()
+  chmodSync(closed, 0o755)
+  const open = await encrypted(started.port)
+  open.socket.destroy()
 })
 
 test('TLS from the first byte on a port of tls_on_connect_ports', { skip }, async () => {

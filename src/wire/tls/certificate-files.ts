@@ -16,11 +16,17 @@ export interface OwnCertificate {
   readonly keyType: 'rsa' | 'ecdsa' | 'other'
 }
 
-/** One stamp a file: changed when it was replaced or written to. */
+/** One stamp a file: changed when it was replaced, written to, or became readable (the time of change tells). */
 export function stampOf(file: string): string {
   const path = file === 'system' ? systemBundle : file
-  const stat = path.startsWith('/') ? statSync(path, { throwIfNoEntry: false }) : undefined
-  return stat === undefined ? '' : `${stat.ino} ${stat.mtimeMs} ${stat.size}`
+  if (!path.startsWith('/')) return ''
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false })
+    return stat === undefined ? '' : `${stat.ino} ${stat.mtimeMs} ${stat.ctimeMs} ${stat.size}`
+  } catch (error) {
+    // A folder above it that may not be entered.
+    return error instanceof Error ? error.message : String(error)
+  }
 }
 
 export function readFile(path: string): Buffer {

@@ -135,11 +135,11 @@ async function judge(
   return last
 }
 
-/** Changed when the file was replaced or written to. */
+/** Changed when the file was replaced, written to, or became readable (the time of change tells). */
 async function stampOf(path: string): Promise<string> {
   try {
-    const { ino, mtimeMs, size } = await fs.stat(path)
-    return `${ino} ${mtimeMs} ${size}`
+    const { ino, mtimeMs, ctimeMs, size } = await fs.stat(path)
+    return `${ino} ${mtimeMs} ${ctimeMs} ${size}`
   } catch (error) {
     return `missing: ${error instanceof Error && 'code' in error ? String(error.code) : ''}`
   }
