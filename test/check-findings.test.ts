@@ -94,7 +94,16 @@ addresslist d = *@y.example : "a b"@x.example : ^no.*@z.example
 MYHOST = mail.example
 smtp_banner = MYHOST TLS \${eval:1+2} \${substr_-3_2:abcdef}
 acl_smtp_rcpt = r
+acl_smtp_dkim = k
+acl_smtp_data = d
 begin acl
+k:
+  warn logwrite = \${lc:$dkim_cur_signer} $dkim_verify_status
+       set acl_m_dkim = $dkim_verify_status
+  accept
+d:
+  warn logwrite = $dkim_verify_status $dkim_signers \${eval:\${sg{0$acl_m_dkim}{\\\\D}{}} + 1}
+  accept
 r:
   deny condition = \${if eq{$acl_c_x}{1}{yes}{no}}
        dnslists = sbl.example.org,xbl.example.org=127.0.0.2 : bl.example.net/$sender_address_domain
@@ -111,10 +120,38 @@ two:
   domains = \${if eq{$domain}{x.example}{$domain}}
   condition = \${if eq{$local_part}{x}}
   data = root@mail.example
+three:
+  driver = accept
+  check_local_user
+  router_home_directory = /home/$local_part
+  user = $local_part
+  transport = box
+four:
+  driver = accept
+  local_parts = a : b
+  user = $local_part
+  router_home_directory = /home/$local_part
+  transport_home_directory = /home/$local_part_data
+  transport_current_directory = /home/$local_part
+  transport = box
+five:
+  driver = accept
+  router_home_directory = /home/$local_part
+  condition = \${if match{$h_x-n:}{^[0-9]+\\$}{\${if >{\${eval:$h_x-n: + 1}}{3}}}}
+  transport = below
 begin transports
 t:
   driver = smtp
   helo_data = [192.0.2.1]
+box:
+  driver = appendfile
+  file = $home/box
+  current_directory = /home/$local_part
+below:
+  driver = appendfile
+  home_directory = /home/$local_part
+  file = $home/box
+  create_file = belowhome
 begin retry
 a.example  *  F,2h,15m
 *  *  F,2h,15m; G,16h,1h,1.5; F,4d,6h

@@ -89,6 +89,7 @@ export interface RoutedAddress {
   readonly initgroups: boolean
   /** A failure is one of the transport: it is told when that runs, unless it has a directory of its own. */
   readonly homeDirectory: Text | Failure | undefined
+  /** Of the router alone, as it is routed: which deliveries go together. */
   readonly currentDirectory: Text | Failure | undefined
   /** For transports that expand further router data. */
   readonly hostsOverride?: Expandable

@@ -387,6 +387,64 @@ const places: readonly DeliveryCase[] = [
   }),
 ]
 
+/** Where a delivery is at home: `home` and `current` of the transport, and of the router. */
+const shell = '  driver = pipe\n  command = /bin/sh -c "pwd > DIR/out; printenv HOME >> DIR/out"\n'
+const homely = (says: string, transport: string, router = ''): DeliveryCase =>
+  plain(`home: ${says}`, transport, { router, files: { 'a/': '', 'b/': '' } })
+/** Is there, and tainted. */
+const ofStranger = 'DIR/${sg{$local_part}{.+}{a}}'
+
+const homes: readonly DeliveryCase[] = [
+  ...[
+    ['a file', '  driver = appendfile\n  file = $home/box\n'],
+    ['a command', '  driver = pipe\n  command = $home/true\n'],
+    ['an argument', '  driver = pipe\n  command = /bin/echo $home\n'],
+    ['a file below it', '  driver = appendfile\n  file = $home/box\n  create_file = belowhome\n'],
+    ['nothing', shell],
+  ].flatMap(([what = '', transport = '']) => [
+    homely(
+      `made by a stranger for ${what}, by the transport`,
+      `${transport}  home_directory = ${ofStranger}\n`,
+    ),
+    homely(
+      `made by a stranger for ${what}, by the router`,
+      transport,
+      `  router_home_directory = ${ofStranger}\n`,
+    ),
+    homely(
+      `made by a stranger for ${what}, for the transport`,
+      transport,
+      `  transport_home_directory = ${ofStranger}\n`,
+    ),
+  ]),
+  homely('a stranger makes the current directory', `${shell}  current_directory = ${ofStranger}\n`),
+  homely(
+    'the current directory of the router names the home of the transport',
+    `${shell}  home_directory = DIR/b\n`,
+    '  router_home_directory = DIR/a\n  transport_current_directory = $home\n',
+  ),
+  homely(
+    'the current directory of the router names its home for the transport',
+    shell,
+    '  router_home_directory = DIR/a\n  transport_home_directory = DIR/b\n  transport_current_directory = $home\n',
+  ),
+  homely(
+    'the current directory of the transport names the home of the router',
+    `${shell}  current_directory = $home\n`,
+    '  router_home_directory = DIR/a\n  transport_home_directory = DIR/b\n',
+  ),
+  homely(
+    'the home of the transport names none',
+    `${shell}  home_directory = \${if def:home{DIR/a}{DIR/b}}\n`,
+    '  router_home_directory = DIR/a\n',
+  ),
+  homely(
+    'nor does that of the router for the transport',
+    shell,
+    '  router_home_directory = DIR/a\n  transport_home_directory = ${if def:home{DIR/a}{DIR/b}}\n',
+  ),
+]
+
 const unexpanded = (option: string, transport = file): DeliveryCase =>
   plain(`${/driver = (\w+)/.exec(transport)?.[1]}: ${option}`, `${transport}  ${option}\n`)
 const inMaildir = '  driver = appendfile\n  directory = DIR/d\n  maildir_format\n'
@@ -1182,6 +1240,7 @@ export const deliveryCases: readonly DeliveryCase[] = [
   ...appendfile,
   ...batched,
   ...places,
+  ...homes,
   ...unexpandable,
   ...pipe,
   ...redirections,

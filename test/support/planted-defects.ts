@@ -613,6 +613,82 @@ export const plantedDefects: readonly PlantedDefect[] = [
   error('transport-command', transport('  driver = pipe\n  command = ¦|/bin/cat'), /remove the bar/),
   error('file-missing', 'begin retry\nlsearch;¦/nonexistent/slow  *  F,1h,10m\n*  *  F,2h,15m\n'),
   error('file-missing', 'begin rewrite\n*@cdb;¦/nonexistent/ours.cdb  $1@x.example\n'),
+  // Results of DKIM where there are none.
+  warning('variable-unset', acl('  deny condition = ${if eq{¦$dkim_verify_status}{fail}}'), /acl_smtp_dkim/),
+  warning(
+    'variable-unset',
+    `acl_smtp_dkim = k\n${acl('  warn logwrite = by ¦$dkim_cur_signer')}k:\n  accept\n`,
+    /acl_smtp_dkim is the first/,
+  ),
+  warning(
+    'variable-unset',
+    acl('').replace('data:\n', 'data:\n  warn logwrite = DKIM ¦$dkim_verify_status of $dkim_signers\n'),
+    /"acl_smtp_dkim = accept"/,
+  ),
+  warning(
+    'variable-unset',
+    acl('  deny condition = ${if !eq{¦$dkim_signers}{}}'),
+    /when the message has come/,
+  ),
+  warning(
+    'variable-unset',
+    router('  driver = accept\n  transport = local\n  condition = ${if eq{¦$dkim_verify_status}{pass}}'),
+    /set acl_m_dkim/,
+  ),
+  warning(
+    'variable-unset',
+    transport('  driver = smtp\n  headers_add = X-Was: ¦$dkim_verify_reason'),
+    /acl_smtp_data/,
+  ),
+  // What a stranger writes as a home, a user, a number.
+  warning(
+    'taint',
+    router('  driver = redirect\n  router_home_directory = /home/¦$local_part\n  file = $home/.forward'),
+    /check_local_user/,
+  ),
+  warning(
+    'taint',
+    router('  driver = accept\n  transport_home_directory = /m/¦$domain\n  transport = local').replace(
+      'file = /var/mail/x',
+      'file = $home/box',
+    ),
+    /domain_data/,
+  ),
+  warning(
+    'taint',
+    transport('  driver = pipe\n  home_directory = /home/¦$local_part\n  command = $home/bin/take'),
+  ),
+  warning(
+    'user-outside',
+    router('  driver = accept\n  user = ¦$local_part\n  transport = local'),
+    /check_local_user/,
+  ),
+  warning(
+    'user-outside',
+    router('  driver = accept\n  group = ${lc:¦$domain}\n  transport = local'),
+    /domains/,
+  ),
+  warning(
+    'user-outside',
+    router('  driver = accept\n  transport = local').replace(
+      'file = /var/mail/x',
+      'file = /var/mail/x\n  user = ¦$local_part',
+    ),
+    /local_parts/,
+  ),
+  warning(
+    'eval-outside',
+    acl('  deny condition = ${if >{${eval:¦$h_x-score: * 10}}{50}}')
+      .replace('rcpt:', 'data:')
+      .replace('\ndata:\n  accept', '\nrcpt:\n  accept authenticated = *'),
+    /match/,
+  ),
+  warning(
+    'eval-outside',
+    acl('  warn set acl_m_x = $local_part\n  warn logwrite = ${eval:¦$acl_m_x + 1}'),
+    /\$acl_m_x/,
+  ),
+  warning('eval-outside', transport('  driver = smtp\n  port = ${eval10:2500+¦$local_part}')),
   // Comments behind values.
   error('reference-undefined', router('  driver = accept\n  transport = ¦local # the mailbox'), /comment/),
   error('driver-unknown', transport('  driver = ¦smtp # out'), /comment/),

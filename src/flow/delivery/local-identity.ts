@@ -1,9 +1,10 @@
 /** Under which user a local delivery runs, and where. Source: Exim manual, "Environment for running local transports". */
 import type { Expandable } from '../../base/expandable.ts'
 import { Failure } from '../../base/outcome.ts'
-import { textOf } from '../../base/text.ts'
+import { type Text, textOf } from '../../base/text.ts'
 import type { TransportSettings } from '../../language/config/options/transport.ts'
 import type { Context } from '../../ports.ts'
+import { withHome } from '../home.ts'
 import type { RoutedAddress } from '../routed.ts'
 import { expanded, expandedBytes } from './expanding.ts'
 import { errorNumbers } from './results.ts'
@@ -12,7 +13,8 @@ export interface LocalIdentity {
   readonly uid: number
   readonly gid: number
   readonly initgroups: boolean
-  readonly home: string | undefined
+  /** Tainted where something from outside is part of it: what is made of `$home` is, too. */
+  readonly home: Text | undefined
   readonly currentDirectory: string
 }
 
@@ -63,10 +65,11 @@ export async function localIdentity(
       )
     gid = found.gid
   }
+  // There is no $home while that is expanded; the current directory may name it.
   const home =
     settings.home_directory === undefined
       ? routed.homeDirectory
-      : await expanded(settings.home_directory, context)
+      : await expanded(settings.home_directory, withHome(context, undefined))
   const byRouter = routed.router.settings
   if (home instanceof Failure) {
     return unexpanded(
@@ -76,14 +79,9 @@ export async function localIdentity(
       transportName,
     )
   }
-  const current =
-    settings.current_directory === undefined
-      ? routed.currentDirectory
-      : await expanded(settings.current_directory, context)
-  if (current instanceof Failure) {
-    const option = settings.current_directory ?? byRouter.transport_current_directory
-    return unexpanded('current', option, current, transportName)
-  }
+  const currentOption = settings.current_directory ?? byRouter.transport_current_directory
+  const current = await expanded(currentOption, withHome(context, home))
+  if (current instanceof Failure) return unexpanded('current', currentOption, current, transportName)
   const homeText = home === undefined ? undefined : textOf(home)
   const currentText = current === undefined ? undefined : textOf(current)
   // What router_home_directory gave was not meant for a delivery: observed of Exim 4.96, it only fails to be there.
@@ -95,7 +93,7 @@ export async function localIdentity(
     uid: uid ?? context.server.eximUid,
     gid: gid ?? context.server.eximGid,
     initgroups,
-    home: homeText,
+    home,
     currentDirectory: currentText ?? homeText ?? '/',
   }
 }

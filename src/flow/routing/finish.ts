@@ -3,6 +3,7 @@ import type { Expandable } from '../../base/expandable.ts'
 import type { Awaitable, Failure } from '../../base/outcome.ts'
 import { asciiLower, type ByteString, type Text } from '../../base/text.ts'
 import type { RouterInstance, TransportInstance } from '../../language/config/configuration.ts'
+import { withHome } from '../home.ts'
 import type { DomainChange, RoutedAddress, RouteHost } from '../routed.ts'
 import { splitAddress } from '../../mail/address.ts'
 import { type Envelope, findTransport, settleEnvelope, settleIds } from './assign.ts'
@@ -119,7 +120,9 @@ async function settleDetails(work: RouterWork): Promise<TakenAddress | Expansion
   const { settings } = router
   const ids = await settleIds(work)
   if (isTrouble(ids)) return ids
-  const home = await directoryOf(settings.transport_home_directory, work)
+  // There is no $home of the delivery yet, and that of the router is another.
+  const context = withHome(work.context, undefined)
+  const home = await directoryOf(settings.transport_home_directory, { ...work, context })
   const current = await directoryOf(settings.transport_current_directory, work)
   return {
     candidate,

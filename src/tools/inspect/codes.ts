@@ -224,6 +224,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'An option has no equals sign.',
     'Exim refuses to start. Write NAME = VALUE; a switch may stand alone.',
   ),
+  'eval-outside': row(
+    'Something from outside is calculated with as it came.',
+    'It is no matter of taint: what is no number, and what is empty, makes the expansion fail, so that an ACL answers 451 and a router defers. Look at it first, or keep its digits alone.',
+  ),
   'expansion-arguments': row(
     'An item of an expansion has too few or too many arguments.',
     'The expansion fails when it is used.',
@@ -553,6 +557,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   ),
   'transport-missing': row('A router needs a transport and names none.', 'Exim refuses to start.'),
   'user-not-found': row('A user does not exist on this host.', 'Exim refuses to start.'),
+  'user-outside': row(
+    'Who sends a message chooses the user, or the group, under which it is delivered.',
+    'Exim does not refuse that: any account of the host is used, except root and those of never_users; where there is none of that name, the message waits. Let the router take known names only: check_local_user, local_parts or domains.',
+  ),
   'value-constant': row(
     'The constant value of an option that is expanded when it is used is wrong.',
     'Exim finds out when it uses the option: mail is deferred, or the daemon does not start.',

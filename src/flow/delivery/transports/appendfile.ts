@@ -104,7 +104,7 @@ async function prepare(
   clock: UniqueClock,
 ): Promise<JobOrOutcome> {
   const settings = settingsOf(batch.transport)
-  const { home } = frame.identity
+  const home = textOf(frame.identity.home ?? '') || undefined
   const target = await targetOf(batch, settings, home, context)
   if ('outcome' in target) return target
   if (target.isFolder && !mayCreate(settings.create_file, `${target.path}/file`, home)) {
@@ -416,7 +416,7 @@ async function mboxJob(
   const settings = settingsOf(batch.transport)
   const common = await commonOf(settings, frame, context, batch, false)
   if ('outcome' in common) return common
-  const home = frame.identity.home
+  const home = textOf(frame.identity.home ?? '') || undefined
   return {
     job: {
       ...common,

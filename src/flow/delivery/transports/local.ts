@@ -8,6 +8,7 @@ import { type LocalJob, type LocalResult, runLocalJob } from '../local-job.ts'
 import { type AddressOutcome, type AddressResult, errorNumbers, type TransportResult } from '../results.ts'
 import { tellSaid } from '../local/said.ts'
 import { localRetryKey } from '../retry/record.ts'
+import { withHome } from '../../home.ts'
 import type { RoutedAddress } from '../../routed.ts'
 import type { Batch, DeliveryEnvironment } from './driver.ts'
 import type { RecipientVerdict } from './smtp-transaction.ts'
@@ -65,10 +66,7 @@ async function deliver(
     if (identity.told !== true) base.ports.log.panic(base.message?.id, identity.failure)
     return deferral(identity.failure, identity.errno)
   }
-  const context: Context =
-    base.address === undefined || identity.home === undefined
-      ? base
-      : { ...base, address: { ...base.address, home: identity.home } }
+  const context = identity.home === undefined ? base : withHome(base, identity.home)
   const common = await sharedOutcome(batch, context)
   if (common !== undefined) return common
   const forbidden = await neverUser(identity.uid, batch.transport.name, context, environment)

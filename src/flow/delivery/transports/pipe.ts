@@ -196,7 +196,7 @@ async function environmentOf(
     LOCAL_PART_PREFIX: facts.prefix ?? '',
     LOCAL_PART_SUFFIX: facts.suffix ?? '',
     DOMAIN: facts.domain,
-    HOME: frame.identity.home ?? '',
+    HOME: textOf(frame.identity.home ?? ''),
     MESSAGE_ID: context.message?.id ?? '',
     PATH: path,
     // In lower case, unless the router minds it: observed of Exim 4.96.

@@ -1,4 +1,5 @@
 /** Variables of the address and of the message in ACLs that run before, or after, there is such a thing. */
+import type { Report } from '../../../base/diagnostic.ts'
 import type { AclPlace } from '../../../ports.ts'
 import type { Node } from '../../../language/expand/tree.ts'
 import { aclOptions } from '../../../policy/acl/check.ts'
@@ -36,6 +37,23 @@ const rules: readonly Rule[] = [
     help: 'the message has not come yet: acl_smtp_data is the first to know it',
   },
 ]
+/** Those that the runs of the DKIM ACL set. What is a number is left out: it is 0 or the largest one, not empty. */
+const ofDkimRuns =
+  /^dkim_(?:verify_(?:status|reason)|cur_signer|algo|canon_\w+|copiedheaders|domain|headernames|identity|key_notes|selector)$/
+/** In deliveries they tell of signing. */
+const ofSigning = /^dkim_(?:domain|selector)$/
+const beforeDkim: readonly AclPlace[] = [
+  'connect',
+  'helo',
+  'starttls',
+  'auth',
+  'mail',
+  'mailauth',
+  'rcpt',
+  'predata',
+  'notsmtp_start',
+  'notsmtp',
+]
 const headers: Rule = {
   names: /^/,
   empty: ['connect', 'helo', 'mail', 'rcpt', 'predata'],
@@ -46,13 +64,15 @@ export const earlyVariables: Check = {
   name: 'early-variables',
   doc: 'Variables of sender, recipient and message in ACLs that run without them.',
   run(subject, report) {
+    deliveredWithoutDkim(subject, report)
     const places = placesOf(subject)
     if (places === undefined) return
+    const known = [...rules, ...dkimRules(subject)]
     for (const owned of subject.texts) {
       if (owned.owner.in !== 'acl' || owned.tree === undefined) continue
       const here = places.get(owned.owner.acl)
       if (here === undefined) continue
-      const seen = (node: Node): void => judge(node, owned, here, report)
+      const seen = (node: Node): void => judge(node, owned, here, known, report)
       walk(owned.tree, { node: seen })
     }
   },
@@ -62,14 +82,15 @@ function judge(
   node: Node,
   { text }: OwnedText,
   places: ReadonlySet<AclPlace>,
-  report: Parameters<Check['run']>[1],
+  known: readonly Rule[],
+  report: Report,
 ): void {
-  const name = node.kind === 'variable' ? node.name : undefined
-  const rule =
-    node.kind === 'header' ? headers : rules.find(({ names }) => name !== undefined && names.test(name))
-  if (rule === undefined || (node.kind !== 'variable' && node.kind !== 'header')) return
+  if (node.kind !== 'variable' && node.kind !== 'header') return
   const [place] = places
-  if (place === undefined || ![...places].every((each) => rule.empty.includes(each))) return
+  if (place === undefined) return
+  const candidates = node.kind === 'header' ? [headers] : known.filter(({ names }) => names.test(node.name))
+  const rule = candidates.find(({ empty }) => [...places].every((each) => empty.includes(each)))
+  if (rule === undefined) return
   const written = text.text.slice(node.start, node.end)
   report({
     code: 'variable-unset',
@@ -78,6 +99,40 @@ function judge(
     at: text.span(node.start, node.end),
     help: rule.help,
   })
+}
+
+/** The results of DKIM are there from the DKIM ACL on, those of its runs only when there is such an ACL. */
+function dkimRules({ configuration }: Subject): readonly Rule[] {
+  const help = 'DKIM is looked at when the message has come: acl_smtp_dkim is the first to know it'
+  const early = [/^dkim_signers$/, ofDkimRuns].map((names): Rule => ({ names, empty: beforeDkim, help }))
+  if (configuration.mainSetAt.has('acl_smtp_dkim')) return early
+  const set = '"acl_smtp_dkim = accept" is enough'
+  const never: Rule = {
+    names: ofDkimRuns,
+    empty: [...beforeDkim, 'mime', 'prdr', 'data'],
+    help: `the runs of acl_smtp_dkim set it, and there is none: ${set}`,
+  }
+  return [...early, never]
+}
+
+/** Results of DKIM are not kept with the message; that of signing, $dkim_domain and $dkim_selector, are another matter. */
+function deliveredWithoutDkim({ texts }: Subject, report: Report): void {
+  for (const { text, tree, owner } of texts) {
+    if (tree === undefined || (owner.in !== 'router' && owner.in !== 'transport')) continue
+    walk(tree, {
+      node(node) {
+        if (node.kind !== 'variable' || ofSigning.test(node.name)) return
+        if (!ofDkimRuns.test(node.name) && node.name !== 'dkim_signers') return
+        report({
+          code: 'variable-unset',
+          severity: 'warning',
+          message: `$${node.name} is empty when a message is delivered`,
+          at: text.span(node.start, node.end),
+          help: `keep it in a variable of the message: "warn set acl_m_dkim = $${node.name}" in acl_smtp_data`,
+        })
+      },
+    })
+  }
 }
 
 /** From where each ACL is reached. Undefined when one is chosen while mail comes in: then nothing is known. */

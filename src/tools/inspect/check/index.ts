@@ -15,6 +15,7 @@ import { databaseServers } from './database-servers.ts'
 import { deliveries } from './deliveries.ts'
 import { dnsdbQueries } from './dnsdb-types.ts'
 import { earlyVariables } from './early-variables.ts'
+import { evalOutside } from './eval-outside.ts'
 import { missingFiles } from './files.ts'
 import { headersAdded } from './headers-added.ts'
 import { listItems } from './list-items.ts'
@@ -33,6 +34,7 @@ import { taintedLists } from './taint-lists.ts'
 import { tlsFiles } from './tls-files.ts'
 import { unverifiedOcsp } from './transports.ts'
 import { unreachedRouters } from './unreached-routers.ts'
+import { userOutside } from './user-outside.ts'
 import { oldVariables, unsetVariables } from './variables.ts'
 
 /** Sorted by name. */
@@ -48,6 +50,7 @@ export const checks: readonly Check[] = [
   deliveries,
   dnsdbQueries,
   earlyVariables,
+  evalOutside,
   headersAdded,
   listItems,
   listNames,
@@ -67,6 +70,7 @@ export const checks: readonly Check[] = [
   unreachedRouters,
   unsetVariables,
   unverifiedOcsp,
+  userOutside,
 ]
 
 export function inspectConfiguration(configuration: Configuration, host: HostView): Diagnostic[] {

@@ -4,6 +4,8 @@
  * do not, `quote_TYPE` clears it for queries of that type. What a match captured is not followed, so nothing is
  * reported that might be clean. Source: Exim manual, "Tainted strings".
  */
+import type { Expandable } from '../../../base/expandable.ts'
+import type { Configuration } from '../../../language/config/configuration.ts'
 import type { Node, Template } from '../../../language/expand/tree.ts'
 import { parseLookupType } from '../../../language/lookups/parse-type.ts'
 import type { Check, OwnedText } from './subject.ts'
@@ -59,16 +61,18 @@ const commandOptions: Readonly<Record<string, readonly string[]>> = {
   lmtp: ['command', 'socket'],
   queryprogram: ['command'],
 }
-const anyTransportFiles = ['home_directory', 'current_directory']
 
 export const taint: Check = {
   name: 'taint',
   doc: 'Data from outside in a file name, a command or a query.',
-  run({ texts }, report) {
+  run({ texts, configuration }, report) {
+    const home = homesOf(texts, configuration)
+    const told = new Set<Expandable>()
     for (const owned of texts) {
       const { tree, text } = owned
       if (tree === undefined) continue
       const tell = (source: Source, sink: Sink): void => {
+        if (source.name === '$home') return tellHome(source, sink)
         const bare = source.name.replace(/^\$\{?/, '')
         const quoted = sink.query === undefined ? undefined : `\${quote_${sink.query}:${source.name}}`
         report({
@@ -81,6 +85,23 @@ export const taint: Check = {
               ? `write ${trustedCopies[bare] ?? 'the result of a lookup that knows the allowed values'}`
               : `write ${quoted}, or hand the value over apart from the query: \${lookup ${sink.query},params {...$1...}{${source.name}}}`,
         })
+      }
+      // Exim takes such a home as it is, and refuses what is made of it.
+      const tellHome = (use: Source, { what }: Sink): void => {
+        for (const { text: made, tree: madeOf } of home(owned)) {
+          for (const { name, start, end } of madeOf === undefined ? [] : sourcesOf(madeOf)) {
+            if (name === '$home' || told.has(made)) continue
+            told.add(made)
+            report({
+              code: 'taint',
+              severity: 'warning',
+              message: `${name} comes from outside, and $home, which it is part of, becomes part of ${what}${where(owned)}: Exim's answer when it is used is "tainted ..."`,
+              at: made.span(start, end),
+              help: `write ${trustedCopies[name.slice(1)] ?? 'the result of a lookup that knows the allowed values'}`,
+              also: [{ at: text.span(use.start, use.end), says: '$home is used here' }],
+            })
+          }
+        }
       }
       const sink = sinkOf(owned)
       if (sink !== undefined) for (const source of sourcesOf(tree)) tell(source, sink)
@@ -121,13 +142,33 @@ function sinkOf({ owner }: OwnedText): Sink | undefined {
   if (owner.in === 'acl' && owner.row === 'queue') return { what: 'the name of a queue' }
   if (owner.in !== 'router' && owner.in !== 'transport') return undefined
   const { driver } = owner.instance
-  const isFile =
-    fileOptions[driver]?.includes(owner.option) === true ||
-    (owner.in === 'transport' && anyTransportFiles.includes(owner.option))
+  const isFile = fileOptions[driver]?.includes(owner.option) === true
   if (isFile && !(owner.in === 'transport' && clearsPath(owner.instance, owner.option)))
     return { what: 'a file name' }
   if (commandOptions[driver]?.includes(owner.option) === true) return { what: 'a command' }
   return undefined
+}
+
+/** The options that $home of a text comes from. Source: Exim manual, "Current and home directories". */
+function homesOf(
+  texts: readonly OwnedText[],
+  { routers }: Configuration,
+): (owned: OwnedText) => readonly OwnedText[] {
+  const optionsOf = (instance: object, option: string): OwnedText[] =>
+    texts.filter(({ owner }) => 'instance' in owner && owner.instance === instance && owner.option === option)
+  return ({ owner }) => {
+    if (owner.in === 'router') return optionsOf(owner.instance, 'router_home_directory')
+    if (owner.in !== 'transport') return []
+    const own = optionsOf(owner.instance, 'home_directory')
+    if (own.length > 0) return own
+    return routers
+      .filter(({ settings }) => settings.transport?.text.trim() === owner.instance.name)
+      .flatMap((router) => {
+        const forTransport = optionsOf(router, 'transport_home_directory')
+        if (forTransport.length > 0) return forTransport
+        return router.settings.check_local_user ? [] : optionsOf(router, 'router_home_directory')
+      })
+  }
 }
 
 /** `create_file` looks whether a mailbox is below a folder, and clears its path then. */
@@ -165,7 +206,7 @@ function queryOfItem(before: string): string | undefined {
   return type !== undefined && queryTypes.has(type) ? type : undefined
 }
 
-/** What from outside can be in the result of a template. */
+/** What from outside can be in the result of a template; `$home` is among them, which may be. */
 function sourcesOf(template: Template): Source[] {
   return template.nodes.flatMap(sourcesOfNode)
 }
@@ -173,7 +214,7 @@ function sourcesOf(template: Template): Source[] {
 function sourcesOfNode(node: Node): Source[] {
   switch (node.kind) {
     case 'variable':
-      return node.row.tainted && node.row.get !== undefined
+      return (node.row.tainted && node.row.get !== undefined) || node.name === 'home'
         ? [{ name: `$${node.name}`, start: node.start, end: node.end, quotedFor: [] }]
         : []
     case 'header':
