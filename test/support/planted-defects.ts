@@ -124,6 +124,29 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ),
   warning('servers-missing', 'smtp_banner = ¦${lookup redis{GET a}}\n'),
   warning('servers-missing', 'smtp_banner = ¦${lookup pgsql{SELECT 1}}\n'),
+  warning(
+    'servers-malformed',
+    '¦redis_servers = 127.0.0.1:6379//\n',
+    /host\/database\/password.*colon before a port is doubled/,
+  ),
+  warning('servers-malformed', '¦redis_servers = 127.0.0.1/0/ : 10.0.0.1::6380/0\n', /both slashes/),
+  warning(
+    'servers-malformed',
+    '¦redis_servers = [::1]::6379//\n',
+    /each colon of an address is doubled.*"<; \[::1\]:6380\/0\/"/,
+  ),
+  warning('servers-malformed', '¦redis_servers = 127.0.0.1/x/\n', /host\/database\/password/),
+  warning(
+    'servers-malformed',
+    '¦redis_servers = 127.0.0.1/10/ - using database 10 with no password\n',
+    /leave the remark out/,
+  ),
+  warning('servers-malformed', 'hide ¦mysql_servers = localhost/db/user\n', /host\/database\/user\/password/),
+  warning(
+    'servers-malformed',
+    'hide ¦pgsql_servers = a/localhost/db/u/p\n',
+    /host\/database\/user\/password/,
+  ),
   // Who may send.
   warning('open-relay', 'acl_smtp_rcpt = rcpt\nbegin acl\nrcpt:\n  ¦accept\n'),
   warning('open-relay', 'hostlist all = *\nacl_smtp_rcpt = rcpt\nbegin acl\nrcpt:\n  ¦accept hosts = +all\n'),

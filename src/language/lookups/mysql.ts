@@ -3,7 +3,7 @@ import { encodeUtf8, fromBytes, type ByteString } from '../../base/text.ts'
 import type { Connection as Client, FieldPacket, QueryError, ResultSetHeader, RowDataPacket } from 'mysql2'
 import type { PoolDoor } from './pool.ts'
 import { createSqlEngine, QueryFailed, type SqlAnswer, type SqlDoor } from './sql.ts'
-import type { ServerItem } from './sql-servers.ts'
+import { mysqlNames, type ServerItem } from './sql-servers.ts'
 import type { QueryType } from './types.ts'
 
 interface Connection {
@@ -15,7 +15,7 @@ interface Connection {
 
 const door: SqlDoor<Connection> = {
   shortName: 'MYSQL',
-  names: { product: 'MySQL', data: 'MySQL', option: 'mysql_servers', slashes: 3 },
+  names: mysqlNames,
   connection: openPool,
   rules: ({ mode }) => ({
     type: 'mysql',

@@ -3,7 +3,7 @@ import { encodeUtf8, type ByteString } from '../../base/text.ts'
 import type { Client, QueryArrayConfig, QueryArrayResult } from 'pg'
 import type { PoolDoor } from './pool.ts'
 import { createSqlEngine, QueryFailed, type SqlAnswer, type SqlDoor } from './sql.ts'
-import type { ServerItem } from './sql-servers.ts'
+import { pgsqlNames, type ServerItem } from './sql-servers.ts'
 import type { QueryType } from './types.ts'
 
 interface Connection {
@@ -29,7 +29,7 @@ interface ParameterStatus {
 
 const door: SqlDoor<Connection> = {
   shortName: 'PGSQL',
-  names: { product: 'PostgreSQL', data: 'pgSQL', option: 'pgsql_servers', slashes: 3 },
+  names: pgsqlNames,
   connection: openPool,
   rules: ({ standardStrings }) => ({
     type: 'pgsql',

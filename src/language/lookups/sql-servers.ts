@@ -15,6 +15,20 @@ export interface ServerNames {
   readonly slashes: number
 }
 
+export const mysqlNames: ServerNames = {
+  product: 'MySQL',
+  data: 'MySQL',
+  option: 'mysql_servers',
+  slashes: 3,
+}
+
+export const pgsqlNames: ServerNames = {
+  product: 'PostgreSQL',
+  data: 'pgSQL',
+  option: 'pgsql_servers',
+  slashes: 3,
+}
+
 /** The parts of an item, host first. */
 export type ServerItem = readonly ByteString[]
 

@@ -506,6 +506,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A section does not exist.',
     'The sections are acl, authenticators, routers, transports, retry and rewrite.',
   ),
+  'servers-malformed': row(
+    'An item of redis_servers, mysql_servers or pgsql_servers cannot be used.',
+    'Lookups that come to it defer.',
+  ),
   'servers-missing': row(
     'A lookup asks a database whose servers are not named.',
     'It defers whenever it is used.',
