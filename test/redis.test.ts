@@ -1,6 +1,8 @@
 /** Redis lookups against real servers: alone, behind passwords, sockets and TLS, in a cluster, with a sentinel. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { chmodSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { isFailure } from '../src/base/outcome.ts'
@@ -15,7 +17,7 @@ import {
 import { noOpenssl, selfSigned } from './support/certificates.ts'
 import { expansionBench } from './support/expansion-context.ts'
 import { hostileTexts } from './support/hostile-texts.ts'
-import { freePort, startServer, temporaryFolder, type StartedServer } from './support/server.ts'
+import { freePort, postern, startServer, temporaryFolder, type StartedServer } from './support/server.ts'
 import { connectSmtp } from './support/smtp-client.ts'
 
 const program = fetchRedis()
@@ -170,6 +172,40 @@ describe('redis', { skip }, () => {
     await start({ port: first.port })
     assert.equal(await ask(), 'PONG')
     bench.close()
+  })
+
+  test('R4: after nonsense the next lookup has a new connection', async () => {
+    let connections = 0
+    const odd = createServer((socket) => {
+      connections++
+      socket.on('error', () => undefined)
+      socket.on('data', (bytes) => socket.write(bytes.includes('odd') ? 'hello\r\n' : '+fine\r\n'))
+    })
+    await new Promise<void>((resolve) => odd.listen(0, '127.0.0.1', resolve))
+    const address = odd.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    try {
+      const results = await expand(
+        [`127.0.0.1:${port}//`],
+        '${lookup redis{GET odd}}',
+        '${lookup redis{GET even}}',
+      )
+      assert.match(results[0] ?? '', /^defer: .*DEFER: REDIS: no reply of Redis: Unknown RESP type 104 "h"$/)
+      assert.equal(results[1], 'fine')
+      assert.equal(connections, 2)
+    } finally {
+      odd.close()
+    }
+  })
+
+  test('R4: a command line with a server that is away ends at once', async () => {
+    const file = join(folder.path, 'away.conf')
+    writeFileSync(file, `redis_servers = 127.0.0.1::${await freePort()}//\n`)
+    chmodSync(file, 0o644)
+    const began = Date.now()
+    const done = spawnSync(postern, ['-C', file, '-be', '${lookup redis{GET a}}'], { encoding: 'utf8' })
+    assert.match(done.stdout, /^Failed: .*ECONNREFUSED/)
+    assert.ok(Date.now() - began < 1900, `${Date.now() - began} ms`)
   })
 
   test('R5: replies as text', async () => {

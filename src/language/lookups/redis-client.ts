@@ -58,11 +58,16 @@ export function createRedisClients(now: () => number, files: Files): RedisClient
     return peer
   }
 
-  async function use(peer: Peer, server: RedisServer, limitMs: number): Promise<Connected> {
+  async function use(peer: Peer, server: RedisServer, limitMs: number, again = true): Promise<Connected> {
     const connection = (peer.connection ??= connectTo(server, limitMs, files, () => {
       if (peer.connection === connection) peer.connection = undefined
     }))
     const connected = await connection
+    // It is being closed, as after a reply that was none; its end is yet to come.
+    if (again && 'redis' in connected && !connected.redis.stream.writable) {
+      if (peer.connection === connection) peer.connection = undefined
+      return use(peer, server, limitMs, false)
+    }
     if ('error' in connected && peer.connection === connection) peer.connection = undefined
     return connected
   }
@@ -106,7 +111,7 @@ export function createRedisClients(now: () => number, files: Files): RedisClient
           peer.breaker.succeeded()
           return { is: 'error', message }
         }
-        const text = `REDIS: ${message}`
+        const text = `REDIS: ${message.replace(/^(Unknown RESP type.*)\. Please report this\.$/, 'no reply of Redis: $1')}`
         peer.breaker.failed(text)
         // A server that hangs: those who wait behind this command need not wait as long.
         if (peer.breaker.refuses() !== undefined) redis.disconnect()
@@ -179,6 +184,8 @@ async function open(place: Address, limitMs: number, files: Files, ended: () => 
       : { host: place.host, port: place.port, ...(tls ? { tls } : {}) }),
     lazyConnect: true,
     connectTimeout: limitMs,
+    // The timer of a connection that is over would keep a command line waiting.
+    disconnectTimeout: 100,
     enableOfflineQueue: false,
     // A command is never sent twice: it may have been done.
     autoResendUnfulfilledCommands: false,
