@@ -4,7 +4,8 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
-const magic = 0xbeef_c0de
+/** At the beginning of heads and lock files. */
+export const lmdbMagic = 0xbeef_c0de
 const headBytes = 160
 
 /** Why a file cannot be an LMDB environment; undefined when its two heads are good and all its pages are there. */
@@ -40,7 +41,7 @@ function head(
   if (readSync(fd, bytes, 0, headBytes, position) < headBytes) return undefined
   const pageBytes = bytes.readUInt32LE(48)
   const good =
-    bytes.readUInt32LE(24) === magic &&
+    bytes.readUInt32LE(24) === lmdbMagic &&
     bytes.readUInt32LE(28) === 2 &&
     pageBytes >= 512 &&
     pageBytes <= 65_536

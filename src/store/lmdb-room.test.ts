@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { open } from 'lmdb'
-import { LmdbRoom, prepareLmdbFolder } from './lmdb-room.ts'
+import { LmdbRoom, prepareLmdbFolder, writeTransaction } from './lmdb-room.ts'
 
 const child = fileURLToPath(new URL('../../test/support/full-disk-child.js', import.meta.url))
 const root = process.getuid?.() === 0
@@ -60,8 +60,7 @@ test('a transaction finds its room before LMDB needs it, however much is written
     [2000, 3000],
   ] as const) {
     const sizes: number[] = []
-    env.transactionSync(() => {
-      room.begin()
+    writeTransaction(env, room, () => {
       for (let i = 0; i < rows; i++) {
         const key = `key${(i * 7919) % 100_003}-${bytes}`
         room.add(key.length + bytes)
@@ -69,10 +68,59 @@ test('a transaction finds its room before LMDB needs it, however much is written
       }
       sizes.push(room.size)
     })
-    env.transactionSync(() => room.begin())
+    writeTransaction(env, room, () => undefined)
     const { used } = room
     assert.ok(used <= (sizes[0] ?? 0), `${used} bytes in use, room for ${sizes[0]} (${rows} of ${bytes})`)
   }
   room.close()
   await env.close()
 })
+
+for (const how of ['to look', 'to write'] as const) {
+  test(`nothing written is lost while others open the environment ${how}`, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'postern-room-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    prepareLmdbFolder(folder)
+    const env = open<number, string>({ path: folder, noSubdir: false, noSync: true, mapSize: 1 << 30 })
+    const room = new LmdbRoom(`${folder}/data.mdb`)
+    writeTransaction(env, room, () => env.putSync('first', 0))
+    const code = `
+import { open } from ${JSON.stringify(import.meta.resolve('lmdb'))}
+for (let i = 0; i < 200; i++) {
+  const env = open({ path: ${JSON.stringify(folder)}, noSubdir: false, noSync: true, mapSize: 2 ** 30, readOnly: ${how === 'to look'} })
+  env.get('first')
+  await env.close()
+}`
+    let openers = 2
+    let failures = ''
+    for (let i = openers; i > 0; i--) {
+      const opener = spawn(process.execPath, ['--input-type=module', '-e', code], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      })
+      opener.stderr.on('data', (bytes: Buffer) => (failures += bytes.toString()))
+      opener.once('close', () => openers--)
+    }
+    let count = 0
+    let last = 0
+    while (openers > 0) {
+      for (let i = 0; i < 100; i++) {
+        let begun = 0
+        writeTransaction(env, room, () => {
+          begun = env.getWriteTxnId()
+          room.add(20)
+          env.putSync(`key${count}`, count)
+        })
+        assert.ok(begun > last, `transaction ${begun} after ${last}`)
+        last = begun
+        count++
+      }
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    assert.equal(failures, '')
+    env.resetReadTxn()
+    const lost = Array.from({ length: count }, (_, i) => i).filter((i) => env.get(`key${i}`) !== i)
+    assert.deepEqual(lost, [])
+    room.close()
+    await env.close()
+  })
+}

@@ -1,11 +1,30 @@
 /**
- * Room on the disk for an LMDB environment, taken before LMDB writes. A page that LMDB cannot write (a full disk, a
+ * What LMDB does not take care of when several processes write.
+ *
+ * Room on the disk, taken before LMDB writes. A page that LMDB cannot write (a full disk, a
  * quota, a file system gone read-only) is not only an error: the library writes its message past the end of a small
  * buffer, and the process ends or hangs. So its file is filled with zeros ahead of where the next pages go, by us,
  * within the write transaction; when that fails nothing is written and the transaction is given up.
  * The lock file is written through a mapping, where no room means SIGBUS, so it is made whole at the start.
+ *
+ * The number of the last transaction, which all processes share. Whoever opens an environment sets it (in lmdb 3.5, without a
+ * lock) to what the file said a moment before; what others have committed in that moment would be written over by the next
+ * one to write, pages and all. So each write transaction looks whether its number is a new one, and sets it right.
  */
-import { closeSync, fstatSync, linkSync, openSync, readSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  linkSync,
+  openSync,
+  readSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { ABORT, type RootDatabase } from 'lmdb'
+import { lmdbMagic as magic } from './lmdb-file.ts'
 
 const slackBytes = 96 << 10
 /** Pages copied from the root to a leaf, and a page more where each is split. */
@@ -43,22 +62,45 @@ function makeLockFile(folder: string): void {
   }
 }
 
+/** Asked by name: to close a lock file gives up the locks that this process has on it. */
 function holds(path: string): boolean {
-  try {
-    const fd = openSync(path, 'r')
-    try {
-      return fstatSync(fd).size > 0
-    } finally {
-      closeSync(fd)
-    }
-  } catch {
-    return false
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0
+}
+
+/** So often others may set the number back while one transaction begins. */
+const mostTries = 1000
+
+/**
+ * Does something in a write transaction, which must do nothing before. What it throws ends the transaction, and nothing has
+ * happened. Throws with the system's code when the disk takes nothing.
+ */
+export function writeTransaction<T>(root: RootDatabase<unknown, string>, room: LmdbRoom, work: () => T): T {
+  for (let tries = 0; tries < mostTries; tries++) {
+    const turn: { done?: { readonly result: T } } = {}
+    root.transactionSync(() => {
+      if (!room.begin(root.getWriteTxnId())) return ABORT
+      turn.done = { result: work() }
+      return undefined
+    })
+    if (turn.done !== undefined) return turn.done.result
   }
+  throw new Error(`the transactions of ${room.path} get no new number`)
+}
+
+/** Sees to it that what is read next is all that has been committed. */
+export function readNewest(root: RootDatabase<unknown, string>, room: LmdbRoom): void {
+  root.transactionSync(() => {
+    room.isNew(root.getWriteTxnId())
+    return ABORT
+  })
+  root.resetReadTxn()
 }
 
 export class LmdbRoom {
-  readonly #path: string
+  readonly path: string
   readonly #fd: number
+  /** Of the lock file. Opened when it is needed and never closed, see `holds`. */
+  #lockFd: number | undefined
   #closed = false
   readonly #copies: boolean
   readonly #head = Buffer.alloc(pageLimit + 160)
@@ -72,7 +114,7 @@ export class LmdbRoom {
 
   /** @param path the data file of an environment that is open */
   constructor(path: string) {
-    this.#path = path
+    this.path = path
     this.#fd = openSync(path, 'r+')
     this.#copies = copyOnWrite.has(statfsSync(path).type >>> 0)
   }
@@ -94,15 +136,31 @@ export class LmdbRoom {
     closeSync(this.#fd)
   }
 
-  /** First in each write transaction, so no other process writes now. Throws when the disk takes nothing. */
-  begin(): void {
-    this.#used = this.#usedBytes()
+  /**
+   * First in each write transaction, so no other process writes now. Throws when the disk takes nothing.
+   * @returns false: it must do nothing, see `isNew`
+   */
+  begin(transaction: number): boolean {
+    if (!this.isNew(transaction)) return false
     this.#changes = 0
     this.#bytes = 0
     this.#ensured = 0
     this.#ensure(slackBytes)
     // The last byte of the room, which no page has yet: does the file take writes now?
     writeSync(this.#fd, zeros, 0, 1, this.#size - 1)
+    return true
+  }
+
+  /**
+   * @param transaction the number of the write transaction under way
+   * @returns false: it was used before. It is set right for the next one
+   */
+  isNew(transaction: number): boolean {
+    const { newest, usedBytes } = this.#readHeads()
+    this.#used = usedBytes
+    if (transaction > newest) return true
+    this.#setRight(transaction, newest)
+    return false
   }
 
   /** Before each put or remove of the transaction: `bytes` is the size of key and value. */
@@ -127,8 +185,8 @@ export class LmdbRoom {
     const most = need + Math.max(stepBytes, need >> 1)
     const end = this.#used + need
     if (this.#copies) {
-      const { bavail, bsize } = statfsSync(this.#path)
-      if (bavail * bsize < need) throw noSpace(this.#path)
+      const { bavail, bsize } = statfsSync(this.path)
+      if (bavail * bsize < need) throw noSpace(this.path)
     }
     if (this.#size < end) {
       this.#size = fstatSync(this.#fd).size
@@ -149,18 +207,30 @@ export class LmdbRoom {
   }
 
   /** What LMDB's newer head says, as in `lmdb-file.ts`. */
-  #usedBytes(): number {
+  #readHeads(): { readonly newest: number; readonly usedBytes: number } {
     const head = this.#head
     const read = readSync(this.#fd, head, 0, 4096 + 160, 0)
     const page = head.readUInt32LE(48)
     if (page > 4096 || page < 512) {
-      if (page > pageLimit || readSync(this.#fd, head, 0, page + 160, 0) < page + 160)
-        throw noHead(this.#path)
-    } else if (read < page + 160) throw noHead(this.#path)
+      if (page > pageLimit || readSync(this.#fd, head, 0, page + 160, 0) < page + 160) throw noHead(this.path)
+    } else if (read < page + 160) throw noHead(this.path)
     const first = head.readBigUInt64LE(152)
     const second = head.readBigUInt64LE(page + 152)
     const last = Number(head.readBigUInt64LE(first > second ? 144 : page + 144))
-    return (last + 1) * page
+    return { newest: Number(first > second ? first : second), usedBytes: (last + 1) * page }
+  }
+
+  /** The lock file begins with a mark and a version of four bytes each, then comes the number. */
+  #setRight(transaction: number, newest: number): void {
+    const path = join(dirname(this.path), 'lock.mdb')
+    this.#lockFd ??= openSync(path, 'r+')
+    const bytes = Buffer.alloc(16)
+    readSync(this.#lockFd, bytes, 0, 16, 0)
+    if (bytes.readUInt32LE(0) !== magic) throw noHead(path)
+    // Somebody has set it right, or back once more, since this transaction began.
+    if (Number(bytes.readBigUInt64LE(8)) !== transaction - 1) return
+    bytes.writeBigUInt64LE(BigInt(newest), 8)
+    writeSync(this.#lockFd, bytes, 8, 8, 8)
   }
 }
 

@@ -3,7 +3,7 @@
  * used: it cannot be told how much room there is before it writes (`lmdb-room.ts`), and a full disk would stop it for good.
  */
 import type { Database, RootDatabase } from 'lmdb'
-import type { LmdbRoom } from '../lmdb-room.ts'
+import { type LmdbRoom, writeTransaction } from '../lmdb-room.ts'
 
 /** A value with the time it was written. */
 export type Row = [writtenAt: number, value: unknown]
@@ -89,10 +89,7 @@ export class BatchWriter {
     const batch = this.#changes.splice(0, batchLimit)
     if (batch.length === 0) return
     try {
-      const rows = this.#root.transactionSync(() => {
-        this.#room.begin()
-        return batch.map((change) => this.#apply(change))
-      })
+      const rows = writeTransaction(this.#root, this.#room, () => batch.map((change) => this.#apply(change)))
       this.#trouble = false
       for (const [i, change] of batch.entries()) change.done(rows[i] ?? { is: 'refused' })
     } catch (error) {

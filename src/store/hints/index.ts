@@ -18,7 +18,7 @@ import { dirname } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import type { Hints, HintsDatabase } from '../../ports.ts'
 import { lmdbFileProblem } from '../lmdb-file.ts'
-import { LmdbRoom, prepareLmdbFolder } from '../lmdb-room.ts'
+import { LmdbRoom, prepareLmdbFolder, writeTransaction } from '../lmdb-room.ts'
 import { eximSpoolProblem } from '../spool/layout.ts'
 
 import { BatchWriter, type Row } from './batch-writer.ts'
@@ -65,12 +65,14 @@ export function openHints(options: HintsOptions): SharedHints {
   const log = options.log ?? (() => {})
   const now = options.now ?? Date.now
   const { root, room } = openEnvironment(options, log)
-  const databases = root.transactionSync(() => {
-    room.begin()
-    return new Map<HintsDatabase, Database<Row, string>>(
-      names.map((name) => [name, root.openDB<Row, string>({ name })]),
-    )
-  })
+  const databases = writeTransaction(
+    root,
+    room,
+    () =>
+      new Map<HintsDatabase, Database<Row, string>>(
+        names.map((name) => [name, root.openDB<Row, string>({ name })]),
+      ),
+  )
   const database = (name: HintsDatabase): Database<Row, string> => {
     const found = databases.get(name)
     if (found === undefined) throw new Error(`no hints database ${name}`)

@@ -3,7 +3,7 @@
  * It can always be made anew from the segments, so it is never synced and never the only copy of anything.
  */
 import { type Database, open, type RootDatabase } from 'lmdb'
-import { LmdbRoom, prepareLmdbFolder } from '../lmdb-room.ts'
+import { LmdbRoom, prepareLmdbFolder, readNewest, writeTransaction } from '../lmdb-room.ts'
 import type { FrozenRow, ListedRow, QueueEntry, QueueQuery } from './api.ts'
 import type { Location } from './journal.ts'
 import { RowReader } from './listed-row.ts'
@@ -120,10 +120,7 @@ export class QueueIndex {
     })
     if (readOnly) return new QueueIndex(root, undefined)
     const room = new LmdbRoom(`${folder}/data.mdb`)
-    return root.transactionSync(() => {
-      room.begin()
-      return new QueueIndex(root, room)
-    })
+    return writeTransaction(root, room, () => new QueueIndex(root, room))
   }
 
   async close(): Promise<void> {
@@ -133,7 +130,8 @@ export class QueueIndex {
 
   /** Lets the next reads see what other processes wrote. */
   refresh(): void {
-    this.#root.resetReadTxn()
+    if (this.#room === undefined) this.#root.resetReadTxn()
+    else readNewest(this.#root, this.#room)
   }
 
   has(id: string): boolean {
@@ -287,8 +285,7 @@ export class QueueIndex {
     const room = this.#room
     const told = this.#told
     if (room === undefined || told === undefined) throw new Error('the index was opened for reading')
-    return this.#root.transactionSync(() => {
-      room.begin()
+    return writeTransaction(this.#root, room, () => {
       const writer = new IndexWriter(
         room,
         this.#entries,
