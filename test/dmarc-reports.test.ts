@@ -404,7 +404,7 @@ test('the daemon sends the reports of days that are over, within dmarc_report_ma
   const own = temporaryFolder('dmarc-daily')
   const first = await start(own.path, '')
   await first.stop()
-  const hints = openHints({ directory: join(own.path, 'spool', 'hints') })
+  const hints = await openHints({ directory: join(own.path, 'spool', 'hints') })
   const day = new Date(Date.now() - 2 * 86_400_000).toISOString().slice(0, 10)
   for (const domain of ['rf.test', 'psd']) {
     const published = {

@@ -100,7 +100,7 @@ out:
   mta_sts = true
 `,
   })
-  const hints = openHints({ directory: join(folder.path, 'spool', 'hints') })
+  const hints = await openHints({ directory: join(folder.path, 'spool', 'hints') })
   const yesterday = Date.now() - 86_400_000
   for (const name of ['mail', 'web', 'both', 'two', 'none', 'broken'])
     await countTlsSession(hints, session(`${name}.example`), yesterday)
@@ -194,7 +194,7 @@ test('TLSRPT: what could not be sent is tried again, and what was sent is not se
 
 test('TLSRPT: the daemon sends once a day with tls_rpt_send', { skip: noOpenssl }, async () => {
   await server.stop()
-  const hints = openHints({ directory: join(folder.path, 'spool', 'hints') })
+  const hints = await openHints({ directory: join(folder.path, 'spool', 'hints') })
   await countTlsSession(hints, session('mail.example'), Date.now() - 2 * 86_400_000)
   await hints.close()
   server = await startServer({

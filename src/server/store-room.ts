@@ -192,7 +192,7 @@ export class StoreRoom {
     // A test of addresses needs no rights on the spool: it sees no hints then, and leaves none.
     if (this.#options.brief && !mayWriteFolder(directory)) return
     const { openHints } = await import('../store/hints/index.ts')
-    const hints = openHints({ ...this.#options, directory })
+    const hints = await openHints({ ...this.#options, directory })
     this.#current = hints
     const tidy = (): void =>
       void hints

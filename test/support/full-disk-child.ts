@@ -22,7 +22,7 @@ const spool = await openSpool({
   segmentBytes: 1 << 20,
   careMs: 50,
 })
-const hints = openHints({ directory: `${folder}/spool/hints`, log })
+const hints = await openHints({ directory: `${folder}/spool/hints`, log })
 
 const queued = new Set<string>()
 let refused = 0

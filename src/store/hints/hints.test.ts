@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,8 +23,8 @@ const kinds = [
   },
   {
     says: 'in LMDB',
-    open: (t: TestContext) => {
-      const hints = openHints({ directory: folder(t) })
+    open: async (t: TestContext) => {
+      const hints = await openHints({ directory: folder(t) })
       return { hints, close: () => hints.close() }
     },
   },
@@ -30,7 +32,7 @@ const kinds = [
 
 for (const { says, open } of kinds) {
   test(`hints ${says}: what is put can be read, changed, listed and removed`, async (t) => {
-    const { hints, close } = open(t)
+    const { hints, close } = await open(t)
     await facts(hints)
     await close()
   })
@@ -84,10 +86,10 @@ test('a draft of hints shows what is kept, and changes nothing of it', async () 
 
 test('hints in LMDB survive closing', async (t) => {
   const directory = folder(t)
-  const first = openHints({ directory })
+  const first = await openHints({ directory })
   first.put('retry', 'key', [1, 2])
   await first.close()
-  const second = openHints({ directory })
+  const second = await openHints({ directory })
   assert.deepEqual(second.get('retry', 'key'), [1, 2])
   await second.close()
 })
@@ -96,7 +98,7 @@ test('hints that cannot be read are begun anew', async (t) => {
   const directory = folder(t)
   const lines: string[] = []
   writeFileSync(`${directory}/data.mdb`, 'not a database '.repeat(1000))
-  const hints = openHints({ directory, log: (line) => lines.push(line) })
+  const hints = await openHints({ directory, log: (line) => lines.push(line) })
   hints.put('retry', 'key', 1)
   assert.equal(hints.get('retry', 'key'), 1)
   assert.match(lines.join('\n'), /^hints cannot be read and are begun anew: /)
@@ -109,11 +111,11 @@ test('hints of another boot are begun anew, as are those that a process died of'
     ['opening.999999999', ''],
   ] as const) {
     const directory = folder(t)
-    const first = openHints({ directory })
+    const first = await openHints({ directory })
     first.put('retry', 'key', 1)
     await first.close()
     writeFileSync(`${directory}/${name}`, text)
-    const second = openHints({ directory })
+    const second = await openHints({ directory })
     assert.equal(second.get('retry', 'key'), undefined)
     await second.close()
   }
@@ -121,7 +123,7 @@ test('hints of another boot are begun anew, as are those that a process died of'
 
 test('hints not written for long are tidied away', async (t) => {
   let time = 1000
-  const hints = openHints({ directory: folder(t), now: () => time })
+  const hints = await openHints({ directory: folder(t), now: () => time })
   hints.put('callout', 'old', 1)
   await hints.update('misc', 'written', () => 1)
   for (let i = 0; i < 2500; i++) hints.put('retry', `host${i}`, i)
@@ -135,9 +137,34 @@ test('hints not written for long are tidied away', async (t) => {
   await hints.close()
 })
 
-test('no hints are written into the spool of an Exim', (t) => {
+test('no hints are written into the spool of an Exim', async (t) => {
   const directory = folder(t)
   mkdirSync(`${directory}/input`)
   writeFileSync(`${directory}/input/1xVgtD-0003n0-0l-H`, '')
-  assert.throws(() => openHints({ directory: `${directory}/hints` }), /is the spool of an Exim/)
+  await assert.rejects(openHints({ directory: `${directory}/hints` }), /is the spool of an Exim/)
+})
+
+test('processes that open the hints at the same time leave those of each other', async (t) => {
+  const directory = folder(t)
+  const code = `
+import { openHints } from ${JSON.stringify(new URL('index.js', import.meta.url).href)}
+for (let i = 0; i < 20; i++) {
+  const hints = await openHints({ directory: ${JSON.stringify(directory)}, log: console.log })
+  hints.put('misc', process.pid + '-' + i, 1)
+  await hints.close()
+}`
+  const children = Array.from({ length: 5 }, async () => {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let said = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (bytes: Buffer) => (said += String(bytes)))
+    await once(child, 'close')
+    return said
+  })
+  assert.deepEqual(await Promise.all(children), ['', '', '', '', ''])
+  const hints = await openHints({ directory })
+  assert.equal([...hints.entries('misc')].length, 100)
+  await hints.close()
 })

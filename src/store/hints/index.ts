@@ -20,6 +20,7 @@ import type { Hints, HintsDatabase } from '../../ports.ts'
 import { lmdbFileProblem } from '../lmdb-file.ts'
 import { LmdbRoom, prepareLmdbFolder, writeTransaction } from '../lmdb-room.ts'
 import { eximSpoolProblem } from '../spool/layout.ts'
+import { ownProcessKey, takeLock } from '../spool/process-key.ts'
 
 import { BatchWriter, type Row } from './batch-writer.ts'
 
@@ -56,15 +57,18 @@ const names: readonly HintsDatabase[] = [
   'tls',
   'dmarc',
 ]
+/** Of the file that is there while a process opens them. */
+const lockName = 'held-by'
+const lockWaitMs = 60_000
 const mapBytes = 4 * 2 ** 30
 /** LMDB takes keys of 1,978 bytes; a longer one is cut and carries its digest. */
 const keyBytes = 1500
 
-/** Opens or makes the hints. Throws when the folder belongs to an Exim. */
-export function openHints(options: HintsOptions): SharedHints {
+/** Opens or makes the hints. Rejects when the folder belongs to an Exim. */
+export async function openHints(options: HintsOptions): Promise<SharedHints> {
   const log = options.log ?? (() => {})
   const now = options.now ?? Date.now
-  const { root, room } = openEnvironment(options, log)
+  const { root, room } = await openEnvironment(options, log)
   const databases = writeTransaction(
     root,
     room,
@@ -159,27 +163,37 @@ function storedKey(key: string): string {
   return `${plain.slice(0, 400)}#${createHash('sha256').update(plain).digest('hex')}`
 }
 
-/**
- * A damaged environment can end the process that opens it, so a mark stands while it is opened. Without syncs the
- * files of another boot may be mixed: then they are begun anew, unless they were closed properly.
- */
-function openEnvironment(
-  options: HintsOptions,
-  log: (line: string) => void,
-): { readonly root: RootDatabase<unknown, string>; readonly room: LmdbRoom } {
+interface Environment {
+  readonly root: RootDatabase<unknown, string>
+  readonly room: LmdbRoom
+}
+
+/** One process at a time: what another is making must not be taken for what one that ended has left. */
+async function openEnvironment(options: HintsOptions, log: (line: string) => void): Promise<Environment> {
   const { directory, owner } = options
   // Hints stand in the spool directory, and may be opened before the spool is.
   const foreign = existsSync(directory) ? undefined : eximSpoolProblem(dirname(directory))
   if (foreign !== undefined) throw new Error(foreign)
   makeFolder(directory, owner)
+  const unlock = await takeLock(directory, lockName, ownProcessKey(), lockWaitMs, owner)
+  try {
+    return openAlone(options, log)
+  } finally {
+    unlock()
+  }
+}
+
+/**
+ * A damaged environment can end the process that opens it, so a mark stands while it is opened. Without syncs the
+ * files of another boot may be mixed: then they are begun anew, unless they were closed properly.
+ */
+function openAlone({ directory, owner }: HintsOptions, log: (line: string) => void): Environment {
   const bootFile = `${directory}/boot`
   const boot = readOr('/proc/sys/kernel/random/boot_id').trim()
-  const marks = readdirSync(directory).filter((name) => name.startsWith('opening.') && !isRunning(name))
-  const otherBoot = existsSync(bootFile) && readOr(bootFile).trim() !== boot
-  if (marks.length > 0 || otherBoot) {
-    if (marks.length > 0) log('hints: a process ended while opening them; they are begun anew')
-    empty(directory)
-  }
+  const ended = readdirSync(directory).some((name) => name.startsWith('opening.'))
+  const sameBoot = !existsSync(bootFile) || readOr(bootFile).trim() === boot
+  if (ended) log('hints: a process ended while opening them; they are begun anew')
+  if (ended || !sameBoot) empty(directory)
   const problem = lmdbFileProblem(`${directory}/data.mdb`)
   if (problem !== undefined) {
     log(`hints cannot be read and are begun anew: ${problem}`)
@@ -217,12 +231,8 @@ function makeFolder(directory: string, owner: HintsOptions['owner']): void {
 }
 
 function empty(directory: string): void {
-  for (const name of readdirSync(directory)) rmSync(`${directory}/${name}`, { force: true })
-}
-
-function isRunning(mark: string): boolean {
-  const pid = mark.slice('opening.'.length)
-  return pid !== String(process.pid) && existsSync(`/proc/${pid}`)
+  for (const name of readdirSync(directory))
+    if (!name.startsWith(lockName)) rmSync(`${directory}/${name}`, { force: true })
 }
 
 function readOr(path: string): string {

@@ -73,6 +73,9 @@ function readSmallProcFile(path: string): string {
   }
 }
 
+/** Most locks are held for some milliseconds. */
+const longestPauseMs = 10
+
 /**
  * Takes the lock `folder/name`, waiting for a living holder and taking over from a dead one.
  * @returns what gives it up again
@@ -87,7 +90,7 @@ export async function takeLock(
   const lock = `${folder}/${name}`
   const mine = `${name}.${key}`
   const until = Date.now() + waitMs
-  for (;;) {
+  for (let pause = 1; ; pause = Math.min(2 * pause, longestPauseMs)) {
     writeSmallFile(folder, mine, key, owner)
     try {
       linkFile(`${folder}/${mine}`, lock)
@@ -105,7 +108,7 @@ export async function takeLock(
       continue
     }
     if (Date.now() > until) throw new Error(`${lock} is held by process ${holder ?? 'unknown'}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await new Promise((resolve) => setTimeout(resolve, pause))
   }
 }
 

@@ -10,7 +10,7 @@ export const usage = `Usage: exim_dumpdb [-z] [-k]  <spool-directory> <database-
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const flags = words.filter((word) => word.startsWith('-'))
   const opened = flags.every((flag) => flag === '-z' || flag === '-k')
-    ? openDatabase(words.filter((word) => !word.startsWith('-')))
+    ? await openDatabase(words.filter((word) => !word.startsWith('-')))
     : 'usage'
   if (opened === 'usage' || 'wrong' in opened) {
     terminal.err(opened === 'usage' ? usage : `${opened.wrong}\n`)

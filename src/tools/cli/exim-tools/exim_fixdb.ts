@@ -10,7 +10,7 @@ export const usage = `Usage: exim_fixdb [-z]  <spool-directory> <database-name>\
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const utc = words[0] === '-z'
-  const opened = openDatabase(utc ? words.slice(1) : words)
+  const opened = await openDatabase(utc ? words.slice(1) : words)
   if (opened === 'usage' || 'wrong' in opened) {
     terminal.err(opened === 'usage' ? usage : `${opened.wrong}\n`)
     return 1

@@ -11,7 +11,7 @@ const usualSeconds = 30 * 86_400
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const timed = words[0] === '-t'
   const seconds = timed ? parseInterval(words[1] ?? '') : usualSeconds
-  const opened = seconds === undefined ? 'usage' : openDatabase(timed ? words.slice(2) : words)
+  const opened = seconds === undefined ? 'usage' : await openDatabase(timed ? words.slice(2) : words)
   if (opened === 'usage' || 'wrong' in opened || seconds === undefined) {
     terminal.err(opened === 'usage' || !('wrong' in opened) ? usage : `${opened.wrong}\n`)
     return 1

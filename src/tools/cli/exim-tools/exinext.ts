@@ -34,7 +34,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
 }
 
 async function tell(subject: string, server: Server, terminal: Terminal): Promise<void> {
-  const records = retryRecords(`${server.facts.spoolDirectory}/hints`)
+  const records = await retryRecords(`${server.facts.spoolDirectory}/hints`)
   if (isMessageId(subject)) {
     const found = records.filter(({ key }) => key.endsWith(`:${subject}`))
     return show(subject, found, terminal)
@@ -65,9 +65,9 @@ interface Kept {
   readonly record: RetryRecord
 }
 
-function retryRecords(directory: string): Kept[] {
+async function retryRecords(directory: string): Promise<Kept[]> {
   if (!existsSync(directory)) return []
-  const hints = openHints({ directory })
+  const hints = await openHints({ directory })
   const found: Kept[] = []
   for (const { key, value } of hints.rows('retry'))
     if (isRetryRecord(value)) found.push({ key, record: value })

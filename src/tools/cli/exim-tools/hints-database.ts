@@ -15,9 +15,9 @@ export interface OpenedDatabase {
 }
 
 /** @param place spool directory and database name, as all three programs take them; a text is what is wrong */
-export function openDatabase(
+export async function openDatabase(
   place: readonly string[],
-): OpenedDatabase | 'usage' | { readonly wrong: string } {
+): Promise<OpenedDatabase | 'usage' | { readonly wrong: string }> {
   const [spool, name, ...rest] = place
   if (spool === undefined || name === undefined || rest.length > 0) return 'usage'
   const transport = /^wait-(.+)$/.exec(name)?.[1]
@@ -27,7 +27,7 @@ export function openDatabase(
     return { wrong: `** Failed to open hints database ${directory}: No such file or directory` }
   }
   return {
-    hints: openHints({ directory }),
+    hints: await openHints({ directory }),
     // One of the known names, or the database that all transports share.
     name: (transport === undefined ? name : 'wait') as HintsDatabase,
     prefix: transport === undefined ? '' : `${transport} `,
