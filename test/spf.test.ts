@@ -141,6 +141,9 @@ at_rcpt:
   deny    local_parts = variables
           spf = *
           message = R=$spf_result|H=$spf_header_comment|V=$spf_received|S=$spf_smtp_comment|U=$spf_used_domain|G=$spf_result_guessed
+  deny    local_parts = comment
+          spf_guess = *
+          message = $spf_smtp_comment
   deny    local_parts = guess
           spf_guess = pass:fail:softfail:neutral:none:permerror:temperror
           message = R=$spf_result|G=$spf_result_guessed|$spf_guess
@@ -316,6 +319,18 @@ test('S8: the variables are empty before the check and say what was found after 
     )
     // The next message knows nothing of the last.
     assert.equal(await ask(client, 'a@fail.test', 'before'), '550 <> <> <> <> <>')
+  }))
+
+test('S8: $spf_smtp_comment says no more than the result, and does not call a guess SPF', () =>
+  session(async (client) => {
+    const rows: readonly (readonly [sender: string, comment: string])[] = [
+      ['fail.test', 'SPF: 127.0.0.1 is not allowed to send mail from fail.test'],
+      ['softfail.test', 'SPF: 127.0.0.1 is not known to be allowed to send mail from softfail.test'],
+      ['neutral.test', 'SPF: 127.0.0.1 is not known to be allowed to send mail from neutral.test'],
+      ['unknown.test', '127.0.0.1 is not known to be allowed to send mail from unknown.test'],
+    ]
+    for (const [sender, comment] of rows)
+      assert.equal(await ask(client, `a@${sender}`, 'comment'), `550 ${comment}`)
   }))
 
 test('S8: $spf_received stands at the top of the message; the line of arrival tells the result', () =>

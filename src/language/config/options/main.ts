@@ -1853,7 +1853,7 @@ export const mainOptions = {
   spf_smtp_comment_template: {
     type: 'expand',
     default:
-      'SPF: $sender_host_address is not allowed to send mail from ${if def:sender_address_domain {$sender_address_domain}{$sender_helo_name}}',
+      '${if bool{$spf_result_guessed}{}{SPF: }}$sender_host_address is ${if and{{eq{$spf_result}{fail}}{!bool{$spf_result_guessed}}}{not allowed}{not known to be allowed}} to send mail from ${if def:sender_address_domain {$sender_address_domain}{$sender_helo_name}}',
     tier: 'A',
     since: '0.1',
     doc: 'Text of $spf_smtp_comment, for telling a refused sender why.',

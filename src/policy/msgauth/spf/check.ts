@@ -92,15 +92,17 @@ async function evaluate(query: Query, context: Context, use: 'spf' | 'spf_guess'
   }
   const ip = formatIp(query.ip)
   const told: Told = { ...query, result, ip }
-  const facts = new SpfFacts({
+  const found = {
     result: result.result,
     identity: query.identity,
     usedDomain: query.domain,
     guessed,
     headerComment: headerComment(told),
     received: receivedHeader(told),
-    smtpComment: await smtpComment(query, result, context),
-  })
+  }
+  // The template for clients may go by what was found.
+  keepSpf(context, new SpfFacts({ ...found, smtpComment: '' }))
+  const facts = new SpfFacts({ ...found, smtpComment: await smtpComment(query, result, context) })
   debugAndLog(facts, query, result, context)
   return facts
 }
