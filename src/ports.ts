@@ -343,6 +343,7 @@ export type TraceKind =
   | 'file'
   | 'user'
   | 'group'
+  | 'filter'
 
 /** One step of an explanation, and the steps within it. Who takes part writes; nobody reads here. */
 export interface Trace {

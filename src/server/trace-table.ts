@@ -102,4 +102,5 @@ export const traceKinds: readonly TraceKind[] = [
   'file',
   'user',
   'group',
+  'filter',
 ]

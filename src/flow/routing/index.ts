@@ -46,8 +46,8 @@ export type RouteOptions = Omit<RouteAllOptions, 'generated'> & {
 export interface Routing {
   /** Runs recipients through the routers for delivery. */
   route(recipients: readonly Recipient[], context: Context, options?: RouteOptions): Promise<RoutingResult>
-  /** Runs the system filter, where there is one. */
-  systemFilter(context: Context): Promise<SystemFiltered>
+  /** Runs the system filter, where there is one. `rehearsal`: it writes to no log file. */
+  systemFilter(context: Context, rehearsal?: boolean): Promise<SystemFiltered>
   /** The ACL condition `verify = recipient|sender`. */
   verify(request: VerifyRequest, context: Context): Promise<VerifyResult>
   /** Where the one address that a recipient leads to goes; undefined: none, or several. */
@@ -75,12 +75,15 @@ export function createRouting(deps: RoutingDeps): Routing {
       const children = generated === undefined ? undefined : generations.get(generated)
       return routeAll(recipients, context, { ...others, ...(children && { generated: children }) }, engine)
     },
-    systemFilter: (context) => runSystemFilter(context, deps.transports, generations, deps.note),
+    systemFilter: (context, rehearsal = false) =>
+      runSystemFilter(context, deps.transports, generations, rehearsal ? writesNothing : deps.note),
     verify: createVerify(engine, deps),
     target: (address, context) => findTarget(address, context, engine),
     test: createAddressTest(engine),
   }
 }
+
+const writesNothing = (): Promise<undefined> => Promise.resolve(undefined)
 
 /** The sender is empty while an `errors_to` address is verified: Exim manual, router option "senders". */
 async function errorsAddressVerifies(

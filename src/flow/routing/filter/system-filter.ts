@@ -1,7 +1,7 @@
 /** The system filter: run once for each attempt, before routing. Source: Exim manual, "System-wide message filtering". */
 import { builtin } from '../../../base/diagnostic.ts'
 import type { Expandable } from '../../../base/expandable.ts'
-import { isFailure } from '../../../base/outcome.ts'
+import { isFailure, unreachable } from '../../../base/outcome.ts'
 import { type ByteString, isTainted, textOf, unquotedTaint } from '../../../base/text.ts'
 import type { RouterInstance, TransportInstance } from '../../../language/config/configuration.ts'
 import type { Context } from '../../../ports.ts'
@@ -20,13 +20,51 @@ const filterLimitBytes = 4 * 1024 * 1024
 export type Generations = WeakMap<GeneratedAddresses, readonly Child[]>
 
 export async function runSystemFilter(
+  outer: Context,
+  transports: ReadonlyMap<string, TransportInstance>,
+  generations: Generations,
+  writeNote: ((note: UserNote) => Promise<string | undefined>) | undefined,
+): Promise<SystemFiltered> {
+  const option = outer.settings.system_filter
+  if (option === undefined) return { is: 'none' }
+  const trace = outer.trace?.begin('filter', `the system filter ${option.text}`)
+  const context = trace === undefined ? outer : { ...outer, trace }
+  const filtered = await filterBy(option, context, transports, generations, writeNote)
+  trace?.end(cameOf(filtered))
+  return filtered
+}
+
+/** For explanations. */
+function cameOf(filtered: SystemFiltered): ByteString {
+  switch (filtered.is) {
+    case 'none':
+      return 'there is none'
+    case 'error':
+      return `error: ${filtered.message}`
+    case 'done': {
+      const { significant, generated, headers } = filtered
+      const own =
+        generated.count === 0
+          ? ''
+          : `, ${generated.count} ${generated.count === 1 ? 'delivery' : 'deliveries'} of its own`
+      return `${significant ? 'the recipients are ignored' : 'the message goes on'}${own}${headers === undefined ? '' : ', headers changed'}`
+    }
+    case 'fail':
+    case 'defer':
+    case 'freeze':
+      return `${filtered.is}: ${filtered.text}`
+    default:
+      return unreachable(filtered)
+  }
+}
+
+async function filterBy(
+  option: Expandable,
   context: Context,
   transports: ReadonlyMap<string, TransportInstance>,
   generations: Generations,
   writeNote: ((note: UserNote) => Promise<string | undefined>) | undefined,
 ): Promise<SystemFiltered> {
-  const option = context.settings.system_filter
-  if (option === undefined) return { is: 'none' }
   const text = await readFilter(option, context)
   if (typeof text !== 'string') return text
   const world: FilterWorld = {

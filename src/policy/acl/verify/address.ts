@@ -57,7 +57,12 @@ export const sender: VerifyRow = {
     const result = isVerifyResult(known)
       ? known
       : await verifyNow(call, { address, kind: 'sender', options: argument.options })
-    if (isVerifyResult(known)) call.context.debug?.('acl', 'using cached sender verify result')
+    if (isVerifyResult(known)) {
+      const why = known.logMessage ?? known.userMessage
+      const told = why === undefined ? known.is : `${known.is}: ${why}`
+      call.context.trace?.note('verify', `sender ${address}, as found before`, told)
+      call.context.debug?.('acl', 'using cached sender verify result')
+    }
     // A callout has a cache of its own, and what it said may change.
     else if (result.is === 'ok' || !argument.options.some((option) => option.startsWith('callout'))) {
       message?.extra.set(key, result)

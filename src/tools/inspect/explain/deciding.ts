@@ -11,6 +11,8 @@ export interface Decision {
   readonly calledFrom: readonly TraceNode[]
   /** The conditions of that statement, with what each saw. */
   readonly conditions: readonly SeenCondition[]
+  /** Where the statement asks for nothing: those before it that would have accepted, each with what was not met. */
+  readonly inVain: readonly { readonly statement: TraceNode; readonly unmet: SeenCondition }[]
   /** Of an address that could not be routed: the routers that were asked. */
   readonly routers: readonly TraceNode[]
   /** Without a statement: what the log says, and the lists of options that matched. */
@@ -25,7 +27,13 @@ export interface SeenCondition {
 
 /** What every command of the session came to, where something was decided. */
 export function decisions(root: TraceNode): Decision[] {
-  return (root.children ?? []).filter(({ kind }) => kind === 'command').flatMap(decisionOf)
+  const settings = new Settings()
+  return (root.children ?? [])
+    .filter(({ kind }) => kind === 'command')
+    .flatMap((command) => {
+      settings.add(command)
+      return decisionOf(command, settings)
+    })
 }
 
 /** The commands that were refused (4xx, 5xx) or whose message is thrown away. */
@@ -33,7 +41,7 @@ export function refusals(root: TraceNode): Decision[] {
   return decisions(root).filter(({ outcome }) => outcome !== 'accepted')
 }
 
-function decisionOf(command: TraceNode): Decision[] {
+function decisionOf(command: TraceNode, settings: Settings): Decision[] {
   // A local message has no reply but words.
   const refused = /^(?:[45]|refused)/.test(command.result ?? '')
   const acls = (command.children ?? []).filter(({ kind }) => kind === 'acl')
@@ -44,14 +52,19 @@ function decisionOf(command: TraceNode): Decision[] {
   const aclSays = acl !== undefined && refused === !/^(?:accept|discard)/.test(acl.result ?? '')
   const chain = aclSays || acl === undefined ? deciders(acl) : fakeRefusal(acls)
   const [statement, ...calledFrom] = chain
-  const failing = statement === undefined ? [] : conditionsOf(statement)
+  const asked = statement === undefined ? [] : conditionsOf(statement)
+  const see = (node: TraceNode): SeenCondition => ({ node, saw: sawOf(node, command, settings) })
   return [
     {
       command,
       outcome: refused ? 'refused' : discards ? 'discarded' : 'accepted',
       statement,
       calledFrom,
-      conditions: failing.map((node) => ({ node, saw: sawOf(node) })),
+      conditions: asked.map(see),
+      inVain:
+        statement !== undefined && refused && !asked.some(asksSomething)
+          ? acceptingBefore(statement, command).map((each) => ({ ...each, unmet: see(each.unmet) }))
+          : [],
       routers: refused ? all(statement ?? command, 'router') : [],
       evidence: statement === undefined ? evidenceOf(command) : [],
     },
@@ -75,6 +88,49 @@ function deciders(acl: TraceNode | undefined): TraceNode[] {
   return [...within, statement]
 }
 
+/** A modifier is done, whatever the message is like. */
+function asksSomething({ what, result }: TraceNode): boolean {
+  return !modifier.test(what) && result !== 'done'
+}
+
+const modifier =
+  /^(?:message|log_message|log_reject_target|logwrite|endpass|delay|add_header|remove_header|set \S+) =/
+const mostInVain = 4
+
+/** Statements of its ACL that would have accepted, and the condition that each found not to be so. */
+function acceptingBefore(
+  statement: TraceNode,
+  command: TraceNode,
+): { readonly statement: TraceNode; readonly unmet: TraceNode }[] {
+  const acl = all(command, 'acl').find(({ children }) => children?.includes(statement))
+  const before = acl?.children?.slice(0, acl.children.indexOf(statement)) ?? []
+  return before
+    .flatMap((each) => {
+      const unmet = conditionsOf(each).findLast(({ result }) => !/^(?:true|done)/.test(result ?? ''))
+      const accepts = each.kind === 'statement' && /^(?:accept|discard)/.test(each.what)
+      return accepts && unmet !== undefined ? [{ statement: each, unmet }] : []
+    })
+    .slice(-mostInVain)
+}
+
+/** Where ACL variables have been set so far in the session. */
+class Settings {
+  readonly #places = new Map<string, TraceNode>()
+
+  add(command: TraceNode): void {
+    for (const node of all(command, 'condition')) {
+      const name = /^set (acl_\w+) =/.exec(node.what)?.[1]
+      if (name !== undefined && node.result === 'done') this.#places.set(name, node)
+    }
+  }
+
+  /** ` (set in FILE:LINE)`. */
+  of(variable: string): string {
+    const { file, line } = this.#places.get(variable.replace(/^\$/, '')) ?? {}
+    return file === undefined || line === undefined ? '' : ` (set in ${file}:${line})`
+  }
+}
+
 /** `control = fakereject` and `fakedefer`: the message is refused in words alone. */
 function fakeRefusal(acls: readonly TraceNode[]): TraceNode[] {
   const statements = acls.flatMap((acl) => all(acl, 'statement'))
@@ -91,13 +147,27 @@ function conditionsOf(statement: TraceNode): TraceNode[] {
 }
 
 /** A sentence for each thing that a condition looked at. */
-function sawOf(condition: TraceNode): string[] {
+function sawOf(condition: TraceNode, command: TraceNode, settings: Settings): string[] {
+  return [...saw(condition, settings), ...signaturesOf(condition, command)]
+}
+
+/** What `dkim_status` and `dkim_signers` speak of was found out before the ACL. */
+function signaturesOf({ what }: TraceNode, command: TraceNode): string[] {
+  if (!/^!?\s*dkim_(?:status|signers) =/.test(what)) return []
+  const looked = all(command, 'verify').filter((node) => node.what.startsWith('signature '))
+  return looked.flatMap((node) => [told(node), ...all(node, 'dns').map(told)]).slice(0, mostValues)
+}
+
+function saw(condition: TraceNode, settings: Settings): string[] {
   return (condition.children ?? []).flatMap((child) => {
     switch (child.kind) {
       case 'list':
         return [`${child.what}: ${child.result ?? ''}`]
       case 'expansion':
-        return [...valuesIn(child), ...(child.result === undefined ? [] : [`expands to "${child.result}"`])]
+        return [
+          ...valuesIn(child, settings),
+          ...(child.result === undefined ? [] : [`expands to "${child.result}"`]),
+        ]
       case 'verify':
       case 'lookup':
         return [
@@ -116,27 +186,35 @@ function sawOf(condition: TraceNode): string[] {
   })
 }
 
-function told({ what, result = '' }: TraceNode): string {
-  return `${what} -> ${result}`
+function told(node: TraceNode): string {
+  return `${node.what} -> ${resultOf(node)}`
 }
 
 /** The variables that an expansion read, each once, and what it looked up. */
-function valuesIn(expansion: TraceNode): string[] {
-  const seen = (expansion.children ?? []).flatMap(({ kind, what, result = '' }) => {
-    if (kind === 'variable') return [`${what} is "${result}"`]
-    return kind === 'lookup' || kind === 'list' || kind === 'dns' ? [`${what} -> ${result}`] : []
+function valuesIn(expansion: TraceNode, settings: Settings): string[] {
+  const seen = (expansion.children ?? []).flatMap((node) => {
+    const { kind, what, result = '' } = node
+    if (kind === 'variable') return [`${what} is "${result}"${settings.of(what)}`]
+    return kind === 'lookup' || kind === 'list' || kind === 'dns' ? [told(node)] : []
   })
   return [...new Set(seen)].slice(0, mostValues)
 }
 
 const mostValues = 12
+/** What is written down of a question to which the DNS has no answer for now. */
+const again = 'again'
+
+/** What came of a step, for people. */
+export function resultOf({ kind, result = '' }: TraceNode): string {
+  return kind === 'dns' && result === again ? 'no answer for now' : result
+}
 
 function evidenceOf(command: TraceNode): TraceNode[] {
   return (command.children ?? []).filter(
     ({ kind, result }) =>
       kind === 'log' ||
       (kind === 'list' && (result ?? '').startsWith('yes')) ||
-      (kind === 'dns' && result === 'again'),
+      (kind === 'dns' && result === again),
   )
 }
 
@@ -149,11 +227,15 @@ export function all(node: TraceNode, kind: TraceNode['kind']): TraceNode[] {
 
 /** `deny hosts = 192.0.2.0/24`: the verb with its first condition, or with the one that was not met. */
 export function statementText(statement: TraceNode): string {
-  const conditions = conditionsOf(statement).filter(
-    ({ what }) => !/^(?:message|log_message|log_reject_target|logwrite|endpass|set \S+) =/.test(what),
-  )
+  const conditions = conditionsOf(statement).filter(({ what }) => !modifier.test(what))
   const unmet = conditions.findLast(({ result }) => result?.startsWith('true') !== true && result !== 'done')
   const refuses = /^(?:deny|drop|defer)/.test(statement.result ?? '')
   const shown = refuses ? (unmet ?? conditions[0]) : conditions[0]
   return shown === undefined ? statement.what : `${statement.what} ${shown.what}`
+}
+
+/** The router that settled what becomes of an address, and where it stands; undefined: none did. */
+export function settlingRouter(address: TraceNode): TraceNode | undefined {
+  const routers = (address.children ?? []).filter(({ kind }) => kind === 'router')
+  return routers.findLast(({ result = '' }) => !/ router(?: skipped|: (?:decline|pass)\b)/.test(result))
 }

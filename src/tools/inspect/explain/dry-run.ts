@@ -6,6 +6,7 @@ import type { ByteString } from '../../../base/text.ts'
 import { newMessage } from '../../../flow/receive/message-facts.ts'
 import type { ClientFacts } from '../../../server/client-facts.ts'
 import { type Exchange, play, type Said } from '../../../server/play.ts'
+import type { Context } from '../../../ports.ts'
 import type { Server } from '../../../server/server.ts'
 import { SessionTrace } from '../../../server/session-trace.ts'
 import { advertisesTls } from '../../../server/tls-service.ts'
@@ -43,9 +44,16 @@ export async function dryRun(server: Server, question: Question): Promise<DryRun
     onReply: (command, text) => replies.push({ command, text }),
   })
   const base = await server.receiving()
+  let accepted: Context | undefined
   const context = server.context()
   const services = session.watched({
     ...base,
+    rehearsed: (envelope, { message }) => {
+      if (message === undefined) return
+      accepted = server.context({
+        message: { ...message, headers: envelope.headers, sender: envelope.sender },
+      })
+    },
     context: {
       ...context,
       // Rates and what was seen count within this session only.
@@ -61,7 +69,10 @@ export async function dryRun(server: Server, question: Question): Promise<DryRun
     now: () => server.ports.now(),
   })
   const { explanation } = session.part
-  for (const address of acceptedOf(exchanges)) await routeAsDelivery(server, address, question, explanation)
+  const taken = acceptedOf(exchanges)
+  const here = taken.length === 0 ? undefined : await asDelivery(server, question, accepted, explanation)
+  if (here !== undefined)
+    for (const address of taken) await routeAsDelivery(server, address, here, explanation)
   const { tls } = question.client
   const starts = exchanges.some(({ command }) => command === 'STARTTLS')
   return { root: explanation.root, replies, inClear: tls !== undefined && !tls.onConnect && !starts }
@@ -113,23 +124,42 @@ function acceptedOf(exchanges: readonly Exchange[]): ByteString[] {
   return data.every(({ reply }) => /^(?:2|354)/.test(reply)) ? recipientsTaken(exchanges) : []
 }
 
-/** What would become of an accepted recipient, as `-bt` tells it. */
-async function routeAsDelivery(
+/** What a delivery begins with: the message, as the system filter leaves it. Undefined: that ends it. */
+async function asDelivery(
   server: Server,
-  address: ByteString,
   { mail }: Question,
+  accepted: Context | undefined,
   explanation: Explanation,
-): Promise<void> {
-  const step = explanation.begin('routing', address)
-  const routing = await server.routing()
+): Promise<Context | undefined> {
   const message = newMessage({
     receivedAt: server.ports.now(),
     local: false,
     originator: { login: server.user.name, uid: server.user.uid, gid: server.user.gid },
   })
   message.sender = mail
-  const context = server.context({ message })
+  const context = accepted ?? server.context({ message })
   const ports = tracedDns(traced(context.ports), explanation.here)
-  const tested = await routing.test(address, 'bt', { ...context, ports, trace: step })
+  const here: Context = { ...context, ports, trace: explanation }
+  if (accepted === undefined) return here
+  const filtered = await (await server.routing()).systemFilter(here, true)
+  if (filtered.is === 'none') return here
+  if (filtered.is !== 'done' || filtered.significant) return undefined
+  const { headers, counters } = filtered
+  for (const [i, n] of counters.entries()) here.variables.set(`sn${i}`, String(n))
+  return headers === undefined || here.message === undefined
+    ? here
+    : { ...here, message: { ...here.message, headers } }
+}
+
+/** What would become of an accepted recipient, as `-bt` tells it. */
+async function routeAsDelivery(
+  server: Server,
+  address: ByteString,
+  here: Context,
+  explanation: Explanation,
+): Promise<void> {
+  const step = explanation.begin('routing', address)
+  const routing = await server.routing()
+  const tested = await routing.test(address, 'bt', { ...here, trace: step })
   step.end(tested.lines.join('\n'))
 }

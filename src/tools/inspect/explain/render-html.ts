@@ -6,7 +6,7 @@ import type { TraceNode } from '../../../server/trace.ts'
 import { type Decision, decisions, statementText } from './deciding.ts'
 import { fitting } from './fitting.ts'
 import { script, style } from './page-parts.ts'
-import { isWorthTelling, outcomes, place, type Source } from './render-text.ts'
+import { isWorthTelling, type Outcome, outcomes, place, type Source } from './render-text.ts'
 import { linesAround } from './source-lines.ts'
 
 /** The page stays below 300 kB; this leaves room for its head. */
@@ -62,7 +62,7 @@ function summary(root: TraceNode, source: Source, budget: number): string {
 }
 
 function decisionCard(decision: Decision, source: Source): string {
-  const { command, statement, calledFrom, conditions, routers, evidence, outcome } = decision
+  const { command, statement, calledFrom, conditions, inVain, routers, evidence, outcome } = decision
   const answer = `${short(command.result ?? '', 600)}${outcome === 'discarded' ? '\n(and throws the message away)' : ''}`
   const body =
     statement === undefined
@@ -80,7 +80,8 @@ function decisionCard(decision: Decision, source: Source): string {
             ({ node, saw }) =>
               `<tr class="${tone(node)}"><th scope="row"><code>${text(short(node.what))}</code>${saw.map((each) => `<div class="saw">${text(short(each))}</div>`).join('')}</th><td>${text(short(node.result ?? ''))}</td></tr>`,
           )
-          .join('')}</table>`
+          .join('')}</table>` +
+        inVainList(inVain)
   const asked =
     routers.length === 0
       ? ''
@@ -96,9 +97,18 @@ function acceptedLine({ command, statement }: Decision): string {
   return `<li><span class="good">${text(short(command.what, 200))}</span> <span class="quiet">${text(short(command.result ?? '', 200))}</span>${by}</li>`
 }
 
-function outcomeLine({ kind, what, result }: TraceNode): string {
-  const wrong = /(?:^|: )(?:deferred|failed):/m.test(result ?? '')
-  return `<li${wrong ? ' class="bad"' : ''}><b>${kind} of ${text(short(what, 200))}</b><pre>${text(short(result ?? '', 1000))}</pre></li>`
+function outcomeLine({ title, result }: Outcome): string {
+  const wrong = /(?:^|: )(?:deferred|failed|fail|defer|freeze|error):/m.test(result)
+  return `<li${wrong ? ' class="bad"' : ''}><b>${text(short(title, 300))}</b><pre>${text(short(result, 1000))}</pre></li>`
+}
+
+function inVainList(inVain: Decision['inVain']): string {
+  if (inVain.length === 0) return ''
+  const items = inVain.map(
+    ({ statement, unmet: { node, saw } }) =>
+      `<li><code>${text(short(statementText(statement)))}</code> ${placeTag(statement)}<br><code>${text(short(node.what))}</code> ${text(short(node.result ?? ''))}${saw.map((each) => `<div class="saw">${text(short(each))}</div>`).join('')}</li>`,
+  )
+  return `<p class="by">Before it, these did not accept:</p><ul class="seen">${items.join('')}</ul>`
 }
 
 function lines({ file, line }: TraceNode, source: Source): string {

@@ -1,6 +1,6 @@
 /** An explanation for a terminal: first what was decided and where, then every step, indented. */
 import type { TraceNode } from '../../../server/trace.ts'
-import { type Decision, decisions, statementText } from './deciding.ts'
+import { all, type Decision, decisions, resultOf, settlingRouter, statementText } from './deciding.ts'
 import { linesAround } from './source-lines.ts'
 
 /** Lines of a file of the configuration; undefined when it cannot be read. */
@@ -10,16 +10,14 @@ const mostColumns = 160
 
 /** @param every all steps too, after the decisions */
 export function renderExplanation(root: TraceNode, source: Source, every: boolean = true): string {
-  const all = decisions(root)
-  const refused = all.filter(({ outcome }) => outcome !== 'accepted')
-  const accepted = all.filter(isWorthTelling)
+  const decided = decisions(root)
+  const refused = decided.filter(({ outcome }) => outcome !== 'accepted')
+  const accepted = decided.filter(isWorthTelling)
   const head = [
     ...refused.map((each) => renderDecision(each, source)),
     ...(refused.length === 0 && !isDelivery(root) ? ['Nothing was refused.\n'] : []),
     ...accepted.map(renderAccepted),
-    ...outcomes(root).map(
-      ({ kind, what, result }) => `${kind} of ${what}\n${indented(result ?? '', '  ')}\n`,
-    ),
+    ...outcomes(root).map(({ title, result }) => `${oneLine(title)}\n${indented(result, '  ')}\n`),
   ]
   const steps = every
     ? `\nEvery step:\n${(root.children ?? []).map((node) => renderNode(node, '')).join('')}`
@@ -36,11 +34,44 @@ function isDelivery(root: TraceNode): boolean {
   return (root.children ?? []).every(({ kind }) => kind !== 'command')
 }
 
-/** Where accepted recipients would go, and what transports made of them. */
-export function outcomes(root: TraceNode): TraceNode[] {
-  return (root.children ?? [])
-    .filter(({ kind }) => kind === 'routing' || kind === 'transport' || kind === 'address')
-    .map((node) => (node.kind === 'transport' ? { ...node, result: tried(node) } : node))
+/** What became of an address, of a message in the system filter, or of a delivery. */
+export interface Outcome {
+  readonly title: string
+  readonly result: string
+}
+
+/** Where accepted recipients would go, and what transports made of them, each with what decided it. */
+export function outcomes(root: TraceNode): Outcome[] {
+  return (root.children ?? []).flatMap((node) => {
+    const { kind, what, result = '' } = node
+    const title = `${kind} of ${what}`
+    switch (kind) {
+      case 'filter':
+        return [{ title: what, result }]
+      case 'transport':
+        return [
+          { title, result: `${tried(node)}\nby transport ${what.replace(/ to .*/s, '')}${where(node)}` },
+        ]
+      case 'address':
+        return [{ title, result: [result, ...byRouter(node, '')].join('\n') }]
+      case 'routing':
+        return [
+          {
+            title,
+            result: [result, ...all(node, 'address').flatMap((one) => byRouter(one, one.what))].join('\n'),
+          },
+        ]
+      default:
+        return []
+    }
+  })
+}
+
+function byRouter(address: TraceNode, name: string): string[] {
+  const router = settlingRouter(address)
+  return router === undefined
+    ? []
+    : [`${name === '' ? '' : `${name}: `}by router ${router.what}${where(router)}`]
 }
 
 /** The hosts that a transport tried, the dialogue with those that did not take it, and what became of each address. */
@@ -71,7 +102,7 @@ function dialogueOf({ children = [], result }: TraceNode): string[] {
 }
 
 export function renderDecision(decision: Decision, source: Source): string {
-  const { command, statement, calledFrom, conditions, routers, evidence, outcome } = decision
+  const { command, statement, calledFrom, conditions, inVain, routers, evidence, outcome } = decision
   const answer = indented(command.result ?? '', '           ').trimStart()
   const lines = [
     `${command.what}\n  answered ${answer}${outcome === 'discarded' ? ' (and throws it away)' : ''}`,
@@ -87,6 +118,12 @@ export function renderDecision(decision: Decision, source: Source): string {
     for (const { node, saw } of conditions) {
       lines.push(`    ${oneLine(node.what)}  -> ${oneLine(node.result ?? '')}`)
       for (const each of saw) lines.push(`        ${oneLine(each)}`)
+    }
+    if (inVain.length > 0) lines.push('  before it, these did not accept:')
+    for (const { statement: other, unmet } of inVain) {
+      lines.push(`    "${oneLine(statementText(other))}" in ${place(other)}`)
+      lines.push(`      ${oneLine(unmet.node.what)}  -> ${oneLine(unmet.node.result ?? '')}`)
+      for (const each of unmet.saw) lines.push(`          ${oneLine(each)}`)
     }
   }
   for (const router of routers) lines.push(`  ${oneLine(router.result ?? router.what)} (${place(router)})`)
@@ -120,7 +157,8 @@ function where(node: TraceNode): string {
 
 function renderNode(node: TraceNode, indent: string): string {
   const took = (node.took ?? 0) >= 1 ? `  ${(node.took ?? 0).toFixed(0)} ms` : ''
-  const result = node.result === undefined || node.result === '' ? '' : ` -> ${oneLine(node.result)}`
+  const came = resultOf(node)
+  const result = came === '' ? '' : ` -> ${oneLine(came)}`
   const children = (node.children ?? []).map((child) => renderNode(child, `${indent}  `)).join('')
   const rest = node.leftOut === undefined ? '' : `${indent}  ... ${node.leftOut} more steps\n`
   return `${indent}${node.kind} ${oneLine(node.what)}${result}${took}${where(node)}\n${children}${rest}`
