@@ -140,6 +140,21 @@ test('queueing: -odqs gives way to queue_only when queue_only_override is off', 
   assert.doesNotMatch(log(), /=>|==/)
 })
 
+test('queueing: -odi does not override queue_only_load', () => {
+  configure('queue_only_load = 0')
+  call(['-C', configuration, '-odi', 'a@local.example'], message)
+  if (loadavg()[0] !== 0) assert.match(log(), /no immediate delivery: load average \d+\.\d\d/)
+})
+
+// The words of Exim 4.96 for a message that its daemon takes.
+test('queueing: control = queue/first_pass_route delivers locally and leaves what goes out by SMTP', () => {
+  configure('acl_not_smtp = accept control = queue/first_pass_route\nlog_selector = +delay_delivery')
+  call(['-C', configuration, '-odi', 'a@local.example', 'b@far.example'], message)
+  assert.match(log(), /no immediate delivery: queued by ACL\n/)
+  assert.match(log(), /=> a <a@local\.example>/)
+  assert.deepEqual(deferrals(), [`== b@far.example R=far T=out defer (0): ${explicit}`])
+})
+
 test('queueing: a load above queue_only_load is held on to for the connection', () => {
   configure('queue_only_load = 0\nlog_selector = +delay_delivery')
   const session = 'EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@local.example>\r\nDATA\r\n.\r\nQUIT\r\n'

@@ -1,6 +1,6 @@
 /** Options of deliveries and of the queue, beside Exim 4.96 where it is installed: what both do must be the same. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -179,6 +179,86 @@ for (const [says, options] of [
         await side.run(['-q'])
         const folder = join(side.home, 'mail', 'dir', 'new')
         return [...told(side), `${existsSync(folder) ? readdirSync(folder).length : 0} files`]
+      },
+    })
+  })
+}
+
+for (const [says, options, put] of [
+  ['the folders of an empty maildir', 'quota_filecount = 4', ''],
+  ['too few for the folders of an empty maildir', 'quota_filecount = 2', ''],
+  ['a folder within', 'quota_filecount = 8', 'mkdir -p .Sub/cur .Sub/new .Sub/tmp'],
+  ['a file beside the folders', 'quota_filecount = 5', 'touch subscriptions'],
+  ['a link', 'quota_filecount = 5', 'ln -s nowhere link'],
+  [
+    'with maildirsize, the messages alone',
+    'quota_filecount = 2\n  maildir_use_size_file',
+    'touch subscriptions',
+  ],
+  ['bytes of a folder within', 'quota = 2K', 'mkdir other; head -c 1500 /dev/zero > other/text'],
+  ['bytes in tmp', 'quota = 2K', 'head -c 1500 /dev/zero > tmp/text'],
+  ['bytes behind a link', 'quota = 2K', 'head -c 1500 /dev/zero > ../text; ln -s ../text text'],
+  ['bytes of a file with two names', 'quota = 2K', 'head -c 1200 /dev/zero > cur/one; ln cur/one cur/two'],
+  ['a link to the folder itself', 'quota_filecount = 60', 'ln -s . new/again'],
+  [
+    'bytes of a folder that is no maildir',
+    'quota = 2K\n  no_maildir_format',
+    'head -c 1500 /dev/zero > text',
+  ],
+  ['the folders of one that is no maildir', 'quota_filecount = 5\n  no_maildir_format', 'mkdir one'],
+] as const) {
+  test(`quota of a folder counts: ${says}`, async () => {
+    await bothShow({
+      configuration: base(
+        toBox,
+        `box:
+  driver = appendfile
+  directory = HOME/mail/dir
+  maildir_format
+  user = nobody
+  group = nogroup
+  quota = 1M
+  ${options}
+`
+          .replace(/ {2}quota = 1M\n(?=[\s\S]* {2}quota = )/, '')
+          .replace(/ {2}maildir_format\n(?=[\s\S]* {2}no_maildir_format)/, ''),
+      ),
+      async play(side) {
+        const folder = join(mailFolder(side), 'dir')
+        const owner = root ? 'chown -R nobody:nogroup .' : 'true'
+        mkdirSync(folder)
+        spawnSync('sh', ['-c', `mkdir cur new tmp; ${put}\n${owner}`], { cwd: folder })
+        for (let sent = 0; sent < 3; sent++) {
+          await queue(side, 'a@x.test')
+          await side.run(['-M', side.lastId()])
+        }
+        return told(side)
+      },
+    })
+  })
+}
+
+for (const flags of [
+  ['-R', 'x.test'],
+  ['-Sf', 'a.example'],
+  ['-R', 'x.test', '-S', 'a.example'],
+  ['-qq', '-R', 'x.test'],
+  ['-qi'],
+  ['-qf'],
+]) {
+  test(`a frozen message in the queue run ${flags.join(' ')}`, async () => {
+    await bothShow({
+      configuration: base(toBox, box(), 'log_selector = +queue_run'),
+      async play(side) {
+        mailFolder(side)
+        await queue(side, 'a@x.test')
+        await side.run(['-Mf', side.lastId()])
+        await queue(side, 'b@x.test', 's@other.example')
+        await side.run(flags)
+        return side
+          .log()
+          .filter((line) => !line.includes(' <= '))
+          .map((line) => line.replace(/pid=\d+/, 'PID'))
       },
     })
   })

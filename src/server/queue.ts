@@ -211,6 +211,7 @@ export class DeliveryQueue {
       force: request.force,
       thaw: request.thaw,
       queueRun: true,
+      chosen,
       localOnly: request.localOnly || localFirst,
     }
     let passed = 0
@@ -268,7 +269,7 @@ export class DeliveryQueue {
     const { spool, log } = this.#options
     if (await this.#attempt(() => spool.claim(entry.id), order, { onSlow })) return
     if (log.selects('skip_delivery') && spool.entry(entry.id) !== undefined) {
-      log.main(entry.id, 'Spool file is locked (another process is handling this message)')
+      log.main(entry.id, lockedLine(entry.id))
     }
   }
 
@@ -357,6 +358,11 @@ export class DeliveryQueue {
     }
     void this.#deliverAccepted(waiting)
   }
+}
+
+/** Of the log selector `skip_delivery`. */
+export function lockedLine(id: string): string {
+  return `Spool file for ${id} is locked (another process is handling this message)`
 }
 
 /** About what a message that waits costs. */

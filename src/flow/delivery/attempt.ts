@@ -20,12 +20,14 @@ export interface DeliveryOptions {
   readonly thaw?: boolean
   /** In a queue run: retry times of addresses count. */
   readonly queueRun?: boolean
+  /** The run looks at messages before it takes them up: `-R`, `-S`, `-qi`. */
+  readonly chosen?: boolean
   /** `-N`: everything but the delivery itself. */
   readonly pretend?: boolean
   /** A first run of two (`-qq`) or `-ql`: what goes to other hosts is left for later. */
   readonly localOnly?: boolean
   /** What goes to other hosts is routed and left for a queue run: by `-odqs`, or by a control of an ACL. */
-  readonly later?: 'all' | 'first pass' | undefined
+  readonly later?: 'all' | undefined
   /** Only what goes to the host of this connection is sent, down it. */
   readonly handed?: HandedConnection | undefined
   /** `-Mg`: what is left fails now. */

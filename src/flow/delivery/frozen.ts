@@ -54,7 +54,9 @@ export async function frozenVerdict(attempt: Attempt): Promise<DeliverySummary |
     attempt.log(`Unfrozen by ${fate === 'thaws' ? 'auto-thaw' : 'errmsg timer'}`)
     return undefined
   }
-  if (attempt.selects('skip_delivery')) attempt.log(frozenLine)
+  // A run that looks at messages first says it without their id. Observed of Exim 4.96.
+  if (attempt.selects('skip_delivery') && options.chosen === true) ports.log.main(undefined, frozenLine)
+  else if (attempt.selects('skip_delivery')) attempt.log(frozenLine)
   claim.release()
   return { is: 'skipped', delivered: 0, failed: 0, deferred: 0 }
 }

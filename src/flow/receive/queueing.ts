@@ -11,9 +11,10 @@ export function deliverHow(session: Session, transaction: Transaction): Accepted
   const { controls, id } = transaction.message
   // At once or not at all: Exim manual, "Using Exim as a non-queueing client".
   if (settings.mua_wrapper) return { next: 'deliver' }
-  if (controls.queueOnly && !controls.queueFirstPassRoute) {
+  if (controls.queueOnly) {
     const where = controls.queueName === undefined ? '' : ` in ${controls.queueName}`
-    return delayed(session, id, `queued${where} by ACL`, 'control = queue_only')
+    const queued = delayed(session, id, `queued${where} by ACL`, 'control = queue_only')
+    if (!controls.queueFirstPassRoute) return queued
   }
   if (controls.freeze) return { next: 'queue', because: 'frozen' }
   const { queueing } = services
@@ -22,11 +23,10 @@ export function deliverHow(session: Session, transaction: Transaction): Accepted
   // Not overridden: observed of Exim 4.96.
   const files = existingFiles(session)
   if (files.all) return { next: 'queue', because: 'queue_only_file' }
-  if (!overridden) {
-    if (settings.queue_only) return { next: 'queue', because: 'queue_only' }
-    const load = tooHighLoad(session)
-    if (load !== undefined) return delayed(session, id, `load average ${load.toFixed(2)}`, 'queue_only_load')
-  }
+  if (!overridden && settings.queue_only) return { next: 'queue', because: 'queue_only' }
+  // Not overridden either.
+  const load = tooHighLoad(session)
+  if (load !== undefined) return delayed(session, id, `load average ${load.toFixed(2)}`, 'queue_only_load')
   if (session.remote) {
     const perConnection = settings.smtp_accept_queue_per_connection
     if (perConnection > 0 && session.messagesAccepted > perConnection) {
@@ -35,9 +35,8 @@ export function deliverHow(session: Session, transaction: Transaction): Accepted
     }
     if (services.queueWhy !== undefined) return delayed(session, id, services.queueWhy, 'smtp_accept_queue')
   }
-  const later =
-    queueing === 'smtp later' || files.smtp ? 'all' : controls.queueFirstPassRoute ? 'first pass' : undefined
-  return { next: 'deliver', ...(later === undefined ? {} : { later }) }
+  const later = queueing === 'smtp later' || files.smtp || controls.queueFirstPassRoute
+  return { next: 'deliver', ...(later ? { later: 'all' } : {}) }
 }
 
 function delayed({ log }: Session, id: string, why: string, because: string): Accepted {

@@ -32,7 +32,7 @@ export interface Accepted {
   /** Why it waits, for the log: `queue_only`, `smtp_accept_queue_per_connection` ... */
   readonly because?: string | undefined
   /** What goes to other hosts is routed now and sent in a queue run; see `DeliveryOptions`. */
-  readonly later?: 'all' | 'first pass' | undefined
+  readonly later?: 'all' | undefined
   /** A connection to the next host that a callout held open (`hold`): the delivery goes on with it. */
   readonly held?: HeldOpen | undefined
 }

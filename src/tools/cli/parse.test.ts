@@ -150,6 +150,30 @@ test('-R takes text in any case, -Rr a regular expression', () => {
   assert.ok(regex.is === 'flags' && regex.flags.request.recipient?.('b@x.com') === false)
 })
 
+// Each seen with Exim 4.96.
+for (const [line, described] of [
+  ['-q', undefined],
+  ['-qf', '-qf'],
+  ['-Rff x', '-qff -R x'],
+  ['-Rrf x', '-qf -Rr x'],
+  ['-qiffl -R x -Sf y', '-qiffl -R x -S y'],
+  ['-R x -S y', '-R x -S y'],
+  ['-qq -Sr y', '-qq -Sr y'],
+  ['-qff -Rf x', '-qff -R x'],
+] as const) {
+  test(`${line} is logged as a queue run ${described ?? 'without more'}`, () => {
+    const result = queueRunFlags(parsed(line))
+    assert.equal(result.is === 'flags' ? result.flags.request.described : 'wrong', described)
+  })
+}
+
+test('of -R and -S a message must match both', () => {
+  const result = queueRunFlags(parsed('-R x.example -S y.example'))
+  assert.ok(result.is === 'flags')
+  assert.equal(result.flags.request.recipient?.('a@x.example'), true)
+  assert.equal(result.flags.request.sender?.('a@x.example'), false)
+})
+
 const wrongRuns = [
   { line: '-q1x', message: 'bad time value -q1x: abandoned' },
   { line: '-q 30x', message: 'bad time value 30x: abandoned' },

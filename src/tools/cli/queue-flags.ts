@@ -17,12 +17,17 @@ export type QueueFlagsResult =
   | { readonly is: 'wrong'; readonly message: string }
 
 export function queueRunFlags(invocation: Invocation): QueueFlagsResult {
-  const select = invocation.flags.find(({ flag }) => ['-R', '-S', '-qR', '-qS'].includes(flag))
+  const selects = [
+    ['recipient', lastOf(invocation, ['-R', '-qR'])],
+    ['sender', lastOf(invocation, ['-S', '-qS'])],
+  ] as const
   const plain = invocation.flags.filter(({ flag }) => flag === '-q')
-  if (select === undefined && plain.length === 0) return { is: 'none' }
+  if (selects.every(([, flag]) => flag === undefined) && plain.length === 0) return { is: 'none' }
   let request: RunRequest = { force: false, thaw: false, firstOnly: false, localOnly: false, twoStage: false }
   let everySeconds: number | undefined
   let ids: readonly string[] = []
+  let isTimed = false
+  const chosen: string[] = []
   for (const { value, rest } of plain) {
     const letters = /^(q?)(i?)(f{0,2})(l?)(?:G([^/]*)\/?)?(.*)$/.exec(value ?? '')
     const time = letters?.[6] ?? ''
@@ -47,11 +52,11 @@ export function queueRunFlags(invocation: Invocation): QueueFlagsResult {
       thaw: letters?.[3] === 'ff',
       localOnly: letters?.[4] === 'l',
       queueName: letters?.[5],
-      described: described(value, time),
-    } as RunRequest // exactOptionalPropertyTypes: `described` may be undefined here
+    } as RunRequest // exactOptionalPropertyTypes: `queueName` may be undefined here
+    isTimed = time !== ''
   }
-  if (select !== undefined) {
-    const kind = select.flag.endsWith('R') ? 'recipient' : 'sender'
+  for (const [kind, select] of selects) {
+    if (select === undefined) continue
     const letters = select.value ?? ''
     const [text] = select.rest
     if (text === undefined) {
@@ -66,9 +71,11 @@ export function queueRunFlags(invocation: Invocation): QueueFlagsResult {
       force: letters.includes('f') || request.force,
       thaw: letters.includes('ff') || request.thaw,
       [kind]: matches,
-      described: `-${kind === 'recipient' ? 'R' : 'S'}${letters} ${text}`,
     }
+    chosen.push(`-${kind === 'recipient' ? 'R' : 'S'}${letters.startsWith('r') ? 'r' : ''} ${text}`)
   }
+  const described = [isTimed ? '' : lettersOf(request), ...chosen].filter((word) => word !== '').join(' ')
+  if (described !== '') request = { ...request, described }
   const daemon = invocation.mode === 'daemon'
   if ((daemon && everySeconds === undefined) || invocation.args.length > 0) {
     return {
@@ -82,10 +89,16 @@ export function queueRunFlags(invocation: Invocation): QueueFlagsResult {
   return { is: 'flags', flags: { request, everySeconds } }
 }
 
-/** As the log tells it: without the name of the queue, which stands elsewhere. */
-function described(value: string | undefined, time: string): string | undefined {
-  const letters = value?.replace(/G[^/]*\/?/, '') ?? ''
-  return letters === '' || time !== '' ? undefined : `-q${letters}`
+type Flag = Invocation['flags'][number]
+
+function lastOf({ flags }: Invocation, names: readonly string[]): Flag | undefined {
+  return flags.findLast(({ flag }) => names.includes(flag))
+}
+
+/** As the log tells it: `-qff`, by whichever flag the letters came; nothing for a plain run. */
+function lettersOf({ twoStage, firstOnly, force, thaw, localOnly }: RunRequest): string {
+  const letters = `${twoStage ? 'q' : ''}${firstOnly ? 'i' : ''}${thaw ? 'ff' : force ? 'f' : ''}${localOnly ? 'l' : ''}`
+  return letters === '' ? '' : `-q${letters}`
 }
 
 function matcher(text: string, regularExpression: boolean): ((address: string) => boolean) | undefined {

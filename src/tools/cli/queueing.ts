@@ -44,7 +44,7 @@ export async function queueingOf(call: ServerCall): Promise<CallQueueing> {
       let exitCode = 0
       if (accepted.length === 0) return exitCode
       const queue = await server.queue()
-      for (const later of [undefined, 'all', 'first pass'] as const) {
+      for (const later of [undefined, 'all'] as const) {
         const ids = accepted.filter(({ order }) => order.later === later)
         if (foreground) {
           for (const { message, order } of ids) {

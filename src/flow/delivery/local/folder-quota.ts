@@ -1,10 +1,10 @@
-/** Quotas of folders that are no maildirs: all files of the tree count. Source: Exim manual, appendfile option "quota". */
-import { readdir } from 'node:fs/promises'
+/** Quotas of folders without `maildirsize`: the whole tree counts. Source: Exim manual, appendfile option "quota". */
+import { readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type CompiledRegex, compileRegex } from '../../../base/regex.ts'
 import type { LocalResult } from '../local-job.ts'
 import { errorNumbers } from '../results.ts'
-import { sizeOfFile, type MaildirUse } from './maildir-use.ts'
+import { isFolder, type MaildirUse, sizeOfFile } from './maildir-use.ts'
 
 export interface FolderQuota {
   /** Bytes and files; 0: none. */
@@ -61,29 +61,30 @@ export function quotaExceeded(
   }
 }
 
-async function treeUse(directory: string, sizeInName: string | undefined): Promise<MaildirUse> {
+/** All that a folder holds. Files of any name, links and the folders within each count as one. Observed of Exim 4.96. */
+export async function treeUse(directory: string, sizeInName: string | undefined): Promise<MaildirUse> {
   const compiled = sizeInName === undefined ? undefined : compileRegex(sizeInName)
   const pattern = compiled === undefined || 'error' in compiled ? undefined : compiled
   const total = { bytes: 0, files: 0 }
-  await addTree(directory, pattern, total, 0)
+  await addTree(directory, pattern, total, [])
   return total
 }
 
+/** @param above the folders around it, so that a link to one of them is no way down */
 async function addTree(
   directory: string,
   pattern: CompiledRegex | undefined,
   total: { bytes: number; files: number },
-  depth: number,
+  above: readonly string[],
 ): Promise<void> {
+  const itself = await realpath(directory).catch(() => undefined)
+  if (itself === undefined || above.includes(itself) || above.length > depthLimit) return
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => [])
   for (const entry of entries) {
     if (total.files >= fileLimit) return
+    total.files++
     const path = join(directory, entry.name)
-    if (entry.isDirectory()) {
-      if (depth < depthLimit) await addTree(path, pattern, total, depth + 1)
-    } else if (entry.isFile()) {
-      total.files++
-      total.bytes += await sizeOfFile(path, entry.name, pattern)
-    }
+    if (await isFolder(entry, path)) await addTree(path, pattern, total, [...above, itself])
+    else total.bytes += await sizeOfFile(path, entry.name, pattern)
   }
 }

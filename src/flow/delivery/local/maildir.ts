@@ -10,9 +10,9 @@ import type { ByteString } from '../../../base/text.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
 import { inBlocks, localContent } from './content.ts'
 import { deferredByFile, fileError } from './file-error.ts'
-import { type FolderQuota, quotaExceeded } from './folder-quota.ts'
+import { type FolderQuota, quotaExceeded, treeUse } from './folder-quota.ts'
 import { addToSizeFile, readSizeFile } from './maildirsize.ts'
-import { type MaildirUse, maildirUse } from './maildir-use.ts'
+import type { MaildirUse } from './maildir-use.ts'
 import { makeFolder, makeFolders } from './make-folders.ts'
 
 /** `quotaDirectory` left out: the maildir, or the one above its folder. */
@@ -47,6 +47,8 @@ export async function deliverToMaildir(
   const marked = job.markFolder ? await markFolder(job) : undefined
   if (marked !== undefined) return marked
   const place = await quotaPlace(job)
+  // The folders within count, as files do.
+  if (!job.sizeFile && job.measure && job.quotaFileCount > 0 && job.createDirectory) await makeMaildir(job)
   const used = await usedNow(job, place)
   const full = used === undefined ? undefined : await overQuota(job, used)
   if (full !== undefined) return full
@@ -151,7 +153,7 @@ async function usedNow(
     return { bytes: knownBytes, files: knownFiles ?? 0 }
   }
   if (!job.sizeFile) {
-    const counted = await maildirUse(directory, job.quotaSizeRegex)
+    const counted = await treeUse(directory, job.quotaSizeRegex)
     return { bytes: knownBytes ?? counted.bytes, files: knownFiles ?? counted.files }
   }
   // The folders must be there before the file can be written.

@@ -2,6 +2,7 @@
 import { isMessageId } from '../../../base/message-id.ts'
 import { type ByteString, encodeUtf8 } from '../../../base/text.ts'
 import { parseAddress } from '../../../mail/parse-address.ts'
+import { lockedLine } from '../../../server/queue.ts'
 import type { Claim, Spool } from '../../../store/spool/api.ts'
 import type { ServerCall } from '../call.ts'
 import { has } from '../parse.ts'
@@ -118,7 +119,7 @@ async function deliver(
       ...(has(invocation, '-odqs') ? { later: 'all' as const } : {}),
     })
     if (found === 'locked') {
-      server.log.main(id, 'Spool file is locked (another process is handling this message)')
+      server.log.main(id, lockedLine(id))
     } else if (found === 'missing') server.log.main(id, `Spool file ${id}-D not found`)
   }
   // What follows down the same connections.
