@@ -38,6 +38,9 @@ rcpt:
   deny   local_parts = spf
          spf = fail
          message = spf $spf_result for $sender_address_domain
+  deny   local_parts = here
+         hosts = localhost
+         message = from this host
   deny   local_parts = command
          message = says \${run{/usr/bin/whoami now}}
   deny   local_parts = socket
@@ -103,6 +106,14 @@ const facts: readonly Fact[] = [
   {
     says: 'the keys of DKIM signatures come from the DNS of the file',
     yaml: `mail: a@b.example\nrcpt: x@example.net\nworld: {dns: {s._domainkey.b.example: nxdomain}}\nmessage: |\n  DKIM-Signature: v=1; a=rsa-sha256; d=b.example; s=s; c=relaxed/relaxed; h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=YWJj\n  From: a@b.example\n\n  text\nexpect: {reply: accepted, log: "DKIM: d=b.example s=s"}`,
+  },
+  {
+    says: 'a host list names localhost',
+    yaml: `from: 127.0.0.1\nmail: a@b.example\nrcpt: here@example.net\nexpect: 550 from this host`,
+  },
+  {
+    says: 'localhost may be stated otherwise',
+    yaml: `from: 127.0.0.1\nmail: a@b.example\nrcpt: here@example.net\nworld: {dns: {localhost: {A: 192.0.2.1, AAAA: nodata}}}\nexpect: accepted`,
   },
   {
     says: 'a command prints what is stated',

@@ -43,6 +43,14 @@ export function createStatedWorld(stated: Stated): StatedWorld {
   let drawn = 0
   const dns = (name: string, type: DnsType): DnsAnswer => answerDns(stated, name, type, missed)
   const hostAddresses: World['hostAddresses'] = async (name, how = {}) => {
+    // The file of hosts has it everywhere; RFC 6761 section 6.3.
+    if (name.toLowerCase() === 'localhost' && nameIn(stated.dns, 'localhost') === undefined)
+      return {
+        is: 'found',
+        addresses: how.ipv4Only === true ? ['127.0.0.1'] : ['127.0.0.1', '::1'],
+        canonicalName: 'localhost',
+        dnssec: false,
+      }
     const answers = [dns(name, 'A'), ...(how.ipv4Only === true ? [] : [dns(name, 'AAAA')])]
     const addresses = answers.flatMap(({ records }) =>
       records.flatMap((record) => ('value' in record ? [record.value] : [])),

@@ -97,7 +97,7 @@ export const testing: Walk = {
 
     write(
       '/root/relay.postern-test.yaml',
-      first.replace('mail.example.org}', 'mail.example.org}\n  dns: {5.113.0.203.zen.example.org: nxdomain}'),
+      first.replace('dns: {', 'dns: {5.113.0.203.zen.example.org: nxdomain, '),
     )
     write('/root/new.conf', configuration)
     const [typed = '', printed = ''] = page.take('--watch', '--coverage', '--junit').split('\n\n')
