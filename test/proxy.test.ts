@@ -3,8 +3,9 @@
  * text of 2014 as they stand there.
  */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
@@ -144,6 +145,72 @@ test('P1: connections from hosts of hosts_proxy begin with a header, others do n
   // From others it is only a command that nobody knows.
   await uncalled.hears(/^220 .*\r\n500 unrecognized command\r\n/)
   uncalled.end()
+})
+
+/** Starts `postern -bs` with each connection as its standard input and output, as inetd does. */
+async function inetd(
+  configurationFile: string,
+  ...flags: string[]
+): Promise<{ port: number; close(): void }> {
+  const listener = createServer({ pauseOnConnect: true }, (socket) => {
+    const child = spawn(postern, ['-C', configurationFile, '-bs', ...flags], {
+      stdio: [socket, socket, 'ignore'],
+      env: { ...process.env, POSTERN_DNS: `${dns.address}:${dns.port}` },
+    })
+    child.once('exit', () => socket.destroy())
+  })
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  const address = listener.address()
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    close: () => listener.close(),
+  }
+}
+
+test('P1: under inetd hosts of hosts_proxy begin with a header as well, and our own address is known', async () => {
+  const folder = temporaryFolder('proxy-inetd')
+  folders.push(folder)
+  const one = await start(
+    `${common.replace('rcpt = accept', 'rcpt = tell')}
+hosts_proxy = ${proxyAddress}
+pipelining_connect_advertise_hosts =
+begin acl
+tell:
+  deny message = $sender_host_address:$sender_host_port $proxy_session $proxy_local_address $proxy_external_address:$proxy_external_port $received_ip_address:$received_port
+`,
+    { folder: folder.path },
+  )
+  const by = await inetd(one.configurationFile)
+  const told = async (sent: string, from?: string): Promise<string> => {
+    const client = await connectRaw(by.port, [sent], from === undefined ? {} : { from })
+    await client.hears(/^220 .*\r\n/, 10_000)
+    assert.match(await client.say('EHLO client.example.net'), /^250-/)
+    await client.say('MAIL FROM:<a@example.net>')
+    const reply = await client.say('RCPT TO:<b@example.net>')
+    assert.match(await client.say('QUIT'), /^221 /)
+    return reply
+  }
+  try {
+    for (const header of [v1, v2(0x21, 0x11, tcp4)])
+      assert.match(
+        await told(header),
+        new RegExp(
+          `^550 192\\.0\\.2\\.1:\\d+ yes 127\\.0\\.0\\.2 198\\.51\\.100\\.9:25 127\\.0\\.0\\.1:${by.port}\r\n`,
+        ),
+      )
+    assert.match(
+      await told('', '127.0.0.1'),
+      new RegExp(`^550 127\\.0\\.0\\.1:\\d+ no  :0 127\\.0\\.0\\.1:${by.port}\r\n`),
+    )
+    const without = await connectRaw(by.port, [])
+    await without.hears(/^220 .*\r\n/, 10_000)
+    assert.equal(await without.say('EHLO client.example.net'), refused)
+    assert.match(await without.say('QUIT'), /^221 /)
+    const early = await connectRaw(by.port, [`${v1}EHLO early\r\n`])
+    assert.equal(await early.closed(5000), '554 SMTP synchronization error\r\n')
+  } finally {
+    by.close()
+  }
 })
 
 test('P1: proxy_required_hosts is the same option, expanded, with other separators; both at once are an error', async () => {

@@ -2,7 +2,7 @@
  * Connections from proxies: whether a header is due, and what becomes of the connection by it.
  * Source: Exim manual, "Proxies"; requirements are those of HAProxy, "The PROXY protocol".
  */
-import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import type { ConnectionFacts, Context, ProxyFacts } from '../ports.ts'
 import type { ProxyHeader } from '../wire/proxy/header.ts'
 import { readProxyHeader } from '../wire/proxy/read-header.ts'
@@ -30,17 +30,17 @@ export async function proxyDue(context: Context): Promise<ProxyDue> {
 }
 
 export type ProxyGreeted =
-  /** `rest`: the client's own bytes that came with the header. The socket is paused. */
+  /** `rest`: the client's own bytes that came with the header. The input is paused. */
   { readonly is: 'ready'; readonly rest: Buffer } | { readonly is: 'closed' }
 
 /** Reads the header and sets the client's address and port, or notes that there was none. */
 export async function greetProxy(
-  socket: Socket,
+  input: Readable,
   connection: ConnectionFacts,
   context: Context,
 ): Promise<ProxyGreeted> {
   const timeoutMs = context.settings.proxy_protocol_timeout * 1000
-  const result = await readProxyHeader(socket, timeoutMs)
+  const result = await readProxyHeader(input, timeoutMs)
   // A proxy that only looks whether we listen.
   if (result.is === 'closed') return result
   if (result.is === 'header') take(connection, result.header)

@@ -2,7 +2,14 @@
 import { Socket } from 'node:net'
 import { fstatSync } from 'node:fs'
 
-export function inetdPeer(): { readonly address: string; readonly port: number } | undefined {
+export interface InetdPeer {
+  readonly address: string
+  readonly port: number
+  /** Our own end of the connection. */
+  readonly at: { readonly address: string; readonly port: number }
+}
+
+export function inetdPeer(): InetdPeer | undefined {
   try {
     if (!fstatSync(0).isSocket()) return undefined
   } catch {
@@ -10,8 +17,12 @@ export function inetdPeer(): { readonly address: string; readonly port: number }
   }
   const { stdin } = process
   if (!(stdin instanceof Socket)) return undefined
-  const { remoteAddress, remotePort } = stdin
+  const { remoteAddress, remotePort, localAddress, localPort } = stdin
   return remoteAddress === undefined || remotePort === undefined
     ? undefined
-    : { address: remoteAddress, port: remotePort }
+    : {
+        address: remoteAddress,
+        port: remotePort,
+        at: { address: localAddress ?? '', port: localPort ?? 0 },
+      }
 }

@@ -16,7 +16,11 @@ import { valueOf } from './parse.ts'
 /** The connection that the -oM flags of a trusted caller describe. */
 export function describedConnection(
   call: ServerCall,
-  known: Pick<NewConnection, 'kind' | 'hostChecking'> & { readonly host?: string | undefined },
+  known: Pick<NewConnection, 'kind' | 'hostChecking'> & {
+    readonly host?: string | undefined
+    /** Our own end of the connection. */
+    readonly at?: string | undefined
+  },
 ): ConnectionFacts {
   const { invocation, caller, rights, server } = call
   const trusted = (
@@ -24,7 +28,7 @@ export function describedConnection(
   ): string | undefined =>
     rights.trusted || known.hostChecking === true ? valueOf(invocation, flag) : undefined
   const host = splitHostPort(known.host ?? trusted('-oMa') ?? '')
-  const at = splitHostPort(trusted('-oMi') ?? '')
+  const at = splitHostPort(trusted('-oMi') ?? known.at ?? '')
   const connection = newConnection({
     kind: known.kind,
     hostAddress: host?.address,
@@ -61,18 +65,26 @@ export function describedConnection(
   return connection
 }
 
+export interface StdinDialogue {
+  /** TLS begins with the first byte. */
+  readonly onConnect?: boolean
+  /** Bytes that came with the header of a proxy; standard input is paused. */
+  readonly head?: Buffer | undefined
+}
+
 /** Runs the dialogue on standard input and output until it ends; the exit code is 1 when the input ends first. */
 export async function converseOnStdin(
   connection: ConnectionFacts,
   services: ReceiveServices,
   shutdown: AbortController,
-  onConnect: boolean = false,
+  { onConnect = false, head }: StdinDialogue = {},
 ): Promise<0 | 1> {
   const stop = (): void => shutdown.abort()
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
   const tls = createTlsRoom((line) => services.context.ports.log.main(undefined, line))
   const context = { ...services.context, connection }
+  if (onConnect && head !== undefined && head.length > 0) process.stdin.unshift(head)
   const secured = onConnect ? await upgrade(tls, standardStreams(), context, true) : undefined
   if (secured?.is === 'failed') return 1
   const io = new StreamIo({
@@ -80,7 +92,10 @@ export async function converseOnStdin(
     output: secured?.socket ?? process.stdout,
     watch: new IdleWatch(),
     shutdown: shutdown.signal,
+    head: onConnect ? undefined : head,
   })
+  // Reading the header has paused it.
+  if (head !== undefined) (secured?.socket ?? process.stdin).resume()
   const { lost } = await runSession(io, connection, {
     ...services,
     ...(connection.hostChecking ? {} : { startTls: startTlsService(tls, standardStreams) }),
