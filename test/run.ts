@@ -57,7 +57,9 @@ const started = Date.now()
 const outcome = await runFiles([...scenarios, ...files], 3)
 let { passed, failures } = outcome
 const doubtful = [...new Set(failures.map(({ file }) => file))]
-if (doubtful.length > 0 && doubtful.length <= mostOnceMore) {
+// Tests that a helper declares (test/guide/outer.ts) stand in its file, which alone runs none.
+const canRun = (file: string): boolean => file.endsWith('.test.js')
+if (doubtful.length > 0 && doubtful.length <= mostOnceMore && doubtful.every(canRun)) {
   console.log(`Once more, alone: ${doubtful.join(' ')}`)
   const again = (await runFiles(doubtful, 1)).failures
   for (const { name, file } of failures) {
