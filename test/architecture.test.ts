@@ -51,7 +51,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'language/expand/doors/run.ts': ['node:child_process'],
   'language/lookups/helper-process.ts': ['node:child_process'],
   'language/lookups/ldap.ts': ['ldapts', 'node:net'],
-  'language/lookups/lmdb-worker.ts': ['lmdb', 'node:fs'],
+  'language/lookups/lmdb.ts': ['node:fs/promises'],
   'language/lookups/mysql.ts': ['mysql2'],
   'language/lookups/pgsql.ts': ['pg'],
   'language/lookups/redis-client.ts': ['ioredis'],

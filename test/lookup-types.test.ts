@@ -10,6 +10,8 @@ import { readSocket } from '../src/base/read-socket.ts'
 import { isFailure } from '../src/base/outcome.ts'
 import { isTainted, textOf } from '../src/base/text.ts'
 import { createLookups } from '../src/language/lookups/index.ts'
+import { findInLmdb } from '../src/language/lookups/lmdb-pages.ts'
+import { fetchDebian, wrapper } from './support/debian.ts'
 import { connectionFacts, expansionBench, messageFacts } from './support/expansion-context.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'postern-types-'))
@@ -71,6 +73,77 @@ test('lmdb: keys of a file, also those written since, and a file put in its plac
   writeFileSync(text, 'this is no database\n'.repeat(1000))
   assert.match(await ask(`\${lookup{x}lmdb{${text}}}`), /gave DEFER: LMDB: Unable to open DB file/)
   assert.equal(await ask(`\${lookup{joe}lmdb{${path}}{$value}{none}}`), 'other file')
+})
+
+describe('lmdb: files that mdb_load has made', () => {
+  const utilities = fetchDebian(['lmdb-utils'])
+  const skip = 'missing' in utilities ? utilities.missing : false
+  /** Adds pairs to a file. */
+  const load = (path: string, pairs: Iterable<readonly [string, string]>): void => {
+    if ('missing' in utilities) return
+    const lines = [...pairs].flat().map((text) => ` ${text}\n`)
+    const text = `VERSION=3\nformat=print\ntype=btree\nmapsize=1073741824\nHEADER=END\n${lines.join('')}DATA=END\n`
+    const run = spawnSync(wrapper(utilities.root, 'usr/bin/mdb_load'), ['-n', path], {
+      input: text,
+      encoding: 'utf8',
+    })
+    assert.equal(run.status, 0, run.stderr)
+  }
+  const find = (key: string, path: string): Promise<string> =>
+    ask(`\${lookup{${key}}lmdb{${path}}{$value}{none}}`)
+  const name = (i: number): string => `user${(i * 7919) % 100_003}@example.org`
+
+  test('one key, and another file beside it', { skip }, async () => {
+    const path = join(folder, 'one.mdb')
+    load(path, [['alice', 'her data']])
+    assert.equal(await find('alice', path), 'her data')
+    assert.equal(await find('alic', path), 'none')
+    assert.equal(await find('alice2', path), 'none')
+    assert.equal(await find('', path), 'none')
+    // Its program writes while the file is open here.
+    load(path, [['bob', 'his data']])
+    assert.equal(await find('bob', path), 'his data')
+    assert.equal(await find('alice', path), 'her data')
+  })
+
+  test('20,000 keys, long values, one on pages of its own', { skip }, async () => {
+    const path = join(folder, 'many.mdb')
+    const pairs = Array.from(
+      { length: 20_000 },
+      (_, i) => [name(i), `mailbox ${i} ${'x'.repeat(i % 300)}`] as const,
+    )
+    load(path, [...pairs, ['large', 'y'.repeat(100_000)]])
+    for (let i = 0; i < pairs.length; i += 97)
+      assert.equal(await find(pairs[i]?.[0] ?? '', path), pairs[i]?.[1], pairs[i]?.[0])
+    assert.equal(await find('large', path), 'y'.repeat(100_000))
+    assert.equal(await find('user@example.org', path), 'none')
+    assert.equal(await find('zzz', path), 'none')
+    assert.equal(await find('!', path), 'none')
+  })
+
+  test('a file that is damaged anywhere ends no process and holds nobody up', { skip }, async () => {
+    const path = join(folder, 'damaged.mdb')
+    load(
+      path,
+      Array.from({ length: 500 }, (_, i) => [name(i), `mailbox ${i}`] as const),
+    )
+    const whole = readFileSync(path)
+    let seed = 1
+    const random = (below: number): number => (seed = (seed * 48_271) % 0x7fff_ffff) % below
+    for (let i = 0; i < 400; i++) {
+      const bytes = Buffer.from(whole.subarray(0, i % 4 === 0 ? random(whole.length) : whole.length))
+      for (let n = 0; n < 20 && bytes.length > 0; n++)
+        bytes[random(Math.min(bytes.length, 8192 + n * 1000))] = random(256)
+      const began = performance.now()
+      const found = await findInLmdb(
+        (position, length) => Promise.resolve(bytes.subarray(position, position + length)),
+        Buffer.from(name(random(500))),
+      )
+      if (found.is === 'error')
+        assert.doesNotMatch(found.message, /undefined|out of range|Cannot|not a function/)
+      assert.ok(performance.now() - began < 500)
+    }
+  })
 })
 
 describe('readsock', () => {

@@ -1,59 +1,100 @@
 /** Keys in LMDB files, read only. Source: Exim manual, "Single-key lookup types", lmdb. */
+import { type FileHandle, open } from 'node:fs/promises'
 import { decodeUtf8, fromBytes, toBytes } from '../../base/text.ts'
 import type { LookupResult } from '../../ports.ts'
-import { createHelperProcess, type HelperProcess } from './helper-process.ts'
-import type { LmdbAnswer } from './lmdb-worker.ts'
-import { durationOption, type SingleKeyType } from './types.ts'
+import { findInLmdb, type LmdbFound } from './lmdb-pages.ts'
+import type { SingleKeyType } from './types.ts'
 
-/** Most questions that wait. */
-const mostWaiting = 1_000
+/** Longest key of the usual LMDB. */
+const longestKey = 511
+
+interface Kept {
+  /** Another file in its place has another. */
+  readonly mark: string
+  readonly handle: Promise<FileHandle>
+  users: number
+  /** No longer kept: the last user closes it. */
+  dropped: boolean
+}
+
+/** Files that stay open, at most so many as are idle. */
+class OpenFiles {
+  readonly #kept = new Map<string, Kept>()
+
+  async find(file: string, mark: string, key: Buffer, most: number): Promise<LmdbFound> {
+    const kept = this.#take(file, mark, most)
+    kept.users++
+    try {
+      const handle = await kept.handle
+      return await findInLmdb(async (position, length) => {
+        const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, position)
+        return buffer.subarray(0, bytesRead)
+      }, key)
+    } catch (error) {
+      if (this.#kept.get(file) === kept) this.#kept.delete(file)
+      kept.dropped = true
+      return { is: 'error', message: error instanceof Error ? error.message : String(error) }
+    } finally {
+      kept.users--
+      if (kept.dropped && kept.users === 0) close(kept)
+    }
+  }
+
+  closeAll(): void {
+    for (const kept of this.#kept.values()) drop(kept)
+    this.#kept.clear()
+  }
+
+  #take(file: string, mark: string, most: number): Kept {
+    let kept = this.#kept.get(file)
+    // The one asked last stands last.
+    this.#kept.delete(file)
+    if (kept?.mark !== mark) {
+      if (kept !== undefined) drop(kept)
+      kept = { mark, handle: open(decodeUtf8(file), 'r'), users: 0, dropped: false }
+    }
+    this.#kept.set(file, kept)
+    for (const [oldest, idle] of this.#kept) {
+      if (this.#kept.size <= most) break
+      this.#kept.delete(oldest)
+      drop(idle)
+    }
+    return kept
+  }
+}
+
+function drop(kept: Kept): void {
+  kept.dropped = true
+  if (kept.users === 0) close(kept)
+}
+
+function close({ handle }: Kept): void {
+  handle.then((opened) => opened.close()).catch(() => undefined)
+}
 
 export function createLmdb(): SingleKeyType {
-  let helper: HelperProcess<LmdbAnswer> | undefined
-  const helperOf = (): HelperProcess<LmdbAnswer> => {
-    const made: HelperProcess<LmdbAnswer> = (helper ??= createHelperProcess<LmdbAnswer>(
-      './lmdb-worker.js',
-      {},
-      (id, message) => ({ id, is: 'error', message }),
-      () => {
-        if (helper === made) helper = undefined
-      },
-    ))
-    return made
-  }
+  const files = new OpenFiles()
   return {
     name: 'lmdb',
     doc: 'Searches an LMDB database file.',
     since: '0.1',
     style: 'single',
-    open(file, options, context) {
+    open(file, _, context) {
       const stat = context.ports.files.stat(file)
-      const failed = (why: string) =>
-        ({ error: 'failure', message: `LMDB: Unable to open DB file ${file}: ${why}` }) as const
-      if ('error' in stat) return failed(stat.error)
-      if (stat.kind !== 'file') return failed('not a regular file')
-      const limitMs = durationOption(options, 'timeout', 5_000)
+      const unable = (why: string): string => `LMDB: Unable to open DB file ${file}: ${why}`
+      if ('error' in stat) return { error: 'failure', message: unable(stat.error) }
+      if (stat.kind !== 'file') return { error: 'failure', message: unable('not a regular file') }
+      const mark = `${stat.device}:${stat.inode}`
       const most = Math.max(1, context.settings.lookup_open_max)
       return {
         async find(key): Promise<LookupResult> {
-          const process = helperOf()
-          if (process.waiting() >= mostWaiting)
-            return { is: 'defer', message: 'LMDB: too many lookups under way' }
-          const answer = await process.ask({ file: decodeUtf8(file), key: toBytes(key), most }, limitMs)
-          switch (answer.is) {
-            case 'found':
-              return { is: 'found', data: fromBytes(answer.data) }
-            case 'none':
-              return { is: 'none' }
-            case 'error':
-              return { is: 'defer', message: `LMDB: Unable to open DB file ${file}: ${answer.message}` }
-          }
+          if (key.length === 0 || key.length > longestKey) return { is: 'none' }
+          const answer = await files.find(file, mark, Buffer.from(toBytes(key)), most)
+          if (answer.is === 'found') return { is: 'found', data: fromBytes(answer.data) }
+          return answer.is === 'none' ? answer : { is: 'defer', message: unable(answer.message) }
         },
       }
     },
-    close() {
-      helper?.end()
-      helper = undefined
-    },
+    close: () => files.closeAll(),
   }
 }
