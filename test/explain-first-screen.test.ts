@@ -12,7 +12,8 @@ const at = folder.path
 const file = join(at, 'exim.conf')
 let dns: DnsServer
 
-const configuration = `primary_hostname = mx.test
+const configuration = `RELAY = relay not permitted
+primary_hostname = mx.test
 spool_directory = ${at}/spool
 log_file_path = ${at}/log/%slog
 explain_store = 100
@@ -31,7 +32,7 @@ rcpt:
   accept domains = +local_domains
          verify = recipient
   require verify = sender
-  deny message = relay not permitted
+  deny message = RELAY
 dkim:
   deny dkim_status = fail
   accept
@@ -43,6 +44,7 @@ data:
 begin routers
 far:
   driver = dnslookup
+  ignore_target_hosts = 127.0.0.0/8
   domains = ! +local_domains
   transport = smtp
   no_more
@@ -85,6 +87,7 @@ before(async () => {
     'good.test MX': [{ type: 'MX', data: { preference: 10, exchange: 'mx.good.test' } }],
     'mx.good.test A': [{ type: 'A', data: '192.0.2.99' }],
     'down.test': 'servfail',
+    'loop.test A': [{ type: 'A', data: '127.0.0.1' }],
   })
   chmodSync(at, 0o755)
   for (const each of ['spool', 'log', 'mail']) {
@@ -160,7 +163,7 @@ test('a refusal that asks for nothing tells what would have accepted, and why it
   has(
     screen,
     'answered 550 relay not permitted',
-    `decided by "deny" in ${line('deny message = relay')}`,
+    `decided by "deny" in ${line('deny message = RELAY')}`,
     'before it, these did not accept:',
     `"accept local_parts = postmaster" in ${line('accept local_parts = postmaster')}`,
     'gone in localpart list postmaster: no',
@@ -183,6 +186,40 @@ test('DKIM: the signatures and what came of them', async () => {
     'DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=good.test; s=x; h=from:subject;\n bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=abcd\n'
   const screen = await explain(['joe@here.test'], message('signed', signature))
   has(screen, `in ${line('deny dkim_status')}`, 'signature d=good.test s=x -> fail: bodyhash_mismatch')
+})
+
+test('addresses that a router leaves out', async () => {
+  has(
+    await explain(['x@far.test'], undefined, 'a@loop.test'),
+    `decided by "require verify = sender" in ${line('require verify = sender')}`,
+    '127.0.0.1 in host list 127.0.0.0/8 -> yes',
+    'far router: decline',
+  )
+})
+
+test('macros are set with -D, in what is recorded too', async () => {
+  const words = [
+    '-C',
+    file,
+    '-D',
+    'RELAY=not here',
+    '--from',
+    '192.0.2.1',
+    '--mail',
+    'a@good.test',
+    '--rcpt',
+    'b@far.test',
+  ]
+  has(await run(['explain', ...words, '--brief']), 'answered 550 not here')
+  const recorded = await run(['test', '--record', ...words])
+  has(recorded, 'macros:\n  RELAY: not here\n')
+  const path = join(at, 'recorded.postern-test.yaml')
+  writeFileSync(path, recorded)
+  has(await run(['test', path]), '1 passed of 1 tests')
+  assert.equal(
+    await run(['explain', '-C', '/nope.conf', '--from', '192.0.2.1']),
+    'postern explain: non-existent configuration file(s): /nope.conf\n',
+  )
 })
 
 test('an ACL variable: where it has been set', async () => {

@@ -7,13 +7,14 @@ import type { ServerCall } from './call.ts'
 import type { Terminal } from './terminal.ts'
 
 /**
- * @param options `config`: the file of -C; undefined: the usual one. `reads`: a folder of another mail system, whose
+ * @param options `config`: the file of -C; undefined: the usual one. `defines`: macros, `NAME=VALUE`. `reads`: a folder of another mail system, whose
  * group's rights are kept when root's are given up. `delivers`: messages are made, whose deliveries may need other uids;
  * `asks`: flags that do the same, so that only those who may use them may do it
  */
 export async function withServer(
   options: {
     readonly config: string | undefined
+    readonly defines?: readonly string[]
     readonly reads?: string | undefined
     readonly delivers?: boolean
     readonly asks?: readonly string[]
@@ -22,13 +23,17 @@ export async function withServer(
   terminal: Terminal,
   use: (server: Server, call: ServerCall) => Promise<number>,
 ): Promise<number> {
-  const { config, reads, delivers = false, asks = ['-bpc'] } = options
-  const parsed = parseCommandLine('postern', [...(config === undefined ? [] : ['-C', config]), ...asks])
+  const { config, defines = [], reads, delivers = false, asks = ['-bpc'] } = options
+  const parsed = parseCommandLine('postern', [
+    ...(config === undefined ? [] : ['-C', config]),
+    ...defines.map((each) => `-D${each}`),
+    ...asks,
+  ])
   if (parsed.is === 'refused') return 1
   const { prepareServer } = await import('./prepare-server.ts')
   const prepared = await prepareServer(
     parsed.invocation,
-    terminal,
+    inNameOf(calledAs, terminal),
     process.argv[1] ?? 'postern',
     new ProcessState(),
   )
@@ -50,6 +55,13 @@ export async function withServer(
     await server.close()
     lowered.end()
   }
+}
+
+/** What is wrong with a configuration is told by the command, not as a line of a log. */
+function inNameOf(calledAs: string, terminal: Terminal): Terminal {
+  const err = (text: string): void =>
+    terminal.err(text.replace(/^(?:\d{4}(?:-\d\d){2} (?:\d\d:?){3}|postern:) /, `${calledAs}: `))
+  return Object.assign(Object.create(terminal) as Terminal, { err })
 }
 
 function groupOf(folder: string): number | undefined {

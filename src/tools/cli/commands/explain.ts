@@ -25,7 +25,7 @@ export const usage = `usage: postern explain --from IP --mail ADDRESS --rcpt ADD
            plays a session as if from IP and tells why each command is answered as it is; nothing is kept
        postern explain MESSAGE-ID | --trace TRACE-ID | [--rejected] --last N
            tells the same of sessions and deliveries that the daemon has kept (main option explain_store)
-       all: [-C FILE] [--json | --html FILE] [--brief]
+       all: [-C FILE] [-D NAME=VALUE]... [--json | --html FILE] [--brief]
 `
 /** Larger messages say no more about a policy. */
 const mostMessageBytes = 64 * 2 ** 20
@@ -45,7 +45,8 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     terminal.err(encodeUtf8(`postern explain: ${page}\n`))
     return 1
   }
-  return withServer({ config: options.config }, 'postern explain', terminal, async (server, { rights }) => {
+  const { config, defines } = options
+  return withServer({ config, defines }, 'postern explain', terminal, async (server, { rights }) => {
     if (borrowed && !rights.admin) {
       terminal.err('postern explain: Permission denied\n')
       return 1
@@ -162,6 +163,7 @@ type Ask = Wanted | { readonly is: 'question'; readonly question: Question }
 interface Options {
   readonly ask: Ask
   readonly config: string | undefined
+  readonly defines: readonly string[]
   readonly json: boolean
   readonly html: string | undefined
   readonly brief: boolean
@@ -172,8 +174,8 @@ function readOptions(words: readonly string[]): Options | string {
   if ('wrong' in read) return read.wrong
   const ask = askOf(read)
   if (typeof ask === 'string') return ask
-  const { config, json, html, brief } = read.values
-  return { ask, config, json, html, brief }
+  const { config, define: defines, json, html, brief } = read.values
+  return { ask, config, defines, json, html, brief }
 }
 
 function parse(words: readonly string[]) {
@@ -182,6 +184,7 @@ function parse(words: readonly string[]) {
     allowPositionals: true,
     options: {
       config: { type: 'string', short: 'C' },
+      define: { type: 'string', short: 'D', multiple: true, default: [] },
       ...clientOptions,
       helo: { type: 'string', default: 'client.example' },
       mail: { type: 'string', default: '' },

@@ -30,7 +30,7 @@ export async function record(words: readonly string[], terminal: Terminal, usage
     return 2
   }
   return withServer(
-    { config: options.config },
+    { config: options.config, defines: options.defines },
     'postern test --record',
     terminal,
     async (server, { rights }) => {
@@ -52,11 +52,15 @@ export async function record(words: readonly string[], terminal: Terminal, usage
         configuration.file.startsWith('/') || options.config === undefined
           ? configuration.file
           : resolve(configuration.file)
+      const macros = Object.fromEntries(
+        options.defines.map((each) => [each.replace(/=.*/s, ''), /=(.*)/s.exec(each)?.[1] ?? '']),
+      )
+      const given = { configuration: file, ...(options.defines.length === 0 ? {} : { macros }) }
       terminal.out(
         encodeUtf8(
           options.json
-            ? `${JSON.stringify({ configuration: file, ...written.test })}\n`
-            : `# Written by "postern test --record": what the configuration asked, and what it was answered.\n${written.lacks.map((each) => `# Note: ${each}\n`).join('')}${printYaml({ configuration: file, tests: [written.test] })}`,
+            ? `${JSON.stringify({ ...given, ...written.test })}\n`
+            : `# Written by "postern test --record": what the configuration asked, and what it was answered.\n${written.lacks.map((each) => `# Note: ${each}\n`).join('')}${printYaml({ ...given, tests: [written.test] })}`,
         ),
       )
       return 0
@@ -144,6 +148,7 @@ interface Options {
   /** The text of its message. */
   readonly message: ByteString | undefined
   readonly config: string | undefined
+  readonly defines: readonly string[]
   readonly callouts: boolean
   readonly json: boolean
 }
@@ -154,6 +159,7 @@ function readOptions(words: readonly string[]): Options | string {
     allowPositionals: true,
     options: {
       config: { type: 'string', short: 'C' },
+      define: { type: 'string', short: 'D', multiple: true, default: [] },
       trace: { type: 'string' },
       from: { type: 'string' },
       helo: { type: 'string', default: 'client.example' },
@@ -172,7 +178,15 @@ function readOptions(words: readonly string[]): Options | string {
   const message = values.message === undefined ? undefined : readBytes(values.message)
   if (message !== undefined && 'error' in message) return message.error
   if (trace !== undefined)
-    return { session: undefined, trace, message: message?.bytes, config: values.config, callouts, json }
+    return {
+      session: undefined,
+      trace,
+      message: message?.bytes,
+      config: values.config,
+      defines: values.define,
+      callouts,
+      json,
+    }
   const parsed = values.from === undefined ? undefined : parseIp(values.from)
   if (parsed === undefined) return '--from IP: the address of the client; or --trace ID'
   return {
@@ -187,6 +201,7 @@ function readOptions(words: readonly string[]): Options | string {
     trace: undefined,
     message: undefined,
     config: values.config,
+    defines: values.define,
     callouts,
     json,
   }

@@ -13,8 +13,8 @@ export const usage = `usage: postern test [FILE | FOLDER]... [-C FILE] [-D NAME=
                     [--junit FILE] [--json]
   runs the tests in *.postern-test.yaml files (those below the current folder when none are named)
        postern test --record --from IP --mail ADDRESS --rcpt ADDRESS... [--helo NAME] [--message FILE]
-                    [--callouts] [--json] [-C FILE]
-       postern test --record MESSAGE-ID | TRACE-ID [--message FILE] [-C FILE]
+                    [--callouts] [--json] [-C FILE] [-D NAME=VALUE]...
+       postern test --record MESSAGE-ID | TRACE-ID [--message FILE] [-C FILE] [-D NAME=VALUE]...
   plays a session (or takes one that the daemon has kept), asks whom the configuration asks, and writes all of it down as such a file
 `
 /** Editors write a file in several steps. */

@@ -172,7 +172,11 @@ function saw(condition: TraceNode, settings: Settings): string[] {
       case 'lookup':
         return [
           told(child),
-          ...new Set([...all(child, 'dns'), ...all(child, 'host'), ...all(child, 'sent')].map(told)),
+          ...new Set(
+            [...all(child, 'dns'), ...hostListsOf(child), ...all(child, 'host'), ...all(child, 'sent')].map(
+              told,
+            ),
+          ),
         ].slice(0, mostValues)
       case 'dns':
         return [told(child)]
@@ -198,6 +202,16 @@ function valuesIn(expansion: TraceNode, settings: Settings): string[] {
     return kind === 'lookup' || kind === 'list' || kind === 'dns' ? [told(node)] : []
   })
   return [...new Set(seen)].slice(0, mostValues)
+}
+
+/** Addresses that a router leaves out, or takes for this host: `ignore_target_hosts`. */
+function hostListsOf(verify: TraceNode): TraceNode[] {
+  return all(verify, 'router')
+    .flatMap(({ children = [] }) => children)
+    .filter(
+      ({ kind, what, result = '' }) =>
+        kind === 'list' && what.includes(' in host list ') && result.startsWith('yes'),
+    )
 }
 
 const mostValues = 12
