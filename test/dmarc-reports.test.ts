@@ -63,7 +63,7 @@ smtp_accept_max_nonmail = 1000
 never_users =
 acl_smtp_rcpt = at_rcpt
 acl_smtp_data = at_data
-dmarc_forensic_sender = DMARC <dmarc@mx.test>
+dmarc_forensic_sender = SENDER
 dmarc_aggregate_reports
 dmarc_report_org = Test & Sons
 OPTIONS
@@ -98,11 +98,18 @@ let dns: DnsServer
 let server: StartedServer
 const folder = temporaryFolder('dmarc-reports')
 
-async function start(path: string, options: string): Promise<StartedServer> {
+async function start(
+  path: string,
+  options: string,
+  sender: string = 'DMARC <dmarc@mx.test>',
+): Promise<StartedServer> {
   mkdirSync(join(path, 'mail'), { recursive: true })
   chmodSync(join(path, 'mail'), 0o777)
   return startServer({
-    configuration: configuration.replaceAll('FOLDER', path).replace('OPTIONS', options),
+    configuration: configuration
+      .replaceAll('FOLDER', path)
+      .replace('OPTIONS', () => options)
+      .replace('SENDER', () => sender),
     folder: path,
     environment: { POSTERN_DNS: `127.0.0.1:${dns.port}` },
   })
@@ -221,6 +228,40 @@ test('D19: dmarc_forensic_redact = false leaves the headers as they are', async 
   } finally {
     await other.stop()
     own.remove()
+  }
+})
+
+test('D4: dmarc_forensic_sender without a domain has the qualify domain; one that is no address is told', async () => {
+  const rows: readonly (readonly [option: string, path: RegExp, from: RegExp, panic: RegExp])[] = [
+    ['reports', /^Return-path: <reports@here\.test>\n/, /^From: reports@here\.test$/m, /^$/],
+    ['DMARC <reports>', /^Return-path: <reports@here\.test>\n/, /^From: DMARC <reports@here\.test>$/m, /^$/],
+    [
+      'DMARC reports',
+      /^Return-path: <>\n/,
+      /^From: do-not-reply@mx\.test$/m,
+      /dmarc_forensic_sender is no address: DMARC reports \(/,
+    ],
+    [
+      'do-not-reply@$default_hostname',
+      /^Return-path: <>\n/,
+      /^From: do-not-reply@mx\.test$/m,
+      /failed to expand dmarc_forensic_sender: unknown variable name "default_hostname"/,
+    ],
+    ['${if eq{a}{b}{x}fail}', /^Return-path: <>\n/, /^From: do-not-reply@mx\.test$/m, /^$/],
+  ]
+  for (const [option, path, from, panic] of rows) {
+    const own = temporaryFolder('dmarc-sender')
+    const other = await start(own.path, '', option)
+    try {
+      await send('a@rf.test', { server: other })
+      const raw = await arrives('ruf@rf.test', own.path)
+      assert.match(raw, path, option)
+      assert.match(raw, from, option)
+      assert.match(other.log('panic'), panic)
+    } finally {
+      await other.stop()
+      own.remove()
+    }
   }
 })
 

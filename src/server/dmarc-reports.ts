@@ -6,14 +6,13 @@ import { randomBytes } from 'node:crypto'
 import { type ByteString, textOf } from '../base/text.ts'
 import { isFailure } from '../base/outcome.ts'
 import type { GeneratedMessage } from '../flow/delivery/index.ts'
-import { parseAddress } from '../mail/parse-address.ts'
 import { type AggregateReport, reportMessage } from '../policy/msgauth/dmarc/aggregate-report.ts'
 import { dayOf, type StoredRow, storedRows } from '../policy/msgauth/dmarc/aggregate-store.ts'
 import { reportUris } from '../policy/msgauth/dmarc/record.ts'
 import { targetsOf } from '../policy/msgauth/dmarc/report-targets.ts'
 import { modeOf } from '../policy/msgauth/dmarc/suffix-file.ts'
 import type { Context, Hints } from '../ports.ts'
-import { reportSender } from './dmarc-service.ts'
+import { aggregateSender } from './report-sender.ts'
 import type { Server } from './server.ts'
 import { submitGenerated } from './submit.ts'
 
@@ -206,22 +205,6 @@ async function withinCap(hints: Hints, day: string, most: number): Promise<boole
     return within ? (old ?? 0) + 1 : old
   })
   return within
-}
-
-/** `dmarc_report_sender`, else that of failure reports, else do-not-reply at this host. */
-async function aggregateSender(context: Context): Promise<{ header: ByteString; envelope: ByteString }> {
-  const option = context.settings.dmarc_report_sender
-  const value = option === undefined ? '' : await context.ports.expand(option, context)
-  const text = isFailure(value)
-    ? ''
-    : textOf(value)
-        .replaceAll(/[\r\n]+/g, ' ')
-        .trim()
-  const parsed = text === '' ? undefined : parseAddress(text)
-  if (parsed?.is === 'address') return { header: text, envelope: parsed.address }
-  const other = await reportSender(context)
-  const fallback = `do-not-reply@${context.server.primaryHostname}`
-  return other.envelope === '' ? { header: fallback, envelope: fallback } : other
 }
 
 async function organizationName(context: Context): Promise<ByteString> {

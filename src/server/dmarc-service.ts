@@ -3,13 +3,11 @@
  * failure report goes out where the administrator and the domain want one. Sources: RFC 9990, RFC 9991; requirement D19.
  */
 import { randomBytes } from 'node:crypto'
-import { isFailure } from '../base/outcome.ts'
-import { type ByteString, textOf } from '../base/text.ts'
+import type { ByteString } from '../base/text.ts'
 import type { GeneratedMessage, Submitted } from '../flow/delivery/index.ts'
 import type { DmarcFate } from '../flow/receive/services.ts'
 import { headerDate } from '../mail/date.ts'
 import { dmarcOf, type DmarcFacts } from '../mail/dmarc-facts.ts'
-import { parseAddress } from '../mail/parse-address.ts'
 import { addRow, dayOf, publishedOf, rowOf } from '../policy/msgauth/dmarc/aggregate-store.ts'
 import {
   dueReport,
@@ -20,6 +18,7 @@ import {
 import { targetsOf } from '../policy/msgauth/dmarc/report-targets.ts'
 import { modeOf } from '../policy/msgauth/dmarc/suffix-file.ts'
 import type { Context, Hints, MessageFacts } from '../ports.ts'
+import { reportSender } from './report-sender.ts'
 
 /** Reports being made at once; what comes while so many are under way is counted and not reported. */
 const MOST_AT_ONCE = 20
@@ -152,33 +151,6 @@ async function report(
       ports.log.panic(message.id, `failure to send DMARC forensic report to ${address}: ${submitted.message}`)
     }
   }
-}
-
-export interface ReportSender {
-  readonly header: ByteString
-  /** Empty when only a default is known: then no bounce comes back. */
-  readonly envelope: ByteString
-}
-
-/** `dmarc_forensic_sender`, else `dsn_from`, else do-not-reply at this host: requirement D4. */
-export async function reportSender(context: Context): Promise<ReportSender> {
-  const { dmarc_forensic_sender, dsn_from } = context.settings
-  const text = async (option: typeof dsn_from | undefined): Promise<ByteString> => {
-    if (option === undefined) return ''
-    const value = await context.ports.expand(option, context)
-    return isFailure(value)
-      ? ''
-      : textOf(value)
-          .replaceAll(/[\r\n]+/g, ' ')
-          .trim()
-  }
-  const own = await text(dmarc_forensic_sender)
-  const parsed = own === '' ? undefined : parseAddress(own)
-  if (parsed?.is === 'address') return { header: own, envelope: parsed.address }
-  // Its default names a mailbox that reads bounces; only one that was chosen is meant for reports too.
-  const chosen = context.server.configuration.mainSetAt.has('dsn_from') ? await text(dsn_from) : ''
-  const fallback = `do-not-reply@${context.server.primaryHostname}`
-  return { header: chosen === '' ? fallback : chosen, envelope: '' }
 }
 
 interface Turns {
