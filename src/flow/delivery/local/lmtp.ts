@@ -1,12 +1,13 @@
 /** Speaks LMTP to a Unix socket or to a command. Source: RFC 2033; Exim manual, "The lmtp transport". */
 import { spawn } from 'node:child_process'
-import { Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { ByteString } from '../../../base/text.ts'
 import type { Recipient } from '../../../mail/envelope.ts'
 import { connectToPath } from '../../../wire/outbound.ts'
 import { SmtpClient } from '../../../wire/smtp/client.ts'
 import { errorNumbers } from '../results.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
+import { CommandStream } from './command-stream.ts'
 import { messageOf } from './content.ts'
 import { inLmtpWords } from './lmtp-words.ts'
 import { SaidSteps } from './said.ts'
@@ -171,7 +172,7 @@ async function openStream(job: LocalJobCommon & LmtpJob): Promise<Duplex | Local
       message: `failed to create child process for ${command}`,
     }
   }
-  const stream = Duplex.from({ readable: child.stdout, writable: child.stdin })
+  const stream = new CommandStream(child.stdout, child.stdin)
   stream.on('close', () => child.kill())
   return stream
 }
