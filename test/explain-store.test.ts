@@ -287,6 +287,10 @@ test('a folder that may not be read is told, and as whom', needsRoot, () => {
   const told = `postern explain: cannot read ${kept} as ${localUser}: permission denied; it belongs to daemon, mode 0700\n`
   assert.equal(ask(0), told)
   assert.equal(ask(65_534), told.replace(localUser, 'nobody'))
+  assert.equal(
+    ask(2),
+    'postern explain: permission denied: this is for root, the run-time user and the members of admin_groups\n',
+  )
   // The folder can be looked into, its files cannot be read.
   const one = join(kept, '1.explanations')
   writeFileSync(one, '', { mode: 0o600 })

@@ -57,10 +57,18 @@ export async function withServer(
   }
 }
 
+/** Said to who is no admin user. */
+export const notAdmin =
+  'permission denied: this is for root, the run-time user and the members of admin_groups'
+
 /** What is wrong with a configuration is told by the command, not as a line of a log. */
 function inNameOf(calledAs: string, terminal: Terminal): Terminal {
   const err = (text: string): void =>
-    terminal.err(text.replace(/^(?:\d{4}(?:-\d\d){2} (?:\d\d:?){3}|postern:) /, `${calledAs}: `))
+    terminal.err(
+      text
+        .replace(/^(?:\d{4}(?:-\d\d){2} (?:\d\d:?){3}|postern:) /, `${calledAs}: `)
+        .replace(/permission denied\n$/, `${notAdmin}\n`),
+    )
   return Object.assign(Object.create(terminal) as Terminal, { err })
 }
 

@@ -17,7 +17,7 @@ import { waiting } from '../progress.ts'
 import { readWords } from '../read-words.ts'
 import { clientOptions, statedClient } from '../stated-client.ts'
 import type { Terminal } from '../terminal.ts'
-import { withServer } from '../with-server.ts'
+import { notAdmin, withServer } from '../with-server.ts'
 
 export const usage = `usage: postern explain --from IP --mail ADDRESS --rcpt ADDRESS... [--helo NAME] [--message FILE]
            [--interface IP] [--tls | --tls-on-connect] [--tls-cipher NAME] [--tls-certificate DN] [--tls-sni NAME]
@@ -48,7 +48,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   const { config, defines } = options
   return withServer({ config, defines }, 'postern explain', terminal, async (server, { rights }) => {
     if (borrowed && !rights.admin) {
-      terminal.err('postern explain: Permission denied\n')
+      terminal.err(`postern explain: ${notAdmin}\n`)
       return 1
     }
     return options.ask.is === 'question'

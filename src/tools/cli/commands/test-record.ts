@@ -18,7 +18,7 @@ import { printYaml } from '../../inspect/test/yaml-text.ts'
 import { asCaller, giveUpBorrowedPrivilege } from '../privilege.ts'
 import { readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
-import { withServer } from '../with-server.ts'
+import { notAdmin, withServer } from '../with-server.ts'
 
 export async function record(words: readonly string[], terminal: Terminal, usage: string): Promise<number> {
   const borrowed = process.geteuid?.() !== process.getuid?.()
@@ -36,7 +36,7 @@ export async function record(words: readonly string[], terminal: Terminal, usage
     async (server, { rights }) => {
       const { session } = options
       if (borrowed && session === undefined && !rights.admin) {
-        terminal.err('postern test --record: Permission denied\n')
+        terminal.err(`postern test --record: ${notAdmin}\n`)
         return 1
       }
       const written =

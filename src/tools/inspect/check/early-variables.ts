@@ -126,7 +126,7 @@ function deliveredWithoutDkim({ texts }: Subject, report: Report): void {
         report({
           code: 'variable-unset',
           severity: 'warning',
-          message: `$${node.name} is empty when a message is delivered`,
+          message: `$${node.name} is not kept with the message: it is empty when that is delivered (Exim has it at the first attempt alone)`,
           at: text.span(node.start, node.end),
           help: `keep it in a variable of the message: "warn set acl_m_dkim = $${node.name}" in acl_smtp_data`,
         })
