@@ -542,6 +542,10 @@ test('postern dmarc import reads reports of either standard, plain, gzip or zip,
     (await command('dmarc', 'show', 'hist.test')).out,
     /2026-07-01 hist\.test p=reject 1 from 192\.0\.2\.9 header\.from=hist\.test dkim=fail spf=fail reject/,
   )
+  writeFileSync(path('no-mail-today'), '')
+  const empty = await command('dmarc', 'import', path('no-mail-today'))
+  assert.match(empty.out, /no-mail-today: 0 messages of a history file\n$/)
+  assert.equal(empty.status, 0)
   for (const [name, bytes, problem] of [
     ['bomb.gz', gzipSync(Buffer.alloc(70 * 1024 * 1024)), /cannot be unpacked/],
     ['entity.xml', Buffer.from(`<!DOCTYPE x [<!ENTITY a "b">]>${foreign}`), /is neither|has a document type/],
