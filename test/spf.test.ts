@@ -10,7 +10,9 @@ import { connectSmtp, type SmtpClient } from './support/smtp-client.ts'
 const txt = (...strings: (string | Buffer)[]): ScriptedRecord => ({ type: 'TXT', data: strings })
 const address = (data: string): ScriptedRecord => ({ type: 'A', data })
 
+const longName = `${'a'.repeat(60)}.${'b'.repeat(60)}.${'c'.repeat(60)}.test`
 const zone: Zone = {
+  [`${longName} TXT`]: [txt('v=spf1 ', 'x'.repeat(250), 'y'.repeat(250), ' -all')],
   'pass.test TXT': [txt('v=spf1 ip4:127.0.0.1 -all')],
   'fail.test TXT': [txt('v=spf1 -all')],
   'why.test TXT': [txt('v=spf1 -all exp=because.why.test')],
@@ -141,6 +143,9 @@ at_rcpt:
   deny    local_parts = variables
           spf = *
           message = R=$spf_result|H=$spf_header_comment|V=$spf_received|S=$spf_smtp_comment|U=$spf_used_domain|G=$spf_result_guessed
+  deny    local_parts = received
+          spf = *
+          message = $spf_received
   deny    local_parts = comment
           spf_guess = *
           message = $spf_smtp_comment
@@ -401,6 +406,22 @@ test('control characters of the DNS and of clients reach neither replies, nor he
     assert.match(evil, /^550 R=permerror\|/)
     assert.doesNotMatch(evil + server.log(), /X-Evil/)
   }))
+
+test('Received-SPF: is a line of lawful length, whatever the names and the record are', async () => {
+  const client = await connectSmtp(server.port)
+  try {
+    await client.say(`EHLO ${longName}`)
+    const reply = await ask(client, `${'l'.repeat(60)}@${longName}`, 'received')
+    assert.match(
+      reply,
+      /Received-SPF: permerror \(mx\.test: error in processing .*; identity=mailfrom; problem=".*";$/,
+    )
+    // The code and the blank after it are none of it.
+    assert.ok(reply.length - 4 <= 998, `${reply.length - 4}`)
+  } finally {
+    client.end()
+  }
+})
 
 test('names from macros: %{p} and %{l}', () =>
   session(async (client) => {
