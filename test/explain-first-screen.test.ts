@@ -28,11 +28,26 @@ begin acl
 rcpt:
   deny senders = unchecked@down.test
        !verify = sender
+  warn local_parts = fake
+       control = fakereject/No thanks
+  discard local_parts = dropped
+  deny local_parts = rate
+       ratelimit = 0 / 1h / strict / per_conn / x
+  deny local_parts = seen
+       !seen = -5m / key=k
+  deny local_parts = run
+       condition = \${run{/bin/false}{no}{yes}}
+  deny local_parts = inner
+       condition = \${acl{inner}}
+  deny local_parts = notnumber
+       condition = \${if >{$local_part}{5}}
   accept local_parts = postmaster
   accept domains = +local_domains
          verify = recipient
   require verify = sender
   deny message = RELAY
+inner:
+  accept message = yes
 dkim:
   deny dkim_status = fail
   accept
@@ -64,7 +79,7 @@ filtered:
   reply_transport = reply
 joe:
   driver = accept
-  local_parts = joe : ann
+  local_parts = joe : ann : fake : dropped
   transport = joe
 begin transports
 smtp:
@@ -186,6 +201,35 @@ test('DKIM: the signatures and what came of them', async () => {
     'DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=good.test; s=x; h=from:subject;\n bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=abcd\n'
   const screen = await explain(['joe@here.test'], message('signed', signature))
   has(screen, `in ${line('deny dkim_status')}`, 'signature d=good.test s=x -> fail: bodyhash_mismatch')
+})
+
+const values: readonly { readonly to: string; readonly saw: string }[] = [
+  { to: 'rate', saw: 'the rate of 1h/per_conn/x: 1.0 per 1h, the limit is 0\n' },
+  { to: 'seen', saw: 'k: not seen before\n' },
+  { to: 'run', saw: '$runrc is "1"\n' },
+  { to: 'inner', saw: `ACL inner -> accept: yes (${line('accept message = yes')})\n` },
+  { to: 'notnumber', saw: 'cannot be expanded: integer expected but "notnumber" found\n' },
+]
+for (const { to, saw } of values)
+  test(`what a condition saw: ${saw.trim()}`, async () => {
+    has(await explain([`${to}@here.test`]), `decided by "deny local_parts = ${to}"`, saw)
+  })
+
+test('a message that is refused in words alone, for what an ACL said of a recipient', async () => {
+  has(
+    await explain(['fake@here.test'], message('x')),
+    'answered 550 No thanks',
+    `decided by "warn local_parts = fake" in ${line('warn local_parts = fake')}`,
+  )
+})
+
+test('a recipient that was thrown away goes nowhere', async () => {
+  for (const content of [undefined, message('x')]) {
+    const screen = await explain(['dropped@here.test', 'joe@here.test'], content)
+    has(screen, 'answered 250 Accepted (and throws it away)', 'routing of joe@here.test')
+    assert.doesNotMatch(screen, /routing of dropped/)
+    assert.doesNotMatch(await explain(['dropped@here.test'], content), /routing of/)
+  }
 })
 
 test('addresses that a router leaves out', async () => {

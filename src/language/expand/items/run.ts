@@ -42,6 +42,7 @@ export const run: ItemRow = {
     const conclude = (result: CommandResult, environment: Environment): Awaitable<Outcome> => {
       if (result.is === 'failed') return failure(result.message)
       const { code, output } = result
+      environment.context.trace?.note('variable', '$runrc', String(code))
       environment.context.variables.set('runrc', String(code))
       const choice = branch(environment, { found: code === 0, value: output })
       // The output stays in $value after the item.

@@ -90,12 +90,17 @@ function roundHalfEven(value: number): number {
 }
 
 function decide(
-  { debug, variables }: Context,
+  { debug, trace, variables }: Context,
   limit: RateLimit,
   rate: number,
   known: boolean = false,
 ): Tested {
   if (!known) debug?.('acl', `ratelimit computed rate ${rate.toFixed(1)}`)
+  trace?.note(
+    'variable',
+    `the rate of ${limit.key}:`,
+    `${rate.toFixed(1)} per ${formatInterval(limit.periodSeconds)}, the limit is ${limit.mostText}`,
+  )
   variables.set('sender_rate', rate.toFixed(1))
   variables.set('sender_rate_limit', limit.mostText)
   variables.set('sender_rate_period', formatInterval(limit.periodSeconds))

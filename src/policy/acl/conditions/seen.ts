@@ -1,5 +1,5 @@
 /** Source: Exim manual, "Previously seen user and hosts". */
-import { parseInterval } from '../../../base/interval.ts'
+import { formatInterval, parseInterval } from '../../../base/interval.ts'
 import { after } from '../../../base/outcome.ts'
 import { textOf } from '../../../base/text.ts'
 import { errorOf, FALSE, type TextCondition, TRUE } from '../row.ts'
@@ -25,13 +25,15 @@ export const seen: TextCondition = {
     const text = textOf(argument)
     const options = parse(text)
     if ('error' in options) return errorOf(options.error)
-    const { debug, ports } = context
+    const { debug, ports, trace } = context
     const key = options.key ?? context.connection?.hostAddress ?? ''
     const now = ports.now()
     const edge = now - options.seconds * 1000
     if (options.mode === 'readonly') {
       debug?.('acl', 'seen db not written (readonly)')
-      return answer(ports.hints.get('seen', key), options.before, edge)
+      const stored = ports.hints.get('seen', key)
+      trace?.note('variable', `${key}:`, when(stored, now))
+      return answer(stored, options.before, edge)
     }
     let old: unknown
     return after(
@@ -41,9 +43,18 @@ export const seen: TextCondition = {
         if (next.why !== undefined) debug?.('acl', `seen db written (${next.why})`)
         return next.at
       }),
-      () => answer(old, options.before, edge),
+      () => {
+        trace?.note('variable', `${key}:`, when(old, now))
+        return answer(old, options.before, edge)
+      },
     )
   },
+}
+
+/** For explanations. */
+function when(at: unknown, now: number): string {
+  if (typeof at !== 'number') return 'not seen before'
+  return `seen ${formatInterval(Math.max(0, Math.round((now - at) / 1000)))} ago`
 }
 
 function answer(at: unknown, before: boolean, edge: number): typeof TRUE {

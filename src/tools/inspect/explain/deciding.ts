@@ -50,7 +50,7 @@ function decisionOf(command: TraceNode, settings: Settings): Decision[] {
   if (!refused && acl === undefined) return []
   // An accepting ACL did not refuse: a control did, or something that is no ACL.
   const aclSays = acl !== undefined && refused === !/^(?:accept|discard)/.test(acl.result ?? '')
-  const chain = aclSays || acl === undefined ? deciders(acl) : fakeRefusal(acls)
+  const chain = aclSays || acl === undefined ? deciders(acl) : fakeRefusal(settings.acls)
   const [statement, ...calledFrom] = chain
   const asked = statement === undefined ? [] : conditionsOf(statement)
   const see = (node: TraceNode): SeenCondition => ({ node, saw: sawOf(node, command, settings) })
@@ -113,11 +113,15 @@ function acceptingBefore(
     .slice(-mostInVain)
 }
 
-/** Where ACL variables have been set so far in the session. */
+/** What ACLs have left behind so far in the session: variables, and controls of the message. */
 class Settings {
   readonly #places = new Map<string, TraceNode>()
+  /** Those that have run since MAIL: a control counts for the message. */
+  acls: readonly TraceNode[] = []
 
   add(command: TraceNode): void {
+    const acls = (command.children ?? []).filter(({ kind }) => kind === 'acl')
+    this.acls = [...(/^MAIL /i.test(command.what) ? [] : this.acls), ...acls]
     for (const node of all(command, 'condition')) {
       const name = /^set (acl_\w+) =/.exec(node.what)?.[1]
       if (name !== undefined && node.result === 'done') this.#places.set(name, node)
@@ -164,10 +168,7 @@ function saw(condition: TraceNode, settings: Settings): string[] {
       case 'list':
         return [`${child.what}: ${child.result ?? ''}`]
       case 'expansion':
-        return [
-          ...valuesIn(child, settings),
-          ...(child.result === undefined ? [] : [`expands to "${child.result}"`]),
-        ]
+        return [...valuesIn(child, settings), ...expandsTo(child)]
       case 'verify':
       case 'lookup':
         return [
@@ -194,11 +195,25 @@ function told(node: TraceNode): string {
   return `${node.what} -> ${resultOf(node)}`
 }
 
+function expandsTo({ result }: TraceNode): string[] {
+  if (result === undefined) return []
+  const why = /^(?:defer|failure|forced): (.*)$/s.exec(result)?.[1]
+  return [why === undefined ? `expands to "${result}"` : `cannot be expanded: ${why}`]
+}
+
+/** An ACL that an expansion ran, with the statement that decided there. */
+function calledAcl(acl: TraceNode): string {
+  const [statement] = deciders(acl)
+  const { file, line } = statement ?? {}
+  return `ACL ${told(acl)}${file === undefined || line === undefined ? '' : ` (${file}:${line})`}`
+}
+
 /** The variables that an expansion read, each once, and what it looked up. */
 function valuesIn(expansion: TraceNode, settings: Settings): string[] {
   const seen = (expansion.children ?? []).flatMap((node) => {
     const { kind, what, result = '' } = node
     if (kind === 'variable') return [`${what} is "${result}"${settings.of(what)}`]
+    if (kind === 'acl') return [calledAcl(node)]
     return kind === 'lookup' || kind === 'list' || kind === 'dns' ? [told(node)] : []
   })
   return [...new Set(seen)].slice(0, mostValues)

@@ -3,6 +3,7 @@
  * message goes anywhere. The client sends a command only when the last one is answered.
  */
 import type { ByteString } from '../../../base/text.ts'
+import { decisions } from './deciding.ts'
 import { newMessage } from '../../../flow/receive/message-facts.ts'
 import type { ClientFacts } from '../../../server/client-facts.ts'
 import { type Exchange, play, type Said } from '../../../server/play.ts'
@@ -69,7 +70,14 @@ export async function dryRun(server: Server, question: Question): Promise<DryRun
     now: () => server.ports.now(),
   })
   const { explanation } = session.part
-  const taken = acceptedOf(exchanges)
+  const thrownAway = new Set(
+    decisions(explanation.root).flatMap(({ outcome, command }) =>
+      outcome === 'discarded' ? [command.what] : [],
+    ),
+  )
+  const kept = exchanges.filter(({ command }) => !thrownAway.has(command))
+  // Of a message that is accepted and not rehearsed, nobody gets anything.
+  const taken = question.message !== undefined && accepted === undefined ? [] : acceptedOf(kept)
   const here = taken.length === 0 ? undefined : await asDelivery(server, question, accepted, explanation)
   if (here !== undefined)
     for (const address of taken) await routeAsDelivery(server, address, here, explanation)
