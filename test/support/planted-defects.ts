@@ -116,6 +116,11 @@ export const plantedDefects: readonly PlantedDefect[] = [
   // Read before it can be set.
   warning('variable-unset', acl('  warn logwrite = ¦$dmarc_status')),
   warning('variable-unset', acl('  warn condition = ${if eq{¦$spf_result}{fail}}\n  warn spf = fail')),
+  // SPF and DMARC.
+  warning('spf-guess', '¦spf_guess = a/24 mx/24 ?all\n', /v=spf1/),
+  warning('spf-guess', '¦spf_guess = v=spf1 foo -all\n', /v=spf1/),
+  warning('report-sender', 'dmarc_forensic_sender = ¦DMARC reports\n', /reports@/),
+  warning('report-sender', 'dmarc_report_sender = ¦a@b@c\n', /reports@/),
   // Databases.
   warning(
     'redis-nil',

@@ -451,6 +451,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'A backslash of a regular expression is lost when the string is expanded.',
     'What is left means something else: "\\d" becomes "d". Write two backslashes, or put the expression between \\N and \\N.',
   ),
+  'report-sender': row(
+    'The sender of reports about DMARC is no address.',
+    'Reports go out with an empty envelope sender, from do-not-reply at this host.',
+  ),
   'retry-error-missing': row('A retry rule has no name of an error.', 'Write * for all errors.'),
   'retry-error-obsolete': row('The name of an error in a retry rule is obsolete.', 'The rule never applies.'),
   'retry-error-unknown': row(
@@ -526,6 +530,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   'spamd-address': row(
     'An item of spamd_address cannot be read.',
     'Exim leaves that server out and writes a line each time. An item is a host and a port, or the path of a socket, then options: pri=, weight=, time=, retry=, tmo=, backup, variant=rspamd.',
+  ),
+  'spf-guess': row(
+    'The record of spf_guess is none.',
+    'The condition spf_guess is true for none where nothing can be asked, for permerror where the record has a mistake.',
   ),
   taint: row(
     'Data from outside becomes part of a file name or a command.',

@@ -28,6 +28,7 @@ import { regularExpressions } from './regular-expressions.ts'
 import { negatedResults } from './result-lists.ts'
 import { routes } from './routes.ts'
 import { rules } from './rules.ts'
+import { senderChecks } from './sender-checks.ts'
 import { type Check, type HostView, makeSubject } from './subject.ts'
 import { taint } from './taint.ts'
 import { taintedLists } from './taint-lists.ts'
@@ -64,6 +65,7 @@ export const checks: readonly Check[] = [
   regularExpressions,
   routes,
   rules,
+  senderChecks,
   taint,
   taintedLists,
   tlsFiles,
