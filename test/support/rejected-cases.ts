@@ -354,7 +354,7 @@ export const rejectedCases: readonly RejectedCase[] = [
     arguments: usual('a@good.test'),
     message: 'From: boss@strict.test\n\nhello\n',
     answer: /550/,
-    saw: /_dmarc\.strict\.test TXT -> "v=DMARC1; p=reject"/,
+    saw: /From: is of strict\.test\n +SPF of \S+ \w+, not aligned\n +DKIM: no signature\n +_dmarc\.strict\.test TXT -> "v=DMARC1; p=reject"/,
   },
   {
     says: 'a subject',

@@ -10,6 +10,7 @@ import {
   DmarcFacts,
   type DmarcStatus,
   dmarcOf,
+  type Identifier,
   keepDmarc,
 } from '../../../mail/dmarc-facts.ts'
 import { headerBody, isNamed } from '../../../mail/header.ts'
@@ -38,6 +39,17 @@ export async function checkDmarc(context: Context): Promise<DmarcFacts> {
   step?.end(`${facts.status}: ${facts.statusText}`)
   keepDmarc(message, facts)
   return facts
+}
+
+/** Of an explanation: who vouches for the domain of From:, and whether that is the same domain. */
+function explain({ author, spf, dkim }: DmarcEvaluation, { trace }: Context): void {
+  if (trace === undefined) return
+  const told = ({ result, aligned }: Identifier): string =>
+    `${result}, ${aligned === 'no' ? 'not aligned' : `aligned (${aligned})`}`
+  trace.note('variable', 'From: is of', author)
+  trace.note('variable', `SPF of ${spf.domain === '' ? 'no domain' : spf.domain}:`, told(spf))
+  if (dkim.length === 0) trace.note('variable', 'DKIM:', 'no signature')
+  for (const each of dkim) trace.note('variable', `DKIM of ${each.domain}:`, told(each))
 }
 
 /** Why a message is not checked: a control, or a sender that is trusted for other reasons. */
@@ -72,6 +84,7 @@ async function check(context: Context, message: MessageFacts): Promise<DmarcFact
   const domains = author.is === 'domain' ? [author.domain] : author.domains
   const evaluations: DmarcEvaluation[] = []
   for (const domain of domains) evaluations.push(await evaluate(domain, authenticated, options))
+  for (const each of evaluations) explain(each, context)
   const [first] = evaluations
   if (first === undefined) throw new Error('an author without a domain')
   if (!several) return settled(first, context, message)

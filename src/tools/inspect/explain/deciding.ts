@@ -173,6 +173,9 @@ function saw(condition: TraceNode, settings: Settings): string[] {
       case 'lookup':
         return [
           told(child),
+          ...(child.children ?? []).flatMap(({ kind, what, result = '' }) =>
+            kind === 'variable' ? [`${what} ${result}`] : [],
+          ),
           ...new Set(
             [...all(child, 'dns'), ...hostListsOf(child), ...all(child, 'host'), ...all(child, 'sent')].map(
               told,
