@@ -33,6 +33,12 @@ test('--help counts beside other words, and not behind --', () => {
   assert.match(err, /--help/)
 })
 
+test('help tells the commands, help COMMAND the words of one', () => {
+  assert.equal(call('help').out, call('--help').out)
+  assert.equal(call('help', 'check').out, call('check', '--help').out)
+  assert.match(call('help', 'chek').err, /did you mean "check"\?/)
+})
+
 const cases: readonly {
   readonly says: string
   readonly words: readonly string[]

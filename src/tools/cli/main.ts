@@ -56,7 +56,7 @@ interface Run extends MainOptions {
   readonly state: ProcessState
 }
 
-async function run({ path, file = path, words, calledAs, terminal, state }: Run): Promise<number> {
+async function run({ path, file = path, words: given, calledAs, terminal, state }: Run): Promise<number> {
   const forbidden = refuseWhenPrivileged()
   if (forbidden !== undefined) {
     // What Node does at the end, it does with the caller's own rights.
@@ -64,6 +64,7 @@ async function run({ path, file = path, words, calledAs, terminal, state }: Run)
     terminal.err(`${calledAs}: ${forbidden}\n`)
     return 1
   }
+  const words = calledAs === 'postern' && given[0] === 'help' ? [...given.slice(1, 2), '--help'] : given
   const first = words[0] ?? ''
   const program = namedPrograms.includes(calledAs) ? calledAs : undefined
   const command =

@@ -26,6 +26,7 @@ function ownHelp(): string {
 
 ${list.join('\n')}
 
+"postern help COMMAND" tells the words of one.
 Every flag of Exim's command line works as well: postern -bd -q30m, postern -bp, postern -be '$primary_hostname'.
 Under the names sendmail, mailq, exim, exim4, runq, rmail, rsmtp and newaliases it behaves as those do.
 `
