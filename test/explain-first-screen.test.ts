@@ -273,7 +273,11 @@ test('an ACL variable: where it has been set', async () => {
 
 test('a message that is played goes through the system filter and the filters of users, which write nothing', async () => {
   const failed = await explain(['joe@here.test'], message('Forbidden'))
-  has(failed, `the system filter ${at}/system.filter\n  fail: no such subject\n`)
+  has(
+    failed,
+    `the system filter ${at}/system.filter\n  fail: no such subject\n`,
+    '  Fail text "no such subject" (line 4 of the filter)\n',
+  )
   assert.doesNotMatch(failed, /routing of/)
   const marked = await explain(['ann@here.test', 'moved@here.test'], message('Marked'))
   has(
@@ -281,6 +285,7 @@ test('a message that is played goes through the system filter and the filters of
     '  the message goes on, headers changed\n',
     `ann@here.test -> ${at}/mail/marked`,
     `ann@here.test: by router filtered (${line('filtered:')}:1)`,
+    `\n    Save message to: ${at}/mail/marked (line 4 of the filter)\n`,
     `moved@here.test: by router aliases (${line('aliases:')}:1)`,
     `joe@here.test: by router joe (${line('joe:')}:1)`,
   )

@@ -47,7 +47,7 @@ export function outcomes(root: TraceNode): Outcome[] {
     const title = `${kind} of ${what}`
     switch (kind) {
       case 'filter':
-        return [{ title: what, result }]
+        return [{ title: what, result: [result, ...obeyed(node, '')].join('\n') }]
       case 'transport':
         return [
           { title, result: `${tried(node)}\nby transport ${what.replace(/ to .*/s, '')}${where(node)}` },
@@ -67,11 +67,23 @@ export function outcomes(root: TraceNode): Outcome[] {
   })
 }
 
+/** The commands of a filter that were obeyed. */
+function obeyed(node: TraceNode, indent: string): string[] {
+  const commands = all(node, 'filter')
+  const more = commands.length - mostCommands
+  return [
+    ...commands.slice(0, mostCommands).map((one) => `${indent}${one.what} (${one.result ?? ''})`),
+    ...(more > 0 ? [`${indent}... and ${more} more commands of the filter`] : []),
+  ]
+}
+
+const mostCommands = 10
+
 function byRouter(address: TraceNode, name: string): string[] {
   const router = settlingRouter(address)
   return router === undefined
     ? []
-    : [`${name === '' ? '' : `${name}: `}by router ${router.what}${where(router)}`]
+    : [`${name === '' ? '' : `${name}: `}by router ${router.what}${where(router)}`, ...obeyed(router, '  ')]
 }
 
 /** The hosts that a transport tried, the dialogue with those that did not take it, and what became of each address. */

@@ -86,8 +86,9 @@ class Parser {
         commands.push(this.#if(depth))
         continue
       }
+      const at = this.#reader.line
       const body = this.#command(word)
-      commands.push({ ...body, seen: mark.seen ?? isDelivery(body), noError: mark.noError })
+      commands.push({ ...body, seen: mark.seen ?? isDelivery(body), noError: mark.noError, line: at })
     }
   }
 

@@ -64,6 +64,7 @@ async function obeyIf(
 type Plain = Exclude<Command, { readonly is: 'if' }>
 
 async function obeyOne(command: Plain, state: FilterState): Promise<End | undefined> {
+  state.line = command.line
   switch (command.is) {
     case 'add':
       await add(command, state)

@@ -20,6 +20,8 @@ export class FilterState {
   captures: (Text | undefined)[] = []
   /** Of the `if` commands at work. */
   depth = 0
+  /** Of the command at work. */
+  line = 0
   logFile: { readonly path: Text; readonly mode: number } | undefined
   #steps = 0
   readonly #turn = new Turn()
@@ -63,7 +65,9 @@ export class FilterState {
     throw new FilterTrouble(`failed to expand "${text}" in ${where}: ${value.message}`)
   }
 
+  /** What a command does. */
   out(line: ByteString): void {
+    this.#context.trace?.note('filter', line, `line ${this.line} of the filter`)
     this.context.debug?.('filter', line)
     this.world.tester?.out(line)
   }

@@ -76,7 +76,7 @@ export type CommandBody =
   | { readonly is: 'headers'; readonly action: 'add' | 'remove' | 'charset'; readonly text: ByteString }
 
 export type Command =
-  | (CommandBody & { readonly seen: boolean; readonly noError: boolean })
+  | (CommandBody & { readonly seen: boolean; readonly noError: boolean; readonly line: number })
   | {
       readonly is: 'if'
       readonly condition: Condition
