@@ -77,6 +77,14 @@ filtered:
   user = ${localUser}
   file_transport = box
   reply_transport = reply
+sieve:
+  driver = redirect
+  local_parts = bob
+  allow_filter
+  router_home_directory = ${at}/mail
+  file = ${at}/bob.sieve
+  user = ${localUser}
+  file_transport = box
 joe:
   driver = accept
   local_parts = joe : ann : fake : dropped
@@ -119,6 +127,10 @@ if $h_subject: is "Forbidden" then fail "no such subject" endif
 if $h_subject: is "Marked" then headers add "X-Marked: yes" add 3 to n5 endif
 if $h_subject: is "Archive" then seen save ${at}/mail/archive endif
 `,
+  )
+  writeFileSync(
+    join(at, 'bob.sieve'),
+    '# Sieve filter\nrequire "fileinto";\nif header :is "subject" "Filed" { fileinto "filed"; }\n',
   )
   writeFileSync(
     join(at, 'ann.filter'),
@@ -292,6 +304,8 @@ test('a message that is played goes through the system filter and the filters of
   const archived = await explain(['joe@here.test'], message('Archive'))
   has(archived, '  the recipients are ignored, 1 delivery of its own\n')
   has(await explain(['ann@here.test'], message('Answer')), 'by router filtered')
+  has(await explain(['bob@here.test'], message('Filed')), '\n    fileinto "filed" (line 3 of the filter)\n')
+  has(await explain(['bob@here.test'], message('Other')), '\n    keep (nothing else was done)\n')
   for (const each of ['filter.log', 'ann.log', 'marked', 'archive'])
     assert.equal(existsSync(join(at, 'mail', each)), false, each)
   assert.equal(await run(['-C', file, '-bpc']), '0\n')

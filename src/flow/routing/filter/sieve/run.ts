@@ -28,7 +28,10 @@ export async function runSieve(
     const run: SieveRun = { deliveries: [], implicitKeep: true }
     await obey(statements, run)
     const { implicitKeep } = run
-    if (implicitKeep) save(options.inbox, false, run)
+    if (implicitKeep) {
+      context.trace?.note('filter', 'keep', 'nothing else was done')
+      save(options.inbox, false, run)
+    }
     return { is: 'done', deliveries: run.deliveries, implicitKeep }
   } catch (error) {
     if (error instanceof SieveError) {
@@ -84,9 +87,22 @@ function compileList(nodes: readonly SieveNode[], script: SieveScript): Statemen
     }
     const act = compileAction(node, script)
     if (act === undefined) throw new SieveError('syntax error', node.line)
-    statements.push({ is: 'action', act })
+    statements.push({ is: 'action', act: explained(act, node, script) })
   }
   return statements
+}
+
+/** For explanations: the action as it is obeyed. What a vacation says is not needed there. */
+function explained(act: SieveAction, node: SieveNode, { context: { trace } }: SieveScript): SieveAction {
+  if (trace === undefined) return act
+  const strings = node.name === 'fileinto' || node.name === 'redirect' ? node.arguments : []
+  const told = strings.flatMap((each) =>
+    each.is === 'strings' ? each.values.map((text) => ` "${text}"`) : [],
+  )
+  return (run) => {
+    trace.note('filter', `${node.name}${told.join('')}`, `line ${node.line} of the filter`)
+    act(run)
+  }
 }
 
 function compileBranch(node: SieveNode, script: SieveScript): Branch {
