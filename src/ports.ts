@@ -179,6 +179,12 @@ export interface MessageControls {
 }
 
 /** A message under reception or in delivery. */
+/** First and last `message_body_visible` bytes. */
+export interface VisibleBody {
+  readonly start: ByteString
+  readonly end: ByteString
+}
+
 export interface MessageFacts {
   /** Empty before it is known. */
   id: string
@@ -197,9 +203,7 @@ export interface MessageFacts {
   headersAdded: string[]
   /** Names of headers that ACLs want removed: `remove_header`. */
   headersRemoved?: string[]
-  /** First and last `message_body_visible` bytes. */
-  bodyStart: ByteString
-  bodyEnd: ByteString
+  body: VisibleBody
   bodySize: number
   bodyLines: number
   bodyZeros: number

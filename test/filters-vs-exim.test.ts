@@ -59,7 +59,7 @@ function contextFor(): Context {
       ...base,
       headers: splitHeaders(headers),
       recipients: [{ address: 'root@x.example' }],
-      bodyStart: body.replaceAll('\n', ' '),
+      body: { start: body.replaceAll('\n', ' '), end: '' },
       bodySize: body.length,
       bodyLines: 2,
       size: headers.length + 1 + body.length,

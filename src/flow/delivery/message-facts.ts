@@ -1,7 +1,7 @@
 /** Builds what expansions may look at while a message is delivered, from its envelope. */
 import { taint, type ByteString, type Text } from '../../base/text.ts'
 import type { Envelope } from '../../mail/envelope.ts'
-import type { ConnectionFacts, Context, MessageFacts } from '../../ports.ts'
+import type { ConnectionFacts, Context, MessageFacts, VisibleBody } from '../../ports.ts'
 import { newControls } from '../message-controls.ts'
 import type { SpooledMessage } from '../../store/spool/api.ts'
 import type { DeliveryDeps, Watched } from './deps.ts'
@@ -55,9 +55,28 @@ async function readEnds(message: SpooledMessage, visible: number): Promise<{ fir
   return { first: await take(0), last: await take(Math.max(0, message.bodySize - visible)) }
 }
 
-/** Exim shows line ends of `$message_body` as spaces unless told otherwise. */
-function visibleBody(text: ByteString, newlines: boolean): ByteString {
-  return newlines ? text : text.replaceAll(/[\n\0]/g, ' ')
+/** Made into text only when somebody asks. */
+class BodyEnds implements VisibleBody {
+  readonly #text: (end: boolean) => ByteString
+  readonly #newlines: boolean
+
+  constructor(text: (end: boolean) => ByteString, newlines: boolean) {
+    this.#text = text
+    this.#newlines = newlines
+  }
+
+  get start(): ByteString {
+    return this.#visible(this.#text(false))
+  }
+
+  get end(): ByteString {
+    return this.#visible(this.#text(true))
+  }
+
+  /** Exim shows line ends of `$message_body` as spaces unless told otherwise. */
+  #visible(text: ByteString): ByteString {
+    return this.#newlines ? text : text.replaceAll(/[\n\0]/g, ' ')
+  }
 }
 
 function messageFacts(
@@ -85,12 +104,7 @@ function messageFacts(
     rcptFailCount: 0,
     headers: envelope.headers,
     headersAdded: [],
-    get bodyStart() {
-      return visibleBody(body(false), newlines)
-    },
-    get bodyEnd() {
-      return visibleBody(body(true), newlines)
-    },
+    body: new BodyEnds(body, newlines),
     bodySize: envelope.bodySize,
     bodyLines: envelope.bodyLines,
     bodyZeros: envelope.bodyZeros,

@@ -4,6 +4,7 @@ import type { RouterInstance } from '../../language/config/configuration.ts'
 import { locate } from '../../base/diagnostic.ts'
 import { unreachable } from '../../base/outcome.ts'
 import { type ByteString, asciiLower } from '../../base/text.ts'
+import type { LogFacts } from '../../ports.ts'
 import type { Recipient } from '../../mail/envelope.ts'
 import {
   type AddressLine,
@@ -438,16 +439,20 @@ function originalOf(
   return shown === original ? undefined : original
 }
 
-function routerFacts(router: RouterInstance | undefined, event: string): Parameters<Attempt['log']>[1] {
-  return {
-    event,
-    // Found only when the JSON log asks.
-    get decidedBy() {
-      if (router === undefined) return undefined
-      const { file, line } = locate(router.at)
-      return { name: router.name, file, line }
-    },
+function routerFacts(router: RouterInstance | undefined, event: string): LogFacts {
+  return { event, decidedBy: router === undefined ? undefined : placeOf(router) }
+}
+
+/** Found once: each delivery names its router's. */
+const places = new WeakMap<RouterInstance, LogFacts['decidedBy']>()
+
+function placeOf(router: RouterInstance): LogFacts['decidedBy'] {
+  let place = places.get(router)
+  if (place === undefined) {
+    const { file, line } = locate(router.at)
+    places.set(router, (place = { name: router.name, file, line }))
   }
+  return place
 }
 
 /** The router of an address that no transport gets. */

@@ -206,8 +206,8 @@ async function accept(
   // The client has its answer while delivery begins.
   if (spooled !== undefined) {
     const how = deliverHow(session, transaction)
-    const atOnce = how.next === 'deliver' && how.later === undefined
-    session.services.accepted(spooled, atOnce ? { ...how, held: takeHeld(message) } : how)
+    const held = how.next === 'deliver' && how.later === undefined ? takeHeld(message) : undefined
+    session.services.accepted(spooled, held === undefined ? how : { ...how, held })
   }
   return 'continue'
 }

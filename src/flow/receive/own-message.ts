@@ -150,8 +150,7 @@ function describeBody({ settings }: Session, { message }: Transaction, body: Byt
   message.size = totalSize(message.headers, body.length)
   const visible = settings.message_body_visible
   if (visible <= 0) return
-  message.bodyStart = body.slice(0, visible)
-  message.bodyEnd = body.slice(-visible)
+  message.body = { start: body.slice(0, visible), end: body.slice(-visible) }
 }
 
 function refused(session: Session, own: GeneratedMessage, told: ByteString): Submitted {

@@ -97,8 +97,9 @@ async function describeBody(
     (acl) => acl !== undefined,
   )
   if (!needed || visible <= 0 || receiver.incoming === undefined) return
-  message.bodyStart = Buffer.from(await receiver.incoming.peek(visible)).toString('latin1')
-  message.bodyEnd = Buffer.from(await receiver.incoming.peekEnd(visible)).toString('latin1')
+  const start = Buffer.from(await receiver.incoming.peek(visible)).toString('latin1')
+  const end = Buffer.from(await receiver.incoming.peekEnd(visible)).toString('latin1')
+  message.body = { start, end }
 }
 
 /** Headers that are kept, the blank line, the body: what `S=` and, once the message is accepted, `$message_size` say. */

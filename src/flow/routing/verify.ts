@@ -96,7 +96,7 @@ async function verifyByRouting(
     ...outer,
     verifyMode: kind === 'recipient' ? 'R' : 'S',
     // While the sender is verified there is none: Exim manual, router option "senders".
-    ...(kind === 'sender' && outer.message && { message: { ...outer.message, sender: '' } }),
+    message: kind === 'sender' && outer.message ? { ...outer.message, sender: '' } : outer.message,
   }
   let candidate: Candidate | undefined = topCandidate({ address: await rewritten(request, context) })
   for (let depth = 0; candidate !== undefined && depth <= depthLimit; depth++) {

@@ -58,8 +58,7 @@ export function testMessageOf(call: ServerCall, text: string): MessageFacts {
   const visible = server.settings.message_body_visible
   message.sender = testSender(call)
   message.headers = headers
-  message.bodyStart = body.slice(0, visible)
-  message.bodyEnd = body.slice(-visible)
+  message.body = { start: body.slice(0, visible), end: body.slice(-visible) }
   message.bodySize = body.length
   message.bodyLines = body.split('\n').length - 1
   message.size = text.length

@@ -77,6 +77,7 @@ export async function prepare(
       helo: helo ?? context.server.primaryHostname,
       avoidEsmtp: false,
       localAddress: undefined,
+      heloAt: undefined,
       proxies,
       dialogue: undefined,
       early: undefined,

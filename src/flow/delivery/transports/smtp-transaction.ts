@@ -66,7 +66,7 @@ export type TransactionResult =
       readonly prdr?: boolean
       readonly reusable: boolean
       /** What AUTH= of MAIL was. */
-      readonly authSender?: ByteString | undefined
+      readonly authSender: ByteString | undefined
     }
   | {
       readonly is: 'message' | 'host'
@@ -285,6 +285,7 @@ class Transaction {
       wireBytes,
       chunked,
       reusable: true,
+      authSender: undefined,
     }
   }
 
@@ -340,7 +341,7 @@ class Transaction {
         reply: reply.text,
       }
     })
-    return { is: 'done', verdicts, wireBytes, chunked, reusable: broken === undefined }
+    return { is: 'done', verdicts, wireBytes, chunked, reusable: broken === undefined, authSender: undefined }
   }
 
   #accepted(): boolean {
@@ -356,6 +357,7 @@ class Transaction {
       wireBytes: 0,
       chunked: false,
       reusable: false,
+      authSender: undefined,
     }
   }
 
@@ -400,7 +402,7 @@ class Transaction {
           ? { is: 'deferred', error, reply: undefined, innocent: i !== index }
           : v,
     )
-    return { is: 'done', verdicts, wireBytes: 0, chunked: false, reusable: false }
+    return { is: 'done', verdicts, wireBytes: 0, chunked: false, reusable: false, authSender: undefined }
   }
 
   #host(error: DeliveryError): TransactionResult & { readonly is: 'message' | 'host' } {

@@ -62,10 +62,10 @@ export const messageVariables: readonly VariableRow[] = [
       : Math.max(0, Math.floor((context.ports.now() - context.message.receivedAt) / 1000)),
   ),
   outside('message_body', 'The beginning of the body.', ({ context }) =>
-    bodyText(context.message?.bodyStart, context),
+    bodyText(context.message?.body.start, context),
   ),
   outside('message_body_end', 'The end of the body.', ({ context }) =>
-    bodyText(context.message?.bodyEnd, context),
+    bodyText(context.message?.body.end, context),
   ),
   trusted('message_body_size', 'Bytes of the body.', ({ context }) => context.message?.bodySize ?? 0),
   trusted('message_exim_id', 'The id of the message.', id),
