@@ -124,3 +124,33 @@ for (let i = 0; i < 200; i++) {
     await env.close()
   })
 }
+
+test('who reads and is killed does not make the file grow for good', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-room-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  prepareLmdbFolder(folder)
+  const env = open<string, string>({ path: folder, noSubdir: false, noSync: true, mapSize: 1 << 30 })
+  const room = new LmdbRoom(`${folder}/data.mdb`)
+  const write = (transactions: number): void => {
+    for (let i = 0; i < transactions; i++) {
+      writeTransaction(env, room, () => {
+        for (let n = 0; n < 20; n++) {
+          room.add(300)
+          env.putSync(`key${(i * 20 + n) % 2000}`, 'x'.repeat(200) + String(i))
+        }
+      })
+    }
+  }
+  write(300)
+  const before = room.used
+  const code = `
+import { open } from ${JSON.stringify(import.meta.resolve('lmdb'))}
+const env = open({ path: ${JSON.stringify(folder)}, noSubdir: false, noSync: true, mapSize: 2 ** 30, readOnly: true })
+for (const row of env.getRange({})) process.kill(process.pid, 'SIGKILL')`
+  assert.equal(spawnSync(process.execPath, ['--input-type=module', '-e', code]).signal, 'SIGKILL')
+  await new Promise((resolve) => setTimeout(resolve, 1100))
+  write(1000)
+  assert.ok(room.used < 2 * before, `${before} bytes in use before, ${room.used} after`)
+  room.close()
+  await env.close()
+})

@@ -10,6 +10,9 @@
  * The number of the last transaction, which all processes share. Whoever opens an environment sets it (in lmdb 3.5, without a
  * lock) to what the file said a moment before; what others have committed in that moment would be written over by the next
  * one to write, pages and all. So each write transaction looks whether its number is a new one, and sets it right.
+ *
+ * Those who read and were killed. LMDB keeps for them all that was in use when they began, and the file grows with each
+ * transaction until somebody opens it anew: they are looked for while there is writing.
  */
 import {
   closeSync,
@@ -67,6 +70,8 @@ function holds(path: string): boolean {
   return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0
 }
 
+const readersEveryMs = 1000
+
 /** So often others may set the number back while one transaction begins. */
 const mostTries = 1000
 
@@ -75,6 +80,7 @@ const mostTries = 1000
  * happened. Throws with the system's code when the disk takes nothing.
  */
 export function writeTransaction<T>(root: RootDatabase<unknown, string>, room: LmdbRoom, work: () => T): T {
+  if (room.readersAreDue()) root.readerCheck()
   for (let tries = 0; tries < mostTries; tries++) {
     const turn: { done?: { readonly result: T } } = {}
     root.transactionSync(() => {
@@ -101,6 +107,7 @@ export class LmdbRoom {
   readonly #fd: number
   /** Of the lock file. Opened when it is needed and never closed, see `holds`. */
   #lockFd: number | undefined
+  #readersDueAt = 0
   #closed = false
   readonly #copies: boolean
   readonly #head = Buffer.alloc(pageLimit + 160)
@@ -127,6 +134,14 @@ export class LmdbRoom {
   /** Bytes that LMDB used when the transaction began. */
   get used(): number {
     return this.#used
+  }
+
+  /** It is time again to look for readers that are gone. */
+  readersAreDue(): boolean {
+    const now = performance.now()
+    if (now < this.#readersDueAt) return false
+    this.#readersDueAt = now + readersEveryMs
+    return true
   }
 
   /** A second time does nothing: the number may be another file's by then. */
