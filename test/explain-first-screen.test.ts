@@ -24,6 +24,7 @@ domainlist local_domains = here.test
 acl_smtp_rcpt = rcpt
 acl_smtp_dkim = dkim
 acl_smtp_data = data
+acl_smtp_mail = accept senders = : *.test
 begin acl
 rcpt:
   deny senders = unchecked@down.test
@@ -275,6 +276,15 @@ test('macros are set with -D, in what is recorded too', async () => {
   assert.equal(
     await run(['explain', '-C', '/nope.conf', '--from', '192.0.2.1']),
     'postern explain: non-existent configuration file(s): /nope.conf\n',
+  )
+})
+
+test('an ACL that is written into an option stands where that does', async () => {
+  has(
+    await explain(['joe@here.test'], undefined, 'a@good.example'),
+    'answered 550 Administrative prohibition',
+    `in ${line('acl_smtp_mail = accept')}`,
+    '| acl_smtp_mail = accept senders',
   )
 })
 

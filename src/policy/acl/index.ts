@@ -2,7 +2,7 @@
  * Access control lists: reading, checking, running.
  * Source: Exim manual, chapter "Access control lists".
  */
-import type { Report } from '../../base/diagnostic.ts'
+import type { Report, Span } from '../../base/diagnostic.ts'
 import type { Expandable } from '../../base/expandable.ts'
 import { after, type Awaitable } from '../../base/outcome.ts'
 import { Recent } from '../../base/recent.ts'
@@ -10,7 +10,7 @@ import { asciiLower, encodeUtf8, isTainted, type Text, textOf } from '../../base
 import { Turn } from '../../base/turn.ts'
 import type { Configuration, AclSource } from '../../language/config/configuration.ts'
 import type { AclPlace, AclResult, Context, Ports, Trace } from '../../ports.ts'
-import { checkAcls } from './check.ts'
+import { aclOptions, checkAcls } from './check.ts'
 import { fileLines, inlineLines } from './lines.ts'
 import { parseAcl, rows } from './parse.ts'
 import type { AclCall, Row } from './row.ts'
@@ -97,7 +97,8 @@ export function createAclEngine(): AclEngine {
     }
     const acl = find(text, context)
     if ('error' in acl) return errorResult(acl.error, { logReject: undefined })
-    const trace = context.trace?.begin('acl', acl.name ?? textOf(text))
+    const at = acl.name === undefined && depth === 0 ? optionOf(place, context) : undefined
+    const trace = context.trace?.begin('acl', acl.name ?? textOf(text), at)
     const inner: Context = {
       ...context,
       trace,
@@ -190,4 +191,12 @@ function indented(debug: Context['debug'], depth: number): Context['debug'] {
   if (debug === undefined) return undefined
   const step = depth % 4 === 0 ? encodeUtf8('╎') : ' '
   return (category, line) => debug(category, `${step}${line}`)
+}
+
+/** Where the option stands that names the ACL of a place, for explanations of one that is written into it. */
+function optionOf(place: AclPlace, { trace, server }: Context): Span | undefined {
+  if (trace === undefined) return undefined
+  const { mainSetAt } = server.configuration
+  const option = Object.entries(aclOptions).find(([name, of]) => of === place && mainSetAt.has(name))?.[0]
+  return option === undefined ? undefined : mainSetAt.get(option)
 }

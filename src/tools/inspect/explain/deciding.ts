@@ -73,10 +73,9 @@ function decisionOf(command: TraceNode, settings: Settings): Decision[] {
 
 /** The statement that ended an ACL; where the verdict came from an ACL that it called, that one's comes first. */
 function deciders(acl: TraceNode | undefined): TraceNode[] {
-  const statement = acl?.children?.findLast(
-    ({ kind, result }) => kind === 'statement' && result !== 'goes on',
-  )
-  if (statement === undefined) return []
+  const found = acl?.children?.findLast(({ kind, result }) => kind === 'statement' && result !== 'goes on')
+  if (acl === undefined || found === undefined) return []
+  const statement = placed(found, acl)
   const decisive = conditionsOf(statement).findLast(({ what }) => /^!?\s*acl =/.test(what))
   const inner = decisive?.children?.find(({ kind }) => kind === 'acl')
   // One that accepts says no more than its caller, and of "!acl" the caller decides.
@@ -86,6 +85,12 @@ function deciders(acl: TraceNode | undefined): TraceNode[] {
     decisive?.what.startsWith('!') === true
   const within = isCallers ? [] : deciders(inner)
   return [...within, statement]
+}
+
+/** A statement that is written into an option stands where that does. */
+function placed(statement: TraceNode, { file, line }: TraceNode): TraceNode {
+  if (statement.file !== undefined || file === undefined || line === undefined) return statement
+  return { ...statement, file, line }
 }
 
 /** A modifier is done, whatever the message is like. */
