@@ -11,6 +11,7 @@ import {
   type Database,
 } from './support/databases.ts'
 import { freePort, localUser, type StartedServer, startServer, temporaryFolder } from './support/server.ts'
+import { noOpenssl, TestAuthority } from './support/certificates.ts'
 import { connectSmtp } from './support/smtp-client.ts'
 import { type Sink, startSink } from './support/smtp-sink.ts'
 
@@ -384,5 +385,101 @@ test('events of reception: authentication, syntax and protocol errors, and the e
     await it.server.logged(/Completed\n[^\n]*EVENT msg:complete <> \[127\.0\.0\.1\]/)
   } finally {
     await it.close()
+  }
+})
+
+test('events of a connection come as it goes on, in deliveries and callouts', {
+  skip: noOpenssl,
+}, async () => {
+  const [theirs, ours] = [temporaryFolder('events-mx'), temporaryFolder('events-tls')]
+  const ca = new TestAuthority(theirs.path)
+  ca.leaf('mx.test')
+  const mx = await startServer({
+    folder: theirs.path,
+    configuration: `
+primary_hostname = mx.test
+tls_certificate = ${ca.at('mx.test.chain')}
+tls_privatekey = ${ca.at('mx.test.key')}
+acl_smtp_rcpt = accept
+begin routers
+all:
+  driver = redirect
+  data = :blackhole:
+`,
+  })
+  const plain = await startSink({ extensions: [] })
+  const server = await startServer({
+    folder: ours.path,
+    configuration: `
+primary_hostname = mta.example
+tls_advertise_hosts =
+acl_smtp_rcpt = check
+begin acl
+check:
+  accept local_parts = callout
+         verify = recipient/callout=no_cache
+  accept !local_parts = callout
+ev:
+  accept logwrite = EVENT $local_part@$domain $event_name\${if eq{$event_name}{smtp:ehlo}{ \${if match{$event_data}{STARTTLS}{in clear}{again}}}}
+         message = \${if eq{$local_part:$event_name}{rude:smtp:connect}{no manners}}
+begin routers
+remote:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  self = send
+  transport = out
+begin transports
+out:
+  driver = smtp
+  port = \${if eq{$domain}{plain.test}{${plain.port}}{${mx.port}}}
+  connection_max_messages = 1
+  hosts_require_tls = *
+  event_action = \${acl{ev}}
+begin retry
+* * F,1h,15m
+`,
+  })
+  const events = (address: string): string[] =>
+    [...server.log().matchAll(new RegExp(`EVENT ${address} (.*)$`, 'gm'))].map(([, said = '']) => said)
+  const full = [
+    'tcp:connect',
+    'smtp:connect',
+    'smtp:ehlo in clear',
+    'tls:cert',
+    'tls:cert',
+    'smtp:ehlo again',
+  ]
+  const send = async (to: string): Promise<void> => {
+    const client = await connectSmtp(server.port)
+    await client.say('EHLO client.example')
+    const { code, raw } = await client.deliver('s@from.example', [to], 'Subject: x\r\n\r\nhello\r\n')
+    assert.equal(code, 250, raw)
+    client.end()
+  }
+  try {
+    await send('a@tls.test')
+    await server.logged(/=> a@tls\.test/)
+    assert.deepEqual(events('a@tls.test').slice(0, 6), full)
+    // First for the callout.
+    await send('callout@tls.test')
+    assert.deepEqual(events('callout@tls.test').slice(0, 6), full)
+    // Nothing more is said to a host whose banner is not liked.
+    await send('rude@tls.test')
+    await server.logged(/== rude@tls\.test .*: deferred by smtp:connect event expansion: no manners/)
+    assert.deepEqual(events('rude@tls.test').slice(0, 3), ['tcp:connect', 'smtp:connect', 'tcp:close'])
+    await send('a@plain.test')
+    await server.logged(/== a@plain\.test .*: a TLS session is required/)
+    assert.deepEqual(events('a@plain.test').slice(0, 4), [
+      'tcp:connect',
+      'smtp:connect',
+      'smtp:ehlo again',
+      'tcp:close',
+    ])
+  } finally {
+    await server.stop()
+    await mx.stop()
+    await plain.close()
+    theirs.remove()
+    ours.remove()
   }
 })

@@ -48,6 +48,12 @@ export async function openForCallout(
   const trafficOctet = await trafficOctetOf(settings, context)
   const unwanted = await raise('tcp:connect', '', place, context)
   if (unwanted !== undefined) return refusedByEvent(unwanted)
+  if (target.transport?.settings.event_action !== undefined)
+    tls.certificate = (depth, peerCertificate, facts) => {
+      const { delivery } = context
+      const under = delivery && { ...delivery, tls: { ...facts, peerCertificate } }
+      return raise('tls:cert', String(depth), place, { ...context, delivery: under })
+    }
   const opened = await openSession(place, {
     lmtp: settings.protocol === 'lmtp',
     helo,
@@ -61,6 +67,10 @@ export async function openForCallout(
     signal: context.signal,
     dialogue,
     tls,
+    events: {
+      banner: (reply) => raise('smtp:connect', reply, place, context),
+      ehlo: (reply) => raise('smtp:ehlo', reply, place, context),
+    },
   })
   let told = false
   const closed = (): void => {
@@ -72,13 +82,6 @@ export async function openForCallout(
     if (opened.connected === true) closed()
     return opened
   }
-  const refusal = await raise('smtp:connect', opened.banner, place, context)
-  if (refusal !== undefined) {
-    opened.connection.client.quit()
-    closed()
-    return failedSession(`deferred by smtp:connect event expansion: ${refusal}`)
-  }
-  await raise('smtp:ehlo', opened.ehlo, place, context)
   const connection = await authenticated({ ...opened.connection, closed }, work, place)
   if ('is' in connection) return connection
   return {

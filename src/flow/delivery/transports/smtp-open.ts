@@ -54,26 +54,21 @@ export async function openConnection(
       return refusalOf(run.context.ports.raise('tls:cert', String(depth), { ...context, delivery }))
     }
   }
-  const opened = await openSession(place, session)
-  await tellOfTls(run, session.tls, place, opened.is === 'open' ? opened.connection.localAddress : undefined)
-  if (opened.is === 'open') {
-    const connection = { ...opened.connection, closed }
-    const unwanted = await raiseForConnection('smtp:connect', opened.banner, routed, place, run.context)
-    if (unwanted === undefined) {
-      await raiseForConnection('smtp:ehlo', opened.ehlo, routed, place, run.context)
-      return authenticated(run, ledger, connection, place, key)
-    }
-    connection.client.quit()
-    closed()
-    ledger.refusedByEvent(place, key, {
-      errno: errorNumbers.eventDeferred,
-      more: 0,
-      message: `deferred by smtp:connect event expansion: ${unwanted}`,
-    })
-    return undefined
+  const tell = (event: 'smtp:connect' | 'smtp:ehlo', reply: ByteString): Promise<ByteString | undefined> =>
+    raiseForConnection(event, reply, routed, place, run.context)
+  const events = {
+    banner: (reply: ByteString) => tell('smtp:connect', reply),
+    ehlo: (reply: ByteString) => tell('smtp:ehlo', reply),
   }
+  const opened = await openSession(place, { ...session, events })
+  await tellOfTls(run, session.tls, place, opened.is === 'open' ? opened.connection.localAddress : undefined)
+  if (opened.is === 'open') return authenticated(run, ledger, { ...opened.connection, closed }, place, key)
   if (opened.connected === true) closed()
   else alone?.()
+  if (opened.byEvent === true) {
+    ledger.refusedByEvent(place, key, opened.error)
+    return undefined
+  }
   const host = hostLine(place, undefined)
   const used = opened.error.message === undefined ? undefined : host
   ledger.hostFailed(place, key, opened.error, false)

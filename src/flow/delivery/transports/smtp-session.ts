@@ -40,6 +40,15 @@ export interface SessionOptions {
   readonly dialogue?: DialogueSteps | undefined
   /** Undefined: TLS plays no part (LMTP over a Unix socket). */
   readonly tls?: TlsWish | undefined
+  /** Undefined: nobody is told. */
+  readonly events?: SessionEvents | undefined
+}
+
+/** The events `smtp:connect` and `smtp:ehlo`, each as its reply has come; EHLO is answered again under TLS. */
+export interface SessionEvents {
+  /** A text refuses the connection. */
+  banner(reply: ByteString): Promise<ByteString | undefined>
+  ehlo(reply: ByteString): Promise<unknown>
 }
 
 /** Why a connection is of no use. `permanent`: a 5xx answer, so the addresses fail. */
@@ -50,6 +59,8 @@ export interface SessionFailure {
   readonly reply: ByteString | undefined
   /** A connection had been made. */
   readonly connected?: boolean
+  /** An event refused it; the host is not to blame. */
+  readonly byEvent?: boolean
   /** TLS could not be had, and why: for TLS reports and the events of TLS. */
   readonly tls?: { readonly why: string; readonly result: TlsResultType } | undefined
 }
@@ -57,13 +68,10 @@ export interface SessionFailure {
 /** A server that is ready, and what it said. */
 export interface Greeted {
   readonly offers: Offers
-  readonly banner: ByteString
   readonly ehlo: ByteString
 }
 
-export type Opened =
-  | ({ readonly is: 'open'; readonly connection: PooledConnection } & Pick<Greeted, 'banner' | 'ehlo'>)
-  | SessionFailure
+export type Opened = { readonly is: 'open'; readonly connection: PooledConnection } | SessionFailure
 
 export async function openSession(place: Place, options: SessionOptions): Promise<Opened> {
   const mark = place.mx ? 77 : 65
@@ -111,15 +119,11 @@ export async function openSession(place: Place, options: SessionOptions): Promis
     return { is: 'failed', error, permanent: false, reply: undefined, connected: true }
   }
   const ready = await introduce(client, { ...options, helo }, mark)
-  if (!('is' in ready)) {
-    const { banner, ehlo } = ready
+  if (!('is' in ready))
     return {
       is: 'open',
       connection: asConnection(client, connected.socket, ready, leavesEarly(options)),
-      banner,
-      ehlo,
     }
-  }
   if (client.usable) client.destroy()
   // Once more and in clear, where the transport allows that.
   if (ready.is === 'clear') return openSession(place, { ...options, tls: undefined })
@@ -192,7 +196,7 @@ async function introduce(
     wish.seen.end = 'clear'
     return { is: 'clear' }
   }
-  const again = await sayEhlo(client, options, mark, greeted.banner)
+  const again = await sayEhlo(client, options, mark)
   return 'is' in again ? again : { ...again, tls: step.facts }
 }
 
@@ -278,7 +282,12 @@ export async function greet(
     return brokenOff(banner.broken, 'initial connection', mark)
   }
   if (greeting.code >= 300) return refused(greeting, 'initial connection', mark, client)
-  const greeted = await sayEhlo(client, options, mark, greeting.text, early)
+  const unwanted = await options.events?.banner(greeting.text)
+  if (unwanted !== undefined) {
+    client.quit()
+    return refusedByEvent(unwanted)
+  }
+  const greeted = await sayEhlo(client, options, mark, early)
   options.early?.tell(!('is' in greeted) && greeted.offers.pipeConnect)
   return greeted
 }
@@ -292,7 +301,6 @@ async function sayEhlo(
   client: SmtpClient,
   options: SessionOptions,
   mark: number,
-  banner: ByteString,
   said: boolean = false,
 ): Promise<Greeted | SessionFailure> {
   const esmtp = options.lmtp || !options.avoidEsmtp
@@ -304,7 +312,10 @@ async function sayEhlo(
       : await client.exchange(`${command} ${options.helo}\r\n`, 1, options.commandMs)
     const reply = answer.replies[0]
     if (reply === undefined) return brokenOff(answer.broken, `${command} ${options.helo}`, mark)
-    if (reply.code < 300) return { offers: readOffers(reply.text), banner, ehlo: reply.text }
+    if (reply.code < 300) {
+      await options.events?.ehlo(reply.text)
+      return { offers: readOffers(reply.text), ehlo: reply.text }
+    }
     if (options.lmtp) return refused(reply, `LHLO ${options.helo}`, mark, client)
     ehloReply = reply.text
   }
@@ -315,9 +326,15 @@ async function sayEhlo(
     const after = `HELO ${options.helo}${ehloReply === '' ? '' : ` (EHLO response was: ${ehloReply})`}`
     return brokenOff(answer.broken, after, mark)
   }
-  return reply.code < 300
-    ? { offers: noOffers, banner, ehlo: reply.text }
-    : refused(reply, `HELO ${options.helo}`, mark, client)
+  if (reply.code >= 300) return refused(reply, `HELO ${options.helo}`, mark, client)
+  await options.events?.ehlo(reply.text)
+  return { offers: noOffers, ehlo: reply.text }
+}
+
+function refusedByEvent(text: ByteString): SessionFailure {
+  const message = `deferred by smtp:connect event expansion: ${text}`
+  const error = { errno: errorNumbers.eventDeferred, more: 0, message }
+  return { is: 'failed', error, permanent: false, reply: undefined, byEvent: true }
 }
 
 function refused(reply: SmtpReply, stage: string, mark: number, client: SmtpClient): SessionFailure {
