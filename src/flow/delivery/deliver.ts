@@ -401,7 +401,19 @@ async function tryBatch(
     const message = `${what}${local ? ` in ${first.transport.name} transport` : ''}: ${returnPath.problem}`
     if (local) attempt.context.ports.log.panic(attempt.claim.id, message)
     const error = { errno: local ? errorNumbers.expansionFailed : errorNumbers.unknown, more: 0, message }
-    return refuseAll(addresses, { is: 'deferred', error }, 0)
+    const { transport } = first
+    return {
+      hosts: [],
+      addresses: addresses.map((routed) => ({
+        routed,
+        outcome: {
+          is: 'deferred',
+          error,
+          ...(local ? { retryKey: localKey(routed.address, { transport }) } : {}),
+        },
+        deliveryMs: 0,
+      })),
+    }
   }
   const batch = makeBatch(attempt, addresses, returnPath.address)
   // What its option matched is not for others to see.

@@ -28,6 +28,24 @@ export async function localIdentity(
   let uid = routed.uid
   let gid = routed.gid
   let initgroups = routed.initgroups
+  let ownGid: number | undefined
+  const group = await named(settings.group, context)
+  if (typeof group === 'object')
+    return told(
+      `Failed to expand group string "${settings.group?.text ?? ''}" for the ${transportName} transport: ${group.failure}`,
+      errorNumbers.badGroup,
+      context,
+    )
+  if (group !== undefined) {
+    const found = /^\d+$/.test(group) ? { gid: Number(group) } : accounts.groupByName(group)
+    if (found === undefined)
+      return told(
+        `Failed to find group "${group}" from expanded string "${settings.group?.text ?? ''}" for the ${transportName} transport`,
+        errorNumbers.badGroup,
+        context,
+      )
+    ownGid = found.gid
+  }
   const user = await named(settings.user, context)
   if (typeof user === 'object')
     return told(
@@ -48,23 +66,7 @@ export async function localIdentity(
     gid = account?.gid ?? gid
     initgroups = settings.initgroups
   }
-  const group = await named(settings.group, context)
-  if (typeof group === 'object')
-    return told(
-      `Failed to expand group string "${settings.group?.text ?? ''}" for the ${transportName} transport: ${group.failure}`,
-      errorNumbers.badGroup,
-      context,
-    )
-  if (group !== undefined) {
-    const found = /^\d+$/.test(group) ? { gid: Number(group) } : accounts.groupByName(group)
-    if (found === undefined)
-      return told(
-        `Failed to find group "${group}" from expanded string "${settings.group?.text ?? ''}" for the ${transportName} transport`,
-        errorNumbers.badGroup,
-        context,
-      )
-    gid = found.gid
-  }
+  gid = ownGid ?? gid
   // There is no $home while that is expanded; the current directory may name it.
   const home =
     settings.home_directory === undefined

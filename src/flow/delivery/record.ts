@@ -354,9 +354,15 @@ function timeOut(
   })
 }
 
+/** Such as count in the retry rules, and two more. Observed of Exim 4.96. */
+const onlyInMainLog =
+  /^(?:failed to expand (?:authenticated_sender|helo_data|message_size_limit|string)\b|Expansion of [\s\S]* \((?:prefix|suffix) for )/
+
 /** A mistake in the configuration of a transport: Exim 4.96 tells of it in the panic log, too. */
 function isPanic({ host, error }: AddressOutcome & { readonly is: 'deferred' }): boolean {
-  return host === undefined && /^(?:Expansion of |Tainted |failed to expand )/.test(error.message ?? '')
+  const message = error.message ?? ''
+  if (host !== undefined || onlyInMainLog.test(message)) return false
+  return /^(?:Expansion of |Tainted |failed to expand |Failed to expand headers_add )/.test(message)
 }
 
 function logDeferral(

@@ -18,6 +18,10 @@ export async function withShadow(
   if (name === undefined || !result.addresses.some((one) => one.outcome.is === 'delivered')) return result
   if (condition !== undefined) {
     const value = await expanded(condition, context)
+    if (isFailure(value) && value.kind !== 'forced') {
+      const what = `failed to expand condition "${condition.text}" for ${batch.transport.name} transport`
+      context.ports.log.panic(environment.claim.id, `${what}: ${value.message}`)
+    }
     const word = value === undefined || isFailure(value) ? '' : textOf(value).trim().toLowerCase()
     if (word === '' || word === '0' || word === 'no' || word === 'false') return result
   }

@@ -126,10 +126,19 @@ function splitRest(flags: GivenFlag[]): GivenFlag[] {
 function finish(calledAs: string, flags: readonly GivenFlag[], args: readonly string[]): ParseResult {
   const mode = chooseMode(flags, args)
   const looksAtMessage = flags.some(({ flag }) => flag === '-Mset')
-  if (mode === undefined || (looksAtMessage && mode !== 'expand'))
+  // In a dialogue the sender is what MAIL says, the recipients what RCPT says. Observed of Exim 4.96.
+  const saysEnvelope = flags.some(({ flag }) => envelopeFlags.has(flag))
+  if (
+    mode === undefined ||
+    (looksAtMessage && mode !== 'expand') ||
+    (saysEnvelope && dialogueModes.has(mode))
+  )
     return refused(`${calledAs}: incompatible command-line options or arguments`)
   return { is: 'invocation', invocation: { calledAs, mode, flags, args } }
 }
+
+const envelopeFlags: ReadonlySet<FlagName> = new Set(['-f', '-r', '-t', '-ti'])
+const dialogueModes: ReadonlySet<ModeName> = new Set(['smtp-on-stdin', 'batch-smtp', 'daemon'])
 
 function chooseMode(flags: readonly GivenFlag[], args: readonly string[]): ModeName | undefined {
   let mode: ModeName | undefined

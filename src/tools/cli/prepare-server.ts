@@ -1,4 +1,5 @@
 /** From a command line to a server whose configuration is read and whose caller's rights are known. */
+import { splitHostPort } from './host-port.ts'
 import { isDebugged, readDebugSelector } from '../../base/debug-selector.ts'
 import { locate, type Diagnostic } from '../../base/diagnostic.ts'
 import { renderDiagnostic } from '../../base/diagnostic-frame.ts'
@@ -138,11 +139,24 @@ export async function prepareServer(
     await server.close()
     return complain('permission denied (-G requires a trusted user)')
   }
+  const noAddress = rights.trusted ? wrongAddress(invocation) : undefined
+  if (noAddress !== undefined) {
+    await server.close()
+    terminal.err(`${invocation.calledAs} abandoned: "${noAddress}" is not an IP address\n`)
+    return ended
+  }
   if (settings.process_log_path !== undefined) state.writeTo(settings.process_log_path)
   else state.writeTo(`${facts.spoolDirectory}/exim-process.info`)
   // Others than admins may have no right to the log: their calls leave this line to those of the daemon.
   if (rights.admin && server.log.selects('arguments')) logArguments(server.log, invocation)
   return { is: 'ready', call: { server, caller, rights, state } }
+}
+
+/** What is said to be the address of a client, or ours, and is none. */
+function wrongAddress(invocation: Invocation): string | undefined {
+  return [valueOf(invocation, '-oMa'), valueOf(invocation, '-oMi')].find(
+    (value) => value !== undefined && splitHostPort(value) === undefined,
+  )
 }
 
 /** Values of flags that Exim refuses before it does anything, in its words. */

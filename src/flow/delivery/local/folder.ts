@@ -30,7 +30,7 @@ export async function deliverToFolder(
   const temporary = join(job.directory, job.temporaryName)
   try {
     if (job.createDirectory) await makeFolders(job.directory, job.directoryMode)
-    const full = await folderFull(job, job.temporaryName)
+    const full = await folderFull(job, temporary)
     if (full !== undefined) return full
     const { size, inode } = await writeFile(temporary, job, body)
     const final = join(job.directory, job.name.replaceAll(job.inodeMark, String(inode)))

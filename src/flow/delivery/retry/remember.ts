@@ -1,4 +1,5 @@
 /** Keeps and forgets failures in the hints. */
+import { errorNumbers } from '../results.ts'
 import { locate } from '../../../base/diagnostic.ts'
 import type { ByteString } from '../../../base/text.ts'
 import type { Envelope } from '../../../mail/envelope.ts'
@@ -66,7 +67,9 @@ export async function rememberFailure(
 /** As Exim keeps it: the system's sentence alone where there is one. */
 function textOf({ error, host }: Failing): ByteString {
   if (error.errno > 0 && error.errorText !== undefined) return error.errorText
-  const about = host === undefined || error.message === undefined ? '' : `H=${host.name} [${host.address}]: `
+  const unnamed =
+    host === undefined || error.message === undefined || error.errno === errorNumbers.expansionFailed
+  const about = unnamed ? '' : `H=${host.name} [${host.address}]: `
   return `${about}${error.message ?? error.errorText ?? ''}`
 }
 

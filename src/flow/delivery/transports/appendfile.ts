@@ -154,16 +154,16 @@ async function quotaOf(
   context: Context,
 ): Promise<FolderQuota | { outcome: ReturnType<typeof deferral> }> {
   const { name } = batch.transport
-  const failed = (option: string, { message }: Failure): ReturnType<typeof refuse> =>
-    refuse(`Expansion of ${option} in ${name} transport failed: ${message}`)
+  const failed = (option: Expandable | undefined, { message }: Failure): ReturnType<typeof refuse> =>
+    refuse(`Expansion of "${option?.text ?? ''}" in ${name} transport failed: ${message}`)
   const bytes = await expandedQuota(settings.quota, context)
-  if (isFailure(bytes)) return failed('quota', bytes)
+  if (isFailure(bytes)) return failed(settings.quota, bytes)
   if ('malformed' in bytes) return malformed(bytes.malformed, settings.quota, name)
   const files = await expandedQuota(settings.quota_filecount, context)
-  if (isFailure(files)) return failed('quota_filecount', files)
+  if (isFailure(files)) return failed(settings.quota_filecount, files)
   if ('malformed' in files) return malformed(files.malformed, settings.quota_filecount, name)
   const directory = await expandedBytes(settings.quota_directory, context)
-  if (isFailure(directory)) return failed('quota_directory', directory)
+  if (isFailure(directory)) return failed(settings.quota_directory, directory)
   const threshold = await badThreshold(settings, context)
   if (isFailure(threshold)) {
     const text = settings.quota_warn_threshold?.text ?? ''

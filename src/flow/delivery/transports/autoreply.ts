@@ -13,13 +13,13 @@ import { contextOfUser, isForeign } from '../../foreign-expansion.ts'
 import type { RoutedAddress } from '../../routed.ts'
 import { headerSection } from '../copy.ts'
 import { expanded, readTime } from '../expanding.ts'
-import { localIdentity } from '../local-identity.ts'
+import { localIdentity, type LocalIdentity } from '../local-identity.ts'
 import { type LocalJob, runLocalJob } from '../local-job.ts'
 import { logDate } from '../date.ts'
 import { type AddressOutcome, errorNumbers } from '../results.ts'
 import { autoreplyOptions, type AutoreplySettings } from './autoreply.options.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
-import { deferral } from './local.ts'
+import { deferral, localKey } from './local.ts'
 import { refuseAll } from './shared.ts'
 
 type Settings = TransportInstance<AutoreplySettings>['settings']
@@ -79,6 +79,12 @@ async function reply(
   const settings = settingsOf(batch.transport)
   // The batch holds one address: limits say so.
   const routed = batch.addresses[0] as RoutedAddress
+  // Once: an expansion of `user` may do something.
+  const identity = await localIdentity(batch.transport.settings, batch.transport.name, routed, context)
+  if ('failure' in identity) {
+    if (identity.told !== true) context.ports.log.panic(environment.claim.id, identity.failure)
+    return { ...deferral(identity.failure, identity.errno), retryKey: localKey(routed.address, batch) }
+  }
   const said =
     routed.reply === undefined
       ? await fieldsOf(settings, batch.transport.name, context)
@@ -89,6 +95,7 @@ async function reply(
     fileOptional: routed.reply === undefined && settings.file_optional,
     returnMessage: routed.reply === undefined ? settings.return_message : routed.reply.returnMessage === true,
     autoSubmitted: routed.reply?.autoSubmitted ?? 'auto-replied',
+    identity,
   }
   if ('problem' in said) return said.problem
   const parts = said.fields
@@ -106,7 +113,7 @@ async function reply(
     )
   }
   if (once !== undefined && wasAnswered(once, repeatSeconds, context)) {
-    await writeLog(parts.log, `previously sent to ${kept.to ?? ''}`, batch, routed, context, environment)
+    await writeLog(parts.log, `previously sent to ${kept.to ?? ''}`, batch, identity, context, environment)
     return { is: 'delivered', sizeBytes: 0 }
   }
   const text = await composed(kept, manner, batch, context, environment)
@@ -116,14 +123,13 @@ async function reply(
   }
   // Nobody to answer, as for a bounce: that is no error.
   if (recipients.length > 0) {
-    const ids = await localIdentity(batch.transport.settings, batch.transport.name, routed, context)
     const submitted = await environment.deps.submit({
       sender: '',
       recipients,
       text,
       about: environment.claim.id,
       isReport: false,
-      ...('failure' in ids ? {} : { writtenBy: ids.uid }),
+      writtenBy: identity.uid,
     })
     if (submitted.is === 'refused') {
       // Where an ACL wants no such message, Exim names the exit code of the program that submits it.
@@ -144,7 +150,7 @@ async function reply(
     kept.headers,
   ]
   const record = lines.filter((line) => line !== undefined).join('\n  ')
-  await writeLog(parts.log, record, batch, routed, context, environment)
+  await writeLog(parts.log, record, batch, identity, context, environment)
   return { is: 'delivered', sizeBytes: text.length }
 }
 
@@ -266,6 +272,8 @@ interface Manner {
   readonly fileOptional: boolean
   readonly returnMessage: boolean
   readonly autoSubmitted: ByteString
+  /** For whom it is written. */
+  readonly identity: LocalIdentity
 }
 
 /** Headers in Exim's order, text, file, and the original message when it is asked for. */
@@ -314,13 +322,7 @@ async function fileText(
   context: Context,
 ): Promise<ByteString | AddressOutcome> {
   if (path === undefined || path === '') return ''
-  const ids = await localIdentity(
-    batch.transport.settings,
-    batch.transport.name,
-    batch.addresses[0] as RoutedAddress,
-    context,
-  )
-  if ('failure' in ids) return deferral(ids.failure, errorNumbers.unknown)
+  const ids = manner.identity
   const { asUser } = context.ports.files
   // A user's file is read with the rights of the user; without the means for that, with ours, which are less than root's.
   const file =
@@ -393,7 +395,7 @@ async function writeLog(
   file: Text | undefined,
   record: ByteString,
   batch: Batch,
-  routed: RoutedAddress,
+  identity: LocalIdentity,
   context: Context,
   environment: DeliveryEnvironment,
 ): Promise<void> {
@@ -403,8 +405,6 @@ async function writeLog(
     return
   }
   const settings = settingsOf(batch.transport)
-  const identity = await localIdentity(batch.transport.settings, batch.transport.name, routed, context)
-  if ('failure' in identity) return
   const job: LocalJob = {
     kind: 'note',
     file,

@@ -12,7 +12,7 @@ import { withHome } from '../../home.ts'
 import type { RoutedAddress } from '../../routed.ts'
 import type { Batch, DeliveryEnvironment } from './driver.ts'
 import type { RecipientVerdict } from './smtp-transaction.ts'
-import { refuseAll, sharedOutcome } from './shared.ts'
+import { sharedOutcome } from './shared.ts'
 import { transportFilterOf } from './transport-filter.ts'
 
 /** What a local transport makes of the options, or why it cannot. */
@@ -35,8 +35,36 @@ export async function runLocal(
   const startedAt = context.ports.now()
   const outcome = await deliver(batch, context, environment, prepare, afterwards)
   const deliveryMs = context.ports.now() - startedAt
-  if (!Array.isArray(outcome)) return refuseAll(batch.addresses, outcome, deliveryMs)
-  return { hosts: [], addresses: batch.addresses.map((routed, i) => oneOf(routed, outcome[i], deliveryMs)) }
+  const each = Array.isArray(outcome) ? outcome : batch.addresses.map(() => outcome)
+  return {
+    hosts: [],
+    addresses: batch.addresses.map((routed, i) => oneOf(routed, retried(each[i], routed, batch), deliveryMs)),
+  }
+}
+
+/**
+ * Mistakes that count in the retry rules, so that the address fails when its time is over: whom the delivery is for, where it runs, what
+ * stands before and behind the message. Others wait for the administrator. Observed of Exim 4.96.
+ */
+const retriedMistakes: ReadonlySet<number> = new Set([
+  errorNumbers.badGroup,
+  errorNumbers.expansionFailed,
+  errorNumbers.neverUser,
+  errorNumbers.notAbsolute,
+])
+
+function retried(
+  outcome: AddressOutcome | undefined,
+  { address }: RoutedAddress,
+  batch: Batch,
+): AddressOutcome | undefined {
+  if (
+    outcome?.is !== 'deferred' ||
+    outcome.retryKey !== undefined ||
+    !retriedMistakes.has(outcome.error.errno)
+  )
+    return outcome
+  return { ...outcome, retryKey: localKey(address, batch) }
 }
 
 function oneOf(
@@ -91,7 +119,11 @@ async function deliver(
     },
     context,
   )
-  if ('failure' in section) return deferral(section.failure, errorNumbers.headersNotExpanded)
+  if ('failure' in section) {
+    const unwritten = await prepare({ identity, head: '' }, context)
+    if ('outcome' in unwritten) return unwritten.outcome
+    return deferral(whileWriting(section.failure, unwritten.job), errorNumbers.headersNotExpanded)
+  }
   const head = batch.transport.settings.body_only ? '' : `${section.text}\n`
   const acting = environment.deps.runAs === undefined ? underOwnIds(identity) : identity
   const made = await prepare({ identity: acting, head }, context)
@@ -106,6 +138,28 @@ async function deliver(
     return result.verdicts.map((verdict, i) => ofVerdict(verdict, result.sizeBytes, batch, i))
   }
   return asOutcome(result, first.address, batch)
+}
+
+/** Why a header section was not made, and what it was for. The words are those of Exim 4.96. */
+function whileWriting(failure: ByteString, job: LocalJob): ByteString {
+  const [what = '', why = ''] = splitAt(failure, ': ')
+  switch (job.kind) {
+    case 'mbox':
+      return `${what} while writing to ${job.file}: ${why}`
+    case 'maildir':
+      return `${what} while writing to tmp/${job.name}: ${why}`
+    case 'folder':
+      return `${what} while writing to ${job.directory}/${job.temporaryName}: ${why}`
+    case 'pipe':
+      return failure.replace(/^f/, 'F')
+    default:
+      return failure
+  }
+}
+
+function splitAt(text: ByteString, mark: string): [ByteString, ByteString] {
+  const at = text.indexOf(mark)
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + mark.length)]
 }
 
 /** Such a server may not enter the homes of others, and need not to write elsewhere: only commands run there. */
@@ -233,7 +287,7 @@ function asOutcome(result: LocalResult, address: ByteString, batch: Batch): Addr
 }
 
 /** Keyed by the address unless `retry_use_local_part` is off for the transport. */
-export function localKey(address: ByteString, batch: Batch): string {
+export function localKey(address: ByteString, batch: Pick<Batch, 'transport'>): string {
   const withLocalPart = batch.transport.settings.retry_use_local_part ?? true
   return localRetryKey(
     withLocalPart ? address.toLowerCase() : address.slice(address.lastIndexOf('@') + 1).toLowerCase(),

@@ -70,7 +70,9 @@ export async function openConnection(
     return undefined
   }
   const host = hostLine(place, undefined)
-  const used = opened.error.message === undefined ? undefined : host
+  // A mistake of ours is not the host's: it is not named behind the address.
+  const ours = opened.error.errno === errorNumbers.expansionFailed
+  const used = opened.error.message === undefined || ours ? undefined : host
   ledger.hostFailed(place, key, opened.error, false)
   if (opened.permanent) ledger.failPending(opened.error, used, place, opened.reply)
   else ledger.deferPending(opened.error, used, diagnostic(place, opened.reply))

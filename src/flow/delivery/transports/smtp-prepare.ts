@@ -48,8 +48,6 @@ export async function prepare(
     )
   }
   const helo = heloWaits(settings.helo_data) ? undefined : await expandedBytes(settings.helo_data, context)
-  if (helo instanceof Failure)
-    return deferredBy(`failed to expand helo_data: ${helo.message}`, errorNumbers.expansionFailed)
   const head = headersWait(settings) ? { text: '' } : await headOf(batch, settings, context, environment)
   if ('failure' in head) return deferredBy(head.failure, errorNumbers.headersNotExpanded)
   const small = message.smallBody()
@@ -74,7 +72,10 @@ export async function prepare(
     retryByAddress: retryByAddress instanceof Failure || retryByAddress,
     session: {
       lmtp,
-      helo: helo ?? context.server.primaryHostname,
+      // What cannot be expanded is a fault of the host's, told once it has been reached. Observed of Exim 4.96.
+      ...(helo instanceof Failure
+        ? { helo: '', heloAt: async () => helo }
+        : { helo: helo ?? context.server.primaryHostname }),
       avoidEsmtp: false,
       localAddress: undefined,
       heloAt: undefined,

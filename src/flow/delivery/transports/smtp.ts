@@ -319,7 +319,7 @@ class SmtpDelivery {
     const session: SessionOptions = {
       ...request.session,
       localAddress,
-      heloAt: heloAt(this.#run.settings.helo_data, place, this.#run.context),
+      heloAt: heloAt(this.#run.settings.helo_data, place, this.#run.context) ?? request.session.heloAt,
       dialogue,
       tls: request.lmtp
         ? undefined

@@ -42,9 +42,8 @@ export const queryprogram: RouterDriver = {
     }
     if (answer.output === '')
       return { is: 'defer', message: `${router.name} router: command failed to return data` }
-    // Longer lines are cut, as the manual says.
-    const line = answer.output.split('\n', 1)[0]?.slice(0, 1023) ?? ''
-    return verdictOf(line, work)
+    // More is cut, as the manual says of its line. That all lines count was observed of Exim 4.96.
+    return verdictOf(answer.output.slice(0, 1023), work)
   },
 }
 
@@ -82,7 +81,7 @@ async function idsOf(settings: QueryprogramSettings, work: RouterWork): Promise<
 }
 
 async function verdictOf(line: ByteString, work: RouterWork): Promise<RouterVerdict> {
-  const match = /^\s*(\S+)\s*(.*?)\s*$/s.exec(line)
+  const match = /^\s*(\S+)\s?(.*?)\s*$/s.exec(line)
   const word = match?.[1] ?? ''
   const rest = match?.[2] ?? ''
   switch (word.toLowerCase()) {
