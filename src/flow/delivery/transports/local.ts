@@ -142,7 +142,7 @@ async function deliver(
 
 /** Why a header section was not made, and what it was for. The words are those of Exim 4.96. */
 function whileWriting(failure: ByteString, job: LocalJob): ByteString {
-  const [what = '', why = ''] = splitAt(failure, ': ')
+  const [what, why] = splitAt(failure, ': ')
   switch (job.kind) {
     case 'mbox':
       return `${what} while writing to ${job.file}: ${why}`
