@@ -73,12 +73,10 @@ export async function prepare(
     session: {
       lmtp,
       // What cannot be expanded is a fault of the host's, told once it has been reached. Observed of Exim 4.96.
-      ...(helo instanceof Failure
-        ? { helo: '', heloAt: async () => helo }
-        : { helo: helo ?? context.server.primaryHostname }),
+      helo: helo instanceof Failure ? '' : (helo ?? context.server.primaryHostname),
       avoidEsmtp: false,
       localAddress: undefined,
-      heloAt: undefined,
+      heloAt: helo instanceof Failure ? async () => helo : undefined,
       proxies,
       dialogue: undefined,
       early: undefined,
