@@ -36,7 +36,15 @@ export async function runRouter(
 ): Promise<RouterRun> {
   const looped = alreadyUsed(router, candidate)
   if (looped !== undefined) return { is: 'skipped', why: looped }
-  const base: Context = { ...setup.context, captures: [] }
+  // `$return_path`: where bounces go by the redirection that the address came from.
+  const { errorsTo: returnPath } = candidate
+  const base: Context = {
+    ...setup.context,
+    captures: [],
+    ...(returnPath !== undefined && {
+      delivery: { ...atRouter(setup.context.delivery, router.name), returnPath },
+    }),
+  }
   const met = await checkPreconditions(router, candidate, setup.purpose, base)
   if (met.is === 'skip') return { is: 'skipped', why: met.why }
   if (met.is === 'defer') return { is: 'deferred', message: met.message, work: undefined }
