@@ -18,9 +18,9 @@ import { read } from './process-tree.ts'
 import type { Figure } from './run.ts'
 import { answer, cpuMs, median, type Servers, startTogether } from './together.ts'
 
-const pairs = 16
-const turns = 8
-const warmingTurns = 12
+const pairs = 8
+const turns = 6
+const warmingTurns = 10
 const messages = 300
 const sessions = 10
 
