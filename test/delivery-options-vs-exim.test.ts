@@ -184,6 +184,25 @@ for (const [says, options] of [
   })
 }
 
+/** A maildir whose quota counts its whole folder. */
+const maildir = (options: string): string => `box:
+  driver = appendfile
+  directory = HOME/mail/dir
+  maildir_format
+  user = nobody
+  group = nogroup
+  quota = 1M
+  ${options}
+`
+
+/** That maildir, empty but for what the shell puts there. */
+function makeMaildir(side: Side, put: string): void {
+  const folder = join(mailFolder(side), 'dir')
+  const owner = root ? 'chown -R nobody:nogroup .' : 'true'
+  mkdirSync(folder)
+  spawnSync('sh', ['-c', `mkdir cur new tmp; ${put}\n${owner}`], { cwd: folder })
+}
+
 for (const [says, options, put] of [
   ['the folders of an empty maildir', 'quota_filecount = 4', ''],
   ['too few for the folders of an empty maildir', 'quota_filecount = 2', ''],
@@ -210,23 +229,12 @@ for (const [says, options, put] of [
     await bothShow({
       configuration: base(
         toBox,
-        `box:
-  driver = appendfile
-  directory = HOME/mail/dir
-  maildir_format
-  user = nobody
-  group = nogroup
-  quota = 1M
-  ${options}
-`
+        maildir(options)
           .replace(/ {2}quota = 1M\n(?=[\s\S]* {2}quota = )/, '')
           .replace(/ {2}maildir_format\n(?=[\s\S]* {2}no_maildir_format)/, ''),
       ),
       async play(side) {
-        const folder = join(mailFolder(side), 'dir')
-        const owner = root ? 'chown -R nobody:nogroup .' : 'true'
-        mkdirSync(folder)
-        spawnSync('sh', ['-c', `mkdir cur new tmp; ${put}\n${owner}`], { cwd: folder })
+        makeMaildir(side, put)
         for (let sent = 0; sent < 3; sent++) {
           await queue(side, 'a@x.test')
           await side.run(['-M', side.lastId()])
@@ -241,26 +249,8 @@ for (const [says, options, put] of [
 test('quota of a folder that holds a link to itself: it is gone through once', async () => {
   const folder = temporaryFolder('quota')
   try {
-    const own = await side(
-      'postern',
-      folder.path,
-      base(
-        toBox,
-        `box:
-  driver = appendfile
-  directory = HOME/mail/dir
-  maildir_format
-  user = nobody
-  group = nogroup
-  quota = 1M
-  quota_filecount = 60
-`,
-      ),
-    )
-    const box = join(mailFolder(own), 'dir')
-    mkdirSync(box)
-    const owner = root ? 'chown -R nobody:nogroup .' : 'true'
-    spawnSync('sh', ['-c', `mkdir cur new tmp; ln -s . new/again\n${owner}`], { cwd: box })
+    const own = await side('postern', folder.path, base(toBox, maildir('quota_filecount = 60')))
+    makeMaildir(own, 'ln -s . new/again')
     await own.run(['-odi', '-oi', '-f', 's@a.example', 'a@x.test'], plainMessage)
     assert.deepEqual(told(own), ['ID => a <a@x.test> R=all T=box', 'ID Completed'])
   } finally {

@@ -1,6 +1,7 @@
 /** The words of a command of our own, `postern check --json FILE`, by a table of its options. What is wrong is said in our words. */
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { nearest } from '../../base/diagnostic.ts'
+import { type ByteString, encodeUtf8 } from '../../base/text.ts'
 
 type Rows = NonNullable<ParseArgsConfig['options']>
 type Read<T extends ParseArgsConfig> = ReturnType<typeof parseArgs<T>>
@@ -18,6 +19,17 @@ export function asksForHelp(words: readonly string[]): boolean {
 export function readWords<const T extends ParseArgsConfig>(table: T): Read<T> | { readonly wrong: string } {
   const wrong = firstMistake(table)
   return wrong === undefined ? parseArgs(table) : { wrong }
+}
+
+/** Macros that `-D NAME=VALUE` sets; a text: what is wrong. */
+export function readMacros(texts: readonly string[]): Map<string, ByteString> | string {
+  const macros = new Map<string, ByteString>()
+  for (const text of texts) {
+    const parts = /^([A-Z]\w*)(?:=(.*))?$/s.exec(text)
+    if (parts === null) return `-D ${text}: a macro begins with an upper case letter`
+    macros.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
+  }
+  return macros
 }
 
 function firstMistake(table: ParseArgsConfig): string | undefined {

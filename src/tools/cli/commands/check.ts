@@ -4,7 +4,7 @@ import { encodeUtf8 } from '../../../base/text.ts'
 import { checkAll } from '../../inspect/check-all.ts'
 import { jsonFinding } from '../../inspect/findings.ts'
 import { giveUpBorrowedPrivilege } from '../privilege.ts'
-import { readWords } from '../read-words.ts'
+import { readMacros, readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 
 export const usage = `usage: postern check [--strict] [--json] [-D NAME=VALUE]... [FILE | -C FILE]
@@ -67,12 +67,8 @@ function readOptions(words: readonly string[]): CheckOptions | string {
   })
   if ('wrong' in read) return read.wrong
   const { values, positionals } = read
-  const defines = new Map<string, string>()
-  for (const text of values.define) {
-    const parts = /^([A-Z]\w*)(?:=(.*))?$/s.exec(text)
-    if (parts === null) return `-D ${text}: a macro begins with an upper case letter`
-    defines.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
-  }
+  const defines = readMacros(values.define)
+  if (typeof defines === 'string') return defines
   const files = values.config === undefined ? positionals : values.config.split(':')
   return { files, defines, strict: values.strict, json: values.json }
 }

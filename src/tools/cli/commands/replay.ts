@@ -9,7 +9,7 @@ import { colours } from '../../inspect/test/report.ts'
 import type { ConfigurationName } from '../../inspect/test/test-case.ts'
 import { giveUpBorrowedPrivilege } from '../privilege.ts'
 import { progress } from '../progress.ts'
-import { readWords } from '../read-words.ts'
+import { readMacros, readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 
 export const usage = `usage: postern replay FILE | FOLDER... --config NEW [--against OLD] [-D NAME=VALUE]... [--texts] [--all] [--json]
@@ -80,12 +80,8 @@ function readOptions(words: readonly string[]): Options | string {
   const { values, positionals } = read
   if (positionals.length === 0) return 'name the files or folders with sessions'
   if (values.config === undefined) return '--config NEW: the configuration to try'
-  const macros = new Map<string, string>()
-  for (const text of values.define) {
-    const parts = /^([A-Z]\w*)(?:=(.*))?$/s.exec(text)
-    if (parts === null) return `-D ${text}: a macro begins with an upper case letter`
-    macros.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
-  }
+  const macros = readMacros(values.define)
+  if (typeof macros === 'string') return macros
   const named = (path: string): ConfigurationName => ({ is: 'file', path: resolve(path) })
   return {
     ...values,

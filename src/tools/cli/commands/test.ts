@@ -6,7 +6,7 @@ import { colours, countsOf, renderCoverage, renderFile, renderSummary } from '..
 import { cpuMilliseconds, passed, runFiles, type RunResult } from '../../inspect/test/run-files.ts'
 import { giveUpBorrowedPrivilege } from '../privilege.ts'
 import { progress } from '../progress.ts'
-import { readWords } from '../read-words.ts'
+import { readMacros, readWords } from '../read-words.ts'
 import type { Terminal } from '../terminal.ts'
 
 export const usage = `usage: postern test [FILE | FOLDER]... [-C FILE] [-D NAME=VALUE]... [--filter WORD] [--coverage] [--watch]
@@ -140,12 +140,8 @@ function readOptions(words: readonly string[]): Options | string {
   })
   if ('wrong' in read) return read.wrong
   const { values, positionals } = read
-  const macros = new Map<string, string>()
-  for (const text of values.define) {
-    const parts = /^([A-Z]\w*)(?:=(.*))?$/s.exec(text)
-    if (parts === null) return `-D ${text}: a macro begins with an upper case letter`
-    macros.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
-  }
+  const macros = readMacros(values.define)
+  if (typeof macros === 'string') return macros
   const terminal = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === ''
   return {
     ...values,
