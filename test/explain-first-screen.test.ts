@@ -186,6 +186,18 @@ function has(screen: string, ...pieces: readonly string[]): void {
   for (const each of pieces) assert.ok(screen.includes(each), `${each}\n--- in\n${screen}`)
 }
 
+test('a refusal for want of an ACL names the option', async () => {
+  const bare = join(at, 'bare.conf')
+  writeFileSync(bare, 'primary_hostname = mx.test\n')
+  const screen = await run(
+    `explain -C ${bare} --brief --from 192.0.2.1 --mail a@good.test --rcpt joe@here.test`.split(' '),
+  )
+  has(
+    screen,
+    'answered 550 Administrative prohibition\n  no ACL statement decided this\n  acl: acl_smtp_rcpt is not set\n',
+  )
+})
+
 test('a refusal that asks for nothing tells what would have accepted, and why it did not', async () => {
   const screen = await explain(['gone@here.test'])
   has(

@@ -36,6 +36,12 @@ export async function runAclOption(
   return context.ports.runAcl(acl, place, context)
 }
 
+/** What comes of an ACL that is not set, where nothing is allowed without one. */
+export function deniedWithout(option: ByteString, { trace }: Context): AclResult {
+  trace?.note('acl', `${option} is not set`, 'deny')
+  return { verdict: 'deny', userMessage: undefined, logMessage: undefined }
+}
+
 /** For an ACL about one recipient; the result when `percent_hack_domains` cannot be tested. */
 export async function recipientContext(
   address: ByteString,

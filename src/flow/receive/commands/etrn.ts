@@ -1,5 +1,5 @@
 /** ETRN. Source: RFC 1985; Exim manual, "The ETRN command". */
-import { answerRefusal, refusalOf, runAclOption } from '../acl.ts'
+import { answerRefusal, deniedWithout, refusalOf, runAclOption } from '../acl.ts'
 import { clientError } from '../errors.ts'
 import { aclContext } from '../pre-mail.ts'
 import type { Command } from './command.ts'
@@ -21,11 +21,9 @@ export const etrn: Command = {
       })
     }
     const context = aclContext(session)
-    const result = (await runAclOption(session.settings.acl_smtp_etrn, 'etrn', context)) ?? {
-      verdict: 'deny' as const,
-      userMessage: undefined,
-      logMessage: undefined,
-    }
+    const result =
+      (await runAclOption(session.settings.acl_smtp_etrn, 'etrn', context)) ??
+      deniedWithout('acl_smtp_etrn', context)
     const refusal = refusalOf(session, result, { what: `ETRN ${argument}`, denyCode: 458 })
     if (refusal !== undefined) return answerRefusal(session, refusal)
     // Without a command of its own only the # form has a meaning here.

@@ -8,6 +8,7 @@ import {
   answerAccepted,
   afterColon,
   answerRefusal,
+  deniedWithout,
   recipientContext,
   type Refusal,
   refusalOf,
@@ -127,7 +128,7 @@ async function handOn(
 async function rcptVerdict(session: Session, context: Context): Promise<AclResult | undefined> {
   const result = await runAclOption(session.settings.acl_smtp_rcpt, 'rcpt', context)
   if (result !== undefined || session.connection.kind === 'local') return result
-  return { verdict: 'deny', userMessage: undefined, logMessage: undefined }
+  return deniedWithout('acl_smtp_rcpt', context)
 }
 
 function refuse(session: Session, transaction: Transaction, result: AclResult, refusal: Refusal): Next {

@@ -3,7 +3,7 @@ import type { ByteString } from '../../../base/text.ts'
 import { splitAddress, unquotedLocalPart } from '../../../mail/address.ts'
 import { parseAddress } from '../../../mail/parse-address.ts'
 import type { Context } from '../../../ports.ts'
-import { answerRefusal, refusalOf, runAclOption } from '../acl.ts'
+import { answerRefusal, deniedWithout, refusalOf, runAclOption } from '../acl.ts'
 import { addressOptions } from '../address-options.ts'
 import { clientError } from '../errors.ts'
 import { clientMatches } from '../matching.ts'
@@ -21,11 +21,9 @@ export const vrfy: Command = {
     const address = await readAddress(session, argument)
     if (typeof address !== 'object') return address
     const context = withAddress(aclContext(session), address.full)
-    const result = (await runAclOption(session.settings.acl_smtp_vrfy, 'vrfy', context)) ?? {
-      verdict: 'deny' as const,
-      userMessage: undefined,
-      logMessage: undefined,
-    }
+    const result =
+      (await runAclOption(session.settings.acl_smtp_vrfy, 'vrfy', context)) ??
+      deniedWithout('acl_smtp_vrfy', context)
     const refusal = refusalOf(session, result, { what: `VRFY ${argument}`, denyCode: 252 })
     // Awkward clients ask before each RCPT: a refusal without a code of its own is no refusal.
     if (refusal !== undefined) return answerRefusal(session, refusal)
@@ -52,11 +50,9 @@ export const expn: Command = {
   groupable: false,
   async proceed(session, argument) {
     const context = withAddress(aclContext(session), argument)
-    const result = (await runAclOption(session.settings.acl_smtp_expn, 'expn', context)) ?? {
-      verdict: 'deny' as const,
-      userMessage: undefined,
-      logMessage: undefined,
-    }
+    const result =
+      (await runAclOption(session.settings.acl_smtp_expn, 'expn', context)) ??
+      deniedWithout('acl_smtp_expn', context)
     const refusal = refusalOf(session, result, { what: `EXPN ${argument}` })
     if (refusal !== undefined) return answerRefusal(session, refusal)
     const parsed = parseAddress(argument, addressOptions(session.settings, false))

@@ -4,7 +4,7 @@
  */
 import { wellknownKey } from '../../../policy/acl/controls/wellknown.ts'
 import { encodeXtext } from '../../../wire/smtp/grammar.ts'
-import { answerRefusal, refusalOf, runAclOption } from '../acl.ts'
+import { answerRefusal, deniedWithout, refusalOf, runAclOption } from '../acl.ts'
 import { clientError } from '../errors.ts'
 import { aclContext } from '../pre-mail.ts'
 import type { Command } from './command.ts'
@@ -27,11 +27,9 @@ export const wellknown: Command = {
     if (argument === '') return clientError(session, 'syntax', 501, 'WELLKNOWN must have an operand')
     connection.extra.delete(wellknownKey)
     const context = aclContext(session)
-    const result = (await runAclOption(settings.acl_smtp_wellknown, 'wellknown', context)) ?? {
-      verdict: 'deny' as const,
-      userMessage: undefined,
-      logMessage: undefined,
-    }
+    const result =
+      (await runAclOption(settings.acl_smtp_wellknown, 'wellknown', context)) ??
+      deniedWithout('acl_smtp_wellknown', context)
     const refusal = refusalOf(session, result, { what: `WELLKNOWN ${argument}` })
     if (refusal !== undefined) return answerRefusal(session, refusal)
     const path = connection.extra.get(wellknownKey)

@@ -248,8 +248,10 @@ export function resultOf({ kind, result = '' }: TraceNode): string {
 
 function evidenceOf(command: TraceNode): TraceNode[] {
   return (command.children ?? []).filter(
-    ({ kind, result }) =>
+    ({ kind, result, children }) =>
       kind === 'log' ||
+      // One that is not set.
+      (kind === 'acl' && children === undefined) ||
       (kind === 'list' && (result ?? '').startsWith('yes')) ||
       (kind === 'dns' && result === again),
   )
