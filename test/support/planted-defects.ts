@@ -76,6 +76,8 @@ export const plantedDefects: readonly PlantedDefect[] = [
   error('regex', 'smtp_banner = ${if match{a}{b¦[}{c}}\n'),
   error('regex', 'smtp_banner = ${sg{a}{¦*}{b}}\n'),
   error('regex', acl('  deny local_parts = ^.*(?¦z)x')),
+  error('regex', acl('  deny local_parts = ^(¦?:root|admin)\\$'), /\^\(\?::root\|admin\)/),
+  error('regex', 'domainlist a = b.example : ^[¦[:alpha:]]+\\.example\\$ : c.example\n', /\[\[::alpha::\]\]/),
   // Never reached.
   warning('acl-unreached', acl('  deny\n  ¦accept hosts = 127.0.0.1')),
   warning(

@@ -14,17 +14,17 @@ export const regularExpressions: Check = {
   name: 'regular-expressions',
   doc: 'Regular expressions that do not compile.',
   run(subject, report) {
-    const judge = (pattern: string, text: Expandable, start: number, end: number): void => {
+    const judge: Judge = (pattern, text, start, end, help) => {
       const compiled = compileRegex(pattern)
       if (!('error' in compiled)) return
-      // The offset counts bytes of the pattern, which are those of the text unless something was escaped.
-      const at = text.text.indexOf(pattern, start)
-      const fault = at < 0 ? start : Math.min(at + compiled.at, at + pattern.length - 1)
+      const [at, written] = placeOf(pattern, text.text, start)
+      const fault = Math.min(at + writtenOffset(written, pattern, compiled.at), at + written.length - 1)
       report({
         code: 'regex',
         severity: 'error',
         message: `regular expression error in "${pattern}": ${compiled.error} at offset ${compiled.at}`,
         at: at < 0 ? text.span(start, end) : text.span(Math.max(at, fault), Math.max(fault + 1, at + 1)),
+        help,
       })
     }
     for (const owned of subject.texts) {
@@ -43,30 +43,75 @@ export const regularExpressions: Check = {
           if (node.kind === 'item' && node.name === 'sg') template(node.parts.arguments[1])
         },
       })
-      for (const pattern of listPatterns(owned)) judge(pattern, text, 0, text.text.length)
+      for (const { pattern, help } of listPatterns(owned)) judge(pattern, text, 0, text.text.length, help)
     }
     rewritePatterns(subject, judge)
   },
 }
 
+type Judge = (pattern: string, text: Expandable, start: number, end: number, help?: string) => void
+
+/** Where a pattern stands in a text, and how it is written there, some of it after a backslash; -1: not found. */
+function placeOf(pattern: string, text: string, start: number): readonly [at: number, written: string] {
+  const plain = text.indexOf(pattern, start)
+  if (plain >= 0 || pattern.length > longestEscaped) return [plain, pattern]
+  const escaped = pattern.replaceAll(/[^]/g, (each) => `\\\\?${each.replace(/[^\w\s]/, '\\$&')}`)
+  const found = new RegExp(escaped).exec(text.slice(start))
+  return found === null ? [-1, pattern] : [start + found.index, found[0]]
+}
+
+const longestEscaped = 1000
+
+/** An offset into a pattern as one into what is written. */
+function writtenOffset(written: string, pattern: string, offset: number): number {
+  let at = 0
+  for (let i = 0; i < offset; i++, at++) if (written[at] !== pattern[i]) at++
+  return at
+}
+
 /** Items of a constant list that begin with a circumflex. */
-function listPatterns({ text, owner }: OwnedText): string[] {
+function listPatterns({
+  text,
+  tree,
+  owner,
+}: OwnedText): { readonly pattern: string; readonly help?: string }[] {
   const isList =
     owner.in === 'list' ||
     (owner.in === 'acl' && listConditions.has(owner.row)) ||
     ((owner.in === 'main' || owner.in === 'router') &&
       listTypes.has(typeOf(owner.in === 'main' ? mainOptions : routerOptions, owner.option)))
-  // `\N` keeps the rest from being expanded; anything else in it is found when it is used.
-  const plain = text.text.replaceAll('\\N', '')
-  if (!isList || /[$\\]/.test(plain.replaceAll(/\\[.\d@wsdSWDbB/\-$^*+?()[\]{}|]/g, ''))) return []
-  const inner = text.text.includes('\\N') ? plain : /[$\\]/.test(plain) ? undefined : plain
-  if (inner === undefined) return []
-  return createListMatcher()
-    .splitList(inner)
+  const value = isList ? constantText(tree) : undefined
+  if (value === undefined) return []
+  const items = createListMatcher()
+    .splitList(value)
     .map((item) => textOf(item).replace(/^!\s*/, ''))
-    .filter((item) => item.startsWith('^'))
+  return items.flatMap((pattern, i) =>
+    pattern.startsWith('^') ? [{ pattern, ...cutHelp(pattern, items.slice(i + 1), text.text) }] : [],
+  )
 }
 
+/** `^(?:a|b)` in a list: the colon ended the item. */
+function cutHelp(pattern: string, after: readonly string[], text: string): { readonly help?: string } {
+  if (/^\s*</.test(text) || !('error' in compileRegex(pattern))) return {}
+  let whole = pattern
+  for (const item of after.slice(0, mostPieces)) {
+    whole += `:${item}`
+    if (item.startsWith('^')) return {}
+    if (!('error' in compileRegex(whole)))
+      return {
+        help: `a colon separates the items of a list: double each one of the expression, ${doubled(whole, text)}, or begin the list with "<;" and separate its items by semicolons`,
+      }
+  }
+  return {}
+}
+
+const mostPieces = 8
+
+/** With the dollars as they are written. */
+function doubled(pattern: string, text: string): string {
+  const written = pattern.replaceAll(':', '::')
+  return text.includes('\\$') ? written.replaceAll('$', '\\$') : written
+}
 const listConditions = new Set('domains local_parts senders sender_domains recipients hosts'.split(' '))
 const listTypes = new Set<string | undefined>(['domainList', 'hostList', 'addressList', 'localPartList'])
 
@@ -74,10 +119,7 @@ function typeOf(table: OptionTable, option: string): string | undefined {
   return table[option]?.type
 }
 
-function rewritePatterns(
-  { configuration }: Subject,
-  judge: (pattern: string, text: Expandable, start: number, end: number) => void,
-): void {
+function rewritePatterns({ configuration }: Subject, judge: Judge): void {
   for (const { pattern } of configuration.rewrite) {
     const text = pattern.text.replaceAll('\\N', '')
     if (text.startsWith('^') && !text.includes('$')) judge(text, pattern, 0, pattern.text.length)
