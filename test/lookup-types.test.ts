@@ -243,10 +243,7 @@ test('dbmbuild makes a cdb file, with the switches of exim_dbmbuild', async () =
   assert.ok(readFileSync(made).length > 2048)
 })
 
-test('the dbm family, nisplus and others are refused with what to do', async () => {
-  assert.match(await ask('${lookup{x}dbm{/f}}'), /postern dbmbuild SOURCE FILE\.cdb/)
-  assert.match(await ask('${lookup{x}dbmnz{/f}}'), /postern dbmbuild/)
-  assert.match(await ask('${lookup{x}dbmjz{/f}}'), /postern dbmbuild/)
+test('nisplus and others are refused with what to do', async () => {
   assert.match(await ask('${lookup nisplus{[a=b],c}}'), /NIS\+ is not supported/)
   assert.match(await ask('${lookup oracle{select}}'), /use pgsql or mysql/)
 })

@@ -159,7 +159,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   warning('open-relay', 'hostlist all = *\nacl_smtp_rcpt = rcpt\nbegin acl\nrcpt:\n  ¦accept hosts = +all\n'),
   warning('open-relay', 'acl_smtp_rcpt = rcpt\nbegin acl\nrcpt:\n  ¦accept domains = *\n'),
   warning('proxy-list-local', 'hosts_proxy = ¦*\n'),
-  error('list-lookup', 'domainlist a = ¦dbm;/etc/passwd\n'),
+  error('list-lookup', 'domainlist a = ¦nis;passwd\n'),
   warning('list-mask', 'hostlist a = ¦192.0.2.0/33\n'),
   // Spellings of 2014 and other inconsistencies.
   warning('option-renamed', '¦proxy_required_hosts = 192.0.2.1\n'),

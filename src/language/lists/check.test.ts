@@ -26,9 +26,9 @@ const cases: readonly Case[] = [
   },
   {
     says: 'a lookup that cannot work here',
-    lists: [['domain', 'local', 'a : partial-dbm;/etc/domains']],
-    message: 'lookup type "dbm" is not available',
-    help: 'build a cdb file from the source file: postern dbmbuild SOURCE FILE.cdb, and write cdb',
+    lists: [['domain', 'local', 'a : partial-nis;domains']],
+    message: 'lookup type "nis" is not available',
+    help: 'NIS is not supported',
   },
   { says: 'a lookup that works', lists: [['domain', 'local', 'a : partial-cdb;/etc/domains']] },
   {

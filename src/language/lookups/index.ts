@@ -11,6 +11,7 @@ import { createFileCache, type FileCache } from './file-cache.ts'
 import { iplsearch } from './iplsearch.ts'
 import { json } from './json.ts'
 import { createLdapTypes } from './ldap.ts'
+import { createDbm } from './dbm.ts'
 import { createLmdb } from './lmdb.ts'
 import { lsearch } from './lsearch.ts'
 import { lookupTypeHelp, lookupTypes } from './parse-type.ts'
@@ -52,6 +53,7 @@ const builtIn: readonly LookupTypeRow[] = [
 
 /** Types that keep connections; each `Lookups` has its own. */
 const databases: readonly (() => readonly LookupTypeRow[])[] = [
+  createDbm,
   createLdapTypes,
   () => [createLmdb()],
   () => [createMysql()],

@@ -7,13 +7,7 @@
  * the second transaction after it at the earliest: when the heads tell of that one, it is read again.
  */
 
-/** Reads from a place of the file; fewer bytes than asked for at its end. */
-export type ReadAt = (position: number, length: number) => Promise<Buffer>
-
-export type LmdbFound =
-  | { readonly is: 'found'; readonly data: Buffer }
-  | { readonly is: 'none' }
-  | { readonly is: 'error'; readonly message: string }
+import { Damaged, largestValue, type PageFound, type ReadAt } from './page-file.ts'
 
 interface Head {
   readonly pageBytes: number
@@ -53,12 +47,9 @@ const treeBytes = 48
 const nodeHead = 8
 const nowhere = 0xffff_ffff_ffff
 const deepest = 32
-const largestValue = 64 * 1024 * 1024
 const mostTries = 20
 
-class Damaged extends Error {}
-
-export async function findInLmdb(readAt: ReadAt, key: Buffer): Promise<LmdbFound> {
+export async function findInLmdb(readAt: ReadAt, key: Buffer): Promise<PageFound> {
   try {
     for (let tries = 0; tries < mostTries; tries++) {
       const before = await readHeads(readAt)

@@ -23,8 +23,6 @@ interface KnownType {
   readonly help?: string | undefined
 }
 
-const build = 'build a cdb file from the source file: postern dbmbuild SOURCE FILE.cdb, and write cdb'
-
 const packages = new Map<string, ReturnType<typeof packageRow>>()
 
 /** Packages are looked for when somebody asks. */
@@ -48,9 +46,9 @@ function withPackage(name: string): KnownType {
 /** Every type name of Exim; those without `works` are refused with their help. */
 export const lookupTypes: Readonly<Record<string, KnownType>> = {
   cdb: { style: 'single', works: true },
-  dbm: { style: 'single', help: build },
-  dbmjz: { style: 'single', help: build },
-  dbmnz: { style: 'single', help: build },
+  dbm: { style: 'single', works: true },
+  dbmjz: { style: 'single', works: true },
+  dbmnz: { style: 'single', works: true },
   dnsdb: { style: 'query', works: true },
   dsearch: { style: 'single', works: true },
   iplsearch: { style: 'single', works: true },

@@ -38,6 +38,7 @@ export const eximTools = [
   '/usr/sbin/exiqgrep',
   '/usr/sbin/exiqsumm',
   '/usr/sbin/exipick',
+  '/usr/sbin/exim_dbmbuild',
   '/usr/sbin/exim_dumpdb',
   '/usr/sbin/exim_fixdb',
   '/usr/sbin/exim_tidydb',

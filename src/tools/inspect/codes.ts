@@ -324,7 +324,7 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   ),
   'list-lookup': row(
     'A list asks a lookup type that cannot work here.',
-    'Mail that comes to the item is deferred. For dbm build a cdb file with postern dbmbuild.',
+    'Mail that comes to the item is deferred.',
   ),
   'list-lookup-colon': row(
     'A colon stands between the type of a lookup and its file.',

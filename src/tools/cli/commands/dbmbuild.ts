@@ -1,17 +1,19 @@
 /**
- * `postern dbmbuild SOURCE FILE`: makes a cdb file from a file in the form of lsearch, with the switches of Exim's
- * exim_dbmbuild. Source: Exim manual, "Making DBM files (exim_dbmbuild)".
+ * `postern dbmbuild SOURCE FILE`: makes a file for dbm lookups, or one for cdb, from a file in the form of lsearch, with the
+ * switches of Exim's exim_dbmbuild. Source: Exim manual, "Making DBM files (exim_dbmbuild)".
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { systemReason } from '../../../base/system-error.ts'
 import { fromBytes } from '../../../base/text.ts'
+import { buildBerkeley, longestKey } from '../../../language/lookups/berkeley-write.ts'
 import { buildCdb } from '../../../language/lookups/cdb-write.ts'
 import { eachEntry, type Entry } from '../../../language/lookups/lines.ts'
 import { progress } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 
 export const usage = `usage: postern dbmbuild [-nolc] [-nozero] [-noduperr] [-lastdup] [-nowarn] SOURCE FILE
-makes the cdb file FILE from SOURCE (- for the standard input), a file in the form of lsearch; then write cdb for dbm
+makes FILE from SOURCE (- for the standard input), a file in the form of lsearch: a Berkeley DB file for dbm lookups
+(with -nozero for dbmnz), or a cdb file when the name ends in .cdb
 `
 
 const switches = ['-lastdup', '-nolc', '-noduperr', '-nowarn', '-nozero'] as const
@@ -37,9 +39,17 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     return 1
   }
   const { entries, duplicates } = await collect(text, given, terminal)
-  const bytes = buildCdb(entries)
+  const isCdb = file.endsWith('.cdb')
+  if (!isCdb && entries.some(({ key }) => key.length > longestKey)) {
+    terminal.err(`postern dbmbuild: keys longer than ${longestKey} characters cannot be handled\n`)
+    return 1
+  }
+  // In a cdb file nothing ends with a zero.
+  const zero = isCdb || given.has('-nozero') ? '' : '\0'
+  const ended = entries.map(({ key, data }) => ({ key: key + zero, data: data + zero }))
+  const bytes = isCdb ? buildCdb(entries) : buildBerkeley(ended)
   if (bytes === undefined) {
-    terminal.err(`postern dbmbuild: ${source} is too large for a cdb file\n`)
+    terminal.err(`postern dbmbuild: ${source} is too large for ${isCdb ? 'a cdb' : 'a Berkeley DB'} file\n`)
     return 1
   }
   const problem = write(file, bytes)

@@ -13,7 +13,7 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     load: () => import('./check.ts'),
   },
   dbmbuild: {
-    doc: 'Makes a cdb file from a file in the form of lsearch: dbmbuild SOURCE FILE.',
+    doc: 'Makes a file for dbm or cdb lookups from one in the form of lsearch: dbmbuild SOURCE FILE.',
     load: () => import('./dbmbuild.ts'),
   },
   dmarc: {
@@ -23,6 +23,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
   explain: {
     doc: 'Plays a session and tells why each command is answered as it is, with the lines that decide.',
     load: () => import('./explain.ts'),
+  },
+  exim_dbmbuild: {
+    doc: 'The same as dbmbuild, by the name that it has with Exim.',
+    load: () => import('./dbmbuild.ts'),
   },
   exim_dumpdb: {
     doc: 'Prints a hints database: exim_dumpdb [-z] [-k] SPOOL NAME.',
