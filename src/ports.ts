@@ -319,6 +319,8 @@ export interface Context {
   /** How many lists, and how many ACLs, called each other to get here; their engines count and refuse. */
   readonly listDepth?: number | undefined
   readonly aclDepth?: number | undefined
+  /** The call of Perl that asks for this expansion. */
+  readonly perl?: object | undefined
   /** Results of named domain and local part lists are kept while this object lives; else for the address at hand. */
   readonly listCache?: object | undefined
 }

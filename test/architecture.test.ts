@@ -48,6 +48,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'flow/delivery/local/transport-filter.ts': ['node:child_process'],
   'language/expand/doors/functions-worker.ts': ['node:worker_threads'],
   'language/expand/doors/functions.ts': ['node:worker_threads'],
+  'language/expand/doors/perl.ts': ['node:child_process', 'node:fs', 'node:net'],
   'language/expand/doors/run.ts': ['node:child_process'],
   'language/lookups/helper-process.ts': ['node:child_process'],
   'language/lookups/ldap.ts': ['ldapts', 'node:net'],

@@ -78,6 +78,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   error('regex', acl('  deny local_parts = ^.*(?¦z)x')),
   error('regex', acl('  deny local_parts = ^(¦?:root|admin)\\$'), /\^\(\?::root\|admin\)/),
   error('regex', 'domainlist a = b.example : ^[¦[:alpha:]]+\\.example\\$ : c.example\n', /\[\[::alpha::\]\]/),
+  error('perl-startup', 'smtp_banner = a¦${perl{hello}}\n', /perl_startup = do/),
   // Never reached.
   warning('acl-unreached', acl('  deny\n  ¦accept hosts = 127.0.0.1')),
   warning(

@@ -113,8 +113,8 @@ const rows: readonly { says: string; text: string; gives: string | RegExp }[] = 
   },
   {
     says: 'an item that does not work',
-    text: '${perl{x}}',
-    gives: /^failure: \$\{perl is refused: there is no Perl interpreter inside; write/,
+    text: '${dlfunc{x}{y}}',
+    gives: /^failure: \$\{dlfunc is refused: C functions cannot be loaded; write/,
   },
   {
     says: 'a lookup that defers',
@@ -262,7 +262,7 @@ const faults: readonly { text: string; message: string; help?: string; start: nu
   { text: 'a ${lc:b', message: 'missing } at end of string', start: 7, also: 6 },
   { text: '${sg{a}{b}}', message: "Not enough arguments for 'sg' (min is 3)", start: 0 },
   { text: '${sg{a}{b}{c}{d}}', message: "Too many arguments for 'sg' (max is 3)", start: 13 },
-  { text: '${perl{a}}', message: '${perl is refused: there is no Perl interpreter inside', start: 0 },
+  { text: '${dlfunc{a}}', message: '${dlfunc is refused: C functions cannot be loaded', start: 0 },
   {
     text: '${lookup nisplus{x}}',
     message: 'lookup type "nisplus" does not work in this version',

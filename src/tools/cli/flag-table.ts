@@ -653,10 +653,15 @@ export const flagTable = {
   '-pd': {
     takes: 'nothing',
     tier: 'C',
-    ignored: 'there is no embedded Perl',
-    doc: 'Delays the start of Perl.',
+    since: '0.1',
+    doc: 'The code of perl_startup is not looked at before it is used, whatever perl_at_start says.',
   },
-  '-ps': { takes: 'nothing', tier: 'C', ignored: 'there is no embedded Perl', doc: 'Starts Perl at once.' },
+  '-ps': {
+    takes: 'nothing',
+    tier: 'C',
+    since: '0.1',
+    doc: 'Does nothing unless the code of perl_startup compiles, as perl_at_start does for the daemon.',
+  },
   '-q': {
     takes: 'optional attached',
     words: ofQueueRun,

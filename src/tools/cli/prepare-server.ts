@@ -9,6 +9,7 @@ import { encodeUtf8, type ByteString } from '../../base/text.ts'
 import { loadConfiguration } from '../../server/configuration-file.ts'
 import { type Debug, lineDrawing } from '../../server/debug-ports.ts'
 import { openServer } from '../../server/open-server.ts'
+import type { Server } from '../../server/server.ts'
 import type { FromWorker } from '../../server/privileged/parent.ts'
 import type { ProcessState } from '../../server/process-state.ts'
 import { newMessage } from '../../flow/receive/message-facts.ts'
@@ -145,11 +146,34 @@ export async function prepareServer(
     terminal.err(`${invocation.calledAs} abandoned: "${noAddress}" is not an IP address\n`)
     return ended
   }
+  const noPerl = await perlTrouble(invocation, server, borrowed)
+  if (noPerl !== undefined) {
+    await server.close()
+    terminal.err(`${invocation.calledAs}: ${noPerl}`)
+    return ended
+  }
   if (settings.process_log_path !== undefined) state.writeTo(settings.process_log_path)
   else state.writeTo(`${facts.spoolDirectory}/exim-process.info`)
   // Others than admins may have no right to the log: their calls leave this line to those of the daemon.
   if (rights.admin && server.log.selects('arguments')) logArguments(server.log, invocation)
   return { is: 'ready', call: { server, caller, rights, state } }
+}
+
+/** `perl_at_start` and -ps: what is wrong with the code of `perl_startup`. Not with rights that the caller has not. */
+async function perlTrouble(
+  invocation: Invocation,
+  server: Server,
+  borrowed: boolean,
+): Promise<string | undefined> {
+  const { perl_startup: startup, perl_at_start: atStart, perl_taintmode: taintMode } = server.settings
+  const starts = invocation.mode === 'daemon' && process.env['POSTERN_WORKER'] === undefined
+  const wanted = has(invocation, '-ps') || (atStart && starts && !has(invocation, '-pd'))
+  if (startup === undefined || !wanted || borrowed) return undefined
+  const [{ checkPerl }, { keptEnvironment }] = await Promise.all([
+    import('../../language/expand/doors/perl.ts'),
+    import('../../language/expand/doors/index.ts'),
+  ])
+  return checkPerl({ startup, taintMode, environment: keptEnvironment(server.context()) })
 }
 
 /** What is said to be the address of a client, or ours, and is none. */

@@ -416,6 +416,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'An option does not exist, or not in this place.',
     'Exim refuses to start. The help names the nearest option, or the place to which it belongs.',
   ),
+  'perl-startup': row(
+    'A Perl subroutine is called, and no option says what code defines it.',
+    'The expansion fails when it is reached, as in Exim. Set perl_startup.',
+  ),
   'proxy-list-local': row(
     'hosts_proxy holds the addresses of this host itself.',
     'Programs here that speak SMTP to it would have to begin with a PROXY header.',

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { fetchPostgres, startPostgres } from '../../support/databases.ts'
-import { atEnd, boxes, logged, logs, mail, restart, shell, type Walk, write } from '../world.ts'
+import {
+  atEnd,
+  boxes,
+  logged,
+  logs,
+  mail,
+  restart,
+  shell,
+  typeAndCompare,
+  type Walk,
+  write,
+} from '../world.ts'
 
 const require = createRequire(import.meta.url)
 interface Client {
@@ -13,6 +24,11 @@ interface Client {
 export const expansions: Walk = {
   needs: [fetchPostgres],
   async walk(page) {
+    const [startup = '', code = '', typed = ''] = page.take('perl_startup', 'sub box').split('\n\n')
+    write('/etc/exim4/exim.pl', `${code}\n`)
+    await restart(boxes, { main: `${startup}\n` })
+    await typeAndCompare(typed)
+
     const [option = '', functions = '', last = ''] = page
       .take('functions_file', 'export function shorten')
       .split('\n\n')

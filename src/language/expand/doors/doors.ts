@@ -41,7 +41,42 @@ export type FunctionResult =
   | { readonly is: 'nothing' }
   | { readonly is: 'failed'; readonly message: string }
 
+export interface PerlStart {
+  /** `perl_startup`: what the interpreter obeys first. */
+  readonly startup: ByteString
+  readonly taintMode: boolean
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** A call of a Perl subroutine. */
+export interface PerlCall extends PerlStart {
+  /** Files of the code are those of the start, whatever has become of them. */
+  readonly atStart: boolean
+  readonly name: ByteString
+  readonly values: readonly ByteString[]
+  /** Calls of the same session or message see what the ones before have left. */
+  readonly of: object
+  /** What `expand` was given, of a call within a call. */
+  readonly within: object | undefined
+  /** `Exim::expand_string`. */
+  readonly expand: (text: ByteString, within: object) => Promise<PerlAnswer>
+  /** `Exim::log_write`, and `warn`. */
+  readonly log: (text: ByteString) => void
+  /** `Exim::debug_write`. */
+  readonly debug: (text: ByteString) => void
+}
+export type PerlAnswer =
+  | { readonly is: 'value'; readonly text: ByteString }
+  | { readonly is: 'forced' }
+  | { readonly is: 'failed'; readonly message: ByteString }
+export type PerlResult =
+  | { readonly is: 'value'; readonly text: ByteString }
+  /** `undef`. */
+  | { readonly is: 'nothing' }
+  | { readonly is: 'failed'; readonly message: ByteString }
+
 export interface Doors {
+  callPerl(call: PerlCall): Promise<PerlResult>
   callFunction(call: FunctionCall): Promise<FunctionResult>
   runCommand(request: CommandRequest): Promise<CommandResult>
   askSocket(request: SocketRequest): Promise<SocketResult>

@@ -11,13 +11,14 @@ export function createDoors(): Doors {
     runCommand: async (request) => (await import('./run.ts')).runProgram(request),
     askSocket: async (request) => (await import('../../../base/read-socket.ts')).readSocket(request),
     callFunction: createCallFunction(),
-    environment,
+    callPerl: createCallPerl(),
+    environment: keptEnvironment,
     crypt: createCrypt(),
   }
 }
 
 /** Only what `keep_environment` and `add_environment` let through. Source: Exim manual, "Environment variables". */
-function environment(context: Context): Readonly<Record<string, string>> {
+export function keptEnvironment(context: Context): Readonly<Record<string, string>> {
   const { keep_environment: keep = [], add_environment: add = [] } = context.settings
   const kept: Record<string, string> = {}
   for (const [name, value] of Object.entries(process.env)) {
@@ -43,6 +44,15 @@ function createCallFunction(): Doors['callFunction'] {
   return async (call) => {
     functions ??= import('./functions.ts').then(({ createFunctions }) => createFunctions())
     return (await functions).call(call)
+  }
+}
+
+/** Perl is started at the first call. */
+function createCallPerl(): Doors['callPerl'] {
+  let perl: Promise<Doors['callPerl']> | undefined
+  return async (call) => {
+    perl ??= import('./perl.ts').then(({ createPerl }) => createPerl())
+    return (await perl)(call)
   }
 }
 

@@ -11,6 +11,7 @@ import { imapfolder } from './imapfolder.ts'
 import { listItems } from './lists.ts'
 import { lookup } from './lookup.ts'
 import { pendingItems } from './pending.ts'
+import { perl } from './perl.ts'
 import { proxyTlv } from './proxy-tlv.ts'
 import { prvsItems } from './prvs.ts'
 import { run } from './run.ts'
@@ -29,6 +30,7 @@ const rows: readonly ItemRow[] = [
   ...listItems,
   lookup,
   ...pendingItems,
+  perl,
   proxyTlv,
   ...prvsItems,
   run,

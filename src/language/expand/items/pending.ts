@@ -30,9 +30,4 @@ export const pendingItems: readonly ItemRow[] = [
     'C functions cannot be loaded',
     'write them in JavaScript: ${fn and the main option functions_file',
   ),
-  pending(
-    'perl',
-    'there is no Perl interpreter inside',
-    'write the function in JavaScript (${fn and the main option functions_file), or use ${run{/usr/bin/perl ...}}',
-  ),
 ]

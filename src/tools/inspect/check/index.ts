@@ -23,6 +23,7 @@ import { lostBackslashes } from './lost-backslashes.ts'
 import { negativeNumbers } from './negative-numbers.ts'
 import { listNames } from './list-names.ts'
 import { openRelay } from './open-relay.ts'
+import { perlStartup } from './perl-startup.ts'
 import { redisNil } from './redis-nil.ts'
 import { regularExpressions } from './regular-expressions.ts'
 import { negatedResults } from './result-lists.ts'
@@ -61,6 +62,7 @@ export const checks: readonly Check[] = [
   negativeNumbers,
   oldVariables,
   openRelay,
+  perlStartup,
   redisNil,
   regularExpressions,
   routes,
