@@ -37,7 +37,7 @@ export function serverFacts(known: KnownFacts): ServerFacts {
     eximLogin: user.name,
     eximGid: user.gid,
     eximPath: known.programPath,
-    eximVersion,
+    eximVersion: configuration.main.exim_version ?? eximVersion,
     posternVersion,
     pid: process.pid,
     initialCwd: currentFolder(),

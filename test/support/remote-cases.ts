@@ -444,6 +444,13 @@ const passedOn: readonly RemoteCase[] = [
     mail: 'RET=HDRS ENVID=x+2Dy',
     rcpt: 'NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o+2Do@o.example',
   },
+  {
+    says: 'DSN kept by dsn_lasthop',
+    host: { offers: dsn },
+    mail: 'RET=HDRS ENVID=x+2Dy',
+    rcpt: 'NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o+2Do@o.example',
+    routerOptions: 'dsn_lasthop',
+  },
   { says: 'DSN NOTIFY=NEVER passed on', host: { offers: dsn }, mail: 'RET=FULL', rcpt: 'NOTIFY=NEVER' },
   {
     says: 'DSN success where it is not offered',

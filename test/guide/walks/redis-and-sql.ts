@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import {
@@ -11,7 +10,18 @@ import {
   startRedis,
 } from '../../support/databases.ts'
 import { wrapper } from '../../support/debian.ts'
-import { atEnd, compose, dns, forward, mail, restart, shell, type Walk } from '../world.ts'
+import {
+  atEnd,
+  compose,
+  dns,
+  forward,
+  logged,
+  mail,
+  restart,
+  shell,
+  typeAndCompare,
+  type Walk,
+} from '../world.ts'
 
 const require = createRequire(import.meta.url)
 interface Client {
@@ -60,27 +70,24 @@ export const redisAndSql: Walk = {
     await db.query('create table users (name text, home text)')
     await db.query("insert into users values ('joe', '/home/joe')")
     await db.end()
-    const say = (...words: string[]): void => {
-      const done = spawnSync(wrapper(redis.root, 'usr/bin/redis-cli'), ['-p', '6379', '-n', '10', ...words], {
-        encoding: 'utf8',
-      })
-      assert.equal(done.status, 0, done.stderr)
-    }
-    say('SADD', 'relay_from_ips', '192.0.2.10')
-    say('HSET', 'virtual.example', 'domain', 'virtual.example')
+    // As after `apt install redis-tools`.
+    symlinkSync(wrapper(redis.root, 'usr/bin/redis-cli'), '/usr/local/bin/redis-cli')
 
     const servers = page.take('redis_servers', 'hide pgsql_servers', 'hide mysql_servers')
-    const lists = page.take('hostlist relay_from_ips', 'domainlist virtual_domains')
+    const typed = page.take('redis-cli', 'nil=fail')
+    const [lists = '', acl = ''] = page
+      .take('hostlist relay_from_ips', 'domainlist virtual_domains')
+      .split('\n\n')
+    const [refused = '', explained = ''] = page.take('rejected RCPT', 'postern explain').split('\n\n')
+    const away = page.take('temporarily rejected', 'REDIS connection failed')
     const bound = page.take('lookup pgsql,params').trim()
     const parts = [
       { main: servers },
-      { main: `${lists}acl_smtp_rcpt = check\nhost_lookup =\n` },
-      {
-        acl: 'check:\n  accept hosts = +relay_from_ips\n  require message = not ours\n          domains = +virtual_domains\n  accept\n',
-      },
+      { main: `${lists}\nacl_smtp_rcpt = check\nhost_lookup =\n`, acl },
       { routers: `users:\n  driver = redirect\n  address_data = ${bound}\n  data = :blackhole:\n` },
     ] as const
     await restart(...parts)
+    await typeAndCompare(typed, { status: 0 })
     assert.match(compose(...parts), /address_data/)
     assert.equal((await mail({ to: 'u@virtual.example', client: '192.0.2.9' })).code, 250)
     assert.equal((await mail({ to: 'u@elsewhere.example', client: '192.0.2.9' })).code, 550)
@@ -89,5 +96,12 @@ export const redisAndSql: Walk = {
     assert.equal(await asked('${lookup mysql{SELECT home FROM users WHERE name = "joe"}}'), '/home/joe')
     assert.equal(await asked(bound.replace('$local_part', "o'\\''neil")), '/home/o')
     assert.equal(await asked('${lookup redis,servers=redis.example.org::6380//secret {PING}}'), 'PONG')
+    const spam = { from: 'x@spammer.example', to: 'u@virtual.example', helo: 'c', client: '192.0.2.9' }
+    assert.equal((await mail(spam)).code, 550)
+    await logged(refused)
+    await typeAndCompare(explained)
+    await Promise.all([plain.stop(), other.stop()])
+    assert.equal((await mail({ ...spam, from: 'a@b.example' })).code, 451)
+    await logged(away)
   },
 }

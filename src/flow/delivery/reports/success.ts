@@ -23,15 +23,18 @@ export async function successReport(attempt: Attempt): Promise<GeneratedMessage>
   text += 'This message was created automatically by mail delivery software.\n'
   text += ' ----- The following addresses had successful delivery notifications -----\n'
   const successes = told(attempt.successes)
-  for (const { routed, remote } of successes) {
-    const how =
-      remote === undefined ? 'relayed via non "Remote SMTP" router' : 'relayed to non-DSN-aware mailer'
-    text += `<${routed.recipient.address}> (${how})\n\n`
+  for (const success of successes) {
+    text += `<${success.routed.recipient.address}> (${how(success)})\n\n`
   }
   text += statusPart(attempt, boundary, successes.map(block))
   text = withoutControls(text)
   text += await returnedPart(attempt, boundary, 'headers')
   return { sender: '', recipients: [envelope.sender], text, about: envelope.id, isReport: true }
+}
+
+function how({ routed, remote }: Attempt['successes'][number]): ByteString {
+  if (remote === undefined) return 'relayed via non "Remote SMTP" router'
+  return routed.router.settings.dsn_lasthop ? 'relayed via non DSN router' : 'relayed to non-DSN-aware mailer'
 }
 
 /** Of a recipient that was redirected nothing further is told: what became of its children is not the sender's business. */

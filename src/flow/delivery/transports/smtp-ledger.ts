@@ -145,7 +145,7 @@ export class SmtpLedger {
         chunked: result.is === 'done' && result.chunked,
         prdr: result.is === 'done' && result.prdr === true,
         authenticator: authenticatorField(connection, this.#loggedAuthSender(result)),
-        dsnPassedOn: connection.offers.dsn,
+        dsnPassedOn: connection.offers.dsn && !routed.router.settings.dsn_lasthop,
       }
     }
     const told = { host, error: verdict.error, diagnostic: diagnostic(place, verdict.reply) }

@@ -108,6 +108,7 @@ export class SmtpMessage {
       recipients: pending.map((routed) => ({
         address: rcptAddress(routed, this.#run.settings),
         recipient: routed.recipient,
+        ownReports: routed.router.settings.dsn_lasthop,
       })),
       pipelining,
       chunking,

@@ -11,12 +11,19 @@ import { encodeXtext } from '../../../wire/smtp/grammar.ts'
 import { type DeliveryError, errorNumbers } from '../results.ts'
 import { brokenError } from './smtp-session.ts'
 
+export interface TransactionRecipient {
+  readonly address: ByteString
+  readonly recipient: Recipient
+  /** What DSN asks for is done here, and not passed on. */
+  readonly ownReports?: boolean
+}
+
 export interface TransactionRequest {
   readonly lmtp: boolean
   readonly pipelining: boolean
   readonly chunking: boolean
   readonly sender: ByteString
-  readonly recipients: readonly { readonly address: ByteString; readonly recipient: Recipient }[]
+  readonly recipients: readonly TransactionRecipient[]
   /** For AUTH=; undefined: none. */
   readonly authSender?: ByteString | undefined
   /** For SIZE=; undefined: leave it out. */
@@ -464,14 +471,10 @@ function mailCommand(offers: Offers, request: TransactionRequest): string {
   return text
 }
 
-function rcptCommand(
-  one: { readonly address: ByteString; readonly recipient: Recipient },
-  offers: Offers,
-  ignoreQuota: boolean,
-): string {
+function rcptCommand(one: TransactionRecipient, offers: Offers, ignoreQuota: boolean): string {
   let text = `RCPT TO:<${one.address}>`
   if (ignoreQuota && offers.ignoreQuota) text += ' IGNOREQUOTA'
-  const dsn = one.recipient.dsn
+  const dsn = one.ownReports === true ? undefined : one.recipient.dsn
   if (offers.dsn && dsn !== undefined) {
     if (dsn.notify.length > 0) text += ` NOTIFY=${dsn.notify.join(',').toUpperCase()}`
     if (dsn.orcpt !== undefined) text += ` ORCPT=${dsn.orcpt}`

@@ -786,7 +786,8 @@ export const mainOptions = {
     type: 'string',
     default: undefined,
     tier: 'C',
-    doc: 'Version number shown in place of the real one.',
+    since: '0.1',
+    doc: 'What $version_number and $exim_version stand for, in place of the real number.',
   },
   extra_local_interfaces: {
     type: 'stringList',

@@ -94,6 +94,7 @@ export const routerOptions = {
     type: 'boolean',
     default: false,
     tier: 'C',
+    since: '0.1',
     doc: 'Whether delivery reports are made here, as if the next host could make none.',
   },
   errors_to: {
