@@ -22,7 +22,45 @@ interface Case {
   readonly body?: string
   readonly headers?: string
   readonly template?: string
+  /** Before the others. */
+  readonly routers?: string
+  readonly transports?: string
 }
+
+/** Each way to be late: a router and a transport of its own for `late@NAME.late.test`. */
+const waysToBeLate: Readonly<Record<string, readonly [string, string?]>> = {
+  said: ['driver = redirect\n  allow_defer\n  data = :defer: not before noon'],
+  forbidden: ['driver = redirect\n  data = :defer: not before noon'],
+  secret: ['driver = redirect\n  data = ${lookup mysql{servers=127.0.0.1::1/db/user/password; select 1}}'],
+  list: ['driver = accept\n  senders = ${bogus}\n  transport = out'],
+  program: ['driver = queryprogram\n  command = /bin/echo defer ask later\n  command_user = nobody'],
+  quota: [accepting('quota'), 'driver = appendfile\n  file = FOLDER/box\n  quota = 10'],
+  closed: [accepting('closed'), 'driver = appendfile\n  file = /root/box'],
+  tainted: [accepting('tainted'), 'driver = appendfile\n  file = FOLDER/$local_part'],
+  command: [
+    accepting('command'),
+    'driver = pipe\n  command = /bin/sh -c "echo oops; exit 75"\n  return_output',
+  ],
+  lmtp: [accepting('lmtp'), 'driver = lmtp\n  command = /bin/echo 421 busy'],
+  refused: [
+    accepting('refused'),
+    'driver = smtp\n  hosts = 127.0.0.1\n  allow_localhost\n  port = 1\n  hosts_try_dane =',
+  ],
+  child: [
+    'driver = redirect\n  data = FOLDER/box\n  user = nobody\n  file_transport = child',
+    'driver = appendfile\n  quota = 10',
+  ],
+  hidden: [
+    'driver = redirect\n  hide_child_in_errmsg\n  data = FOLDER/box\n  user = nobody\n  file_transport = hidden',
+    'driver = appendfile\n  quota = 10',
+  ],
+}
+
+function accepting(transport: string): string {
+  return `driver = accept\n  transport = ${transport}\n  user = nobody`
+}
+
+const lateNames = Object.keys(waysToBeLate)
 
 const template = `Subject: \${if def:bounce_recipient{Returned}{Late}} mail for $bounce_recipient$warn_message_recipients
 ****
@@ -36,6 +74,7 @@ Text five.
 ****
 Text six.
 `
+
 const cases: readonly Case[] = [
   { says: 'plain', main: '' },
   {
@@ -64,6 +103,25 @@ const cases: readonly Case[] = [
   },
   { says: 'errors_copy', main: 'errors_copy = *@sink.test copy@sink.test' },
   { says: 'bounce_message_file', main: 'bounce_message_file = FOLDER/template', template },
+  {
+    says: 'a warning: what a sender may know of each way to be late',
+    main: 'delay_warning = 1s',
+    to: lateNames.map((name) => `late@${name}.late.test`).join(' '),
+    routers: lateNames
+      .map((name) => `${name}:\n  domains = ${name}.late.test\n  ${waysToBeLate[name]?.[0]}\n`)
+      .join(''),
+    transports: lateNames
+      .filter((name) => waysToBeLate[name]?.[1] !== undefined)
+      .map((name) => `${name}:\n  ${waysToBeLate[name]?.[1]}\n`)
+      .join(''),
+  },
+  {
+    says: 'a warning of a message that is frozen',
+    main: 'delay_warning = 1s',
+    to: 'late@frozen.test',
+    routers:
+      'frozen:\n  driver = manualroute\n  domains = frozen.test\n  route_list = * none.invalid byname\n  transport = out\n',
+  },
   { says: 'a warning', main: 'delay_warning = 1s', to: 'late@defer.test' },
   {
     says: 'warn_message_file and errors_reply_to',
@@ -123,6 +181,7 @@ begin acl
 ok:
   accept
 begin routers
+${(each.routers ?? '').replaceAll('FOLDER', folder)}
 fail:
   driver = redirect
   domains = fail.test
@@ -139,6 +198,7 @@ remote:
   self = send
   transport = out
 begin transports
+${(each.transports ?? '').replaceAll('FOLDER', folder)}
 out:
   driver = smtp
   port = ${port}
@@ -165,6 +225,7 @@ function plain(text: string): string {
   return text
     .replaceAll('\r\n', '\n')
     .replaceAll(boundary, 'BOUNDARY')
+    .replaceAll(/\/\S+\/(?:exim|postern)\d+\//g, 'FOLDER/')
     .replaceAll(/<E[\w-]+@mta\.example>/g, '<ID>')
     .replaceAll(/\b[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4}\b/g, 'ID')
     .replaceAll(/Received: [\s\S]*?\n(?=\S)/g, '')

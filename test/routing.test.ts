@@ -359,6 +359,30 @@ Other addresses were processed normally.
   ])
 })
 
+test('the report about a filter that is wrong names no address, and the next router gets the address', async () => {
+  const sent: string[] = []
+  const world = createWorld(
+    `primary_hostname = mx.example.com
+qualify_domain = example.com
+begin routers
+l:
+  driver = redirect
+  domains = list
+  allow_filter
+  user = nobody
+  data = "# Exim filter\\nbogus"
+  skip_syntax_errors
+  syntax_errors_to = owner@x
+${accept}${transports}`,
+    { submit: (message) => Promise.resolve(sent.push(message.text)) },
+  )
+  assert.deepEqual(told(await route(world, ['l@list'])), ['=> l@list box'])
+  assert.match(
+    sent[0] ?? '',
+    /\n\nThe l router encountered the following error\(s\):\n\n {2}unknown filtering command "bogus" near line \d of filter file\n\nNo valid addresses were generated\.\n$/,
+  )
+})
+
 interface VerifyCase {
   readonly says: string
   readonly address: string

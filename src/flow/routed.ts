@@ -120,6 +120,8 @@ export interface UnroutedAddress {
   readonly hiddenInReports?: true
   /** Reports name the address without the message. */
   readonly untold?: true
+  /** A mistake in the configuration: told in the panic log, too. */
+  readonly panic?: true
   /** `noerror` of a filter: failures are not reported. */
   readonly ignoreErrors?: true
   /** Exim's error number for the log line, `defer (-30)`; left out: -1. */

@@ -475,6 +475,22 @@ const unexpandable: readonly DeliveryCase[] = [
     unexpanded(`quota = 1M\n  mailbox_size = ${value}`),
     unexpanded(`quota = 1M\n  quota_warn_threshold = ${value}`),
   ]),
+  ...['${bogus}', '$local_part', ''].map((value) =>
+    unexpanded(`quota_directory = ${value}`, `${inMaildir}  quota = 10M\n`),
+  ),
+  ...['prefix', 'suffix'].map((which) =>
+    unexpanded(
+      `mailstore_${which} = \${bogus}`,
+      '  driver = appendfile\n  directory = DIR/m\n  mailstore_format\n',
+    ),
+  ),
+  unexpanded('quota_warn_message = ${bogus}', `${file}  quota = 10M\n  quota_warn_threshold = 10\n`),
+  ...['${bogus}', 'x', '10'].map((value) =>
+    unexpanded(
+      `message_size_limit = ${value}`,
+      '  driver = autoreply\n  to = NAME@reply.example\n  text = x\n',
+    ),
+  ),
   unexpanded('user = $local_part'),
   unexpanded('group = $local_part'),
   unexpanded('transport_filter = $local_part'),
@@ -640,6 +656,126 @@ const redirections: readonly DeliveryCase[] = [
   }),
 ]
 
+const both = { to: 'NAME@x.example NAME-b@x.example' }
+const toSender = { from: 'NAME@reply.example' }
+/** The next router takes what the first declines. */
+const toNext =
+  'NAME_s:\n  driver = accept\n  local_parts = NAME : NAME-b\n  domains = x.example\n  transport = NAME_u\n  user = nobody\n'
+const nextBox = 'NAME_u:\n  driver = appendfile\n  file = DIR/next\n  return_path_add\n'
+const toOwner = '  syntax_errors_to = owner@far.example\n'
+
+const skipping = (filter: string, options = toOwner): DeliveryCase => ({
+  says: `skip_syntax_errors: ${filter.trim()} ${options.trim()}`,
+  filter: filter.startsWith('#') ? filter : `# Exim filter\n${filter}\n`,
+  options: `  skip_syntax_errors\n${options}`,
+  routers: toNext,
+  transports: nextBox,
+  ...unsaid(options),
+})
+
+/** The line of the deferral: the one before says more. */
+function unsaid(options: string): Partial<DeliveryCase> {
+  return /_(?:to|text) = \$\{/.test(options)
+    ? { meant: 'the deferral says what was wrong in the first place' }
+    : {}
+}
+
+/** Redirection data that is wrong, and what nobody is told of it. */
+const skipped: readonly DeliveryCase[] = [
+  ...[
+    'bogus',
+    'save DIR/a\nbogus',
+    'if 1 is 1 then save DIR/a',
+    'save ${bogus}',
+    'if "${bogus}" is x then save DIR/a endif',
+    'fail "x"',
+    'logwrite x',
+    'deliver a@@b',
+    'save "abc',
+  ].map((filter) => skipping(filter)),
+  ...[
+    '',
+    '  syntax_errors_to = ${bogus}\n',
+    `${toOwner}  syntax_errors_text = \${bogus}\n`,
+    `${toOwner}  syntax_errors_text = \${if eq{1}{2}{x}fail}\n`,
+    '  forbid_exim_filter\n',
+    '  no_allow_filter\n',
+    '  unseen\n',
+  ].map((options) => skipping('bogus', options)),
+  ...['  forbid_sieve_filter\n', '  no_allow_filter\n'].map((options) =>
+    skipping('# Sieve filter\nkeep;\n', options),
+  ),
+  ...['b@@x, c@@y', 'b@@x, box@x.example'].flatMap((data) =>
+    ['', '  syntax_errors_text = ${bogus}\n'].map((text) =>
+      redirected(`skip_syntax_errors: ${data} ${text.trim()}`, data, {
+        router: `  skip_syntax_errors\n${toOwner}${text}${toNext}`,
+        transports: nextBox,
+        ...(data.includes('box') && unsaid(text)),
+      }),
+    ),
+  ),
+]
+
+const eximFilter = (...lines: string[]): string => `"# Exim filter\\n${lines.join('\\n')}\\n"`
+const settingAll = '  errors_to = box@x.example\n  headers_add = X-R: 1\n  headers_remove = subject\n'
+
+/** What the next router gets of an address, and what is told of those that come to nothing. */
+const goingOn: readonly DeliveryCase[] = [
+  ...[
+    ['unseen save DIR/f', settingAll],
+    ['unseen deliver box@x.example', settingAll],
+    ['unseen mail text x', settingAll],
+    ['', settingAll],
+    ['logfile DIR/l', settingAll],
+    ['unseen save DIR/f', `${settingAll}  unseen\n`],
+    ['save DIR/f', `${settingAll}  unseen\n`],
+    ['unseen deliver none@x.example', '  errors_to = box@x.example\n'],
+  ].map(([filter = '', options = '']) =>
+    redirected(
+      `a filter, and what the next router gets: ${filter} ${options.replaceAll('\n', ';')}`,
+      eximFilter(filter),
+      {
+        router: `  allow_filter\n  reply_transport = to_reply\n${options}${toNext}`,
+        transports: nextBox,
+        ...(filter.includes('none@') && { unroutable: true }),
+        ...toSender,
+      },
+    ),
+  ),
+  redirected('unseen beside a file', 'DIR/f', { router: `  unseen\n${toNext}`, transports: nextBox }),
+  ...['/x/y, |/bin/true', '|/bin/true, /x/y', '/x/y, /x/z, /x/u/', '/x/y, none@x.example, /x/z'].map((data) =>
+    redirected(`forbidden, and reported: ${data}`, data, {
+      router: '  forbid_file\n  forbid_pipe\n',
+      ...(data.includes('none@') && { unroutable: true }),
+      ...toSender,
+    }),
+  ),
+  redirected('forbidden for two', '/x/y, /x/z', { router: '  forbid_file\n', ...toSender, ...both }),
+  redirected('files without a transport', '/x/y, /x/z', {
+    routers:
+      'NAME_r:\n  driver = redirect\n  local_parts = NAME\n  domains = x.example\n  data = /x/y, /x/z\n',
+  }),
+  redirected('files whose names came from outside', '/x/$local_part, /x/z$local_part'),
+  ...['mail text x', 'mail text x\nsave y\nmail to a@b.example text z'].map((filter) => ({
+    says: `forbidden answers, and reported: ${filter}`,
+    filter: `# Exim filter\n${filter}\n`,
+    options: '  forbid_filter_reply\n  forbid_file\n',
+    unroutable: true as const,
+    ...toSender,
+  })),
+  redirected('an empty errors_to below another', 'NAME-c@x.example', {
+    router:
+      '  errors_to = box@x.example\nNAME_q:\n  driver = redirect\n  domains = x.example\n  local_parts = NAME-c\n  errors_to =\n  data = none@x.example\n',
+    unroutable: true,
+    ...toSender,
+  }),
+  plain(
+    'output without a line end, and reported',
+    sh('printf no; exit 5').concat('  return_output\n'),
+    toSender,
+  ),
+]
+
 /** A program that says where the address of the case goes. */
 function asked(says: string, answer: string, more: Partial<DeliveryCase> = {}): DeliveryCase {
   return {
@@ -770,6 +906,21 @@ const routerOptions: readonly DeliveryCase[] = [
   ...['7', '7,7,/etc', '7,7:/etc', 'nobody:/etc', '${lc', unset].map((value) =>
     routerOption(`require_files = ${value}`),
   ),
+  ...[
+    '/etc/passwd/x',
+    'nobody:/etc/passwd/x',
+    '!/etc/passwd/x',
+    '+/etc/passwd/x',
+    '/dev/null/x',
+    `/tmp/${'x'.repeat(300)}`,
+    'nobody:!+/etc/shadow',
+    'nobody:+!/etc/shadow',
+    'nobody:+/etc/shadow',
+    '! /etc/nosuch',
+  ].map((value) => routerOption(`require_files = ${value}`, { unroutable: true })),
+  ...['address_data', 'condition', 'transport_home_directory', 'headers_add'].map((option) =>
+    routerOption(`${option} = \${lookup mysql{x}}`, { meant: 'Exim says "Temporary internal error" alone' }),
+  ),
   routerOption('set = r_x = $nosuch', { meant: 'Exim 4.96 says Completed and delivers to nobody' }),
   routerOption('unseen = $nosuch', { meant: 'Exim 4.96 delivers in the second run, though it deferred' }),
 ]
@@ -871,7 +1022,6 @@ ${usual.map(([name, value]) => `  ${name} = ${value}\n`).join('')}  ${given}
     rest,
   )
 }
-const both = { to: 'NAME@x.example NAME-b@x.example' }
 
 const answers: readonly DeliveryCase[] = [
   answering(['subject = re: $h_subject:', 'reply_to = r@x.example', 'headers = X-A: b\\nX-B: c']),
@@ -1244,6 +1394,8 @@ export const deliveryCases: readonly DeliveryCase[] = [
   ...unexpandable,
   ...pipe,
   ...redirections,
+  ...skipped,
+  ...goingOn,
   ...routerOptions,
   ...programs,
   ...manualRoutes,

@@ -42,6 +42,8 @@ export interface DeliveryCase {
 export interface Delivered {
   /** Lines of the main log about the message, without time and id. */
   readonly log: readonly string[]
+  /** Lines of the panic log about the message, likewise. */
+  readonly panic: readonly string[]
   /** Text of each file below `DIR/NAME`, by path. */
   readonly files: Readonly<Record<string, string>>
 }
@@ -76,8 +78,8 @@ export function compareDeliveries(
   ].map((program) => deliverAll(program, cases, configuration(program.folder), exim))
   const [theirs = [], ours = []] = both
   return cases.map((_, i) => ({
-    theirs: theirs[i] ?? { log: [], files: {} },
-    ours: ours[i] ?? { log: [], files: {} },
+    theirs: theirs[i] ?? nothing,
+    ours: ours[i] ?? nothing,
   }))
 }
 
@@ -194,25 +196,34 @@ function batchOf(one: DeliveryCase, name: string): string {
 
 const idPattern = /^\w{6}-\w{6,11}-\w{2,4}$/
 
+const nothing: Delivered = { log: [], panic: [], files: {} }
+
 function readResults(folder: string, cases: readonly DeliveryCase[]): Delivered[] {
-  const log = join(folder, 'log', 'mainlog')
-  const text = existsSync(log) ? readFileSync(log, 'latin1') : ''
-  const byId = new Map<string, string[]>()
-  for (const line of text.split(/\n(?=\d{4}-)/)) {
+  const main = linesById(join(folder, 'log', 'mainlog'))
+  const panic = linesById(join(folder, 'log', 'paniclog'))
+  // Messages came in the order of the cases; what they led to came later.
+  const first = [...main].filter(([, lines]) => lines[0]?.startsWith('<= ') === true).slice(0, cases.length)
+  return cases.map((_, i) => {
+    const [id, lines] = first[i] ?? ['', []]
+    return {
+      log: lines.slice(1).map((line) => withoutChance(line, folder)),
+      panic: (panic.get(id) ?? []).map((line) => withoutChance(line, folder)),
+      files: filesBelow(join(folder, nameOf(i)), folder),
+    }
+  })
+}
+
+/** Lines of a log about each message, without time and id. */
+function linesById(log: string): Map<string, string[]> {
+  const found = new Map<string, string[]>()
+  for (const line of existsSync(log) ? readFileSync(log, 'latin1').split(/\n(?=\d{4}-)/) : []) {
     const match = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (\S+) ([\s\S]*)$/.exec(line.trimEnd())
     if (match === null || !idPattern.test(match[1] ?? '')) continue
-    const lines = byId.get(match[1] ?? '') ?? []
+    const lines = found.get(match[1] ?? '') ?? []
     lines.push(match[2] ?? '')
-    byId.set(match[1] ?? '', lines)
+    found.set(match[1] ?? '', lines)
   }
-  // Messages came in the order of the cases; what they led to came later.
-  const first = [...byId.values()]
-    .filter((lines) => lines[0]?.startsWith('<= ') === true)
-    .slice(0, cases.length)
-  return cases.map((_, i) => ({
-    log: (first[i] ?? []).slice(1).map((line) => withoutChance(line, folder)),
-    files: filesBelow(join(folder, nameOf(i)), folder),
-  }))
+  return found
 }
 
 /** Names, times and places that differ from program to program. */
@@ -261,6 +272,7 @@ function withoutTrace(text: string, home: string): string {
       .replaceAll(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/gm, 'TIME')
       .replaceAll(/\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}/g, 'DATE')
       .replaceAll(/^Delivery-date: .*$/gm, 'Delivery-date: ...')
+      .replaceAll(/\d+-eximdsn-\d+/g, 'BOUNDARY')
       .replaceAll(/^Message-Id: <E\S+@/gm, 'Message-Id: <ID@')
       .replaceAll(/^Date: .*$/gm, 'Date: ...')
   )

@@ -58,8 +58,9 @@ export interface DeferredAddress {
   readonly ancestors: readonly ByteString[]
   readonly key: ByteString
   readonly error: DeliveryError
-  /** What a warning says in place of the error: a command line is for no sender. */
-  readonly warningText?: ByteString | undefined
+  /** What a warning says of the error; undefined: nothing, as it is a matter of this host. */
+  readonly told: ByteString | undefined
+  readonly hidden: boolean
   readonly diagnostic: RemoteDiagnostic | undefined
   readonly nextTryAt: number | undefined
   readonly freeze: boolean

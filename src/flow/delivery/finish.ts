@@ -66,7 +66,7 @@ async function keep(attempt: Attempt): Promise<DeliverySummary> {
   const { settings } = context
   const now = context.ports.now()
   const frozen = attempt.freezeWanted
-  const warned = frozen === undefined && attempt.options.handed === undefined && (await warn(attempt))
+  const warned = attempt.options.handed === undefined && (await warn(attempt))
   const nextAttemptAt = nextAttempt(attempt, now)
   attempt.flushNotes()
   await claim.record({
@@ -203,9 +203,9 @@ async function reportFailures(attempt: Attempt): Promise<void> {
 }
 
 /** Nobody is told. */
-function ignoreError(attempt: Attempt, { address, recipient, key }: FailedAddress): void {
-  const parent = address === recipient.address ? '' : ` <${recipient.address}>`
-  attempt.log(`${address}${parent}: error ignored`)
+function ignoreError(attempt: Attempt, { address, ancestors, recipient, key }: FailedAddress): void {
+  const [parent] = ancestors
+  attempt.log(`${address}${parent === undefined ? '' : ` <${parent}>`}: error ignored`)
   attempt.marks.settle(recipient, key)
 }
 

@@ -96,9 +96,9 @@ export async function runLocalJob(job: LocalJob, body: AsyncIterable<Uint8Array>
 
 /** Exim's words differ with what is written. */
 function filterSentence({ message }: TransportFilterError, job: LocalJob): ByteString {
-  if (job.kind === 'pipe') return `T${message.slice(1)}`
-  const place = job.kind === 'mbox' ? job.file : 'directory' in job ? job.directory : undefined
   const why = message.endsWith('(127)') ? ': unable to execute command' : ''
+  if (job.kind === 'pipe') return `T${message.slice(1)}${why}`
+  const place = job.kind === 'mbox' ? job.file : 'directory' in job ? job.directory : undefined
   return place === undefined ? message : `${message} while writing to ${place}${why}`
 }
 

@@ -24,6 +24,7 @@ import {
   errorNumbers,
   type HostOutcome,
   type TransportResult,
+  type RemoteDiagnostic,
 } from './results.ts'
 import { forgetFailure, rememberFailure } from './retry/remember.ts'
 import { localRetryKey, recipientRetryKey, routingRetryKey } from './retry/record.ts'
@@ -215,7 +216,8 @@ async function recordUndelivered(
   }
   logDeferral(attempt, routed, outcome, result.deliveryMs)
   let { expired, nextTryAt } = hosts
-  if (outcome.retryKey !== undefined) {
+  // No retry rule is for a mistake in the configuration: mail waits until it is mended.
+  if (outcome.retryKey !== undefined && !isPanic(outcome)) {
     const record = await rememberFailure(attempt.context, attempt.envelope, {
       key: outcome.retryKey,
       subject: local && !outcome.retryKey.includes('@') ? routed.facts.domain : routed.address,
@@ -239,8 +241,9 @@ async function recordUndelivered(
     ancestors: routed.ancestors,
     key: markKey(routed),
     error: outcome.error,
-    warningText: outcome.bounceText,
-    diagnostic: outcome.diagnostic,
+    told: tellable(outcome),
+    hidden: routed.hiddenInReports === true,
+    diagnostic: spokenTo(outcome),
     nextTryAt,
     freeze: outcome.freeze ?? false,
     errorsTo: routed.errorsTo,
@@ -255,6 +258,8 @@ export function leaveForLater(attempt: Attempt, routed: RoutedAddress): void {
     ancestors: routed.ancestors,
     key: markKey(routed),
     error: { errno: 0, more: 0, message: 'remote deliveries are left for a later run' },
+    told: undefined,
+    hidden: routed.hiddenInReports === true,
     diagnostic: undefined,
     nextTryAt: undefined,
     freeze: false,
@@ -308,11 +313,19 @@ function whole(error: {
   return error.message === undefined ? error.errorText : `${error.errorText}: ${error.message}`
 }
 
-/** What a sender may know of a deferral that was the last: what another server replied, a full mailbox. Observed of Exim 4.96. */
+/** What a sender may know of a deferral, the last or not: what another server replied, a full mailbox. Observed of Exim 4.96. */
 function tellable(outcome: AddressOutcome & { readonly is: 'deferred' }): ByteString | undefined {
   if (outcome.bounceText !== undefined) return outcome.bounceText
   if (outcome.error.errno === errorNumbers.mailboxFull) return 'mailbox is full'
   return outcome.diagnostic?.reply === undefined ? undefined : whole(outcome.error)
+}
+
+/** The host that a report names: one that answered. */
+function spokenTo({
+  host,
+  diagnostic,
+}: AddressOutcome & { readonly is: 'deferred' }): RemoteDiagnostic | undefined {
+  return host === undefined && diagnostic?.reply === undefined ? undefined : diagnostic
 }
 
 function timeoutExceeded(reason: ByteString | undefined): ByteString {
@@ -346,23 +359,26 @@ function timeOut(
     errorsTo: routed.errorsTo,
     message: timeoutExceeded(tellable(outcome)),
     timedOut: true,
-    diagnostic:
-      outcome.host === undefined && outcome.diagnostic?.reply === undefined ? undefined : outcome.diagnostic,
+    diagnostic: spokenTo(outcome),
     returnedOutput: outcome.returnedOutput,
     hidden: routed.hiddenInReports === true,
     ignoreErrors: routed.ignoreErrors === true,
   })
 }
 
-/** Such as count in the retry rules, and two more. Observed of Exim 4.96. */
+/** Such as count in the retry rules, and some more. Observed of Exim 4.96. */
 const onlyInMainLog =
-  /^(?:failed to expand (?:authenticated_sender|helo_data|message_size_limit|string)\b|Expansion of [\s\S]* \((?:prefix|suffix) for )/
+  /^(?:failed to expand (?:authenticated_sender|helo_data|message_size_limit|string)\b|Expansion of [\s\S]* \(socket setting for )/
+
+const mistake =
+  /^(?:Expansion of |Tainted |Transport filter process failed |transport filter process failed \(-?\d+\) while writing |Malformed value |\S+ transport called with no hosts set|failed to expand |Failed to expand (?:headers_add|return path) )/
 
 /** A mistake in the configuration of a transport: Exim 4.96 tells of it in the panic log, too. */
 function isPanic({ host, error }: AddressOutcome & { readonly is: 'deferred' }): boolean {
   const message = error.message ?? ''
-  if (host !== undefined || onlyInMainLog.test(message)) return false
-  return /^(?:Expansion of |Tainted |failed to expand |Failed to expand headers_add )/.test(message)
+  // The second number: what stands around a message, and a return path, are told of before.
+  if (host !== undefined || error.errno > 0 || onlyInMainLog.test(message)) return false
+  return error.errno !== errorNumbers.expansionFailed && mistake.test(message)
 }
 
 function logDeferral(
@@ -508,6 +524,8 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
   const errno =
     unrouted.errno ?? (unrouted.retryDefer === true ? errorNumbers.routingRetryTime : errorNumbers.unknown)
   const error = { errno, more: 0, message: unrouted.message }
+  const hidden = unrouted.hiddenInReports === true
+  const untilLater = { ...about, error, told: unrouted.userMessage, hidden }
   const deferral = {
     ...line,
     errno,
@@ -515,10 +533,10 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
   }
   const retryOnly = errno === errorNumbers.routingRetryTime
   if (!retryOnly || attempt.selects('retry_defer')) {
-    attempt.log(
-      deferredLine(deferral, attempt.selects),
-      routerFacts(routerOf(attempt, unrouted.routerName), 'deferral'),
-    )
+    const text = deferredLine(deferral, attempt.selects)
+    const facts = routerFacts(routerOf(attempt, unrouted.routerName), 'deferral')
+    if (unrouted.panic === true) attempt.context.ports.log.panic(attempt.claim.id, text, facts)
+    else attempt.log(text, facts)
   }
   if (!retryOnly) attempt.context.ports.count?.('deliveries_total', '', 'deferred')
   attempt.note(deferredBody(deferral, attempt.selects))
@@ -527,7 +545,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
   const subject = unrouted.retryUseLocalPart === true ? whole : whole.slice(whole.lastIndexOf('@') + 1)
   if (attempt.context.settings.mua_wrapper) {
     // No retry rules: whoever delivers at once or not at all says what becomes of it.
-    attempt.deferred.push({ ...about, error, nextTryAt: undefined, freeze: false })
+    attempt.deferred.push({ ...untilLater, nextTryAt: undefined, freeze: false })
     return
   }
   const record =
@@ -553,7 +571,11 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     })
     return
   }
-  attempt.deferred.push({ ...about, error, nextTryAt: record?.nextTryAt, freeze: unrouted.freeze ?? false })
+  attempt.deferred.push({
+    ...untilLater,
+    nextTryAt: record?.nextTryAt,
+    freeze: unrouted.freeze ?? false,
+  })
 }
 
 /** Writes down an address that is done without delivery. */

@@ -113,6 +113,8 @@ function deferAll(attempt: Attempt, message: ByteString): void {
       ancestors: [],
       key: recipient.address,
       error: { errno: 0, more: 0, message },
+      told: undefined,
+      hidden: false,
       diagnostic: undefined,
       nextTryAt: undefined,
       freeze: false,

@@ -2,6 +2,7 @@
 import { asciiLower, type ByteString } from '../../base/text.ts'
 import type { Recipient } from '../../mail/envelope.ts'
 import { splitAddress, unquotedLocalPart } from '../../mail/address.ts'
+import type { SettledEnvelope } from './assign.ts'
 import type { Candidate, RouterWork } from './types.ts'
 
 /** A recipient as the message has it. */
@@ -100,7 +101,12 @@ export function unseenClone(candidate: Candidate, startAt: string): Candidate {
 }
 
 /** The address itself as a child of `parent`, beside the other children that a filter gave it. */
-export function goingOn(candidate: Candidate, parent: Candidate, startAt: string): Candidate {
+export function goingOn(
+  candidate: Candidate,
+  parent: Candidate,
+  startAt: string,
+  envelope: Partial<SettledEnvelope> = {},
+): Candidate {
   return {
     ...candidate,
     parent,
@@ -108,6 +114,7 @@ export function goingOn(candidate: Candidate, parent: Candidate, startAt: string
     takenBy: undefined,
     headersAdd: [],
     headersRemove: [],
+    ...envelope,
   }
 }
 

@@ -6,7 +6,7 @@ import type { RouterInstance, TransportInstance } from '../../language/config/co
 import { withHome } from '../home.ts'
 import type { DomainChange, RoutedAddress, RouteHost } from '../routed.ts'
 import { splitAddress } from '../../mail/address.ts'
-import { type Envelope, findTransport, settleEnvelope, settleIds } from './assign.ts'
+import { type Envelope, findTransport, type SettledEnvelope, settleEnvelope, settleIds } from './assign.ts'
 import { ancestorsOf, childCandidate } from './candidate.ts'
 import { parseFallbackHosts } from './host-items.ts'
 import type { Candidate, RedirectedItem, RouterVerdict, RouterWork, SpecialDelivery } from './types.ts'
@@ -39,8 +39,8 @@ export type Finished =
       readonly is: 'redirected'
       readonly children: readonly Child[]
       readonly work: RouterWork
-      /** The address itself goes on too: a filter without significant delivery. */
-      readonly goesOn?: boolean
+      /** The address itself goes on too, with what the router sets: a filter without significant delivery. */
+      readonly goesOn?: SettledEnvelope
       /** The domain was short for another: headers of the message change with it. */
       readonly domainChange?: DomainChange
       /** The address itself fails or waits: a filter said so after it had set up deliveries. */
@@ -106,11 +106,7 @@ function fallbackHosts(work: RouterWork): readonly RouteHost[] {
   return list === undefined ? [] : parseFallbackHosts(list.text, work.context)
 }
 
-function envelopeOf({
-  errorsTo,
-  headersAdd,
-  headersRemove,
-}: Envelope): Omit<Envelope, 'is' | 'ignoreErrors'> {
+function envelopeOf({ errorsTo, headersAdd, headersRemove }: Envelope): SettledEnvelope {
   return { errorsTo, headersAdd, headersRemove }
 }
 
@@ -197,7 +193,7 @@ async function redirect(
     is: 'redirected',
     children,
     work,
-    ...(goesOn && { goesOn }),
+    ...(goesOn && { goesOn: envelopeOf(envelope) }),
     ...(refusal && { refusal }),
   }
 }

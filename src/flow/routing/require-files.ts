@@ -57,19 +57,19 @@ function findIds(text: string, { ports }: Context): Ids | string {
 
 /** `/path`, `+/path` (permission denied counts as absent), `!/path` (must not exist). */
 async function checkFile(item: string, as: Ids | undefined, context: Context): Promise<Stop | undefined> {
-  const match = /^(!?)\s*(\+?)\s*(!?)\s*(.*)$/s.exec(item)
-  const negated = match?.[1] === '!' || match?.[3] === '!'
-  const lenient = match?.[2] === '+'
-  const path = match?.[4] ?? item
+  const match = /^(\+?)\s*(!?)\s*(.*)$/s.exec(item)
+  const lenient = match?.[1] === '+'
+  const negated = match?.[2] === '!'
+  const path = match?.[3] ?? item
   if (!path.startsWith('/')) {
     return { is: 'defer', message: `require_files: "${path}" is not absolute` }
   }
   const presence = await (as === undefined ? present(path, context) : readableBy(path, as, context))
-  if (presence === 'unknown' || (presence === 'denied' && !lenient)) {
-    return {
-      is: 'defer',
-      message: `require_files: error for ${path}: ${presence === 'denied' ? 'Permission denied' : 'cannot be examined'}`,
-    }
+  if (typeof presence === 'object') {
+    return { is: 'defer', message: `require_files: error for ${path}: ${presence.problem}` }
+  }
+  if (presence === 'denied' && !lenient) {
+    return { is: 'defer', message: `require_files: error for ${path}: Permission denied` }
   }
   const exists = presence === 'yes'
   if (exists === negated)
@@ -77,7 +77,7 @@ async function checkFile(item: string, as: Ids | undefined, context: Context): P
   return undefined
 }
 
-type Presence = 'yes' | 'no' | 'denied' | 'unknown'
+type Presence = 'yes' | 'no' | 'denied' | { readonly problem: string }
 
 /** What is closed to us the local user may be able to see. */
 async function present(path: string, context: Context): Promise<Presence> {
@@ -87,20 +87,21 @@ async function present(path: string, context: Context): Promise<Presence> {
   const found = closed ? await filesOfUser({ uid, gid }, context).stat(path) : seen
   if (!('error' in found)) return 'yes'
   if (found.code === 'EACCES') return 'denied'
-  return found.code === 'ENOENT' || found.code === 'ENOTDIR' ? 'no' : 'unknown'
+  return found.code === 'ENOENT' ? 'no' : { problem: found.error }
 }
 
 /** Exim's rough check: `x` on each folder of the path, `r` on the file itself. */
 async function readableBy(path: string, as: Ids, context: Context): Promise<Presence> {
+  const whole = context.ports.files.stat(path)
+  if ('error' in whole && whole.code !== 'EACCES') return present(path, context)
   const parts = path.split('/').filter((part) => part !== '')
   let at = ''
   for (const [index, part] of parts.entries()) {
     at += `/${part}`
     const found = context.ports.files.stat(at)
     if ('error' in found) {
-      if (found.code !== 'EACCES') return present(at, context)
       const theirs = await filesOfUser(as, context).stat(path)
-      if ('error' in theirs) return theirs.code === 'ENOENT' || theirs.code === 'ENOTDIR' ? 'no' : 'denied'
+      if ('error' in theirs) return theirs.code === 'ENOENT' ? 'no' : 'denied'
       return allows(theirs, as, 4) ? 'yes' : 'denied'
     }
     const needed = index === parts.length - 1 ? 4 : 1

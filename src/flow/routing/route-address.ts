@@ -173,12 +173,17 @@ async function taken(
   }
   const unseen = await expandBoolean(router.settings.unseen, 'unseen', false, work)
   if (isTrouble(unseen)) return unrouted({ is: 'deferred', message: unseen.message, router })
-  const goesOn = unseen || (result.is === 'redirected' && result.goesOn === true)
-  const following = goesOn ? setup.services.routers[setup.services.routers.indexOf(router) + 1] : undefined
+  const goesOn = result.is === 'redirected' ? result.goesOn : undefined
+  const following =
+    unseen || goesOn !== undefined
+      ? setup.services.routers[setup.services.routers.indexOf(router) + 1]
+      : undefined
   if (following === undefined) return { is: 'end', result, clone: undefined }
   const clone = unseen
     ? unseenClone(candidate, following.name)
-    : goingOn(candidate, { ...candidate }, following.name)
+    : goingOn(candidate, { ...candidate }, following.name, goesOn)
+  if (result.is === 'redirected' && unseen)
+    return { is: 'end', result: belowOriginal(result, candidate), clone }
   if (result.is !== 'taken') return { is: 'end', result, clone }
   // The same address may be delivered again further down: the two are no duplicates.
   const uniqueKey = `${result.address.uniqueKey}/${router.name}`
@@ -187,6 +192,15 @@ async function taken(
     result: { is: 'taken', address: { ...result.address, ancestors: ancestorsOf(candidate), uniqueKey } },
     clone,
   }
+}
+
+/** Pipes and files beside an `unseen` copy come from the copy, and that from the address: so log lines show it. */
+function belowOriginal(result: Finished & { readonly is: 'redirected' }, candidate: Candidate): Finished {
+  const ancestors = [candidate.address, ...ancestorsOf(candidate)]
+  const children = result.children.map((child) =>
+    child.is === 'taken' ? { ...child, address: { ...child.address, ancestors } } : child,
+  )
+  return { ...result, children }
 }
 
 function failVerify(router: RouterInstance, name: 'fail_verify_recipient' | 'fail_verify_sender'): boolean {

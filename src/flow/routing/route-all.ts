@@ -267,6 +267,7 @@ async function waitsFor(
 function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'oneTime'> {
   const routed: RoutedAddress[] = []
   const unrouted: UnroutedAddress[] = []
+  const refusedAtOnce: UnroutedAddress[] = []
   const discarded: DiscardedAddress[] = []
   /** By what makes an address one: the recipients whose duplicates it is. */
   const seen = new Map<ByteString, ByteString[]>()
@@ -282,9 +283,11 @@ function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'oneTime'> {
       continue
     }
     const { forbidden, taint, badReply, transport, uniqueKey } = event.address
-    const refused = forbidden === true || taint !== undefined || badReply !== undefined
     const alsoFor = seen.get(uniqueKey)
-    if (refused || transport === undefined) {
+    if (forbidden === true || transport === undefined) {
+      // What cannot be at all is told before anything else, in the order in which it was named: the last was looked at first.
+      refusedAtOnce.unshift(refusedSpecial(event.address))
+    } else if (taint !== undefined || badReply !== undefined) {
       unrouted.push(refusedSpecial(event.address))
     } else if (alsoFor !== undefined) {
       alsoFor.push(event.address.recipient.address)
@@ -295,7 +298,7 @@ function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'oneTime'> {
       routed.push({ ...event.address, transport, alsoFor: others })
     }
   }
-  return { routed, unrouted, discarded }
+  return { routed, unrouted: [...refusedAtOnce, ...unrouted], discarded }
 }
 
 /** A pipe or file that must not or cannot be written to. */
@@ -313,6 +316,9 @@ function refusedSpecial(taken: TakenAddress): UnroutedAddress {
     message: forbidden ? forbiddenSays(special) : (taken.badReply ?? trouble.message),
     ...(transport && { transportName: transport.name }),
     ...(!fails && { errno: trouble.errno }),
+    ...(taken.taint !== undefined && { panic: true as const }),
+    // What a router forbids is no business of the sender. Observed of Exim 4.96.
+    ...(forbidden && { untold: true as const }),
     ...(taken.ignoreErrors && { ignoreErrors: true as const }),
     ...(special !== undefined && { special: true as const }),
     ...(taken.errorsTo !== undefined && { errorsTo: taken.errorsTo }),

@@ -33,13 +33,12 @@ export function referencesLine(attempt: Attempt): ByteString {
 
 /** What an address failed with, as the text part lists it: indented, a reply of another server on lines of its own. */
 export function explainError(
-  message: ByteString,
+  message: ByteString | undefined,
   diagnostic: RemoteDiagnostic | undefined,
-  prefix: ByteString = '',
 ): ByteString {
   let text = ''
   if (diagnostic !== undefined) text += `    host ${diagnostic.host} [${diagnostic.address}]\n`
-  return text + (prefix + message).split('\n').map(broken).join('')
+  return message === undefined ? text : text + message.split('\n').map(broken).join('')
 }
 
 /** A line ends after a colon that stands behind 45 bytes or more. */

@@ -4,6 +4,7 @@ import { textOf, type ByteString } from '../../../base/text.ts'
 import { headerBody } from '../../../mail/header.ts'
 import type { Attempt, DeferredAddress } from '../attempt.ts'
 import type { GeneratedMessage } from '../deps.ts'
+import { shownAddress } from './bounce.ts'
 import {
   boundaryOf,
   explainError,
@@ -53,6 +54,12 @@ export function toWarnAbout(attempt: Attempt): DeferredAddress[] {
   })
 }
 
+/** A host that answered is named; a reason is given where it is a sender's business. Observed of Exim 4.96. */
+function whyDelayed({ told, hidden, diagnostic }: DeferredAddress): ByteString {
+  if (hidden) return ''
+  return explainError(told === undefined ? undefined : `Delay reason: ${told}`, diagnostic)
+}
+
 export async function warningMessage(
   attempt: Attempt,
   to: ByteString,
@@ -81,10 +88,9 @@ export async function warningMessage(
   text += `\n--${boundary}\nContent-type: text/plain; charset=us-ascii\n\n`
   text += items[1] ?? introduction(attempt, to, delay, server.primaryHostname, delayed.length)
   text += '\n'
-  for (const one of delayed) {
-    const reason = one.warningText ?? one.error.message ?? one.error.errorText ?? ''
-    text += `  ${one.address}\n${explainError(reason, one.diagnostic, 'Delay reason: ')}`
-  }
+  // The latest first: so it was observed.
+  const latest = delayed.toReversed()
+  for (const one of latest) text += `  ${shownAddress(one, '    ')}\n${whyDelayed(one)}`
   text += '\n'
   text +=
     items[2] ??
@@ -96,7 +102,7 @@ export async function warningMessage(
   text += statusPart(
     attempt,
     boundary,
-    delayed.map((one) =>
+    latest.map((one) =>
       statusBlock({
         action: 'delayed',
         recipient: one.recipient.address,

@@ -80,7 +80,7 @@ async function run(
     context,
     environment,
     (frame, inner) => prepare(batch, frame, inner, environment.clock),
-    (done, inner) => warnOfSize(done, settingsOf(batch.transport), inner, environment),
+    (done, inner) => warnOfSize(done, settingsOf(batch.transport), batch.transport.name, inner, environment),
   )
   return first?.special === undefined ? result : withPath(result, batch, context)
 }
@@ -163,7 +163,16 @@ async function quotaOf(
   if (isFailure(files)) return failed(settings.quota_filecount, files)
   if ('malformed' in files) return malformed(files.malformed, settings.quota_filecount, name)
   const directory = await expandedBytes(settings.quota_directory, context)
-  if (isFailure(directory)) return failed(settings.quota_directory, directory)
+  if (isFailure(directory)) {
+    const text = settings.quota_directory?.text ?? ''
+    return refuse(
+      `Expansion of "${text}" (quota_directory name for ${name} transport) failed: ${directory.message}`,
+    )
+  }
+  if (directory !== undefined && !directory.startsWith('/')) {
+    const message = `appendfile: quota_directory name "${directory}" is not absolute`
+    return { outcome: deferral(message, errorNumbers.notAbsolute) }
+  }
   const threshold = await badThreshold(settings, context)
   if (isFailure(threshold)) {
     const text = settings.quota_warn_threshold?.text ?? ''
@@ -342,7 +351,7 @@ async function mailstoreJob(
     const value = await expandedBytes(settings[option], inner)
     if (isFailure(value) && value.kind !== 'forced') {
       return refuse(
-        `Expansion of "${settings[option]?.text ?? ''}" (${option} for ${batch.transport.name} transport) failed: ${value.message}`,
+        `Expansion of "${settings[option]?.text ?? ''}" (${option.replace('_', ' ')} for ${batch.transport.name} transport) failed: ${value.message}`,
       )
     }
     const text = value === undefined || isFailure(value) ? '' : value

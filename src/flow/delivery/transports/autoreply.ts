@@ -20,7 +20,7 @@ import { type AddressOutcome, errorNumbers } from '../results.ts'
 import { autoreplyOptions, type AutoreplySettings } from './autoreply.options.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './driver.ts'
 import { deferral, localKey } from './local.ts'
-import { refuseAll } from './shared.ts'
+import { refuseAll, sharedOutcome } from './shared.ts'
 
 type Settings = TransportInstance<AutoreplySettings>['settings']
 type Undelivered = Exclude<AddressOutcome, { readonly is: 'delivered' }>
@@ -44,9 +44,15 @@ export const autoreply: TransportDriver = {
   limits: () => ({ most: 1, multiDomain: true }),
   async run(batch, context, environment) {
     const startedAt = context.ports.now()
-    const outcome = await reply(batch, context, environment)
-    return refuseAll(batch.addresses, outcome, context.ports.now() - startedAt)
+    const outcome = (await sharedOutcome(batch, context)) ?? (await reply(batch, context, environment))
+    return refuseAll(batch.addresses, counted(outcome, batch), context.ports.now() - startedAt)
   },
+}
+
+/** A file that cannot be read or written counts in the retry rules. */
+function counted(outcome: AddressOutcome, batch: Batch): AddressOutcome {
+  if (outcome.is !== 'deferred' || outcome.retryKey !== undefined || outcome.error.errno <= 0) return outcome
+  return { ...outcome, retryKey: localKey(batch.addresses[0]?.address ?? '', batch) }
 }
 
 /** The driver of the instance is autoreply, so its settings were read through that table. */
@@ -401,7 +407,7 @@ async function writeLog(
 ): Promise<void> {
   if (file === undefined || file === '') return
   if (isTainted(file)) {
-    context.ports.log.main(environment.claim.id, `Tainted filename '${file.text}'`)
+    context.ports.log.panic(environment.claim.id, `Tainted filename '${file.text}'`)
     return
   }
   const settings = settingsOf(batch.transport)

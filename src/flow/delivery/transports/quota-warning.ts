@@ -16,6 +16,7 @@ type Settings = Pick<AppendfileSettings, 'quota' | 'quota_warn_message' | 'quota
 export async function warnOfSize(
   result: LocalResult,
   settings: Settings,
+  transport: string,
   context: Context,
   environment: DeliveryEnvironment,
 ): Promise<void> {
@@ -25,7 +26,8 @@ export async function warnOfSize(
   if (threshold <= 0 || before > threshold || after <= threshold) return
   const value = await context.ports.expand(settings.quota_warn_message, context)
   if (isFailure(value)) {
-    context.ports.log.main(environment.claim.id, `failed to expand quota_warn_message: ${value.message}`)
+    const line = `Failed to expand "${settings.quota_warn_message.text}" (warning message for ${transport} transport): ${value.message}`
+    context.ports.log.panic(environment.claim.id, line)
     return
   }
   const text = textOf(value)

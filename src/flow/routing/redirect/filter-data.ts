@@ -15,27 +15,24 @@ import type { RedirectSettings } from '../routers/redirect.options.ts'
 import type { RedirectedItem, RouterVerdict, RouterWork } from '../types.ts'
 import { type ExpansionTrouble, expandOption, isTrouble } from '../values.ts'
 
-/** The number that Exim shows for data that cannot be used; observed. */
-const badRedirect = -17
+/** What a filter comes to; or what is wrong with it, so that none of it is done. */
+export type FilterVerdict = RouterVerdict | { readonly is: 'wrong'; readonly says: ByteString }
+
+const wrong = (says: ByteString): FilterVerdict => ({ is: 'wrong', says })
 
 export async function filterVerdict(
   kind: FilterKind,
   text: ByteString,
   settings: RedirectSettings,
   work: RouterWork,
-): Promise<RouterVerdict> {
-  const wrong = (says: string): RouterVerdict => ({
-    is: 'defer',
-    message: `error in filter ${settings.file === undefined ? 'data' : 'file'}: ${says}`,
-    errno: badRedirect,
-  })
+): Promise<FilterVerdict> {
   if (!settings.allow_filter) return wrong('filtering not enabled')
   if (kind === 'sieve' ? settings.forbid_sieve_filter : settings.forbid_exim_filter) {
     return wrong(`${kind === 'sieve' ? 'Sieve' : 'Exim'} filtering not enabled`)
   }
   const ids = await settleIds(work)
   if (isTrouble(ids)) return ids
-  return kind === 'sieve' ? sieveVerdict(text, settings, work) : eximVerdict(text, settings, work, ids, wrong)
+  return kind === 'sieve' ? sieveVerdict(text, settings, work) : eximVerdict(text, settings, work, ids)
 }
 
 async function eximVerdict(
@@ -43,8 +40,7 @@ async function eximVerdict(
   settings: RedirectSettings,
   work: RouterWork,
   ids: { readonly uid: number | undefined; readonly gid: number | undefined },
-  wrong: (says: string) => RouterVerdict,
-): Promise<RouterVerdict> {
+): Promise<FilterVerdict> {
   const rights = {
     system: false,
     allow: { defer: settings.allow_defer, fail: settings.allow_fail, freeze: settings.allow_freeze },

@@ -23,7 +23,8 @@ export type ListItem =
     }
 
 export interface ItemError {
-  readonly item: ByteString
+  /** Undefined: it is a filter that is wrong. */
+  readonly item: ByteString | undefined
   /** What is wrong, without the item. */
   readonly reason: ByteString
   /** For the log. */

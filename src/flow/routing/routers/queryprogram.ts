@@ -100,8 +100,15 @@ async function verdictOf(line: ByteString, work: RouterWork): Promise<RouterVerd
     case 'redirect':
       return redirect(rest, work)
     default:
-      return { is: 'defer', message: `bad command yield: ${word} ${rest}` }
+      return badAnswer(`bad command yield: ${word} ${rest}`, work)
   }
+}
+
+/** What the program says makes no sense: told in the panic log, too. */
+function badAnswer(message: ByteString, { context, router }: RouterWork): RouterVerdict {
+  const inPanicLog = { main: false, reject: false, panic: true }
+  context.ports.log.reject(context.message?.id, `${router.name} router: ${message}`, inPanicLog)
+  return { is: 'defer', message }
 }
 
 /** `transport=... hosts=... lookup=... data=...`, values quoted where they hold white space. */
@@ -128,17 +135,14 @@ async function accept(text: ByteString, work: RouterWork): Promise<RouterVerdict
       : work.services.transports.get(named)
   if (isTrouble(transport)) return transport
   if (named !== undefined && transport === undefined) {
-    return { is: 'defer', message: `unknown transport name ${named} yielded by command` }
+    return badAnswer(`unknown transport name ${named} yielded by command`, work)
   }
   const assigned = transport === undefined ? {} : { transport }
   const list = fields.get('hosts')
   if (list === undefined || list === '') return { is: 'assign', hosts: [], ...assigned }
   const lookup = fields.get('lookup')?.toLowerCase() ?? ''
   if (lookup !== '' && lookup !== 'byname' && lookup !== 'bydns') {
-    return {
-      is: 'defer',
-      message: `bad lookup type "${lookup}" yielded by command`,
-    }
+    return badAnswer(`bad lookup type "${lookup}" yielded by command`, work)
   }
   return hostsOfList(list, lookup === '' ? 'both' : lookup, assigned, work)
 }

@@ -35,7 +35,10 @@ export const redirect: RouterDriver = {
     if (data === undefined) return { is: 'decline' }
     if (isVerdict(data)) return data
     const kind = filterKind(textOf(data))
-    if (kind !== undefined) return filterVerdict(kind, textOf(data), settings, work)
+    if (kind !== undefined) {
+      const verdict = await filterVerdict(kind, textOf(data), settings, work)
+      return verdict.is === 'wrong' ? withoutFilter(verdict.says, settings, work) : verdict
+    }
     return verdictOf(await parseList(data, rulesOf(settings, work, reader)), settings, work)
   },
 }
@@ -131,16 +134,29 @@ async function verdictOf(
     case 'defer':
       return refusal('defer', list.text, settings, work)
     case 'error':
-      return {
-        is: 'defer',
-        message: `error in redirect ${settings.file === undefined ? 'data' : 'file'}: ${list.message}`,
-        errno: badRedirect,
-      }
+      return badData('redirect', list.message, settings)
     case 'items':
       break
   }
-  if (list.errors.length > 0) await tellErrors(list.errors, list.items.length > 0, settings, work)
-  return redirectTo(list.items, settings, work, undefined)
+  const trouble =
+    list.errors.length > 0 && (await tellErrors(list.errors, list.items.length > 0, settings, work))
+  return trouble || redirectTo(list.items, settings, work, undefined)
+}
+
+function badData(what: 'redirect' | 'filter', says: ByteString, settings: RedirectSettings): RouterVerdict {
+  const from = settings.file === undefined ? 'data' : 'file'
+  return { is: 'defer', message: `error in ${what} ${from}: ${says}`, errno: badRedirect }
+}
+
+/** A filter that is wrong. With skip_syntax_errors it is as if it were not there. Source: Exim manual, "skip_syntax_errors". */
+async function withoutFilter(
+  says: ByteString,
+  settings: RedirectSettings,
+  work: RouterWork,
+): Promise<RouterVerdict> {
+  if (!settings.skip_syntax_errors) return badData('filter', says, settings)
+  const trouble = await tellErrors([{ item: undefined, reason: says, message: says }], false, settings, work)
+  return trouble ?? { is: 'decline' }
 }
 
 async function redirectTo(
@@ -182,19 +198,26 @@ function refusal(
     : { is, message, userMessage: bare }
 }
 
+/** Logs what was skipped and sends the report of `syntax_errors_to`; a report that cannot be expanded defers. */
 async function tellErrors(
   errors: readonly ItemError[],
   someGood: boolean,
   settings: RedirectSettings,
   work: RouterWork,
-): Promise<void> {
+): Promise<RouterVerdict | undefined> {
   const { context, router, services } = work
   for (const { message } of errors) {
     context.ports.log.main(context.message?.id, `${router.name} router: skipped error: ${message}`)
   }
-  if (work.purpose !== 'deliver' || services.submit === undefined) return
+  if (work.purpose !== 'deliver' || services.submit === undefined) return undefined
   const report = await syntaxReport(errors, someGood, settings, work)
-  if (report !== undefined) await services.submit(report)
+  if (report === undefined) return undefined
+  if ('problem' in report) {
+    context.ports.log.main(context.message?.id, report.problem)
+    return { is: 'defer', message: errors[0]?.reason ?? '' }
+  }
+  await services.submit(report)
+  return undefined
 }
 
 async function toItem(
