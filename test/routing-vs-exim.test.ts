@@ -14,11 +14,14 @@ const addresses = readFileSync(join(data, 'addresses'), 'latin1')
   .filter((line) => line !== '')
 
 /** Differences that are meant. */
+const badUnseen = 'Exim tells of the deferral and of the delivery that it put off too'
 const meant: Readonly<Record<string, string>> = {
-  '-bt root@badunseen.example': 'Exim tells of the deferral and of the delivery that it put off too',
+  '-bt root@badunseen.example': badUnseen,
+  '-bv -v root@badunseen.example': badUnseen,
+  '-bvs -v root@badunseen.example': badUnseen,
 }
 
-const modes = ['bt', 'bv', 'bvs'] as const
+const modes = ['bt', 'bv', 'bvs', 'bv -v', 'bvs -v'] as const
 
 let folder: string
 let exim: EximOracle
@@ -47,8 +50,15 @@ for (const mode of modes) {
     const name = `-${mode} ${address}`
     test(name, { skip: meant[name] }, async (t) => {
       if (exim.skip !== false) return t.skip(exim.skip)
-      const theirs = exim.run([`-${mode}`, address])
-      const ours = await world.routing.test(address, mode, world.contextFor(mode))
+      const [flag = 'bt', ...verbose] = mode.split(' ') as ['bt' | 'bv' | 'bvs']
+      const theirs = exim.run([`-${flag}`, ...verbose, address])
+      const ours = await world.routing.test(
+        address,
+        flag,
+        world.contextFor(flag),
+        undefined,
+        verbose.length > 0,
+      )
       assert.deepEqual(ours.lines, withoutLogLines(theirs.lines))
       assert.equal(ours.exitCode, theirs.exitCode)
     })

@@ -21,12 +21,14 @@ export interface AddressTested {
 /**
  * @param text one address as given on the command line
  * @param seen what the addresses before came to: it is marked when it comes again
+ * @param verbose `-v`: a verification tells of all addresses that a redirection makes
  */
 export type AddressTest = (
   text: ByteString,
   mode: AddressTestMode,
   context: Context,
   seen?: Set<ByteString>,
+  verbose?: boolean,
 ) => Promise<AddressTested>
 
 const purposes: Readonly<Record<AddressTestMode, RoutingPurpose>> = {
@@ -37,7 +39,7 @@ const purposes: Readonly<Record<AddressTestMode, RoutingPurpose>> = {
 }
 
 export function createAddressTest(engine: RouteEngine): AddressTest {
-  return async (text, mode, outer, seen = new Set()) => {
+  return async (text, mode, outer, seen = new Set(), verbose = false) => {
     const parsed = parseAddress(text, {
       allowUtf8Domains: outer.settings.allow_utf8_domains,
       stripTrailingDot: outer.settings.strip_trailing_dot,
@@ -52,7 +54,7 @@ export function createAddressTest(engine: RouteEngine): AddressTest {
         ? address
         : (await rewriteAddress(address, sender ? 'F' : 'T', configuration.rewrite, outer)).address
     const context: Context = { ...outer, verifyMode: mode === 'bv' ? 'R' : sender ? 'S' : '' }
-    const tested = await (mode === 'bt' || mode === 'expn'
+    const tested = await (verbose || mode === 'bt' || mode === 'expn'
       ? tellAll(rewritten, { mode, seen }, context, engine)
       : tellVerified(rewritten, mode, context, engine))
     if (mode === 'expn' || rewritten === address) return tested
@@ -110,15 +112,18 @@ async function tellAll(
       const failed = result.is === 'failed'
       if (failed) exitCode = 2
       else if (exitCode === 0) exitCode = 1
-      const says = `${candidate.address} is undeliverable: ${result.message}`
+      const verb = mode === 'bv' || mode === 'bvs' ? 'failed to verify' : 'is undeliverable'
+      const says = `${candidate.address} ${verb}: ${result.message}`
       lines.push(failed ? says : cannotTell(candidate.address, result), ...parents(ancestorsOf(candidate)))
     }
   }
   // Exim shows what it queued for local transports before the rest, each list from its end; EXPN in its order.
   if (mode !== 'expn') routed.reverse()
   for (const taken of [...routed.filter(isLocal), ...routed.filter((t) => !isLocal(t))]) {
-    lines.push(...tellTaken(taken, taken.ancestors.length > 0 && seen.has(taken.uniqueKey)))
-    seen.add(taken.uniqueKey)
+    // As it is written: a domain in capitals is another one here.
+    const key = `${taken.address} ${taken.uniqueKey}`
+    lines.push(...tellTaken(taken, taken.ancestors.length > 0 && seen.has(key)))
+    seen.add(key)
   }
   // What is thrown away is told of when nothing else came of the address.
   return { lines: lines.length === 0 ? [`mail to ${address} is discarded`] : lines, exitCode }
@@ -143,7 +148,7 @@ function tellSpecial(taken: TakenAddress): ByteString[] {
 
 function tellTaken(taken: TakenAddress, repeated: boolean): ByteString[] {
   const mark = repeated ? '   [duplicate, would not be delivered]' : ''
-  const transport = taken.transport?.name ?? '<none>'
+  const transport = taken.transport?.name ?? 'unset'
   return [
     `${taken.address}${mark}`,
     ...parents(taken.ancestors),

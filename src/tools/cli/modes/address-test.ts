@@ -2,7 +2,7 @@
 import type { AddressTestMode } from '../../../flow/routing/index.ts'
 import { newMessage } from '../../../flow/receive/message-facts.ts'
 import type { ServerCall } from '../call.ts'
-import { valueOf } from '../parse.ts'
+import { has, valueOf } from '../parse.ts'
 import { lines } from '../terminal.ts'
 
 export function run(call: ServerCall): Promise<number> {
@@ -23,8 +23,10 @@ export async function testAddresses(call: ServerCall, mode: AddressTestMode): Pr
   const context = server.context({ message })
   let exitCode = 0
   const seen = new Set<string>()
+  const verbose = has(invocation, '-v', '-d')
   const one = async (address: string): Promise<void> => {
-    const tested = await routing.test(address, mode, context, seen)
+    if (address.trim() === '') return
+    const tested = await routing.test(address, mode, context, seen, verbose)
     // Details of a failure may hold passwords of databases: only admins see them.
     const shown = rights.admin || tested.exitCode === 0 ? tested.lines : tested.lines.map(withoutDetails)
     terminal.out(shown.map((line) => `${line}\n`).join(''))
