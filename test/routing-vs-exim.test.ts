@@ -50,7 +50,7 @@ for (const mode of modes) {
     const name = `-${mode} ${address}`
     test(name, { skip: meant[name] }, async (t) => {
       if (exim.skip !== false) return t.skip(exim.skip)
-      const [flag = 'bt', ...verbose] = mode.split(' ') as ['bt' | 'bv' | 'bvs']
+      const [flag, ...verbose] = mode.split(' ') as ['bt' | 'bv' | 'bvs']
       const theirs = exim.run([`-${flag}`, ...verbose, address])
       const ours = await world.routing.test(
         address,

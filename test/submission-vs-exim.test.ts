@@ -296,3 +296,39 @@ for (const kind of ['routers', 'transports', 'authenticators']) {
 function nameOf(line: string): string {
   return line.replace(/ =.*/, '').replace(/^no_/, '')
 }
+
+const asked =
+  '$sender_host_address|$sender_host_port|$received_ip_address|${if def:received_ip_address{$received_port}}|$received_protocol|$sender_host_name|$sender_ident|$sender_host_authenticated|$authenticated_id|$authenticated_sender'
+const clients: readonly (readonly string[])[] = [
+  [],
+  ...['192.0.2.9', '192.0.2.9.', '192.0.2.9.25', '[192.0.2.9]:25', '2001:db8::1.25', '192.0.2', ''].map(
+    (value) => ['-oMa', value],
+  ),
+  ['-oMi', '192.0.2.1.587'],
+  ['-oMi', '192.0.2.1.'],
+  ['-oMr', 'asmtp', '-oMs', 'client.example', '-oMt', 'bill'],
+  ['-oMaa', 'plain', '-oMai', 'bill', '-oMas', 'bill@a.example'],
+]
+
+for (const client of clients) {
+  test(`a client that is told of in tests: ${client.join(' ')}`, { skip }, () => {
+    const [theirs, ours] = both(
+      (place) =>
+        head(
+          place,
+          `begin routers\nall:\n  driver = redirect\n  data = x-\${sg{${asked}}{[^a-z0-9]}{-}}@far.example\n  domains = local.example\nfar:\n  driver = accept\n  domains = far.example\n  transport = t\nbegin transports\nt:\n  driver = appendfile\n  file = /dev/null\n  user = nobody`,
+        ),
+      (say, place) => {
+        writeFileSync(`${place}/filter`, `# Exim filter\ntestprint "${asked}"\n`)
+        const filtered = say(['-bf', `${place}/filter`, ...client], 'From: a@b.example\n\nx\n').output
+        return [
+          say(['-be', ...client, asked]).output,
+          say(['-bt', ...client, 'x@local.example']).output,
+          say(['-bv', '-v', ...client, 'x@local.example']).output,
+          ...filtered.split('\n').filter((line) => line.startsWith('Testprint')),
+        ].join('\n')
+      },
+    )
+    assert.equal(ours, theirs)
+  })
+}

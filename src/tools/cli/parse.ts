@@ -62,6 +62,9 @@ export function parseCommandLine(calledAs: string, words: readonly string[]): Pa
     let value = found.value
     if (row.takes === 'next' || (row.takes === 'attached or next' && value === undefined)) {
       value = line[++at]
+      if (value === undefined && found.flag.startsWith('-oM')) {
+        return refused(`${calledAs}: data expected after ${found.flag}`)
+      }
       if (value === undefined) {
         return refused(`${calledAs} abandoned: unknown, malformed, or incomplete option ${word}`)
       }

@@ -20,13 +20,17 @@ export function describedConnection(
     readonly host?: string | undefined
     /** Our own end of the connection. */
     readonly at?: string | undefined
+    /** Nothing is taken: any caller may say what he likes. Source: Exim manual, "-oMa". */
+    readonly testing?: boolean
   },
 ): ConnectionFacts {
   const { invocation, caller, rights, server } = call
   const trusted = (
     flag: '-oMa' | '-oMi' | '-oMr' | '-oMs' | '-oMt' | '-oMaa' | '-oMai' | '-oMas',
   ): string | undefined =>
-    rights.trusted || known.hostChecking === true ? valueOf(invocation, flag) : undefined
+    rights.trusted || known.hostChecking === true || known.testing === true
+      ? valueOf(invocation, flag)
+      : undefined
   const host = splitHostPort(known.host ?? trusted('-oMa') ?? '')
   const at = splitHostPort(trusted('-oMi') ?? known.at ?? '')
   const connection = newConnection({
@@ -62,6 +66,13 @@ export function describedConnection(
   connection.authenticatedId = trusted('-oMai') ?? (own ? caller.login : undefined)
   connection.authenticatedSender =
     trusted('-oMas') ?? (known.kind === 'local' ? `${caller.login}@${server.facts.qualifyDomain}` : undefined)
+  return connection
+}
+
+/** For `-be`, `-bf`, `-bt` and `-bv`: who calls, and what the -oM flags say. */
+export function testedConnection(call: ServerCall, protocol: 'local' | '' = ''): ConnectionFacts {
+  const connection = describedConnection(call, { kind: 'local', testing: true })
+  if (connection.protocol === 'local') connection.protocol = protocol
   return connection
 }
 

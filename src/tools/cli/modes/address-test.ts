@@ -3,6 +3,7 @@ import type { AddressTestMode } from '../../../flow/routing/index.ts'
 import { newMessage } from '../../../flow/receive/message-facts.ts'
 import type { ServerCall } from '../call.ts'
 import { has, valueOf } from '../parse.ts'
+import { testedConnection } from '../stdin-session.ts'
 import { lines } from '../terminal.ts'
 
 export function run(call: ServerCall): Promise<number> {
@@ -20,7 +21,7 @@ export async function testAddresses(call: ServerCall, mode: AddressTestMode): Pr
   })
   const given = valueOf(invocation, '-f', '-r')
   message.sender = given === undefined ? `${caller.login}@${server.facts.qualifyDomain}` : sender(given)
-  const context = server.context({ message })
+  const context = server.context({ message, connection: testedConnection(call) })
   let exitCode = 0
   const seen = new Set<string>()
   const verbose = has(invocation, '-v', '-d')

@@ -5,11 +5,11 @@ import { encodeUtf8, textOf, type ByteString, type Text } from '../../../base/te
 import type { Context, MessageFacts } from '../../../ports.ts'
 import { deliveryContext } from '../../../flow/delivery/message-facts.ts'
 import { newMessage } from '../../../flow/receive/message-facts.ts'
-import { newConnection } from '../../../flow/receive/services.ts'
 import { MacroScope } from '../macro-scope.ts'
 import { readTestMessage, testSender } from '../test-message.ts'
 import type { ServerCall } from '../call.ts'
 import { has, valueOf } from '../parse.ts'
+import { testedConnection } from '../stdin-session.ts'
 import { lines } from '../terminal.ts'
 
 export async function run(call: ServerCall): Promise<number> {
@@ -68,17 +68,7 @@ async function ofQueue({ server, terminal }: ServerCall, id: string): Promise<Co
 /** Who calls, with the message of a file or none. */
 function ofCall(call: ServerCall, message: MessageFacts | undefined): Context {
   const { server } = call
-  const connection = {
-    ...newConnection({
-      kind: 'local',
-      activeHostname: server.facts.primaryHostname,
-      connectionId: '',
-      startedAt: Date.now(),
-      ident: call.caller.login,
-    }),
-    authenticatedId: call.caller.login,
-    aclC: new Map<string, Text>(),
-  }
+  const connection = { ...testedConnection(call), aclC: new Map<string, Text>() }
   // ACL variables can be set without a message; where there is one they are its own.
   return server.context({ connection, message: message ?? emptyMessage(call) })
 }

@@ -6,6 +6,7 @@ import { headerBody, headerHasName, makeHeader } from '../../../mail/header.ts'
 import { headerDate } from '../../../mail/date.ts'
 import type { Context, MessageFacts } from '../../../ports.ts'
 import type { ServerCall } from '../call.ts'
+import { testedConnection } from '../stdin-session.ts'
 import { has, valueOf } from '../parse.ts'
 import { testMessageOf } from '../test-message.ts'
 
@@ -53,6 +54,7 @@ export async function run(call: ServerCall): Promise<number> {
   if (address.suffix !== '') terminal.out(`Suffix    = ${address.suffix}\n`)
   const context: Context = {
     ...server.context({
+      connection: testedConnection(call, 'local'),
       message,
       address: {
         ...address,
