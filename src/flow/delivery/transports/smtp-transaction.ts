@@ -463,7 +463,7 @@ function mailCommand(offers: Offers, request: TransactionRequest): string {
   if (offers.prdr && request.prdr === true && request.recipients.length > 1) text += ' PRDR'
   if (offers.smtputf8 && request.smtputf8) text += ' SMTPUTF8'
   if (offers.eightBitMime && request.body8bit) text += ' BODY=8BITMIME'
-  if (offers.dsn) {
+  if (offers.dsn && request.recipients.some(({ ownReports }) => ownReports !== true)) {
     if (request.dsnRet !== undefined) text += ` RET=${request.dsnRet.toUpperCase()}`
     if (request.dsnEnvid !== undefined) text += ` ENVID=${request.dsnEnvid}`
   }
