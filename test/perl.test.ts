@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { PerlCall } from '../src/language/expand/doors/doors.ts'
@@ -109,7 +108,11 @@ interface Said {
   readonly logged: string
 }
 
-function ask(configuration: string, words: readonly string[]): Said & { readonly status: number | null } {
+function ask(
+  configuration: string,
+  words: readonly string[],
+  temporary: string = at,
+): Said & { readonly status: number | null } {
   const file = join(at, 'exim.conf')
   rmSync(join(at, 'mainlog'), { force: true })
   writeFileSync(
@@ -119,9 +122,15 @@ function ask(configuration: string, words: readonly string[]): Said & { readonly
   const { stdout, stderr, status } = spawnSync(process.execPath, [postern, '-C', file, ...words], {
     encoding: 'latin1',
     input: '',
+    env: { ...process.env, TMPDIR: temporary },
   })
+  assert.deepEqual(sockets(at), [])
   return { lines: stdout, logged: stderr, status }
 }
+
+/** Folders for the sockets of Perl. */
+const sockets = (temporary: string): string[] =>
+  readdirSync(temporary).filter((name) => name.startsWith('postern-perl-'))
 
 const stamps = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d /gm
 
@@ -163,6 +172,11 @@ describe('beside Exim', { skip }, () => {
       if (flags.includes('-ps') && text.startsWith('syntax'))
         assert.match(ours.logged, /: error in perl_startup code: Compilation error\n/)
     })
+
+  test('without a folder for its socket', () => {
+    const { lines } = ask(startup, ['-be', '${perl{hello}}'], '/nonexistent/folder')
+    assert.equal(lines, 'Failed: cannot start Perl: no such file or directory\n')
+  })
 
   test('without perl_startup', () => {
     const { lines } = ask('', ['-be', '${perl{hello}}'])
@@ -211,7 +225,7 @@ describe('what Perl cannot do', { skip }, () => {
   test('many states at once', async () => {
     const perl = createPerl()
     const found = await Promise.all(
-      Array.from({ length: 100 }, async () => {
+      Array.from({ length: 150 }, async () => {
         const of = {}
         await perl(call('count', of))
         return perl(call('count', of))
@@ -248,16 +262,15 @@ describe('what Perl cannot do', { skip }, () => {
 
 describe('in a daemon', { skip }, () => {
   let server: StartedServer
-  const sockets = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('postern-perl-'))
-  let others: readonly string[]
+  const temporary = join(at, 'daemon')
   before(async () => {
-    others = sockets()
     mkdirSync(join(at, 'mail'))
     spawnSync('chmod', ['777', join(at, 'mail')])
-    mkdirSync(join(at, 'daemon'))
-    spawnSync('chmod', ['755', join(at, 'daemon')])
+    mkdirSync(temporary)
+    spawnSync('chmod', ['777', temporary])
     server = await startServer({
-      folder: join(at, 'daemon'),
+      folder: temporary,
+      environment: { TMPDIR: temporary },
       configuration: `${startup}perl_at_start
 primary_hostname = mx.test
 tls_advertise_hosts =
@@ -317,12 +330,9 @@ box:
   })
 
   test('nothing is left when it has ended', async () => {
-    const own = sockets().filter((name) => !others.includes(name))
-    assert.ok(own.length > 0)
+    assert.equal(sockets(temporary).length, 1)
     await server.stop()
-    assert.ok(
-      await until(() => (own.some((name) => existsSync(join(tmpdir(), name))) ? undefined : true), 10_000),
-    )
+    assert.ok(await until(() => (sockets(temporary).length > 0 ? undefined : true), 10_000))
   })
 
   test('code that does not compile keeps it from starting, with perl_at_start', () => {

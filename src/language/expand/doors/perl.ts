@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemReason } from '../../../base/system-error.ts'
 import { fromBytes, toBytes, type ByteString } from '../../../base/text.ts'
 import type { PerlAnswer, PerlCall, PerlResult, PerlStart } from './doors.ts'
 import { perlProgram } from './perl-program.ts'
@@ -15,8 +16,8 @@ const programs = ['/usr/bin/perl', '/usr/local/bin/perl']
 const startLimitMs = 30_000
 const callLimitMs = 60_000
 /** A state that nobody has asked for so long is given up. */
-const idleLimitMs = 10 * 60_000
-const mostStates = 32
+const idleLimitMs = 60_000
+const mostStates = 100
 const largestPiece = 16 * 1024 * 1024
 
 /** What is wrong with the code of `perl_startup`, found by obeying it; undefined: nothing. */
@@ -211,15 +212,17 @@ class State {
     return this.#underWay.length > 0
   }
 
-  call(call: PerlCall): Promise<PerlResult> {
+  /** Undefined: it has ended before it was asked. */
+  call(call: PerlCall): Promise<PerlResult | undefined> {
     // Perl waits for this one.
     if (call.within === this) return this.#ask(call)
-    const result = this.#queue.then(() => this.#ask(call))
+    const result = this.#queue.then(() => (this.closed ? undefined : this.#ask(call)))
     this.#queue = result
     return result
   }
 
   close(): void {
+    this.closed = true
     clearTimeout(this.#idle)
     this.#socket.end()
   }
@@ -320,9 +323,14 @@ export function createPerl(limitMs: number = callLimitMs): (call: PerlCall) => P
     // Of an earlier configuration.
     for (const [other, nursery] of nurseries) if (other !== key) nursery.close()
     nurseries.clear()
-    const made = new Nursery(program, call)
-    nurseries.set(key, made)
-    return made
+    try {
+      const made = new Nursery(program, call)
+      nurseries.set(key, made)
+      return made
+    } catch (error) {
+      // No room or no right for the folder of its socket.
+      return `cannot start Perl: ${systemReason(error)}`
+    }
   }
 
   async function newState(key: string, call: PerlCall): Promise<State | string> {
@@ -332,6 +340,7 @@ export function createPerl(limitMs: number = callLimitMs): (call: PerlCall) => P
       const started = await nursery.started
       if ('failed' in started) {
         if (nurseries.get(key) === nursery) nurseries.delete(key)
+        nursery.close()
         return started.failed
       }
       makeRoom()
@@ -358,16 +367,29 @@ export function createPerl(limitMs: number = callLimitMs): (call: PerlCall) => P
     }
   }
 
+  /** The state that a call sees, which may be a new one. */
+  async function stateOf(key: string, call: PerlCall): Promise<State | string> {
+    const known = states.get(call.of)
+    const state = known?.key === key ? await known.state : undefined
+    if (state instanceof State && !state.closed) return state
+    const made = newState(key, call)
+    states.set(call.of, { key, state: made })
+    const fresh = await made
+    if (fresh instanceof State) gone.register(call.of, fresh)
+    return fresh
+  }
+
   return async (call) => {
     const key = `${call.taintMode} ${call.atStart} ${call.startup}`
-    const known = states.get(call.of)
-    let state = known?.key === key ? await known.state : undefined
-    if (!(state instanceof State) || state.closed) {
-      const made = newState(key, call)
-      states.set(call.of, { key, state: made })
-      state = await made
-      if (state instanceof State) gone.register(call.of, state)
+    for (let tries = 0; tries < 3; tries++) {
+      const state = await stateOf(key, call)
+      if (typeof state === 'string') return { is: 'failed', message: state }
+      // Those that were asked last stand last.
+      living.delete(state)
+      living.add(state)
+      const result = await state.call(call)
+      if (result !== undefined) return result
     }
-    return state instanceof State ? state.call(call) : { is: 'failed', message: state }
+    return { is: 'failed', message: 'Perl has ended' }
   }
 }
