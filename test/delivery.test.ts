@@ -41,6 +41,26 @@ alias:
   driver = redirect
   domains = alias.test
   data = one@sink.test, two@sink.test, three@local.test
+same:
+  driver = redirect
+  domains = same.test
+  data = one@sink.test
+once:
+  driver = redirect
+  domains = once.test
+  data = one@sink.test, two@sink.test
+  one_time
+  errors_to = owner@sink.test
+nested:
+  driver = redirect
+  domains = nested.test
+  data = l@once.test, n@same.test
+onceself:
+  driver = redirect
+  domains = onceself.test
+  data = one@onceself.test, two@sink.test
+  one_time
+  repeat_use = false
 self:
   driver = redirect
   domains = self.test
@@ -552,6 +572,48 @@ void test('a redirection to itself and another: the one delivered is not deliver
     assert.equal(sink.messages.length, 1)
   })
 })
+
+const waiting: readonly { to: readonly string[]; left?: readonly string[]; members?: readonly string[] }[] = [
+  { to: ['a@same.test', 'one@sink.test'] },
+  { to: ['one@sink.test', 'a@same.test'] },
+  { to: ['a@same.test', 'b@same.test'] },
+  { to: ['a@alias.test', 'b@same.test', 'one@sink.test'], members: ['one', 'two'] },
+  { to: ['n@nested.test'], left: ['n@nested.test', 'one@sink.test'], members: ['one', 'two'] },
+  { to: ['l@once.test'], left: ['l@once.test', 'one@sink.test'], members: ['one', 'two'] },
+  {
+    to: ['l@once.test', 'one@sink.test'],
+    left: ['l@once.test', 'one@sink.test'],
+    members: ['one', 'two'],
+  },
+  {
+    to: ['m@once.test', 'l@once.test'],
+    left: ['m@once.test', 'l@once.test', 'one@sink.test'],
+    members: ['one', 'two'],
+  },
+  { to: ['one@onceself.test'], left: ['one@onceself.test'], members: ['one', 'two'] },
+]
+for (const { to, left = to, members = ['one'] } of waiting)
+  void test(`an address that waits and was come to from ${to.join(' and ')} is delivered once, and not forgotten`, async () => {
+    let refuse = true
+    const rcpt = (line: string): string => (refuse && line.includes('<one@') ? '450 later' : '250 ok')
+    await withSink({ rcpt }, async (world, sink) => {
+      const claim = world.claim(to)
+      assert.equal((await world.deliver(claim)).is, 'kept')
+      assert.deepEqual(
+        claim.envelope.recipients.map(({ address }) => address),
+        left,
+      )
+      assert.equal((await world.deliver(claim)).is, 'kept')
+      refuse = false
+      assert.equal((await world.deliver(claim)).is, 'completed')
+      const got = sink.messages.flatMap(({ rcpts }) => rcpts.map((line) => /<(\w+)@/.exec(line)?.[1] ?? ''))
+      assert.deepEqual(
+        got.toSorted((one, other) => (one < other ? -1 : 1)),
+        members,
+        world.log.join('\n'),
+      )
+    })
+  })
 
 void test('headers are removed and added as the transport says', async () => {
   await withSink(

@@ -98,6 +98,12 @@ export interface RoutedAddress {
   readonly hiddenInReports?: true
   readonly logAsLocal: boolean
   readonly retryUseLocalPart: boolean
+  readonly oneTime?: OneTime
+}
+
+/** Of an address that a `one_time` router made: it takes the place of its recipient when it has to wait; where its bounces go then. */
+export interface OneTime {
+  readonly errorsTo: ByteString | undefined
 }
 
 /** An address that no transport gets. */
@@ -136,6 +142,7 @@ export interface UnroutedAddress {
   readonly retryUseLocalPart?: boolean
   /** Errors go here instead of to the sender. */
   readonly errorsTo?: ByteString
+  readonly oneTime?: OneTime
 }
 
 /** An address that is done without delivery: `:blackhole:`, a duplicate, an empty redirection. */
@@ -146,6 +153,8 @@ export interface DiscardedAddress {
   readonly routerName: string
   /** `:blackhole:`, logged as `=> :blackhole: <address> R=name`; undefined: no line. */
   readonly loggedAs: ByteString | undefined
+  /** The same address, that goes to a transport: what becomes of it becomes of this one. */
+  readonly duplicateOf?: RoutedAddress
 }
 
 /** Deliveries that the system filter set up; routing knows what they are. */
@@ -180,8 +189,6 @@ export interface RoutingResult {
   readonly routed: readonly RoutedAddress[]
   readonly unrouted: readonly UnroutedAddress[]
   readonly discarded: readonly DiscardedAddress[]
-  /** `one_time` redirections: recipients to put in place of the ones they came from, with the originals to mark done. */
-  readonly oneTime: readonly { readonly original: Recipient; readonly children: readonly Recipient[] }[]
 }
 
 /** Numbers in the log of addresses that no router was asked about: `hold_domains`, `queue_domains`. */

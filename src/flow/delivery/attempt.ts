@@ -3,7 +3,7 @@ import type { ByteString } from '../../base/text.ts'
 import type { Recipient } from '../../mail/envelope.ts'
 import type { Context } from '../../ports.ts'
 import type { Claim } from '../../store/spool/api.ts'
-import type { RoutedAddress } from '../routed.ts'
+import type { OneTime, RoutedAddress } from '../routed.ts'
 import type { DeliveryDeps } from './deps.ts'
 import type { HandedConnection } from './follow.ts'
 import { Marks } from './marks.ts'
@@ -65,6 +65,7 @@ export interface DeferredAddress {
   readonly nextTryAt: number | undefined
   readonly freeze: boolean
   readonly errorsTo: ByteString | undefined
+  readonly oneTime?: OneTime | undefined
   /** Not looked at in this attempt: what was known of the next one stays. */
   readonly untouched?: true
 }

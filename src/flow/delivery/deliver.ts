@@ -1,7 +1,6 @@
 /** One delivery attempt of one message, from routing to its end. Source: ARCHITECTURE, steps 10 to 15. */
 import { isFailure } from '../../base/outcome.ts'
 import { taint, textOf, type ByteString } from '../../base/text.ts'
-import type { Recipient } from '../../mail/envelope.ts'
 import type { Context, Trace } from '../../ports.ts'
 import type { Claim } from '../../store/spool/api.ts'
 import { type RoutedAddress, waitingNumbers } from '../routed.ts'
@@ -133,7 +132,6 @@ async function route(
     queueRun: attempt.options.queueRun ?? false,
     mustWait: (address, domain) => mustWait(attempt, address, domain),
   })
-  if (result.oneTime.length > 0) await replaceOneTime(attempt, result.oneTime)
   if (result.domainChanges !== undefined && result.domainChanges.length > 0) {
     await changeDomains(attempt, result.domainChanges)
   }
@@ -155,10 +153,9 @@ async function route(
   }
   for (const one of unrouted) await recordUnrouted(attempt, one)
   // All that came of a recipient may have been done before: then the recipient is, too.
-  const left = new Set([...todo, ...attempt.deferred, ...attempt.failed].map(({ recipient }) => recipient))
   const routed = new Set(result.routed.map(({ recipient }) => recipient))
   for (const recipient of pending) {
-    if (routed.has(recipient) && !left.has(recipient)) attempt.marks.markAddress(recipient.address)
+    if (routed.has(recipient) && !marks.isOpen(recipient)) marks.markAddress(recipient.address)
   }
   return todo
 }
@@ -198,32 +195,6 @@ async function mustWait(
     }
   }
   return undefined
-}
-
-/** `one_time`: the new recipients take the place of the old one, for good. */
-async function replaceOneTime(
-  attempt: Attempt,
-  replacements: Awaited<ReturnType<DeliveryDeps['route']>>['oneTime'],
-): Promise<void> {
-  const before = attempt.envelope.recipients
-  const childrenOf = new Map(replacements.map((one) => [one.original, one.children]))
-  // An original stays in the list, done, as the parent of its children; one that is its own child cannot.
-  const kept = before.filter(
-    (recipient) => !childrenOf.get(recipient)?.some(({ address }) => address === recipient.address),
-  )
-  const placeOf = new Map(kept.map((recipient, i) => [recipient, i]))
-  const below = (recipient: Recipient, parent: Recipient | undefined): Recipient => {
-    const { parent: _, ...rest } = recipient
-    const place = parent === undefined ? undefined : placeOf.get(parent)
-    return place === undefined ? rest : { ...rest, parent: place }
-  }
-  const recipients = [
-    ...kept.map((one) => (one.parent === undefined ? one : below(one, before[one.parent]))),
-    ...replacements.flatMap((one) => one.children.map((child) => below(child, one.original))),
-  ]
-  attempt.marks.replace(recipients)
-  for (const one of kept) if (childrenOf.has(one)) attempt.marks.markAddress(one.address)
-  await attempt.claim.record({ recipients, done: replacements.map((one) => one.original.address) })
 }
 
 /** Local deliveries one after the other, then the remote ones side by side. */

@@ -3,6 +3,7 @@ import type { ByteString } from '../../base/text.ts'
 import { completedLine } from '../../mail/delivery-lines.ts'
 import type { Attempt, FailedAddress } from './attempt.ts'
 import type { GeneratedMessage } from './deps.ts'
+import { replaceOneTime } from './one-time.ts'
 import { raiseForMessage } from './raise.ts'
 import { bounceMessage } from './reports/bounce.ts'
 import { frozenNotice } from './reports/frozen-notice.ts'
@@ -69,6 +70,7 @@ async function keep(attempt: Attempt): Promise<DeliverySummary> {
   const warned = attempt.options.handed === undefined && (await warn(attempt))
   const nextAttemptAt = nextAttempt(attempt, now)
   attempt.flushNotes()
+  await replaceOneTime(attempt)
   await claim.record({
     done: attempt.marks.takeFresh(),
     firstDelivery: false,

@@ -30,11 +30,22 @@ function keyOf(
   return key === of.recipient.address && of.ancestors.length > 0 ? `\\0\\${key}` : key
 }
 
+interface Descendant {
+  readonly recipient: Recipient
+  readonly key: ByteString
+}
+
+function placeOf({ recipient, key }: Descendant): string {
+  return `${recipient.address}\n${key}`
+}
+
 export class Marks {
   readonly #done: Set<ByteString>
   readonly #fresh: ByteString[] = []
   /** Recipient to the keys of its descendants that are not done. */
   readonly #open = new Map<ByteString, Set<ByteString>>()
+  /** Duplicates, by what they are duplicates of. */
+  readonly #followers = new Map<string, Descendant[]>()
   #recipients: readonly Recipient[]
 
   constructor(envelope: Envelope) {
@@ -60,6 +71,28 @@ export class Marks {
     else keys.add(key)
   }
 
+  /** A descendant that is the same as one of another recipient: dealt with when that is. */
+  follow(recipient: Recipient, key: ByteString, leader: Descendant): void {
+    this.expect(recipient, key)
+    const place = placeOf(leader)
+    const followers = this.#followers.get(place)
+    if (followers === undefined) this.#followers.set(place, [{ recipient, key }])
+    else followers.push({ recipient, key })
+  }
+
+  expects({ recipient, key }: Descendant): boolean {
+    return this.#open.get(recipient.address)?.has(key) === true
+  }
+
+  /** Something that came of the recipient is not dealt with. */
+  isOpen(recipient: Recipient): boolean {
+    return this.openCount(recipient) > 0
+  }
+
+  openCount(recipient: Recipient): number {
+    return this.#open.get(recipient.address)?.size ?? 0
+  }
+
   /** It is dealt with. */
   settle(recipient: Recipient, key: ByteString): void {
     const keys = this.#open.get(recipient.address)
@@ -67,6 +100,10 @@ export class Marks {
     // Remembered by itself: the recipient may wait for others, or `one_time` has put the descendant in its place.
     this.#mark(key)
     if (keys === undefined || keys.size === 0) this.#mark(recipient.address)
+    const place = placeOf({ recipient, key })
+    const followers = this.#followers.get(place) ?? []
+    this.#followers.delete(place)
+    for (const one of followers) this.settle(one.recipient, one.key)
   }
 
   /** Recipients put in the place of others by `one_time`. */

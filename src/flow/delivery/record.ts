@@ -247,6 +247,7 @@ async function recordUndelivered(
     nextTryAt,
     freeze: outcome.freeze ?? false,
     errorsTo: routed.errorsTo,
+    oneTime: routed.oneTime,
   })
 }
 
@@ -264,6 +265,7 @@ export function leaveForLater(attempt: Attempt, routed: RoutedAddress): void {
     nextTryAt: undefined,
     freeze: false,
     errorsTo: routed.errorsTo,
+    oneTime: routed.oneTime,
     ...(attempt.options.handed === undefined ? {} : { untouched: true as const }),
   })
 }
@@ -575,11 +577,17 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
     ...untilLater,
     nextTryAt: record?.nextTryAt,
     freeze: unrouted.freeze ?? false,
+    oneTime: unrouted.oneTime,
   })
 }
 
-/** Writes down an address that is done without delivery. */
+/** Writes down an address that is done without delivery, or with that of its like. */
 export function recordDiscarded(attempt: Attempt, discarded: DiscardedAddress): void {
+  const { duplicateOf } = discarded
+  if (duplicateOf !== undefined) {
+    recordDuplicate(attempt, discarded, duplicateOf)
+    return
+  }
   const key = unroutedKey(discarded)
   attempt.marks.expect(discarded.recipient, key)
   attempt.marks.settle(discarded.recipient, key)
@@ -588,4 +596,20 @@ export function recordDiscarded(attempt: Attempt, discarded: DiscardedAddress): 
     `=> ${discarded.loggedAs} <${discarded.recipient.address}> R=${discarded.routerName}`,
     routerFacts(routerOf(attempt, discarded.routerName), 'delivery'),
   )
+}
+
+function recordDuplicate(
+  { marks }: Attempt,
+  { recipient, ancestors }: DiscardedAddress,
+  of: RoutedAddress,
+): void {
+  const key = markKey({ uniqueKey: of.uniqueKey, recipient, ancestors })
+  const leader = { recipient: of.recipient, key: markKey(of) }
+  if (marks.expects(leader)) {
+    marks.follow(recipient, key, leader)
+    return
+  }
+  // What it is a duplicate of was done in an attempt before.
+  marks.expect(recipient, key)
+  marks.settle(recipient, key)
 }

@@ -2,6 +2,7 @@
 import { asciiLower, type ByteString } from '../../base/text.ts'
 import type { Recipient } from '../../mail/envelope.ts'
 import { splitAddress, unquotedLocalPart } from '../../mail/address.ts'
+import type { OneTime } from '../routed.ts'
 import type { SettledEnvelope } from './assign.ts'
 import type { Candidate, RouterWork } from './types.ts'
 
@@ -116,6 +117,11 @@ export function goingOn(
     headersRemove: [],
     ...envelope,
   }
+}
+
+/** Of what a `one_time` router made. */
+export function oneTimeOf({ oneTime, errorsTo }: Candidate): { readonly oneTime?: OneTime } {
+  return oneTime ? { oneTime: { errorsTo } } : {}
 }
 
 /** From the immediate parent up to the recipient. */

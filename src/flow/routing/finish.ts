@@ -7,7 +7,7 @@ import { withHome } from '../home.ts'
 import type { DomainChange, RoutedAddress, RouteHost } from '../routed.ts'
 import { splitAddress } from '../../mail/address.ts'
 import { type Envelope, findTransport, type SettledEnvelope, settleEnvelope, settleIds } from './assign.ts'
-import { ancestorsOf, childCandidate } from './candidate.ts'
+import { ancestorsOf, childCandidate, oneTimeOf } from './candidate.ts'
 import { parseFallbackHosts } from './host-items.ts'
 import type { Candidate, RedirectedItem, RouterVerdict, RouterWork, SpecialDelivery } from './types.ts'
 import { type ExpansionTrouble, isTrouble, privateSetting } from './values.ts'
@@ -144,6 +144,7 @@ async function settleDetails(work: RouterWork): Promise<TakenAddress | Expansion
     ...(candidate.ignoreErrors && { ignoreErrors: true as const }),
     logAsLocal: settings.log_as_local ?? router.driver === 'accept',
     retryUseLocalPart: retryUsesLocalPart(router.settings),
+    ...oneTimeOf(candidate),
   }
 }
 
@@ -322,12 +323,13 @@ export function copyFor(candidate: Candidate, { facts, ...rest }: TakenAddress):
   const localPart = rest.router.settings.caseful_local_part
     ? candidate.localPart
     : asciiLower(candidate.localPart)
-  const { ignoreErrors: _i, hiddenInReports: _h, ...routing } = rest
+  const { ignoreErrors: _i, hiddenInReports: _h, oneTime: _o, ...routing } = rest
   return {
     ...routing,
     ...(rest.router.settings.errors_to === undefined && { errorsTo: candidate.errorsTo }),
     ...(candidate.ignoreErrors && { ignoreErrors: true as const }),
     ...(candidate.hidden && { hiddenInReports: true as const }),
+    ...oneTimeOf(candidate),
     candidate,
     address: candidate.address,
     uniqueKey: candidate.uniqueKey,

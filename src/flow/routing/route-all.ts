@@ -15,7 +15,7 @@ import {
 } from '../routed.ts'
 import type { DomainChange } from '../routed.ts'
 import { percentHack } from '../percent-hack.ts'
-import { ancestorsOf, hackedCandidate, topCandidate } from './candidate.ts'
+import { ancestorsOf, hackedCandidate, oneTimeOf, topCandidate } from './candidate.ts'
 import { type Child, copyFor, retryUsesLocalPart, type TakenAddress } from './finish.ts'
 import { type AddressRun, refused, routeAddress, type Unrouted } from './route-address.ts'
 import type { Candidate, RouterDriver, RoutingPurpose, RoutingServices } from './types.ts'
@@ -76,8 +76,7 @@ export async function routeAll(
 ): Promise<RoutingResult> {
   const domainChanges: DomainChange[] = []
   const walk = await walkRounds(recipients.map(topCandidate), context, options, engine, domainChanges)
-  const { routed, unrouted, discarded } = sortOut(walk)
-  return { routed, unrouted, discarded, oneTime: oneTimeOf(walk, recipients), domainChanges }
+  return { ...sortOut(walk), domainChanges }
 }
 
 /** For delivery: all addresses at hand, from the last to the first, then all that came of them. */
@@ -264,13 +263,13 @@ async function waitsFor(
 }
 
 /** Leaves out duplicates; what is forbidden fails, and an address whose transport cannot be told waits. */
-function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'oneTime'> {
+function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'domainChanges'> {
   const routed: RoutedAddress[] = []
   const unrouted: UnroutedAddress[] = []
   const refusedAtOnce: UnroutedAddress[] = []
   const discarded: DiscardedAddress[] = []
-  /** By what makes an address one: the recipients whose duplicates it is. */
-  const seen = new Map<ByteString, ByteString[]>()
+  /** By what makes an address one: it, and the recipients of its duplicates. */
+  const seen = new Map<ByteString, { readonly routed: RoutedAddress; readonly alsoFor: ByteString[] }>()
   for (const event of walk) {
     if (event.is === 'unrouted') {
       unrouted.push(toUnrouted(event.candidate, event.result, event.waits))
@@ -283,19 +282,20 @@ function sortOut(walk: readonly WalkEvent[]): Omit<RoutingResult, 'oneTime'> {
       continue
     }
     const { forbidden, taint, badReply, transport, uniqueKey } = event.address
-    const alsoFor = seen.get(uniqueKey)
+    const first = seen.get(uniqueKey)
     if (forbidden === true || transport === undefined) {
       // What cannot be at all is told before anything else, in the order in which it was named: the last was looked at first.
       refusedAtOnce.unshift(refusedSpecial(event.address))
     } else if (taint !== undefined || badReply !== undefined) {
       unrouted.push(refusedSpecial(event.address))
-    } else if (alsoFor !== undefined) {
-      alsoFor.push(event.address.recipient.address)
-      discarded.push(discardedBy(event.address))
+    } else if (first !== undefined) {
+      first.alsoFor.push(event.address.recipient.address)
+      discarded.push(duplicateOf(first.routed, event.address))
     } else {
-      const others: ByteString[] = []
-      seen.set(uniqueKey, others)
-      routed.push({ ...event.address, transport, alsoFor: others })
+      const alsoFor: ByteString[] = []
+      const one: RoutedAddress = { ...event.address, transport, alsoFor }
+      seen.set(uniqueKey, { routed: one, alsoFor })
+      routed.push(one)
     }
   }
   return { routed, unrouted: [...refusedAtOnce, ...unrouted], discarded }
@@ -332,9 +332,12 @@ function forbiddenSays(special: TakenAddress['special']): ByteString {
   return `delivery to ${special === 'pipe' ? 'pipe' : 'file'} forbidden`
 }
 
-/** A duplicate: done without a delivery of its own. */
-function discardedBy({ address, recipient, ancestors, router }: TakenAddress): DiscardedAddress {
-  return { address, recipient, ancestors, routerName: router.name, loggedAs: undefined }
+/** A duplicate: no delivery of its own. */
+function duplicateOf(
+  one: RoutedAddress,
+  { address, recipient, ancestors, router }: TakenAddress,
+): DiscardedAddress {
+  return { address, recipient, ancestors, routerName: router.name, loggedAs: undefined, duplicateOf: one }
 }
 
 function toUnrouted(candidate: Candidate, result: Unrouted, waits: boolean): UnroutedAddress {
@@ -356,24 +359,6 @@ function toUnrouted(candidate: Candidate, result: Unrouted, waits: boolean): Unr
     ...(candidate.hidden && { hiddenInReports: true as const }),
     ...(candidate.ignoreErrors && { ignoreErrors: true as const }),
     ...(candidate.errorsTo !== undefined && { errorsTo: candidate.errorsTo }),
+    ...oneTimeOf(candidate),
   }
-}
-
-/** Recipients to put in the place of those that a `one_time` router redirected. */
-function oneTimeOf(walk: readonly WalkEvent[], recipients: readonly Recipient[]): RoutingResult['oneTime'] {
-  const children = new Map<Recipient, Recipient[]>()
-  for (const event of walk) {
-    const candidate = event.is === 'taken' ? event.address.candidate : event.candidate
-    if (!candidate.oneTime || event.is === 'discarded') continue
-    const { recipient, errorsTo } = candidate
-    const list = children.get(recipient) ?? []
-    list.push({
-      address: candidate.address,
-      parent: recipients.indexOf(recipient),
-      ...(errorsTo !== undefined && { errorsTo }),
-      ...(recipient.dsn && { dsn: recipient.dsn }),
-    })
-    children.set(recipient, list)
-  }
-  return [...children].map(([original, list]) => ({ original, children: list }))
 }
