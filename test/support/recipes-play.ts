@@ -3,7 +3,7 @@
  * where a name server, hosts to send to and scanners stand at addresses of their own, and prints what both showed as JSON.
  *
  * A recipe is a folder: `exim.conf`, the files it reads, and `steps`. A line of `steps` that begins with `$ ` is a step, what follows it
- * its input: `$ exim -bt x`, `$ as USER -f x@y z` (a call by that user), `$ smtp CLIENT HOST NAME=VALUE` (a dialogue that comes from that client), `$ postern check`, `$ daemon` (until the end of the recipe), `$ tls CLIENT PORT NAME=VALUE ...` (a dialogue with it: recipes-client.ts), else a shell command.
+ * its input: `$ exim -bt x`, `$ as USER -f x@y z` (a call by that user), `$ smtp CLIENT HOST NAME=VALUE` (a dialogue that comes from that client), `$ postern check`, `$ postern explain WORDS` (its input: what its first screen must hold), `$ daemon` (until the end of the recipe), `$ tls CLIENT PORT NAME=VALUE ...` (a dialogue with it: recipes-client.ts), else a shell command.
  * CERTS in a file is the folder of certificates, HOME that of the recipe.
  */
 import { spawn } from 'node:child_process'
@@ -138,7 +138,10 @@ ${readFileSync(file, 'latin1')}`,
       )
     } else if (verb === 'postern') {
       if (which === 'exim') continue
-      said = await call(postern, [...rest, file], input, home)
+      said =
+        rest[0] === 'explain'
+          ? lacking(plain(await call(postern, [...rest, '--brief', '-C', file], '', home), home), input)
+          : await call(postern, [...rest, file], input, home)
     } else said = await call('sh', ['-c', words.join(' ').replaceAll('TOOL', program)], input, home)
     steps.push({ step: words.join(' ').replaceAll(home, 'HOME'), said: plain(said, home) })
   }
@@ -162,6 +165,15 @@ ${readFileSync(file, 'latin1')}`,
         ]),
     ),
   }
+}
+
+/** Nothing, where each line stands in what was said. */
+function lacking(said: string, lines: string): string {
+  const missing = lines
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !said.includes(line.trim()))
+    .map((line) => `lacks: ${line}\n`)
+  return missing.length === 0 ? '' : `${missing.join('')}${said}`
 }
 
 /** A setuid Exim takes root's power by itself; Postern is given it, as by a setuid launcher. */

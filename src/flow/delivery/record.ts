@@ -454,13 +454,15 @@ function askedFor({ envelope }: Attempt, { address, parent }: Recipient): ByteSt
   return parent === undefined ? address : (envelope.recipients[parent]?.address ?? address)
 }
 
+/** Behind other ancestors it is named even where it is the same. */
 function originalOf(
   attempt: Attempt,
-  routed: { readonly address: ByteString; readonly recipient: Recipient },
+  { recipient, ancestors }: Pick<RoutedAddress, 'recipient' | 'ancestors'>,
   shown: ByteString,
 ): ByteString | undefined {
-  const original = askedFor(attempt, routed.recipient)
-  return shown === original ? undefined : original
+  const original = askedFor(attempt, recipient)
+  const isLast = ancestors.length < 2 || !attempt.selects('all_parents')
+  return shown === original && isLast ? undefined : original
 }
 
 function routerFacts(router: RouterInstance | undefined, event: string): LogFacts {

@@ -160,7 +160,7 @@ export interface ReceiveServices {
   readonly dmarc?: { settled(context: Context, fate: DmarcFate): void } | undefined
   /** Sends a notice that a message was frozen to the addresses of `freeze_tell`. */
   tellFrozen?(envelope: Envelope, to: string): Promise<void>
-  /** One-level expansion for EXPN: lines without brackets. Absent: the address itself. */
+  /** One-level expansion for EXPN: the lines of the reply. Absent: the address itself. */
   expn?(
     address: ByteString,
     context: Context,

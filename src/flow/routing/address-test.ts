@@ -54,9 +54,11 @@ export function createAddressTest(engine: RouteEngine): AddressTest {
         ? address
         : (await rewriteAddress(address, sender ? 'F' : 'T', configuration.rewrite, outer)).address
     const context: Context = { ...outer, verifyMode: mode === 'bv' ? 'R' : sender ? 'S' : '' }
-    const tested = await (verbose || mode === 'bt' || mode === 'expn'
-      ? tellAll(rewritten, { mode, seen }, context, engine)
-      : tellVerified(rewritten, mode, context, engine))
+    const tested = await (mode === 'expn'
+      ? tellExpanded(rewritten, context, engine)
+      : verbose || mode === 'bt'
+        ? tellAll(rewritten, { mode, seen }, context, engine)
+        : tellVerified(rewritten, mode, context, engine))
     if (mode === 'expn' || rewritten === address) return tested
     return { ...tested, lines: [`Address rewritten as: ${rewritten}`, ...tested.lines] }
   }
@@ -93,6 +95,35 @@ function cannotTell(address: ByteString, { message }: Unrouted): ByteString {
   return `${address} cannot be resolved at this time: ${message}`
 }
 
+/** What the first router that takes the address makes of it, as lines of a reply to EXPN; of that nothing is routed. */
+async function tellExpanded(
+  address: ByteString,
+  context: Context,
+  engine: RouteEngine,
+): Promise<AddressTested> {
+  const hacked = await percentHacked(topCandidate({ address }), context)
+  if (hacked.is === 'defer') return { lines: [`${address} cannot be resolved at this time`], exitCode: 1 }
+  const { candidate } = hacked
+  const { result, clone } = await routeAddress(candidate, { ...engine, purpose: purposes.expn, context })
+  const own = `<${candidate.address}>`
+  switch (result.is) {
+    case 'failed':
+      return { lines: [`${address} is undeliverable`], exitCode: 2 }
+    case 'deferred':
+      return { lines: [`${address} cannot be resolved at this time`], exitCode: 1 }
+    case 'discarded':
+      return { lines: [`mail to ${own} is discarded`], exitCode: 0 }
+    case 'taken':
+      return { lines: [own], exitCode: 0 }
+    case 'redirected': {
+      const children = result.children.map(
+        (child) => `<${(child.is === 'candidate' ? child.candidate : child.address).address}>`,
+      )
+      return { lines: clone === undefined ? children : [own, ...children], exitCode: 0 }
+    }
+  }
+}
+
 async function tellAll(
   address: ByteString,
   { mode, seen }: { readonly mode: AddressTestMode; readonly seen: Set<ByteString> },
@@ -117,8 +148,8 @@ async function tellAll(
       lines.push(failed ? says : cannotTell(candidate.address, result), ...parents(ancestorsOf(candidate)))
     }
   }
-  // Exim shows what it queued for local transports before the rest, each list from its end; EXPN in its order.
-  if (mode !== 'expn') routed.reverse()
+  // Exim shows what it queued for local transports before the rest, each list from its end.
+  routed.reverse()
   for (const taken of [...routed.filter(isLocal), ...routed.filter((t) => !isLocal(t))]) {
     // As it is written: a domain in capitals is another one here.
     const key = `${taken.address} ${taken.uniqueKey}`
@@ -140,7 +171,7 @@ function parents(ancestors: readonly ByteString[]): ByteString[] {
 function tellSpecial(taken: TakenAddress): ByteString[] {
   const shownAs = taken.special === 'reply' ? `mail ${taken.address.slice(1)}` : taken.address
   const head = `${taken.ancestors[0] ?? ''} -> ${shownAs}`
-  if (taken.forbidden === true) return [`${head} *** forbidden ***`]
+  if (taken.forbidden === true && taken.problem === undefined) return [`${head} *** forbidden ***`]
   return taken.problem === undefined
     ? [head, `  transport = ${taken.transport?.name}`]
     : [head, '*** Error in setting up pipe, file, or autoreply:', taken.problem]

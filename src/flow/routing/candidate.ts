@@ -79,7 +79,8 @@ export function childCandidate(work: RouterWork, marks: ChildMarks): Candidate {
       localPart: facts.originalLocalPart ?? facts.localPart,
       domain: facts.domain,
     },
-    hidden: marks.hidden || candidate.hidden,
+    // Not that of the parent: observed of Exim 4.96.
+    hidden: marks.hidden,
     oneTime: marks.oneTime || candidate.oneTime,
     ignoreErrors: marks.ignoreErrors === true || candidate.ignoreErrors,
   }
@@ -93,7 +94,7 @@ export function hackedCandidate(candidate: Candidate, localPart: ByteString, dom
 
 /**
  * `unseen` makes the address a parent with two children: itself as the router took it, and the copy returned here,
- * which goes on at `startAt`. No header changes travel with the copy; where its bounces go does. Observed of Exim 4.96.
+ * which goes on at `startAt`. No header changes travel with the copy, nor `hide_child_in_errmsg`; where its bounces go does. Observed of Exim 4.96.
  */
 export function unseenClone(candidate: Candidate, startAt: string): Candidate {
   const parent = { ...candidate }
@@ -115,6 +116,7 @@ export function goingOn(
     takenBy: undefined,
     headersAdd: [],
     headersRemove: [],
+    hidden: false,
     ...envelope,
   }
 }

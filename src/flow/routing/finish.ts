@@ -258,8 +258,9 @@ async function specialAddress(
 ): Promise<TakenAddress | ExpansionTrouble> {
   const option = `${special.kind}_transport` as const
   const setting = privateSetting(work.router, option)
-  const details = await settleDetails(work)
-  if (isTrouble(details)) return details
+  const settled = await settleDetails(work)
+  if (isTrouble(settled)) return settled
+  const { hiddenInReports: _, ...details } = settled
   const transport = isExpandable(setting) ? await findTransport(setting, work) : undefined
   const problem = isTrouble(transport)
     ? transport.message
@@ -275,7 +276,7 @@ async function specialAddress(
     uniqueKey: `${special.text}:${work.candidate.uniqueKey}`,
     ancestors: [work.candidate.address, ...ancestorsOf(work.candidate)],
     special: special.kind,
-    ...((work.candidate.hidden || hidesChildren(work)) && { hiddenInReports: true as const }),
+    ...(hidesChildren(work) && { hiddenInReports: true as const }),
     transport: isTrouble(transport) ? undefined : transport,
     hosts: [],
     fallbackHosts: [],

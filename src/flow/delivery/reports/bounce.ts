@@ -6,6 +6,7 @@ import {
   boundaryOf,
   explainError,
   fromLine,
+  hostLine,
   referencesLine,
   returnedPart,
   returned,
@@ -49,7 +50,8 @@ export async function bounceMessage(
   text += items[1] === undefined ? introduction(attempt, toSender) : `${items[1]}\n`
   for (const one of latest) {
     text += `  ${shownAddress(one, '    ')}\n`
-    if (one.message !== '' && !one.hidden) text += explainError(one.message, one.diagnostic)
+    if (!one.hidden && one.message !== '') text += explainError(one.message, one.diagnostic)
+    else if (one.hidden && one.diagnostic !== undefined) text += hostLine(one.diagnostic)
   }
   text += '\n'
   text += returnedOutputs(latest, items[2])
@@ -106,7 +108,7 @@ export function shownAddress(
   indent: string,
 ): ByteString {
   const { address, ancestors, recipient, hidden } = one
-  if (address === recipient.address) return address
+  if (address === recipient.address && !hidden) return address
   const lines: ByteString[] = []
   const [parent = recipient.address] = ancestors
   if (hidden) lines.push('an undisclosed address')

@@ -37,8 +37,12 @@ export function explainError(
   diagnostic: RemoteDiagnostic | undefined,
 ): ByteString {
   let text = ''
-  if (diagnostic !== undefined) text += `    host ${diagnostic.host} [${diagnostic.address}]\n`
+  if (diagnostic !== undefined) text += hostLine(diagnostic)
   return message === undefined ? text : text + message.split('\n').map(broken).join('')
+}
+
+export function hostLine({ host, address }: RemoteDiagnostic): ByteString {
+  return `    host ${host} [${address}]\n`
 }
 
 /** A line ends after a colon that stands behind 45 bytes or more. */

@@ -1,5 +1,5 @@
 /** Texts of reports that the configuration may bring. Source: Exim manual, "Customizing bounce and warning messages". */
-import type { Expandable } from '../../../base/expandable.ts'
+import { Expandable, expandedTexts } from '../../../base/expandable.ts'
 import { isFailure } from '../../../base/outcome.ts'
 import { taint, textOf, type ByteString } from '../../../base/text.ts'
 import { namedRecipients } from '../../named-recipients.ts'
@@ -55,29 +55,23 @@ function withLineEnd(text: ByteString): ByteString {
 }
 
 /**
- * Who gets copies of bounces to this recipient: `errors_copy` is a list of pattern and addresses, the patterns tried
- * in order; they are blind copies.
+ * Who gets copies of bounces to this recipient: each item of `errors_copy` is a pattern and addresses; of the first that matches the
+ * addresses are expanded. They are blind copies. What cannot be expanded is told in the panic log, and nobody gets a copy.
  */
 export async function errorsCopy(to: ByteString, context: Context): Promise<readonly ByteString[]> {
-  const none: readonly ByteString[] = []
-  const option = context.settings.errors_copy
-  if (option === undefined) return none
-  const value = await context.ports.expand(option, context)
-  if (isFailure(value)) {
-    context.ports.log.panic(context.message?.id, `failed to expand "errors_copy" option: ${value.message}`)
-    return none
-  }
-  for (const item of context.ports.splitList(value)) {
-    const [pattern, ...rest] = textOf(item).trim().split(/\s+/)
-    if (pattern === undefined || rest.length === 0) continue
-    const result = await context.ports.matchListText(
-      'address',
-      pattern,
-      taint(to, '$bounce_recipient'),
-      context,
-    )
+  const { ports, message } = context
+  for (const item of expandedTexts(context.settings.errors_copy)) {
+    const space = item.text.search(/\s/)
+    if (space < 0) continue
+    const pattern = new Expandable(item.text.slice(0, space), item.origin, item.name)
+    const result = await ports.matchList('address', pattern, taint(to, '$bounce_recipient'), context)
     if (result.is !== 'match') continue
-    return namedRecipients(rest.join(' '), context.message?.id ?? '', context.ports)
+    const addresses = item.text.slice(space).trim()
+    const value = await ports.expand(new Expandable(addresses, item.origin, item.name), context)
+    if (!isFailure(value)) return namedRecipients(textOf(value), message?.id ?? '', ports)
+    const what = `Failed to expand ${addresses} when processing errors_copy`
+    ports.log.panic(message?.id, `${what}: ${value.message}`)
+    return []
   }
-  return none
+  return []
 }

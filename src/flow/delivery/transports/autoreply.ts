@@ -149,7 +149,7 @@ async function reply(
   if (once !== undefined) context.ports.hints.put('misc', once, { answeredAt: context.ports.now() })
   const lines = [
     kept.from === undefined ? undefined : `From: ${kept.from}`,
-    `To: ${kept.to ?? ''}`,
+    kept.to === undefined ? undefined : `To: ${kept.to}`,
     kept.cc === undefined ? undefined : `Cc: ${kept.cc}`,
     kept.bcc === undefined ? undefined : `Bcc: ${kept.bcc}`,
     kept.subject === undefined ? undefined : `Subject: ${kept.subject}`,

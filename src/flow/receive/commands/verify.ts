@@ -62,16 +62,10 @@ export const expn: Command = {
       parsed.domain === '' ? `${parsed.address}@${context.server.qualifyRecipient}` : parsed.address
     const expansion = await session.services.expn?.(full, context)
     if (expansion === undefined) session.reply(250, `<${full}>`)
-    else if (expansion.is === 'ok') session.reply(250, addressesOf(expansion.lines, full))
-    else session.reply(...refusedExpansion(expansion.lines[0] ?? `${full} is undeliverable`))
+    // Why it is so is told to nobody who asks.
+    else session.reply(expansion.is === 'ok' ? 250 : 553, expansion.lines.join('\n'))
     return 'continue'
   },
-}
-
-/** Why it is so is told to nobody who asks. */
-function refusedExpansion(line: ByteString): [code: number, text: ByteString] {
-  const [told = line] = /^\S+ (?:is undeliverable|cannot be resolved at this time)/.exec(line) ?? []
-  return [told.endsWith('time') ? 450 : 553, told]
 }
 
 async function readAddress(session: Session, argument: ByteString): Promise<{ full: ByteString } | Next> {
@@ -87,12 +81,6 @@ async function readAddress(session: Session, argument: ByteString): Promise<{ fu
   session.rejectUnqualified('verify', parsed.address, 'VRFY')
   session.reply(501, `${argument}: recipient address must contain a domain`)
   return 'continue'
-}
-
-/** Lines that begin with white space tell how an address came about: that is nobody's business. */
-function addressesOf(lines: readonly ByteString[], asked: ByteString): ByteString {
-  const addresses = lines.filter((line) => !/^\s|^$/.test(line)).map((line) => `<${line}>`)
-  return addresses.length === 0 ? `<${asked}>` : addresses.join('\n')
 }
 
 function withAddress(context: Context, address: ByteString): Context {

@@ -720,6 +720,7 @@ export const mainOptions = {
   },
   errors_copy: {
     type: 'expandList',
+    items: ':',
     default: undefined,
     tier: 'B',
     since: '0.1',
