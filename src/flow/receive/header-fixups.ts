@@ -3,6 +3,7 @@
  * completes those of local submissions. Source: Exim manual, "Message processing".
  */
 import type { ByteString } from '../../base/text.ts'
+import { quotedLocalPart } from '../../mail/address.ts'
 import { splitAddressList } from '../../mail/address-list.ts'
 import { headerDate } from '../../mail/date.ts'
 import type { Header } from '../../mail/envelope.ts'
@@ -157,8 +158,8 @@ function submissionAddress(context: Context): ByteString | undefined {
   const mode = context.message?.controls.submission
   const id = context.connection?.authenticatedId
   if (mode === undefined || id === undefined || id === '') return undefined
-  if (mode.domain === undefined) return `${id}@${context.server.qualifyDomain}`
-  return mode.domain === '' ? id : `${id}@${mode.domain}`
+  if (mode.domain === '') return id
+  return `${quotedLocalPart(id)}@${mode.domain ?? context.server.qualifyDomain}`
 }
 
 /** Removes and adds Sender:, and gives the envelope sender that follows from it. */
@@ -168,7 +169,7 @@ function fixSender(headers: Header[], prefix: string, submission: Submission, co
   if (mode?.senderRetain === true) return submission.sender
   const untrusted = submission.caller !== undefined && !submission.caller.trusted
   if (mode === undefined && !untrusted) return submission.sender
-  if (mode !== undefined || !settings.local_sender_retain) {
+  if (!settings.local_sender_retain) {
     headers.forEach((header, index) => {
       if (header.type === 'S') headers[index] = removed(header)
     })
@@ -176,7 +177,7 @@ function fixSender(headers: Header[], prefix: string, submission: Submission, co
   const own =
     mode === undefined ? ownAddress(submission.caller?.login ?? '', context) : submissionAddress(context)
   if (own === undefined) return submission.sender
-  if (mode === undefined && !settings.local_from_check) return submission.sender
+  if (!settings.local_from_check) return submission.sender
   if (fromIs(headers, prefix, own, settings)) return mode === undefined ? submission.sender : own
   const display =
     mode === undefined

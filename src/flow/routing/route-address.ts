@@ -3,7 +3,7 @@ import { isFailure } from '../../base/outcome.ts'
 import { asciiLower, type ByteString, textOf } from '../../base/text.ts'
 import { Turn } from '../../base/turn.ts'
 import type { RouterInstance } from '../../language/config/configuration.ts'
-import type { Context, Trace } from '../../ports.ts'
+import type { AddressFacts, Context, Trace } from '../../ports.ts'
 import { refusalErrorsTo } from './assign.ts'
 import { ancestorsOf, goingOn, unseenClone } from './candidate.ts'
 import { finish, type Finished } from './finish.ts'
@@ -63,7 +63,7 @@ function shown(result: Finished | Unrouted): ByteString {
 
 async function throughRouters(candidate: Candidate, setup: RouterSetup): Promise<AddressRun> {
   const { routers } = setup.services
-  let last: RouterInstance | undefined
+  let last: LastRouter | undefined
   let why: ByteString | undefined
   let index = startIndex(candidate, routers)
   const turn = new Turn()
@@ -71,10 +71,11 @@ async function throughRouters(candidate: Candidate, setup: RouterSetup): Promise
     const router = routers[index]
     if (router === undefined) break
     if (turn.overdue()) await turn.end()
-    last = router
+    last = { router, facts: undefined }
     setup.context.debug?.('route', `--------> ${router.name} router <--------`)
     const trace = setup.context.trace?.begin('router', router.name, router.at)
     const run = await runRouter(router, candidate, setup)
+    if (run.is === 'ran') last = { router, facts: run.work.facts }
     const step = await afterRun(run, router, candidate, setup)
     trace?.end(`${told(run, router)}${reasonOf(run)}`)
     setup.context.debug?.('route', told(run, router))
@@ -225,33 +226,38 @@ function declineMessage(run: RouterRun): ByteString | undefined {
   return run.is === 'ran' && run.verdict.is === 'decline' ? run.verdict.message : undefined
 }
 
+/** The router that was considered last, and how it saw the address if it ran. */
+interface LastRouter {
+  readonly router: RouterInstance
+  readonly facts: AddressFacts | undefined
+}
+
 /** No router took it: the text of the router considered last. Source: Exim manual, "cannot_route_message". */
 async function unrouteable(
-  last: RouterInstance | undefined,
+  last: LastRouter | undefined,
   why: ByteString | undefined,
   candidate: Candidate,
   setup: RouterSetup,
 ): Promise<Unrouted> {
   if (why !== undefined) return { is: 'failed', message: why, router: undefined }
   const standard = 'Unrouteable address'
-  const option = last?.settings.cannot_route_message
+  const option = last?.router.settings.cannot_route_message
   if (last === undefined || option === undefined)
     return { is: 'failed', message: standard, router: undefined }
   const context: Context = {
     ...setup.context,
     captures: [],
     address: {
-      localPart: asciiLower(candidate.localPart),
-      domain: candidate.domain,
+      ...(last.facts ?? { localPart: asciiLower(candidate.localPart), domain: candidate.domain }),
       ...(candidate.addressData !== undefined && { addressData: candidate.addressData }),
       routerVariables: candidate.routerVariables,
     },
-    delivery: { ...setup.context.delivery, routerName: last.name, transportName: '' },
+    delivery: { ...setup.context.delivery, routerName: last.router.name, transportName: '' },
   }
   const value = await setup.context.ports.expand(option, context)
   if (!isFailure(value)) return { is: 'failed', message: textOf(value), router: undefined }
   if (value.kind !== 'forced') {
-    const text = `failed to expand cannot_route_message in ${last.name} router: ${value.message}`
+    const text = `failed to expand cannot_route_message in ${last.router.name} router: ${value.message}`
     setup.context.ports.log.panic(setup.context.message?.id, text)
   }
   return { is: 'failed', message: standard, router: undefined }

@@ -106,6 +106,7 @@ function decideStatement(
   call: AclCall,
   progress: Progress,
 ): Awaitable<AclResult | undefined> {
+  call.context.variables.delete('acl_verify_message')
   return after(testFrom(statement, call, progress, 0), (tested) =>
     after(takeMessages(statement, call, progress, tested), (ownMessage) =>
       conclude(acl, statement, call, progress, tested, ownMessage),
@@ -127,10 +128,12 @@ function testFrom(
     if (tested instanceof Promise) {
       return tested.then((late) => {
         const is = settle(clause, late, progress)
+        keepVerifyMessage(clause, late, call)
         return is === 'true' ? testFrom(statement, call, progress, i + 1) : is
       })
     }
     const is = settle(clause, tested, progress)
+    keepVerifyMessage(clause, tested, call)
     if (is !== 'true') return is
     if (call.turn.overdue()) return call.turn.end().then(() => testFrom(statement, call, progress, i + 1))
   }
@@ -161,6 +164,16 @@ function clauseTold(step: Trace, clause: Clause, tested: Tested): Tested {
 
 function clauseToldLater(step: Trace, clause: Clause, tested: Promise<Tested>): Promise<Tested> {
   return tested.then((settled) => clauseTold(step, clause, settled))
+}
+
+/** For what follows in the statement: `set acl_m0 = $acl_verify_message`. Source: Exim manual, "$acl_verify_message". */
+function keepVerifyMessage(
+  { row }: Clause,
+  { userMessage, verifyMessage }: Tested,
+  { context }: AclCall,
+): void {
+  const told = verifyMessage ?? userMessage
+  if (row.name === 'verify' && told !== undefined) context.variables.set('acl_verify_message', told)
 }
 
 /** Keeps a condition's messages and turns a negated one round. */

@@ -176,7 +176,7 @@ async function usedNow(
 async function markFolder(job: Job): Promise<LocalResult | undefined> {
   try {
     if (job.createDirectory) await makeFolders(job.directory, job.directoryMode)
-    const handle = await open(join(job.directory, 'maildirfolder'), 'a', job.mode)
+    const handle = await open(join(job.directory, 'maildirfolder'), 'a', 0o600)
     await handle.close()
     return undefined
   } catch (error) {

@@ -310,9 +310,10 @@ async function limitOf(
   const option = settingsOf(batch.transport)[name]
   const transport = batch.transport.name
   const value = await expandedBytes(option, context)
-  if (value === undefined || value === '') return fallback
+  if (value === undefined) return fallback
   if (isFailure(value))
     return refuse(`Expansion of "${option?.text ?? ''}" in ${transport} transport failed: ${value.message}`)
+  if (value === '') return 0
   const number = value.trim().startsWith('-') ? readInteger(value.trim()) : readQuota(value)?.most
   if (number !== undefined) return number
   return malformed(value, option, transport)

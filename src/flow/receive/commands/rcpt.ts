@@ -171,9 +171,10 @@ function noSender(session: Session): Next {
   return 'continue'
 }
 
+/** Those that were refused count as well: observed of Exim 4.96. */
 async function tooManyRecipients(session: Session, transaction: Transaction): Promise<Next | undefined> {
   const most = await limitOf(session, transaction)
-  if (most <= 0 || transaction.recipients.length < most) return undefined
+  if (most <= 0 || transaction.message.rcptCount <= most) return undefined
   transaction.message.rcptFailCount++
   const permanent = session.settings.recipients_max_reject
   // Logged once a message: a list of thousands would fill the log.

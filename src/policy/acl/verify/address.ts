@@ -97,6 +97,7 @@ function asSender(call: AclCall, result: VerifyResult, argument: VerifyArgument)
   if (told.is === 'false') {
     return { is: 'false', userMessage: 'Sender verify failed', logMessage: 'Sender verify failed' }
   }
+  if (told.is === 'true') return TRUE
   if (told.is !== 'defer') return told
   const text = `Could not complete sender verify${result.callout === undefined ? '' : ' callout'}`
   const isTold = result.callout !== undefined || call.context.settings.smtp_return_error_details
@@ -116,10 +117,11 @@ function noteFailure(call: AclCall, address: string, result: VerifyResult, argum
 function asTested(call: AclCall, result: VerifyResult, argument: VerifyArgument): Tested {
   const { userMessage } = result
   const logMessage = result.logMessage === undefined ? undefined : withoutQuery(result.logMessage)
-  if (result.is === 'ok') return { is: 'true' }
-  if (result.is === 'defer' && argument.options.includes('defer_ok')) {
+  const deferOk = argument.options.includes('defer_ok')
+  if (result.is === 'ok') return deferOk ? { is: 'true', verifyMessage: userMessage ?? logMessage } : TRUE
+  if (result.is === 'defer' && deferOk) {
     call.context.debug?.('acl', 'verify defer overridden by defer_ok')
-    return { is: 'true', verifyMessage: userMessage }
+    return { is: 'true', verifyMessage: userMessage ?? logMessage }
   }
   return { is: result.is === 'fail' ? 'false' : 'defer', userMessage, logMessage }
 }

@@ -49,7 +49,10 @@ export const headerSyntax: VerifyRow = {
       if (problem === undefined) continue
       const logMessage = `${problem}: failing address in "${header}:" header is: ${text.slice(0, 1024)}`
       const told = `${problem}:\nfailing address in "${header}:" header is: ${text.slice(0, 1024)}`
-      return refusedFor(told, logMessage, context)
+      const refused = refusedFor(told, logMessage, context)
+      // The administrator's `$acl_verify_message` has it, though the client may not hear it: observed of Exim 4.96.
+      const heard = refused.userMessage === undefined ? '' : 'Rejected after DATA: '
+      return { ...refused, verifyMessage: `${heard}${logMessage}` }
     }
     return TRUE
   },
