@@ -174,8 +174,13 @@ export function failedLine(line: FailedLine, selects: Selects): ByteString {
 }
 
 /** The line of an address that was tried for long enough: neither sender nor router. Observed of Exim 4.96. */
-export function timedOutLine(line: AddressLine, selects: Selects): ByteString {
-  return `** ${addressPart(line, selects)}: retry timeout exceeded`
+export function timedOutLine(address: ByteString, parent: ByteString | undefined): ByteString {
+  return `** ${belowParent(address, parent)}: retry timeout exceeded`
+}
+
+/** Lines of few words name the address and what it came from, not the recipient: observed of Exim 4.96. */
+export function belowParent(address: ByteString, parent: ByteString | undefined): ByteString {
+  return parent === undefined ? address : `${address} <${parent}>`
 }
 
 /** The line of an address that is tried again later. */

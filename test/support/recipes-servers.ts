@@ -32,7 +32,7 @@ interface Needed {
 
 const needed: readonly Needed[] = [
   {
-    recipes: ['hoster-sql'],
+    recipes: ['hoster-sql', 'panel-sql'],
     fetch: fetchMariadb,
     start: async () => serves('MYSQL_PORT', await startMariadb(present(fetchMariadb()))),
   },

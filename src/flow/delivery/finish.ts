@@ -1,6 +1,6 @@
 /** The end of an attempt: bounces, warnings, freezing, and either completion or back to the queue. */
 import type { ByteString } from '../../base/text.ts'
-import { completedLine } from '../../mail/delivery-lines.ts'
+import { belowParent, completedLine } from '../../mail/delivery-lines.ts'
 import type { Attempt, FailedAddress } from './attempt.ts'
 import type { GeneratedMessage } from './deps.ts'
 import { replaceOneTime } from './one-time.ts'
@@ -206,8 +206,7 @@ async function reportFailures(attempt: Attempt): Promise<void> {
 
 /** Nobody is told. */
 function ignoreError(attempt: Attempt, { address, ancestors, recipient, key }: FailedAddress): void {
-  const [parent] = ancestors
-  attempt.log(`${address}${parent === undefined ? '' : ` <${parent}>`}: error ignored`)
+  attempt.log(`${belowParent(address, ancestors[0])}: error ignored`)
   attempt.marks.settle(recipient, key)
 }
 

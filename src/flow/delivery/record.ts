@@ -340,17 +340,7 @@ function timeOut(
   routed: RoutedAddress,
   outcome: AddressOutcome & { readonly is: 'deferred' },
 ): void {
-  const line = timedOutLine(
-    {
-      shown: routed.address,
-      original: originalOf(attempt, routed, routed.address),
-      sender: attempt.envelope.sender,
-      returnPath: undefined,
-      router: undefined,
-      transport: undefined,
-    },
-    attempt.selects,
-  )
+  const line = timedOutLine(routed.address, routed.ancestors[0] ?? replacedBy(attempt, routed.recipient))
   attempt.log(line)
   attempt.note(line)
   attempt.failed.push({
@@ -449,9 +439,14 @@ function shownSpecial(address: ByteString): ByteString {
   return /^[/|>]/.test(address) ? address : `save ${address}`
 }
 
+/** The recipient in whose place `one_time` has put this one. */
+function replacedBy({ envelope }: Attempt, { parent }: Recipient): ByteString | undefined {
+  return parent === undefined ? undefined : envelope.recipients[parent]?.address
+}
+
 /** The recipient as the message came with it: `one_time` puts others in its place. */
-function askedFor({ envelope }: Attempt, { address, parent }: Recipient): ByteString {
-  return parent === undefined ? address : (envelope.recipients[parent]?.address ?? address)
+function askedFor(attempt: Attempt, recipient: Recipient): ByteString {
+  return replacedBy(attempt, recipient) ?? recipient.address
 }
 
 /** Behind other ancestors it is named even where it is the same. */
@@ -562,7 +557,7 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
           ofMessage: false,
         })
   if (unrouted.retryDefer !== true && unrouted.freeze !== true && (record === undefined || record.expired)) {
-    const text = timedOutLine(line, attempt.selects)
+    const text = timedOutLine(line.shown, unrouted.ancestors[0] ?? replacedBy(attempt, unrouted.recipient))
     attempt.log(text)
     attempt.note(text)
     attempt.failed.push({
