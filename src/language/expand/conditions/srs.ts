@@ -1,4 +1,5 @@
-import { retaint, textOf } from '../../../base/text.ts'
+import { asciiLower, retaint, textOf } from '../../../base/text.ts'
+import { quotedLocalPart } from '../../../mail/address.ts'
 import { srsHash, srsStamp } from '../items/srs.ts'
 import { stringCondition } from './kinds.ts'
 
@@ -18,13 +19,15 @@ export const inboundSrs = stringCondition({
   manual: 'Expansion conditions',
   count: 2,
   test([localPart = '', secret = ''], environment) {
-    const match = /^"?SRS0=([0-9a-f]{4})=([a-z2-7]{2})=([^=]*)=([\s\S]*?)"?$/i.exec(textOf(localPart))
+    const match = /^SRS0=([0-9a-f]{4})=([a-z2-7]{2})=([^=]*)=([\s\S]*)$/i.exec(textOf(localPart))
     if (match === null) return false
     const [, hash = '', stamp = '', domain = '', local = ''] = match
-    environment.context.variables.set('srs_recipient', retaint(`${local}@${domain}`, localPart))
+    // In lower case, and with the quotes that $local_part has lost: observed of Exim 4.96.
+    const recipient = asciiLower(`${quotedLocalPart(local)}@${domain}`)
+    environment.context.variables.set('srs_recipient', retaint(recipient, localPart))
     // Without a secret only the form is tested.
     if (textOf(secret) === '') return true
     const age = (dayOf(srsStamp(environment.context.ports.now())) - dayOf(stamp) + 1024) % 1024
-    return age <= validDays && srsHash(textOf(secret), domain, local) === hash.toLowerCase()
+    return age <= validDays && srsHash(textOf(secret), recipient) === hash
   },
 })

@@ -1,15 +1,15 @@
 /** Sender rewriting. Source: Exim manual, "SRS (Sender Rewriting Scheme)". */
 import { createHmac } from 'node:crypto'
-import { retaint, textOf, toBytes } from '../../../base/text.ts'
+import { asciiLower, retaint, textOf, toBytes } from '../../../base/text.ts'
 import { quotedLocalPart, splitAddress } from '../../../mail/address.ts'
 import { plainItem } from './kinds.ts'
 
 const base32 = 'abcdefghijklmnopqrstuvwxyz234567'
 
-/** Four digits of an HMAC over the address. */
-export function srsHash(secret: string, domain: string, localPart: string): string {
+/** Four digits of an HMAC over the address in lower case, as some hosts send bounces: observed of Exim 4.96. */
+export function srsHash(secret: string, address: string): string {
   return createHmac('md5', toBytes(secret))
-    .update(toBytes(`${localPart}@${domain}`))
+    .update(toBytes(asciiLower(address)))
     .digest('hex')
     .slice(0, 4)
 }
@@ -33,7 +33,7 @@ export const srsEncode = plainItem({
     const { localPart, domain } = splitAddress(path)
     const stamp = srsStamp(environment.context.ports.now())
     const plain = localPart.replace(/^"(.*)"$/s, '$1')
-    const hash = srsHash(textOf(secret), domain, plain)
+    const hash = srsHash(textOf(secret), path)
     const local = `SRS0=${hash}=${stamp}=${domain}=${plain}`
     return retaint(`${quotedLocalPart(local)}@${textOf(ours)}`, returnPath)
   },
