@@ -68,11 +68,21 @@ test('smtp_etrn_command runs in its place, one at a time for each argument', asy
     `#!/bin/sh\necho "$# $1" >> ${path}/told\nuntil test -e ${path}/go; do sleep 0.05; done\n`,
   )
   chmodSync(script, 0o755)
-  const command = `smtp_etrn_command = ${script} $domain\n`
+  writeFileSync(join(path, 'names'), '"a b; touch x": a b; touch x\nc: c\n')
+  // What the client says is no argument: what a file has for it is.
+  const command = `smtp_etrn_command = ${script} "\${lookup{$domain}lsearch{${path}/names}{$value}{$domain}}"\n`
   const server = await startServer({ configuration: command + base, folder: path })
   try {
-    const answers = await say(server.port, 'ETRN a b; touch x', 'ETRN a b; touch x', 'ETRN c')
-    assert.deepEqual(answers, ['250 OK\r\n', '458 Already processing a b; touch x\r\n', '250 OK\r\n'])
+    const lines = ['ETRN a b; touch x', 'ETRN a b; touch x', 'ETRN c', 'ETRN d;touch x']
+    assert.deepEqual(await say(server.port, ...lines), [
+      '250 OK\r\n',
+      '458 Already processing a b; touch x\r\n',
+      '250 OK\r\n',
+      '458 Internal failure\r\n',
+    ])
+    await server.logged(
+      /failed to set up ETRN command: Tainted arg 1 for ETRN processing command: 'd;touch x'\n/,
+    )
     const told = await until(() => {
       const text = existsSync(join(path, 'told')) ? readFileSync(join(path, 'told'), 'utf8') : ''
       return text.trim().split('\n').length === 2 ? text : undefined

@@ -78,6 +78,8 @@ export interface RoutedAddress {
   readonly transport: TransportInstance
   readonly hosts: readonly RouteHost[]
   readonly fallbackHosts: readonly RouteHost[]
+  /** This host is a less preferred one of its MX records: it waits for the others and falls back on none. */
+  readonly secondary?: true
   /** `errors_to` and one_time: the envelope sender to use; undefined: the message's own. */
   readonly errorsTo: ByteString | undefined
   /** Already expanded; each entry is one or more complete header lines. */

@@ -94,6 +94,9 @@ async function startCommand(
     const value = await context.ports.expandText(word, within)
     if (isFailure(value)) return fail(`expansion of "${word}" failed: ${value.message}`)
     if (argv.length === 0 && isTainted(value)) return fail(`Tainted command '${textOf(value)}'`)
+    // A command may be a shell: observed of Exim 4.96.
+    if (isTainted(value))
+      return fail(`Tainted arg ${argv.length} for ETRN processing command: '${textOf(value)}'`)
     argv.push(textOf(value))
   }
   const [program] = argv

@@ -11,10 +11,10 @@ import {
   type GeneratedMessage,
   type Submitted,
   type Watched,
+  arrivedFrozen,
 } from '../flow/delivery/index.ts'
 import { isDebugged } from '../base/debug-selector.ts'
 import type { HeldOpen } from '../flow/cutthrough-types.ts'
-import { namedRecipients } from '../flow/named-recipients.ts'
 import type { Accepted, ReceiveServices } from '../flow/receive/services.ts'
 import { createRouting, type Routing } from '../flow/routing/index.ts'
 import { changeHeaderDomains, rewriteHeaders } from '../flow/routing/rewrite/index.ts'
@@ -169,14 +169,8 @@ export async function createFlow(server: Server, store: StoreRoom, options: Flow
       debugPorts,
       dmarc,
       async tellFrozen(envelope, to) {
-        const text = `Auto-Submitted: auto-replied\nTo: ${to}\nSubject: Message frozen\n\nMessage ${envelope.id} has been frozen by an ACL.\nThe sender is <${envelope.sender}>.\n`
-        const recipients = namedRecipients(to, envelope.id, server.ports)
-        if (recipients.length === 0) return
-        await submitGenerated(
-          { sender: '', recipients, text, about: envelope.id, isReport: true },
-          server,
-          await receiving(),
-        )
+        const notice = await arrivedFrozen(envelope, to, server.context())
+        if (notice.recipients.length > 0) await submitGenerated(notice, server, await receiving())
       },
       async expn(address, context) {
         const tested = await routing.test(address, 'expn', context)

@@ -220,7 +220,9 @@ export class DeliveryQueue {
       for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
         if (this.#stopped || this.#overloaded()) return
         const entry = next.value
-        const takes = entry !== undefined && wanted(entry, request)
+        // A run that looks at messages first says it of all, without their ids: observed of Exim 4.96.
+        const left = chosen && !request.thaw && entry !== undefined && this.#staysFrozen(entry)
+        const takes = entry !== undefined && !left && wanted(entry, request)
         if (entry !== undefined) this.#options.debug?.(`${takes ? 'selected' : 'passed over'} ${entry.id}`)
         if (takes) await this.#turnOf(entry, order, request.leavesSlow === true && parallelInRun > 1)
         // Others are to have their turns although nothing here waits.
@@ -229,6 +231,13 @@ export class DeliveryQueue {
       }
     }
     await Promise.all(Array.from({ length: parallelInRun }, worker))
+  }
+
+  #staysFrozen({ frozenAt, ...entry }: QueueEntry): boolean {
+    if (frozenAt === undefined || !this.#options.staysFrozen({ ...entry, frozenAt })) return false
+    const { log } = this.#options
+    if (log.selects('skip_delivery')) log.main(undefined, frozenLine)
+    return true
   }
 
   /** A frozen message that stays so costs a line of the log: it is neither claimed nor read. */

@@ -20,8 +20,10 @@ export function frozenFate(
   settings: Pick<MainSettings, 'auto_thaw' | 'ignore_bounce_errors_after' | 'timeout_frozen_after'>,
   now: number,
 ): 'thaws' | 'retried' | 'ends' | 'stays' {
-  const agedOut = settings.timeout_frozen_after > 0 && now - frozenAt >= settings.timeout_frozen_after * 1000
-  const bounceAgedOut = sender === '' && now - receivedAt >= settings.ignore_bounce_errors_after * 1000
+  // How long it has been on the queue counts, not for how long it is frozen: observed of Exim 4.96, as the manual has it.
+  const age = now - receivedAt
+  const agedOut = settings.timeout_frozen_after > 0 && age >= settings.timeout_frozen_after * 1000
+  const bounceAgedOut = sender === '' && age >= settings.ignore_bounce_errors_after * 1000
   if (agedOut) return 'ends'
   if (bounceAgedOut) return 'retried'
   return settings.auto_thaw > 0 && now >= frozenAt + settings.auto_thaw * 1000 ? 'thaws' : 'stays'
@@ -34,13 +36,13 @@ export async function frozenVerdict(attempt: Attempt): Promise<DeliverySummary |
   const frozenAt = envelope.frozenAt
   if (frozenAt === undefined) return undefined
   const now = ports.now()
-  if (options.thaw === true) {
+  const fate = frozenFate({ ...envelope, frozenAt }, settings, now)
+  if (options.thaw === true && fate !== 'ends') {
     await claim.record({ frozenAt: null, manuallyThawed: true })
     if (attempt.context.message !== undefined) attempt.context.message.manuallyThawed = true
     attempt.log('Unfrozen by forced delivery')
     return undefined
   }
-  const fate = frozenFate({ ...envelope, frozenAt }, settings, now)
   if (fate === 'ends') {
     attempt.log('cancelled by timeout_frozen_after')
     // Nobody is told of a lost bounce; all others are as with -Mg.

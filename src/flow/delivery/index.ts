@@ -17,6 +17,7 @@ export { createCallout } from './callout/callout.ts'
 export { createCutthrough } from './callout/cutthrough.ts'
 export { createQuotaCheck } from './quota-check.ts'
 export { frozenFate, frozenLine } from './frozen.ts'
+export { arrivedFrozen } from './reports/frozen-notice.ts'
 export { transportDrivers } from './transports/index.ts'
 
 export interface Delivery {

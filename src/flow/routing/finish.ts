@@ -91,7 +91,8 @@ async function assign(
     ...(envelope.ignoreErrors && { ignoreErrors: true as const }),
     transport,
     hosts,
-    fallbackHosts: fallbackHosts(work),
+    fallbackHosts: verdict.secondary === true ? [] : fallbackHosts(work),
+    ...(verdict.secondary && { secondary: true as const }),
   }
   const address = verdict.shown === undefined ? taken : { ...taken, shown: verdict.shown }
   // Header changes may differ from address to address: Exim manual, "same_domain_copy_routing".

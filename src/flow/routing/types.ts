@@ -111,6 +111,8 @@ export type RouterVerdict =
       readonly shown?: readonly (RouteHost & { readonly unusable?: true })[]
       /** Of a routing rule; undefined: the router's own. */
       readonly transport?: TransportInstance
+      /** This host is among those of the MX records. */
+      readonly secondary?: boolean
     }
   | {
       readonly is: 'redirect'

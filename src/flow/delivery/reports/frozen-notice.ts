@@ -1,9 +1,27 @@
 /** The note to whom `freeze_tell` names when a message is frozen. Source: observed of Exim 4.96. */
 import type { ByteString } from '../../../base/text.ts'
+import type { Envelope } from '../../../mail/envelope.ts'
+import { referencesTo } from '../../../mail/references.ts'
+import type { Context } from '../../../ports.ts'
 import { namedRecipients } from '../../named-recipients.ts'
 import type { Attempt } from '../attempt.ts'
 import type { GeneratedMessage } from '../deps.ts'
 import { fromLine, referencesLine, withoutControls } from './report-parts.ts'
+
+/** Of a message that an ACL has frozen. */
+export async function arrivedFrozen(
+  { id, sender, headers }: Envelope,
+  to: ByteString,
+  context: Context,
+): Promise<GeneratedMessage> {
+  const references = referencesTo(headers)
+  const text =
+    `Auto-Submitted: auto-replied\n${await fromLine({ context })}To: ${to}\n` +
+    `${references === '' ? '' : `References: ${references}\n`}Subject: Message frozen on arrival\n\n` +
+    `Message ${id} was frozen on arrival by ACL.\nThe sender is <${sender}>.\n`
+  const recipients = namedRecipients(to, id, context.ports)
+  return { sender: '', recipients, text: withoutControls(text), about: id, isReport: true }
+}
 
 export async function frozenNotice(
   attempt: Attempt,

@@ -12,11 +12,11 @@ export function withoutControls(text: ByteString): ByteString {
 }
 
 /** The header of an address of ours that the message goes out under. */
-export async function fromLine(attempt: Attempt): Promise<ByteString> {
-  const value = await attempt.context.ports.expand(attempt.context.settings.dsn_from, attempt.context)
+export async function fromLine({ context }: Pick<Attempt, 'context'>): Promise<ByteString> {
+  const value = await context.ports.expand(context.settings.dsn_from, context)
   const text = isFailure(value) ? '' : textOf(value).trim()
   if (text !== '') return `From: ${text}\n`
-  return `From: Mail Delivery System <Mailer-Daemon@${attempt.context.server.qualifyDomain}>\n`
+  return `From: Mail Delivery System <Mailer-Daemon@${context.server.qualifyDomain}>\n`
 }
 
 /** `1795488013-eximdsn-1169059336`. */

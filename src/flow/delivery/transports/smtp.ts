@@ -186,6 +186,8 @@ class SmtpDelivery {
 
   async #fallbackHosts(): Promise<readonly RouteHost[] | AddressOutcome> {
     const routed = this.#run.first
+    // Source: Exim manual, smtp transport option "fallback_hosts".
+    if (routed.secondary === true) return []
     if (routed.fallbackHosts.length > 0) return routed.fallbackHosts
     const hosts = await hostsOfOption(this.#run.settings.fallback_hosts, undefined, this.#run.context)
     return hosts instanceof Failure ? deferredBy(hosts.message) : hosts

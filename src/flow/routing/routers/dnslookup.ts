@@ -170,10 +170,11 @@ async function verdictOf(
           is: 'assign',
           hosts: found.hosts,
           ...(found.shown && { shown: found.shown }),
+          secondary: found.secondary,
           forDomain: settings.same_domain_copy_routing,
         }
       const before = found.hosts.slice(0, found.localAt)
-      if (before.length > 0) return { is: 'assign', hosts: before }
+      if (before.length > 0) return { is: 'assign', hosts: before, secondary: true }
       const self = selfVerdict(found.hosts[0] ?? { name: work.facts.domain, mx: undefined }, work)
       return self ?? { is: 'assign', hosts: found.hosts }
     }
