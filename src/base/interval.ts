@@ -5,7 +5,8 @@ const unitSize: ReadonlyMap<string, number> = new Map(Object.entries(units))
 
 /** Seconds of an interval; undefined when it is none. */
 export function parseInterval(text: string): number | undefined {
-  if (!/^(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?$/.test(text) || text === '') return undefined
+  // The manual has each unit once, in falling order; Exim takes any.
+  if (!/^(?:\d+[wdhms])+$/.test(text)) return undefined
   let total = 0
   for (const match of text.matchAll(/(\d+)([wdhms])/g)) {
     total += Number(match[1]) * (unitSize.get(match[2] ?? '') ?? 0)

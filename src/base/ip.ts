@@ -63,7 +63,8 @@ function parseIpv6(text: string): IpAddress | undefined {
   const right = halves.length === 2 ? groupsOf(halves[1] ?? '') : []
   if (left === undefined || right === undefined) return undefined
   const missing = 8 - left.length - right.length
-  if (halves.length === 2 ? missing < 0 : missing !== 0) return undefined
+  // The two colons stand for one group at least: RFC 4291 section 2.2.
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined
   const groups = [...left, ...Array.from({ length: missing }, () => 0), ...right]
   const bytes = new Uint8Array(16)
   groups.forEach((group, i) => {

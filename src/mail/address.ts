@@ -3,7 +3,7 @@
  * An address in Postern's hands is `local@domain` in bytes, unquoted route removed, as Exim keeps it.
  */
 import type { ByteString } from '../base/text.ts'
-import { endOfAddress, parseAddress } from './parse-address.ts'
+import { endOfAddress, parseAddress, type ParseAddressOptions } from './parse-address.ts'
 
 /** Splits at the last `@`; a bare local part has an empty domain. */
 export function splitAddress(address: ByteString): { localPart: ByteString; domain: ByteString } {
@@ -37,17 +37,30 @@ const mostAddresses = 100_000
  * The addresses of a header such as To:, in order; group names are dropped.
  * Source: RFC 5322 section 3.4.
  */
-export function parseAddressList(text: ByteString): ListedAddress[] {
+export function parseAddressList(text: ByteString, options: ParseAddressOptions = {}): ListedAddress[] {
   const found: ListedAddress[] = []
   let at = 0
+  let inGroup = false
   while (at < text.length && found.length < mostAddresses) {
     const end = endOfAddress(text, at, false)
-    const item = text.slice(at, end)
+    let item = text.slice(at, end)
     at = end + 1
     // A group begins with its name and a colon and ends with a semicolon: RFC 5322 section 3.4.
-    const inside = item.replace(/^\s*(?:"(?:[^"\\]|\\.)*"|[^"<@:;()]*):/, '').replace(/;\s*$/, '')
-    if (/^[\s:;]*$/.test(inside)) continue
-    const parsed = parseAddress(inside)
+    if (!inGroup) {
+      const name = /^\s*(?:"(?:[^"\\]|\\.)*"|[^"<@:;()]*):/.exec(item)?.[0] ?? ''
+      inGroup = name !== ''
+      item = item.slice(name.length)
+    }
+    const close = inGroup ? endOfAddress(item, 0, false, true) : item.length
+    const inside = item.slice(0, close)
+    const closes = close < item.length
+    if (/^[\s:;]*$/.test(inside)) {
+      if (closes) inGroup = false
+      continue
+    }
+    const parsed = parseAddress(inside, options)
+    // What stands between the end of a group and the next comma is passed over, as Exim does.
+    if (closes) inGroup = false
     found.push(
       parsed.is === 'address' ? { address: parsed.address } : { error: parsed.message, text: item.trim() },
     )

@@ -9,6 +9,8 @@ export interface ParseAddressOptions {
   readonly allowNull?: boolean
   /** `user@[192.0.2.1]`. Left out: allowed. */
   readonly allowDomainLiterals?: boolean
+  /** False: domain literals are not allowed in angle brackets, as Exim's expansion operators have it. */
+  readonly literalsInAngles?: boolean
   /** Bytes over 127 in domains (`allow_utf8_domains`, SMTPUTF8). */
   readonly allowUtf8Domains?: boolean
   /** A dot after the domain is dropped (`strip_trailing_dot`). */
@@ -50,9 +52,14 @@ export function parseAddress(text: ByteString, options: ParseAddressOptions = {}
 
 /**
  * End of the address that begins at `start` in a list: the comma, or a newline when asked, or the end of the text.
- * Commas in quotes, comments, angle brackets and domain literals do not count.
+ * Commas in quotes, comments, angle brackets and domain literals do not count. Within a group a semicolon ends it too.
  */
-export function endOfAddress(text: ByteString, start: number, newlineEnds: boolean): number {
+export function endOfAddress(
+  text: ByteString,
+  start: number,
+  newlineEnds: boolean,
+  semicolonEnds: boolean = false,
+): number {
   let depth = 0
   let angle = false
   for (let i = start; i < text.length; i++) {
@@ -66,7 +73,8 @@ export function endOfAddress(text: ByteString, start: number, newlineEnds: boole
     } else if (c === '(') depth = 1
     else if (c === '<') angle = true
     else if (c === '>') angle = false
-    else if ((c === ',' && !angle) || (c === '\n' && newlineEnds)) return i
+    else if (!angle && (c === ',' || (c === ';' && semicolonEnds))) return i
+    else if (c === '\n' && newlineEnds) return i
   }
   return text.length
 }
@@ -115,7 +123,11 @@ function readAngle(text: ByteString, open: number, options: ParseAddressOptions)
     } as const
     return { is: 'mailbox', parsed, next: close }
   }
-  const found = readAddrSpec(text, inside, options)
+  const found = readAddrSpec(
+    text,
+    inside,
+    options.literalsInAngles === false ? { ...options, allowDomainLiterals: false } : options,
+  )
   if (found.is === 'error') return found
   const close = skipComments(text, found.next)
   if (text[close] !== '>') {
@@ -153,6 +165,7 @@ function readAddrSpec(text: ByteString, from: number, options: ParseAddressOptio
   // RFC 5321 section 4.1.2: none may stand even in a quoted local part. A tab is let pass.
   // Differs from Exim, which takes them: a bare CR would go into headers, mailboxes and the commands to the next host.
   if (/[\0-\x08\x0a-\x1f\x7f]/.test(local.word)) return error('control character in local part')
+  if (text[local.next] !== '@' && start > from) return error('domain missing in source-routed address')
   if (text[local.next] !== '@') return mailbox(local.word, '', start, local.end, local.next)
   const domain = readDomain(text, local.next + 1, options)
   if (domain.is === 'error') return domain

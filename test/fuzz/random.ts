@@ -2,8 +2,8 @@
 
 export interface Random {
   /** An integer from 0 to below `limit`. */
-  below(limit: number): number
-  pick<T>(from: readonly [T, ...T[]] | readonly T[]): T
+  readonly below: (limit: number) => number
+  readonly pick: <T>(from: readonly [T, ...T[]] | readonly T[]) => T
 }
 
 export function createRandom(seed: number): Random {

@@ -6,7 +6,7 @@ import type { HeaderForm } from './tree.ts'
 const headerStart = /^(h|rh|bh|lh|header|rheader|bheader|lheader)_/
 
 /**
- * A header's name runs to a colon, which is consumed, or to a character that no header name holds.
+ * A header's name runs to a colon, which is consumed, or to white space or a control character.
  * `from` is where the prefix begins; the position ends behind the name.
  */
 export function readHeaderName(
@@ -20,7 +20,7 @@ export function readHeaderName(
   const start = at
   while (at < text.length) {
     const code = text.charCodeAt(at)
-    if (code === 58 || code <= 32 || code >= 127) break
+    if (code === 58 || code <= 32) break
     at++
   }
   const name = text.slice(start, at)

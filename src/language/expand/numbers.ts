@@ -7,7 +7,8 @@ const least = -9223372036854775808n
 const multipliers: Readonly<Record<string, bigint>> = { '': 1n, k: 1024n, m: 1048576n, g: 1073741824n }
 
 /** The number a text stands for; an empty one is 0. */
-export function readInteger(text: string): bigint | Failure {
+export function readInteger(given: string): bigint | Failure {
+  const text = given.trimStart()
   const match = /^\s*([+-]?\d+)([kmgKMG]?)\s*$/.exec(text)
   if (match === null) {
     if (/^\s*$/.test(text)) return 0n

@@ -24,11 +24,11 @@ export function parse(text: ByteString): Parsed {
   const reader = new Reader(text, { template, condition, raw })
   const nodes: Node[] = []
   readNodes(reader, false, nodes)
-  // What stands before the first fault is evaluated; the fault counts even in a branch that is not taken.
+  // What stands before the fault that is read first is evaluated; the fault counts even in a branch that is not taken.
   const fault = [reader.fault, ...reader.minor.filter((one) => one.stops === true)]
     .filter((one) => one !== undefined)
     .reduce<Fault | undefined>(
-      (first, one) => (first === undefined || one.start < first.start ? one : first),
+      (first, one) => (first === undefined || one.end < first.end ? one : first),
       undefined,
     )
   const kept = fault === undefined ? nodes : nodes.filter((node) => node.end <= fault.start)
@@ -179,13 +179,18 @@ function readPlainVariable(reader: Reader, start: number): Node | undefined {
   if (header !== undefined) return { kind: 'header', ...header, start, end: reader.position }
   const row = findVariable(name)
   if (row !== undefined) return variableNode(reader, name, row, start)
-  const help = /^acl_[cm]/.test(name)
-    ? ' (6th character of a user-defined ACL variable must be a digit or underscore)'
-    : ''
-  const message = `unknown variable name "${name}"${help}`
+  const message = `unknown variable name "${name}"${ofAcls(name)}`
   // `$if{...}` for `${if ...}`.
   const turned = items.has(name) ? { help: `the brace stands before the word: \${${name} ...}` } : undefined
   return unknownVariable(reader, message, start, start + 1, reader.position, turned)
+}
+
+/** What Exim says of names that seem to be variables of ACLs. */
+function ofAcls(name: string): string {
+  if (!name.startsWith('acl_')) return ''
+  return /^acl_[cm]/.test(name)
+    ? ' (6th character of a user-defined ACL variable must be a digit or underscore)'
+    : ' (user-defined ACL variables must start acl_c or acl_m)'
 }
 
 function variableNode(reader: Reader, name: string, row: VariableRow, start: number): Node {
@@ -219,9 +224,11 @@ function unknownVariable(
 /** After `${`: an item, an operator or a variable. */
 function readBracedName(reader: Reader, start: number): Node | undefined {
   const nameStart = reader.position
-  const name = reader.word()
+  // A hyphen is part of a name: it stands before an offset in ${substr_-1:...}
+  while (reader.peek() === '-' || isWord(reader.text.charCodeAt(reader.position))) reader.position++
+  const name = reader.text.slice(nameStart, reader.position)
   const item = items.get(name)
-  if (item !== undefined && reader.peek() !== ':') {
+  if (item !== undefined) {
     if (item.since === undefined)
       reader.minor.push(notWorking('item', `\${${name}`, item, start, reader.position))
     const parts = item.read(reader, start)
@@ -233,27 +240,27 @@ function readBracedName(reader: Reader, start: number): Node | undefined {
     if (row !== undefined) return variableNode(reader, name, row, start)
     return unknownVariable(
       reader,
-      `unknown variable in "\${${name}}"`,
+      `unknown variable in "\${${name}}"${ofAcls(name)}`,
       start,
       nameStart,
       nameStart + name.length,
     )
   }
-  // A negative number may follow an underscore: ${substr_-1:...}
-  while (reader.peek() === '-' || isWord(reader.text.charCodeAt(reader.position))) reader.position++
-  const full = reader.text.slice(nameStart, reader.position)
   if (reader.peek() !== ':') {
     return reader.syntax(
-      `"\${${full}" is not a known operator (or a } is missing in a variable reference)`,
+      `"\${${name}" is not a known operator (or a } is missing in a variable reference)`,
       start,
       reader.position,
     )
   }
-  return readOperator(reader, start, nameStart, full)
+  return readOperator(reader, start, nameStart, name)
 }
 
 function readOperator(reader: Reader, start: number, nameStart: number, full: string): Node | undefined {
   const nameEnd = reader.position
+  // What is wrong within is told first, as by Exim.
+  const body = reader.braced(nameEnd)
+  if (body === undefined) return undefined
   const found = findOperator(full)
   if (found === undefined) {
     const fault = reader.unknown(
@@ -263,24 +270,28 @@ function readOperator(reader: Reader, start: number, nameStart: number, full: st
       nameEnd,
       operators.keys(),
     )
+    // An unknown variable within is told first.
+    if (reader.minor.some((one) => one.stops === true && one.start >= start))
+      return { kind: 'fault', message: fault.message, start, end: reader.position }
     return reader.fail(fault)
   }
-  if ('problem' in found) return reader.syntax(found.problem, nameStart, nameEnd)
+  if ('problem' in found) {
+    // Counts only where it is evaluated.
+    reader.minor.push({ code: 'expansion-syntax', message: found.problem, start: nameStart, end: nameEnd })
+    return { kind: 'fault', message: found.problem, start, end: reader.position }
+  }
   if (found.row.since === undefined) {
     reader.minor.push(notWorking('operator', `\${${full}:`, found.row, start, nameEnd))
   }
-  const body = reader.braced(nameEnd)
-  return (
-    body && {
-      kind: 'operator',
-      name: full,
-      suffix: found.suffix,
-      row: found.row,
-      body,
-      start,
-      end: reader.position,
-    }
-  )
+  return {
+    kind: 'operator',
+    name: full,
+    suffix: found.suffix,
+    row: found.row,
+    body,
+    start,
+    end: reader.position,
+  }
 }
 
 function notWorking(
@@ -317,7 +328,7 @@ function condition(reader: Reader): ConditionNode | undefined {
   if (symbol !== undefined) reader.position += symbol.length
   const name = symbol ?? reader.word()
   if (name === '') {
-    return reader.syntax(`condition name expected, but found "${reader.rest().slice(0, 32)}"`, nameStart)
+    return reader.syntax(`condition name expected, but found "${reader.rest().slice(0, 16)}"`, nameStart)
   }
   const row = conditions.get(name)
   if (row === undefined) {

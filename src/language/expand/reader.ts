@@ -89,14 +89,14 @@ export class Reader {
   }
 
   /** After the opening brace: a template and its closing brace. */
-  braced(open: number): Template | undefined {
+  braced(open: number, unclosed?: string): Template | undefined {
     if (++this.depth > deepest) return this.syntax('expansion nested too deeply', open)
     this.position = open + 1
     const template = this.grammar.template(this, true)
     if (template === undefined) return undefined
     this.depth--
     if (this.peek() !== '}') {
-      return this.unclosed(open)
+      return this.unclosed(open, unclosed)
     }
     this.position++
     return template
@@ -104,11 +104,19 @@ export class Reader {
 
   /** A condition that is part of something: faults about it say so, as Exim's do. */
   conditionInside(where: string): ConditionNode | undefined {
+    const before = this.minor.length
     const condition = this.grammar.condition(this)
-    if (condition === undefined && this.fault !== undefined) {
-      this.fault = { ...this.fault, message: `${this.fault.message} inside ${where}` }
-    }
+    this.tellWhere(where, before)
     return condition
+  }
+
+  private tellWhere(where: string, firstMinor: number): void {
+    const told = (fault: Fault): Fault => ({ ...fault, message: `${fault.message} inside ${where}` })
+    if (this.fault !== undefined) this.fault = told(this.fault)
+    for (let i = firstMinor; i < this.minor.length; i++) {
+      const fault = this.minor[i]
+      if (fault?.stops === true) this.minor[i] = told(fault)
+    }
   }
 
   /** The closing brace of the whole item. */
@@ -140,14 +148,12 @@ export class Reader {
       list.push(one)
     }
     if (list.length < least) {
-      return list.length === 0 && this.peek() !== '}'
-        ? this.syntax(`missing '{' for first arg of ${name}`)
-        : this.fail({
-            code: 'expansion-arguments',
-            message: `Not enough arguments for '${name}' (min is ${least})`,
-            start: open,
-            end: this.position + 1,
-          })
+      return this.fail({
+        code: 'expansion-arguments',
+        message: `Not enough arguments for '${name}' (min is ${least})`,
+        start: open,
+        end: this.position + 1,
+      })
     }
     if (this.peek() === '}') {
       this.position++
@@ -176,10 +182,9 @@ export class Reader {
   argumentInside(message: string, where: string): Template | undefined {
     this.skipSpace()
     if (this.peek() !== '{') return this.fail({ code: 'expansion-arguments', message })
+    const before = this.minor.length
     const template = this.braced(this.position)
-    if (template === undefined && this.fault !== undefined) {
-      this.fault = { ...this.fault, message: `${this.fault.message} inside ${where}` }
-    }
+    this.tellWhere(where, before)
     return template
   }
 
@@ -197,11 +202,11 @@ export class Reader {
     return raw
   }
 
-  private unclosed(open: number): undefined {
+  private unclosed(open: number, said: string = 'missing } at end of string'): undefined {
     const hint = this.headerWithBrace ? ' - could be header name not terminated by colon' : ''
     return this.fail({
       code: 'expansion-brace',
-      message: `missing } at end of string${hint}`,
+      message: `${said}${hint}`,
       start: Math.max(0, this.text.length - 1),
       also: [{ start: open, end: open + 1, says: 'this brace is not closed' }, ...this.hints()],
     })
@@ -241,7 +246,9 @@ export class Reader {
       no = 'fail'
     }
     this.skipSpace()
-    if (this.peek() !== '}') return this.yesNo("did not close with '}'", open)
+    if (this.peek() !== '}') {
+      return this.yesNo(`did not close with '}'${no === 'fail' ? ' after forcedfail' : ''}`, open)
+    }
     this.position++
     return { yes, no }
   }

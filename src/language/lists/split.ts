@@ -13,7 +13,8 @@ const SPACE = /[ \t\n\v\f\r]/
 export function splitList(list: Text): Text[] {
   const text = textOf(list)
   const { separator, start } = findSeparator(list)
-  if (typeof list === 'string' && separator === ':' && !text.includes('::')) return splitPlain(list)
+  if (typeof list === 'string' && separator === ':' && start === 0 && !text.includes('::'))
+    return splitPlain(list)
   const doubling = separator.charCodeAt(0) >= 32 && separator !== '\x7f'
   const items: Text[] = []
   let at = start
@@ -72,7 +73,12 @@ function trimSpace(text: string): string {
   let end = text.length
   while (start < end && isSpace(text.charCodeAt(start))) start++
   while (end > start && isSpace(text.charCodeAt(end - 1))) end--
-  return text.slice(start, end)
+  return text.slice(start, keptEnd(text, end))
+}
+
+/** After a backslash a space stays: Exim takes it for a quoted one. */
+function keptEnd(text: string, end: number): number {
+  return end < text.length && end > 0 && text.charCodeAt(end - 1) === 92 ? end + 1 : end
 }
 
 function isSpace(code: number): boolean {
@@ -83,5 +89,6 @@ function trimEnd(text: Text): Text {
   const bytes = textOf(text)
   let end = bytes.length
   while (end > 0 && SPACE.test(bytes.charAt(end - 1))) end--
+  end = keptEnd(bytes, end)
   return end === bytes.length ? text : slice(text, 0, end)
 }

@@ -179,14 +179,14 @@ function askFile(
     }
   }
   const key = textOf(request.key)
-  // An empty key is never found: Exim manual, "Lookup types".
-  if (key === '') return { is: 'none' }
   const keys = keysToTry(key, request)
   const finish = (result: LookupResult): LookupResult =>
     result.is === 'found' && options.get('ret') === 'key' ? { ...result, data: key } : named(result, request)
   const opened = row.open(textOf(file), options, context, cache)
   const go = (found: Opened): Awaitable<LookupResult> => {
     if ('error' in found) return finish({ is: found.error, message: found.message })
+    // An empty key is never found: Exim manual, "Lookup types".
+    if (key === '') return { is: 'none' }
     const result = tryKeys(found.find, keys, 0)
     return result instanceof Promise ? result.then(finish) : finish(result)
   }

@@ -25,9 +25,12 @@ export const crypteq = stringCondition({
   manual: 'Expansion conditions',
   count: 2,
   test([secret = '', stored = ''], environment) {
-    const match = /^\{([^}]*)\}([\s\S]*)$/.exec(textOf(stored))
+    const match = /^\{([^}]*)(?:\}([\s\S]*))?$/.exec(textOf(stored))
+    // A brace that is not closed names no mechanism.
+    const closed = match === null || match[2] !== undefined
     const mechanism = match?.[1]?.toLowerCase() ?? 'crypt'
     const coded = match?.[2] ?? textOf(stored)
+    if (!closed) return failure(`unknown encryption mechanism in "${textOf(stored)}"`)
     switch (mechanism) {
       case 'md5':
       case 'sha1':

@@ -44,7 +44,7 @@ export const certextract: ItemRow = {
   since: '0.1',
   manual: 'Expansion items',
   read(reader, start) {
-    const field = reader.argument("missing '{' for field name arg of certextract")
+    const field = reader.argument("missing '{' for field arg of certextract")
     if (field === undefined) return undefined
     const certificate = reader.argument("missing '{' for cert variable arg of certextract")
     if (certificate === undefined) return undefined

@@ -35,19 +35,24 @@ export const extract: ItemRow = {
     if (key === undefined) return reader.syntax("missing '{' for arg 1 of extract")
     const written = key.nodes.every((node) => node.kind === 'text')
     const form =
-      (word as Form | undefined) ?? (written ? formOf(reader.text.slice(key.start, key.end)) : undefined)
+      (word as Form | undefined) ??
+      (written
+        ? formOf(key.nodes.map((node) => (node.kind === 'text' ? node.text : '')).join(''))
+        : undefined)
     if (form === undefined && written) {
-      return reader.syntax('first argument of "extract" must not be empty', start, reader.position)
+      // Counts only where it is evaluated.
+      const message = 'first argument of "extract" must not be empty'
+      if (list.length < 2) return reader.syntax(message, start, reader.position)
+      reader.minor.push({ code: 'expansion-syntax', message, start, end: reader.position })
     }
     const least = before[form ?? 'name']
     if (list.length < least) return reader.syntax(`missing '{' for arg ${list.length + 1} of extract`)
+    if (form !== undefined && list.length >= least + 2) {
+      reader.position = list[least + 2] === undefined ? reader.position : (list[least + 2]?.start ?? 1) - 1
+      if (reader.peek() !== '}') return reader.yesNo("did not close with '}'", start)
+    }
     const branches = reader.ending('extract', start, list.length > least)
     if (branches === undefined) return undefined
-    const extra = list[least + 2]
-    if (form !== undefined && extra !== undefined) {
-      reader.position = extra.start - 1
-      return reader.yesNo("did not close with '}'", start)
-    }
     return {
       arguments: list,
       branches: branches === 'fail' ? { yes: undefined, no: 'fail' } : undefined,
@@ -96,7 +101,7 @@ export const extract: ItemRow = {
 }
 
 function formOf(key: string): 'name' | 'number' | undefined {
-  if (/^\s*-?\d+\s*$/.test(key)) return 'number'
+  if (/^\s*(?:-\d*|\d+)\s*$/.test(key)) return 'number'
   return key.trim() === '' ? undefined : 'name'
 }
 
@@ -104,7 +109,7 @@ function fieldOf(form: Form, key: string, values: readonly Text[]): Text | undef
   const [first = '', second = ''] = values
   switch (form) {
     case 'number':
-      return numberedField(Number(key), textOf(first), second)
+      return numberedField(key === '-' ? 0 : Number(key), textOf(first), second)
     case 'name':
       return namedField(key, first)
     default:

@@ -93,7 +93,8 @@ const filter: ItemRow = {
     if (reader.peek() !== '}') {
       return reader.fail({
         code: 'expansion-brace',
-        message: 'missing } at end of condition inside "filter"',
+        message:
+          'missing } at end of condition or expression inside "filter"; could be an unquoted } in the content',
         also: [{ start: open, end: open + 1, says: 'this brace is not closed' }],
       })
     }
@@ -193,9 +194,9 @@ const sort: ItemRow = {
   since: '0.1',
   manual,
   read(reader, start) {
-    const list = reader.argument("missing '{' for first arg of sort")
+    const list = reader.argument("missing '{' for list arg of sort")
     const comparator = list && reader.argument("missing '{' for comparator arg of sort")
-    const key = comparator && reader.argument("missing '{' for last arg of sort")
+    const key = comparator && reader.argument("missing '{' for extractor arg of sort")
     if (list === undefined || comparator === undefined || key === undefined) return undefined
     return reader.close('missing } at end of "sort"', start)
       ? { arguments: [list, comparator, key] }
@@ -207,8 +208,16 @@ const sort: ItemRow = {
     )
     const sortBy = (items: readonly Text[], separator: string, name: Outcome, environment: Environment) => {
       if (isFailure(name)) return name
-      const compare = comparatorNamed(textOf(name).trim())
-      if (compare === undefined) return failure(`unknown comparator "${textOf(name)}" in "sort"`)
+      const word = textOf(name)
+      const compare = comparatorNamed(word)
+      if (compare === undefined) {
+        if (!/^[\w<>=!]/.test(word)) return failure(`condition name expected, but found "${word}"`)
+        return failure(
+          /^(?:eqi?|==?)$/.test(word)
+            ? 'comparator not handled for sort'
+            : `unknown comparator "${word}" in "sort"`,
+        )
+      }
       const keyed: { item: Text; key: Text }[] = []
       const failed = eachItem<Failure>(items, environment, (item) => {
         const take = (value: Outcome): Failure | undefined => {
@@ -309,9 +318,9 @@ const listextract = choosingItem({
   choose([number = '', list = ''], environment) {
     const digits = textOf(number).trim()
     if (digits === '') return failure('first argument of "listextract" must not be empty')
-    if (!/^-?\d{1,9}$/.test(digits)) return failure('first argument of "listextract" must be numeric')
+    if (!/^-?\d*$/.test(digits)) return failure('first argument of "listextract" must be numeric')
     const items = environment.context.ports.splitList(list)
-    const index = Number(digits)
+    const index = digits === '-' ? 0 : Number(digits)
     const item = index === 0 ? undefined : items[index > 0 ? index - 1 : items.length + index]
     return { found: item !== undefined, value: item ?? '' }
   },

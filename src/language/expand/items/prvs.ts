@@ -55,8 +55,15 @@ const prvscheck: ItemRow = {
   since: '0.1',
   manual: 'Expansion items',
   read(reader, start) {
-    const list = reader.argumentsOf('prvscheck', 2, 3, start)
-    return list && { arguments: list }
+    // Exim reads the address by itself, so the two or three arguments are counted as one, and one or two more.
+    reader.skipSpace()
+    const none = reader.peek() !== '{'
+    const address = none ? undefined : reader.braced(reader.position)
+    if (!none && address === undefined) return undefined
+    const rest = none
+      ? reader.argumentsOf('prvscheck', 1, 1, start)
+      : reader.argumentsOf('prvscheck', 1, 2, start)
+    return rest && address && { arguments: [address, ...rest] }
   },
   compile(parts, compiler) {
     const [first, second, third] = parts.arguments.map((one) => compiler.template(one))

@@ -26,7 +26,7 @@ export const run: ItemRow = {
     reader.skipSpace()
     if (reader.peek() !== '{') return reader.syntax("missing '{' for command arg of run")
     const open = reader.position
-    const command = reader.braced(open)
+    const command = reader.braced(open, "missing '}' closing command arg of run")
     if (command === undefined) return undefined
     const branches = reader.branches('run', start)
     const word = option === null ? reader.text.slice(command.start, command.end) : undefined

@@ -9,19 +9,22 @@ import { plainItem } from './kinds.ts'
 
 const manual = 'Expansion items'
 
-/** `hash`, `length`, `nhash` and `substr` take numbers first, then the string. */
+/** `hash`, `length`, `nhash` and `substr` take numbers first, then the string; an empty number is 0. */
+const largest = 2 ** 31 - 1
+
 function counted(
   text: Text | undefined,
   name: string,
   negative: boolean,
   second: boolean = false,
 ): number | Failure {
-  const digits = textOf(text ?? '').trim()
-  if (!/^[+-]?\d{1,10}$/.test(digits)) {
+  const digits = textOf(text ?? '').trimStart()
+  if (digits === '' && textOf(text ?? '') === '') return 0
+  if (!/^[+-]?\d+$/.test(digits)) {
     const wanted = name === 'length' || second ? 'positive number' : 'number'
     return failure(`"${textOf(text ?? '')}" is not a ${wanted} (in "${name}" expansion)`)
   }
-  const value = Number(digits)
+  const value = Math.max(-largest, Math.min(largest, Number(digits)))
   if (value < 0 && !negative) return failure(`"${digits}" is not a positive number (in "${name}" expansion)`)
   return value
 }

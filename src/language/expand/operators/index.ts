@@ -36,12 +36,8 @@ const rows: readonly OperatorRow[] = [
 
 export const operators: ReadonlyMap<string, OperatorRow> = new Map(rows.map((row) => [row.name, row]))
 
-/** Those that cannot do without numbers. Exim takes the long names, without any, for the items of that name. */
+/** Those that cannot do without numbers. The long names, without any, are items. */
 const counted: ReadonlySet<OperatorRow> = new Set(cutting.filter(({ suffix }) => suffix === 'numbers'))
-
-function withoutNumbers(name: string): string {
-  return name.length > 2 ? `Not enough arguments for '${name}' (min is 2)` : `missing values after ${name}`
-}
 
 /** Finds the row for what stands before the colon; what follows an underscore may be its suffix. */
 export function findOperator(
@@ -49,7 +45,7 @@ export function findOperator(
 ): { readonly row: OperatorRow; readonly suffix: string } | { readonly problem: string } | undefined {
   const whole = operators.get(written)
   if (whole !== undefined)
-    return counted.has(whole) ? { problem: withoutNumbers(written) } : { row: whole, suffix: '' }
+    return counted.has(whole) ? { problem: `missing values after ${written}` } : { row: whole, suffix: '' }
   const underscore = written.indexOf('_')
   if (underscore < 0) return undefined
   const name = written.slice(0, underscore)
@@ -58,10 +54,11 @@ export function findOperator(
     return undefined
   }
   const suffix = written.slice(underscore)
-  if (name === 'quote') return { problem: `unknown lookup type "${suffix.slice(1)}"` }
+  if (name === 'quote') return { problem: `unknown lookup type "${/^_([^_]*)/.exec(suffix)?.[1] ?? ''}"` }
   // Only an offset may be negative: it counts from the end.
   const sign = name === 'substr' || name === 's' ? '-?' : ''
-  if (row.suffix === 'numbers' && !new RegExp(`^_${sign}(?:\\d+(?:_\\d+)?)?$`).test(suffix)) {
+  const second = name === 'length' || name === 'l' ? '' : '(?:_\\d+)?'
+  if (row.suffix === 'numbers' && !new RegExp(`^_${sign}(?:\\d+${second})?$`).test(suffix)) {
     return { problem: `non-digit after underscore in "${written}"` }
   }
   return { row, suffix }

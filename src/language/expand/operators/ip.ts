@@ -38,11 +38,12 @@ export const ipOperators: readonly OperatorRow[] = [
     suffix: 'word',
     convert(text, _, suffix) {
       const slash = text.indexOf('/')
-      const address = parseIp(slash < 0 ? text : text.slice(0, slash))
+      const written = slash < 0 ? text : text.slice(0, slash)
+      const address = written.includes('%') && slash >= 0 ? undefined : parseIp(written)
       if (address === undefined) return failure(`"${text}" is not an IP address`)
       if (slash < 0) return failure(`missing mask value in "${text}"`)
       const digits = text.slice(slash + 1)
-      if (!/^\d+$/.test(digits)) return failure(`"${text}" is not an IP address`)
+      if (!/^\s*\d+$/.test(digits)) return failure(`"${text}" is not an IP address`)
       const bits = Number(digits)
       if (bits > address.bytes.length * 8) return failure(`mask value too big in "${text}"`)
       const masked = maskIp(address, bits)
@@ -58,7 +59,8 @@ export const ipOperators: readonly OperatorRow[] = [
     since: '0.1',
     manual,
     convert(text) {
-      const address = parseIp(text)
+      // Exim takes a mask too, and passes it over.
+      const address = parseIp(text.replace(/\/\s*\d*$/, ''))
       return address === undefined
         ? failure(`reverse_ip() not given an IP address [${text}]`)
         : reverseIp(address)

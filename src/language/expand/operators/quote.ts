@@ -67,7 +67,7 @@ export const quoting: readonly OperatorRow[] = [
     doc: 'Puts a local part in double quotes where addresses need that.',
     since: '0.1',
     manual,
-    convert: quotedLocalPart,
+    convert: (text) => quotedLocalPart(text).replaceAll('\n', '\\n').replaceAll('\r', '\\r'),
   }),
   textOperator({
     name: 'rxquote',

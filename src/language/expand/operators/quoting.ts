@@ -23,8 +23,7 @@ function quoteLdap(text: ByteString): ByteString {
 function quoteLdapDn(text: ByteString): ByteString {
   return text
     .replace(/[,+"\\<>;]/g, '\\$&')
-    .replace(/^[ #]/, '\\$&')
-    .replace(/ $/, '\\ ')
+    .replace(/^[ #]+| +$/g, (edge) => edge.replace(/./g, '\\$&'))
     .replace(/[^A-Za-z0-9!$'\-._()*+]/g, percent)
 }
 

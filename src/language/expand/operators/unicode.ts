@@ -2,8 +2,10 @@
 import { domainToASCII, domainToUnicode } from 'node:url'
 import { decodeUtf8, encodeUtf8 } from '../../../base/text.ts'
 import { failure } from '../environment.ts'
+import { fromPunycode, punycode } from '../punycode.ts'
 import type { OperatorRow } from '../rows.ts'
 import { textOperator } from './kinds.ts'
+import { visible } from './quote.ts'
 
 const manual = 'Expansion operators'
 
@@ -24,6 +26,23 @@ export function cleanUtf8(text: string, replacement: string): string {
   return result
 }
 
+/** As Exim reads UTF-8: a first byte says how many follow, whatever these are; a byte that follows none stands for itself. */
+function latin1Of(text: string): string {
+  let result = ''
+  for (let at = 0; at < text.length; at++) {
+    const byte = text.charCodeAt(at)
+    if (byte < 0xc0) {
+      result += text.charAt(at)
+      continue
+    }
+    const more = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : byte < 0xf8 ? 3 : byte < 0xfc ? 4 : 5
+    const code = more === 1 ? ((byte & 0x1f) << 6) | (text.charCodeAt(at + 1) & 0x3f) : 0x100
+    result += code > 0xff ? '_' : String.fromCharCode(code)
+    at += more
+  }
+  return result
+}
+
 /** `=41` and `+` escapes of RFC 3461 section 4. */
 function decodeXtext(text: string): string {
   return text.replace(/\+([0-9A-Fa-f]{2})/g, (_, hex: string) =>
@@ -36,7 +55,7 @@ function fromAlabels(text: string): string {
   return text
     .split('.')
     .map((label) => {
-      if (!/^xn--[a-z0-9-]+$/i.test(label)) return label
+      if (!/^xn--[a-z0-9-]+$/.test(label)) return label
       const unicode = domainToUnicode(label)
       return unicode === '' ? label : encodeUtf8(unicode)
     })
@@ -56,8 +75,7 @@ export const unicodeOperators: readonly OperatorRow[] = [
     doc: 'UTF-8 as ISO 8859-1; what it lacks becomes an underscore.',
     since: '0.1',
     manual,
-    convert: (text) =>
-      Array.from(decodeUtf8(text), (char) => ((char.codePointAt(0) ?? 0) > 255 ? '_' : char)).join(''),
+    convert: latin1Of,
   }),
   textOperator({
     name: 'utf8clean',
@@ -82,7 +100,9 @@ export const unicodeOperators: readonly OperatorRow[] = [
       // What is ASCII stays: Node's function would make a network address of `10`, and undo percent signs.
       if (/^[\x00-\x7f]*$/.test(text)) return text
       const ascii = /[%/?#@:\s]/.test(text) ? '' : domainToASCII(decodeUtf8(text))
-      return ascii === '' && text !== '' ? failure(`${text}: not a domain that has an ASCII form`) : ascii
+      return ascii === '' && text !== ''
+        ? failure(`error converting utf8 (${visible(text, false)}) to alabel: string encoding error`)
+        : ascii
     },
   }),
   textOperator({
@@ -90,7 +110,14 @@ export const unicodeOperators: readonly OperatorRow[] = [
     doc: 'A local part from its ASCII form (xn--) to UTF-8.',
     since: '0.1',
     manual,
-    convert: (text) => (text.startsWith('xn--') ? encodeUtf8(domainToUnicode(text)) : text),
+    convert(text) {
+      if (!text.startsWith('xn--'))
+        return failure(`error converting alabel (${visible(text, false)}) to utf8: bad alabel prefix`)
+      const unicode = fromPunycode(text.slice(4))
+      return unicode === undefined
+        ? failure(`error converting alabel (${visible(text, false)}) to utf8: Invalid input`)
+        : encodeUtf8(unicode)
+    },
   }),
   textOperator({
     name: 'utf8_localpart_to_alabel',
@@ -99,8 +126,11 @@ export const unicodeOperators: readonly OperatorRow[] = [
     manual,
     convert(text) {
       if (!/[\x80-\xff]/.test(text)) return text
-      const ascii = /[.@/:?#\s]/.test(text) ? '' : domainToASCII(decodeUtf8(text))
-      return ascii === '' ? failure(`${text}: not a local part that has an ASCII form`) : ascii
+      const unicode = decodeUtf8(text)
+      // What is no UTF-8 has become something else.
+      return encodeUtf8(unicode) === text
+        ? `xn--${punycode(unicode)}`
+        : failure(`error converting utf8 (${visible(text, false)}) to alabel: l_u2a: bad UTF-8 input`)
     },
   }),
 ]

@@ -16,11 +16,11 @@ const filterNumbers = Array.from({ length: 10 }, (_, i) => [
   stored(`sn${i}`, `Counter ${i} of the system filter.`),
 ]).flat()
 
-/** Counters of filters begin at 0. */
-const counters = filterNumbers.map((row): VariableRow => {
+/** 0 until something is stored. */
+function fromZero(row: VariableRow): VariableRow {
   const { get } = row
   return { ...row, get: (environment: Environment) => (get === undefined ? '0' : (get(environment) ?? '0')) }
-})
+}
 
 export const aclVariables: readonly VariableRow[] = [
   ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map(argument),
@@ -33,13 +33,13 @@ export const aclVariables: readonly VariableRow[] = [
   stored('auth1', 'First value of an authentication.'),
   stored('auth2', 'Second value of an authentication.'),
   stored('auth3', 'Third value of an authentication.'),
-  ...counters,
+  ...filterNumbers.map(fromZero),
   trusted('item', 'The item of the list at work.', (environment) => environment.item),
   stored('lookup_dnssec_authenticated', 'Whether the last DNS look-up was proven by DNSSEC.'),
   storedOutside('prvscheck_address', 'Address that a prvs check decoded.'),
   storedOutside('prvscheck_keynum', 'Number of the key of a prvs address.'),
   stored('prvscheck_result', '1 after a prvs check that succeeded.'),
-  stored('runrc', 'What the last command of ${run returned.'),
+  fromZero(stored('runrc', 'What the last command of ${run returned; 0 before the first.')),
   trusted('value', 'What the item around it found.', (environment) => environment.value),
 ]
 

@@ -1,0 +1,48 @@
+/**
+ * Random inputs that Exim and Postern answer alike: what `npm run fuzz:exim` does for longer, with other seeds.
+ * Without an Exim the tests skip and say so.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { noExim } from './fuzz/beside-exim/ask.ts'
+import { beside, describeBeside } from './fuzz/beside-exim/beside.ts'
+import { besideTargets } from './fuzz/beside-exim/index.ts'
+import type { BesideTarget } from './fuzz/beside-exim/target.ts'
+
+for (const target of besideTargets) {
+  test(`beside Exim: ${target.says}`, { skip: noExim }, async () => {
+    const report = await beside(target, {
+      seed: target.seed,
+      cases: target.cases,
+      seconds: 120,
+      differences: 5,
+    })
+    assert.equal(report.differences.length, 0, describeBeside(report))
+  })
+}
+
+const upperOnlyHere: BesideTarget = {
+  name: 'planted',
+  says: 'a planted difference',
+  seed: 1,
+  cases: 200,
+  make: () => ({
+    batch: 50,
+    generate: (random) =>
+      Array.from({ length: 20 }, () => random.pick(['a', 'b', '{', '}', 'X', '$'])).join(''),
+    exim: (cases) => Promise.resolve(cases.map((text) => text)),
+    ours: (cases) => Promise.resolve(cases.map((text) => text.toLowerCase())),
+    meant: (input) => (input.includes('b') ? 'it is known' : undefined),
+  }),
+}
+
+test('a difference is found and shrunk to what it takes; one that is meant is counted', async () => {
+  const report = await beside(upperOnlyHere, { seed: 1, cases: 200, seconds: 60, differences: 3 })
+  assert.deepEqual(report.differences, [{ input: 'X', ours: 'x', exim: 'X' }])
+  assert.ok((report.meant.get('it is known') ?? 0) > 10)
+})
+
+test('names of targets are sorted and unique', () => {
+  const names = besideTargets.map(({ name }) => name)
+  assert.deepEqual(names, [...new Set(names)].toSorted())
+})

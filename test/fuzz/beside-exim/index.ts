@@ -1,0 +1,5 @@
+/** All targets of comparison, sorted by name. */
+import { expansions } from './expansions.ts'
+import type { BesideTarget } from './target.ts'
+
+export const besideTargets: readonly BesideTarget[] = [expansions]
