@@ -3,6 +3,7 @@
  * Without an Exim the tests skip and say so.
  */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { noExim } from './fuzz/beside-exim/ask.ts'
 import { beside, describeBeside } from './fuzz/beside-exim/beside.ts'
@@ -18,6 +19,23 @@ for (const target of besideTargets) {
       differences: 5,
     })
     assert.equal(report.differences.length, 0, describeBeside(report))
+  })
+}
+
+/** What random inputs once showed: a row each, for the target of that name. */
+const tables = { lists: 'test/testdata/lists.txt' }
+for (const [name, file] of Object.entries(tables)) {
+  test(`beside Exim: rows of ${file}`, { skip: noExim }, async () => {
+    const target = besideTargets.find((one) => one.name === name)
+    assert.ok(target)
+    const rows = readFileSync(file, 'latin1').trimEnd().split('\n')
+    const bench = await target.make()
+    const [ours, exim] = await Promise.all([bench.ours(rows), bench.exim(rows)])
+    bench.close?.()
+    assert.deepEqual(
+      rows.map((row, i) => `${row}: ${ours[i]}`),
+      rows.map((row, i) => `${row}: ${exim[i]}`),
+    )
   })
 }
 

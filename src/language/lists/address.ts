@@ -106,7 +106,8 @@ export function addressItem(text: Text, options: CompileOptions): Match<AddressS
   const { caseful } = options
   if (bytes.startsWith('^')) {
     const whole = (subject: AddressSubject): Text => (caseful ? restored(subject) : subject.raw)
-    return regexItem(bytes, caseful, whole, { captures: false, data: undefined })
+    const match = regexItem(bytes, caseful, whole, { captures: false, data: undefined })
+    return (subject, run) => (isUnqualified(subject) ? reportNoAt(subject, bytes, run) : match(subject, run))
   }
   const sign = signOf(text)
   if (sign === '+') {
@@ -123,18 +124,27 @@ export function addressItem(text: Text, options: CompileOptions): Match<AddressS
   }
   const lookup = parseLookupItem(text)
   if (lookup !== undefined) {
-    // `bob@lsearch;/file` is a local part and a domain that is looked up.
-    const hasParts = 'error' in lookup && bytes.slice(0, bytes.indexOf(';')).includes('@')
+    // `bob@lsearch;/file` is a local part and a domain that is looked up. A type with options or an affix of its own
+    // Exim does not know as one for whole addresses: the domain is looked up.
+    const type = bytes.slice(0, bytes.indexOf(';'))
+    const hasParts =
+      ('error' in lookup && type.includes('@')) ||
+      (!('error' in lookup) && lookup.style === 'single' && /[(,]/.test(type))
     if (!hasParts)
       return 'error' in lookup ? failing(lookup.error) : wholeAddressLookup(lookup, bytes, caseful)
   }
   return partsItem(text, options)
 }
 
+/** Nothing matches what has no @ and is not empty. */
+function isUnqualified(subject: AddressSubject): boolean {
+  return subject.at < 0 && subject.raw !== ''
+}
+
 /** The complete address is the key. */
 function wholeAddressLookup(lookup: LookupItem, shown: string, caseful: boolean): Match<AddressSubject> {
   return (subject, run) => {
-    if (subject.raw === '' && lookup.style === 'single') return undefined
+    if (isUnqualified(subject)) return reportNoAt(subject, shown, run)
     if (lookup.partial !== undefined) {
       run.context.ports.log.panic(
         undefined,
@@ -175,7 +185,10 @@ function partsItem(text: Text, options: CompileOptions): Match<AddressSubject> |
       }
       const how = result.how === undefined ? '' : ` ${result.how}`
       run.context.debug?.('lists', `${subject.domain} in "${domain}"? yes (matched "${domain}"${how})`)
-      return { ...result, data: concat([slice(text, 0, start), result.data ?? '']) }
+      return {
+        ...result,
+        data: concat([localPart === undefined ? '@' : slice(text, 0, start), result.data ?? '']),
+      }
     })
   }
 }
@@ -217,6 +230,8 @@ function matchByDomain(
               return { is: 'failure', message: `Loop detected in lookup of local part of ${subject.raw}` }
             return follow(chain, links + 1)
           }
+          // A negated item at the end makes no match of what no item matched.
+          if (verdict.atEnd) return undefined
           if (verdict.result.is === 'match') return { is: 'match', data: verdict.result.data }
           return verdict.result.is === 'no' ? undefined : verdict.result
         },

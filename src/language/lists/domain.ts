@@ -30,13 +30,19 @@ export class PlainIndex implements ItemIndex<TextSubject> {
   }
 
   capture(subject: TextSubject, item: ListItem<TextSubject>, context: Context): void {
-    captureText(subject, textOf(item.data ?? ''), context)
+    const caseful = this.#caseful.find(subject.raw) < this.#caseless.find(subject.lower)
+    captureText(subject, textOf(item.data ?? ''), context, caseful)
   }
 }
 
 /** `$0` is what matched; `$1` what the asterisk stood for. */
-export function captureText(subject: TextSubject, item: string, context: Context): void {
-  if (!item.startsWith('*')) setCaptures(context, [subject.raw === item ? subject.text : lowered(subject)])
+export function captureText(
+  subject: TextSubject,
+  item: string,
+  context: Context,
+  caseful: boolean = false,
+): void {
+  if (!item.startsWith('*')) setCaptures(context, [caseful ? subject.text : lowered(subject)])
   else {
     const end = subject.raw.length - (item.length - 1)
     const text = lowered(subject)

@@ -167,12 +167,13 @@ export class Engine implements ListEngine {
       run.context.ports.log.panic(run.context.message?.id, message)
       return { is: 'failure', message }
     }
-    const walked = after(ready, (made) => walkReady(made, subject, deeper(run)))
+    const walked = after(ready, (made) => walkReady(made, subject, { ...run, depth: run.depth + 1 }))
     return after(walked, (verdict): ItemResult => {
       if (verdict.atEnd) return { is: 'passed', endsNegated: verdict.endsNegated }
       if (verdict.result.is === 'match') {
         return { is: 'match', data: verdict.result.data, how: inWords(verdict, path) }
       }
+      if (verdict.forced === true) return { is: 'forced', why: verdict.why }
       if (verdict.result.is === 'no') {
         return { is: 'match', data: verdict.data, inverted: true, how: inWords(verdict, path) }
       }
@@ -326,8 +327,8 @@ function walkReady(ready: Ready, subject: Subject, run: Run): Awaitable<Verdict>
   }
 }
 
-function deeper(run: Run): Run {
-  return { ...run, depth: run.depth + 1 }
+function deeper({ context, engine, depth }: Run): Run {
+  return { context, engine, depth: depth + 1 }
 }
 
 function resultOf(verdict: Verdict): ListResult {

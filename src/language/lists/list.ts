@@ -19,6 +19,7 @@ export type ItemResult =
   | { readonly is: 'passed'; readonly endsNegated: boolean }
   /** A host name or address that does not exist: `+include_unknown` and its kin say what it means. */
   | { readonly is: 'unknown'; readonly why: string }
+  | { readonly is: 'forced'; readonly why: string }
   | { readonly is: 'defer'; readonly message: string }
   | { readonly is: 'failure'; readonly message: string }
 
@@ -51,6 +52,8 @@ export interface Run {
   readonly engine: ListEngine
   /** How many named lists, expansions and sublists we are in. */
   readonly depth: number
+  /** Of the item that is a file. */
+  readonly whenUnknown?: 'include' | 'ignore'
 }
 
 /** What items of one list may ask of the whole engine. */
@@ -133,6 +136,8 @@ export interface Verdict {
   /** A positive item decided or the end was reached after a positive one. */
   readonly endsNegated: boolean
   readonly atEnd: boolean
+  /** A name could not be found: the whole list does not match, whatever stands around it. */
+  readonly forced?: true
   /** For the main log, once the result is told. */
   readonly log?: string | undefined
   /** The item that decided; undefined: the end of the list did. */
@@ -167,7 +172,10 @@ function walkOthers<S extends Subject>(
     if (position > indexed) break
     const item = list.items[position]
     if (item?.match === undefined) continue
-    const result = item.match(subject, run)
+    const result = item.match(
+      subject,
+      item.whenUnknown === 'no' ? run : { ...run, whenUnknown: item.whenUnknown },
+    )
     if (result instanceof Promise) {
       return result.then((late) => {
         const verdict = judge(item, late, run)
@@ -202,6 +210,8 @@ function judge<S>(item: ListItem<S>, result: ItemResult, run: Run): Verdict | un
       return decided(item, result.data, result.how, result.inverted ?? false)
     case 'unknown':
       return judgeUnknown(item, result.why, run)
+    case 'forced':
+      return { result: NO, why: result.why, endsNegated: false, atEnd: false, forced: true }
     case 'defer':
       if (item.whenDeferred === 'ignore') {
         run.context.debug?.('lists', `${result.message}: item ignored by +ignore_defer`)
@@ -226,16 +236,18 @@ function judge<S>(item: ListItem<S>, result: ItemResult, run: Run): Verdict | un
 /** Exim manual, "Behaviour when an IP address or name cannot be found". */
 function judgeUnknown<S>(item: ListItem<S>, why: string, run: Run): Verdict | undefined {
   const { debug, ports } = run.context
-  if (item.whenUnknown === 'ignore') {
+  // In a file holds what was said before it.
+  const whenUnknown = run.whenUnknown ?? item.whenUnknown
+  if (whenUnknown === 'ignore') {
     debug?.('lists', `${why}: item ignored by +ignore_unknown`)
     return undefined
   }
-  if (item.whenUnknown === 'include') {
+  if (whenUnknown === 'include') {
     const log = `${why}: accepted by +include_unknown`
     return { result: { is: 'match', data: undefined }, why, log, endsNegated: false, atEnd: false }
   }
   const log = ports.log.selects('unknown_in_list') ? `list matching forced to fail: ${why}` : undefined
-  return { result: NO, why, log, endsNegated: false, atEnd: false }
+  return { result: NO, why, log, endsNegated: false, atEnd: false, forced: true }
 }
 
 function decided<S>(

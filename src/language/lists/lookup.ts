@@ -75,7 +75,12 @@ export function lookupItem<S extends Subject>(
     const key = keyFor(subject)
     const settle = (result: LookupResult): ItemResult => {
       if (captures && result.is === 'found' && item.style === 'single')
-        setCaptures(run.context, result.wildLength === undefined ? [key] : partialCaptures(key, result))
+        setCaptures(
+          run.context,
+          result.wildLength === undefined && item.partial === undefined
+            ? [key]
+            : partialCaptures(key, result),
+        )
       return asItemResult(result)
     }
     const found = performLookup(item, key, run)

@@ -185,9 +185,9 @@ function askFile(
   const opened = row.open(textOf(file), options, context, cache)
   const go = (found: Opened): Awaitable<LookupResult> => {
     if ('error' in found) return finish({ is: found.error, message: found.message })
-    // An empty key is never found: Exim manual, "Lookup types".
-    if (key === '') return { is: 'none' }
-    const result = tryKeys(found.find, keys, 0)
+    // An empty key is never found, but the default is: Exim manual, "Lookup types", "Default values in single-key lookups".
+    const tried = key === '' ? keys.filter(({ isDefault }) => isDefault === true) : keys
+    const result = tryKeys(found.find, tried, 0)
     return result instanceof Promise ? result.then(finish) : finish(result)
   }
   return opened instanceof Promise ? opened.then(go) : go(opened)

@@ -19,7 +19,7 @@ const bool = stringCondition({
       .toLowerCase()
     if (word === '' || word === 'false' || word === 'no') return false
     if (word === 'true' || word === 'yes') return true
-    if (/^[+-]?\d+$/.test(word)) return !/^[+-]?0+$/.test(word)
+    if (/^(?:-\d*|\d+)$/.test(word)) return /[1-9]/.test(word)
     return failure(`unrecognised boolean value "${textOf(text ?? '')}"`)
   },
 })
@@ -34,7 +34,7 @@ const boolLax = stringCondition({
     const word = textOf(text ?? '')
       .trim()
       .toLowerCase()
-    return word !== '' && word !== 'false' && word !== 'no' && word !== '0'
+    return word !== '' && word !== 'false' && word !== 'no' && word !== '0' && word !== '-'
   },
 })
 

@@ -17,7 +17,9 @@ export function joinList(items: readonly Text[], separator: string): Text {
   items.forEach((item, i) => {
     if (i > 0) parts.push(separator)
     const text = textOf(item)
-    const quoted = text === '' && i > 0 ? ' ' : quoteItem(text, separator)
+    // Three separators side by side would be read as one that is doubled, and one.
+    const apart = i > 0 && (text === '' || text.startsWith(separator)) ? ' ' : ''
+    const quoted = apart + quoteItem(text, separator)
     parts.push(quoted === text ? item : retaint(quoted, item))
   })
   return concat(parts)

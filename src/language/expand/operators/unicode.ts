@@ -13,17 +13,29 @@ const manual = 'Expansion operators'
 const sequence =
   /[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}/y
 
-/** Replaces each byte that belongs to no well-formed sequence. */
+/** Replaces what is no well-formed sequence, one mark for each sequence that is cut short. */
 export function cleanUtf8(text: string, replacement: string): string {
   let result = ''
   let at = 0
   while (at < text.length) {
     sequence.lastIndex = at
-    const match = sequence.exec(text)
-    result += match?.[0] ?? replacement
-    at += match?.[0].length ?? 1
+    const good = sequence.exec(text)?.[0]
+    result += good ?? replacement
+    at += good?.length ?? brokenLength(text, at)
   }
   return result
+}
+
+/** How many bytes a broken sequence takes: as many as its first byte asks for, but none that is ASCII. */
+function brokenLength(text: string, at: number): number {
+  const first = text.charCodeAt(at)
+  const wanted = first < 0xc2 || first > 0xf4 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
+  for (let length = 1; length < wanted; length++) {
+    const code = text.charCodeAt(at + length)
+    if (Number.isNaN(code) || code < 0x80) return length
+    if (code > 0xbf) return length + 1
+  }
+  return wanted
 }
 
 /** As Exim reads UTF-8: a first byte says how many follow, whatever these are; a byte that follows none stands for itself. */
