@@ -159,7 +159,8 @@ async function inetd(
     })
     child.once('exit', () => socket.destroy())
   })
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  // Where there is IPv6 one socket is for both kinds, and clients of IPv4 have an address of IPv6.
+  await new Promise<void>((resolve) => listener.listen(0, resolve))
   const address = listener.address()
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,

@@ -126,6 +126,12 @@ export function unmapped(address: IpAddress): IpAddress {
   return mapped ? { version: 4, bytes: address.bytes.slice(12) } : address
 }
 
+/** An address without the IPv6 wrapping of IPv4 ones, in its short form. */
+export function plainAddress(address: string | undefined): string | undefined {
+  const parsed = address === undefined ? undefined : parseIp(address)
+  return parsed === undefined ? undefined : formatIp(unmapped(parsed))
+}
+
 /** Clears all bits beyond the first `bits`. */
 export function maskIp(address: IpAddress, bits: number): IpAddress {
   const bytes = address.bytes.map((byte, i) => {

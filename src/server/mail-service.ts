@@ -4,7 +4,7 @@
  */
 import { loadavg } from 'node:os'
 import type { Socket } from 'node:net'
-import { formatIp, parseIp, unmapped } from '../base/ip.ts'
+import { plainAddress } from '../base/ip.ts'
 import { isFailure } from '../base/outcome.ts'
 import { textOf } from '../base/text.ts'
 import { newConnection, type Queueing, type ReceiveServices } from '../flow/receive/services.ts'
@@ -414,12 +414,6 @@ function refuse(
   socket.resume()
   setTimeout(() => socket.destroy(), 2000).unref()
   return undefined
-}
-
-/** An address without the IPv6 wrapping of IPv4 ones, in its short form. */
-function plainAddress(address: string | undefined): string | undefined {
-  const parsed = address === undefined ? undefined : parseIp(address)
-  return parsed === undefined ? undefined : formatIp(unmapped(parsed))
 }
 
 async function atMost(work: Promise<void>, ms: number): Promise<void> {

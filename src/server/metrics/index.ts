@@ -1,5 +1,5 @@
 /** `metrics_listen`: counts what this process does and tells it, with what its fellow workers count, as `/metrics`. */
-import { parseIp, unmapped, formatIp } from '../../base/ip.ts'
+import { plainAddress } from '../../base/ip.ts'
 import { metricNames, metrics } from '../../mail/metrics.ts'
 import type { Bind } from '../../wire/listener.ts'
 import type { Channel } from '../privileged/messages.ts'
@@ -94,9 +94,8 @@ export async function startMetrics(options: MetricsOptions): Promise<Metrics> {
           bind: options.bind,
           page,
           async allowed(peer) {
-            const parsed = parseIp(peer)
-            if (parsed === undefined) return false
-            const address = formatIp(unmapped(parsed))
+            const address = plainAddress(peer)
+            if (address === undefined) return false
             const server = options.server()
             const list = server.settings.metrics_hosts
             if (list === undefined) return isLoopback(address)

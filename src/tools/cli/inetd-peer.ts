@@ -1,6 +1,7 @@
 /** Who is at the other end when standard input is a TCP connection, as under inetd. */
 import { Socket } from 'node:net'
 import { fstatSync } from 'node:fs'
+import { plainAddress } from '../../base/ip.ts'
 
 export interface InetdPeer {
   readonly address: string
@@ -17,12 +18,13 @@ export function inetdPeer(): InetdPeer | undefined {
   }
   const { stdin } = process
   if (!(stdin instanceof Socket)) return undefined
-  const { remoteAddress, remotePort, localAddress, localPort } = stdin
-  return remoteAddress === undefined || remotePort === undefined
+  const { remotePort, localPort } = stdin
+  const address = plainAddress(stdin.remoteAddress)
+  return address === undefined || remotePort === undefined
     ? undefined
     : {
-        address: remoteAddress,
+        address,
         port: remotePort,
-        at: { address: localAddress ?? '', port: localPort ?? 0 },
+        at: { address: plainAddress(stdin.localAddress) ?? '', port: localPort ?? 0 },
       }
 }

@@ -1,6 +1,6 @@
 /** An SMTP session over standard input and output: `-bs`, `-bh`, `-bhc`. */
 import { randomBytes } from 'node:crypto'
-import { Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { ReceiveServices } from '../../flow/receive/services.ts'
 import { newConnection, type NewConnection } from '../../flow/receive/services.ts'
 import { runSession } from '../../flow/receive/session.ts'
@@ -8,6 +8,7 @@ import type { ConnectionFacts } from '../../ports.ts'
 import { startTlsService, upgrade } from '../../server/tls-service.ts'
 import { IdleWatch } from '../../wire/idle-watch.ts'
 import { StreamIo } from '../../wire/stream-io.ts'
+import { StreamPair } from '../../wire/stream-pair.ts'
 import { createTlsRoom } from '../../server/tls-room.ts'
 import type { ServerCall } from './call.ts'
 import { splitHostPort } from './host-port.ts'
@@ -121,7 +122,7 @@ export async function converseOnStdin(
 
 /** Both standard streams as one, for TLS. */
 function standardStreams(): Duplex {
-  const both = Duplex.from({ readable: process.stdin, writable: process.stdout })
+  const both = new StreamPair(process.stdin, process.stdout)
   // Its end is the session's: the TLS layer above tells of it.
   both.on('error', () => undefined)
   return both

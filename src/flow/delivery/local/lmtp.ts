@@ -7,7 +7,7 @@ import { connectToPath } from '../../../wire/outbound.ts'
 import { SmtpClient } from '../../../wire/smtp/client.ts'
 import { errorNumbers } from '../results.ts'
 import type { LocalJobCommon, LocalResult } from '../local-job.ts'
-import { CommandStream } from './command-stream.ts'
+import { StreamPair } from '../../../wire/stream-pair.ts'
 import { messageOf } from './content.ts'
 import { inLmtpWords } from './lmtp-words.ts'
 import { SaidSteps } from './said.ts'
@@ -172,7 +172,7 @@ async function openStream(job: LocalJobCommon & LmtpJob): Promise<Duplex | Local
       message: `failed to create child process for ${command}`,
     }
   }
-  const stream = new CommandStream(child.stdout, child.stdin)
+  const stream = new StreamPair(child.stdout, child.stdin)
   stream.on('close', () => child.kill())
   return stream
 }

@@ -1,7 +1,7 @@
-/** A command that is spoken with: what it says until it goes is read, whether or not it still listens. */
+/** Two streams as one: what the other end says until it goes is read, whether or not it still listens. */
 import { Duplex, type Readable, type Writable } from 'node:stream'
 
-export class CommandStream extends Duplex {
+export class StreamPair extends Duplex {
   readonly #says: Readable
   readonly #hears: Writable
 

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { test } from 'node:test'
 import { SmtpClient } from '../../../wire/smtp/client.ts'
 import { greet } from '../transports/smtp-session.ts'
-import { CommandStream } from './command-stream.ts'
+import { StreamPair } from '../../../wire/stream-pair.ts'
 
 const session = {
   lmtp: true,
@@ -19,7 +19,7 @@ const session = {
 
 async function said(script: string): Promise<string | undefined> {
   const child = spawn('/bin/sh', ['-c', script], { stdio: ['pipe', 'pipe', 'ignore'] })
-  const stream = new CommandStream(child.stdout, child.stdin)
+  const stream = new StreamPair(child.stdout, child.stdin)
   const greeted = await greet(new SmtpClient(stream), session, 65)
   stream.destroy()
   return 'is' in greeted ? greeted.error.message : undefined
