@@ -528,6 +528,22 @@ void test('no bounce goes to a null sender: the message is frozen', async () => 
   })
 })
 
+void test('a frozen message whose time is over ends, though a delivery is forced', async () => {
+  await withSink(
+    {},
+    async (world, sink) => {
+      const claim = world.claim(['x@sink.test'], {
+        frozenAt: Date.now() - 1000,
+        receivedAt: Date.now() - 7_200_000,
+      })
+      assert.equal((await world.deliver(claim, { queueRun: true, force: true, thaw: true })).is, 'completed')
+      assert.equal(world.log[0], 'cancelled by timeout_frozen_after')
+      assert.equal(sink.messages.length, 0)
+    },
+    { main: 'timeout_frozen_after = 1h' },
+  )
+})
+
 void test('all selectors: every field in its place', async () => {
   const selectors = [
     'sender_on_delivery',
