@@ -87,6 +87,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'store/hints/index.ts': ['lmdb', 'node:fs'],
   'store/lmdb-file.ts': ['node:fs'],
   'store/lmdb-room.ts': ['lmdb', 'node:fs'],
+  'store/map-room.ts': ['node:fs'],
   'store/spool/disk.ts': ['node:fs'],
   'store/spool/queue-index.ts': ['lmdb'],
   'tools/cli/commands/dmarc.ts': ['node:fs'],

@@ -19,6 +19,7 @@ import { type Database, open, type RootDatabase } from 'lmdb'
 import type { Hints, HintsDatabase } from '../../ports.ts'
 import { lmdbFileProblem } from '../lmdb-file.ts'
 import { LmdbRoom, prepareLmdbFolder, writeTransaction } from '../lmdb-room.ts'
+import { mapBytesFor } from '../map-room.ts'
 import { eximSpoolProblem } from '../spool/layout.ts'
 import { ownProcessKey, takeLock } from '../spool/process-key.ts'
 
@@ -199,11 +200,13 @@ function openAlone({ directory, owner }: HintsOptions, log: (line: string) => vo
     log(`hints cannot be read and are begun anew: ${problem}`)
     empty(directory)
   }
+  // Asked before the mark: no room is no damage.
+  const mapSize = mapBytesFor(`${directory}/data.mdb`, mapBytes)
   const mark = `${directory}/opening.${process.pid}`
   writeFileSync(mark, '', { mode: 0o640 })
   writeFileSync(bootFile, boot, { mode: 0o640 })
   prepareLmdbFolder(directory)
-  const root = openLmdb(directory)
+  const root = openLmdb(directory, mapSize)
   for (const name of ['data.mdb', 'lock.mdb', 'boot']) {
     if (owner !== undefined) chownSync(`${directory}/${name}`, owner.uid, owner.gid)
   }
@@ -211,12 +214,12 @@ function openAlone({ directory, owner }: HintsOptions, log: (line: string) => vo
   return { root, room: new LmdbRoom(`${directory}/data.mdb`) }
 }
 
-function openLmdb(directory: string): RootDatabase<unknown, string> {
+function openLmdb(directory: string, mapSize: number): RootDatabase<unknown, string> {
   const root = open<unknown, string>({
     path: directory,
     noSubdir: false,
     noSync: true,
-    mapSize: mapBytes,
+    mapSize,
     maxReaders: 1000,
   })
   chmodSync(`${directory}/data.mdb`, 0o640)

@@ -56,10 +56,12 @@ export function indexIsGood(directory: string): boolean {
 export function openIndex(directory: string, key: ProcessKey, owner: FileOwner | undefined): QueueIndex {
   const folder = `${directory}/index`
   makeFolder(folder, owner)
+  // Asked before the mark: no room is no damage.
+  const mapBytes = QueueIndex.mapBytes(folder)
   writeState(directory, owner, false)
   const mark = `opening.${key}`
   writeSmallFile(folder, mark, '', owner)
-  const index = QueueIndex.open(folder, false)
+  const index = QueueIndex.open(folder, false, mapBytes)
   index.count()
   for (const name of ['data.mdb', 'lock.mdb']) restrict(`${folder}/${name}`, owner)
   removeQuietly(`${folder}/${mark}`)

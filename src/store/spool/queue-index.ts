@@ -4,6 +4,7 @@
  */
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { LmdbRoom, prepareLmdbFolder, readNewest, writeTransaction } from '../lmdb-room.ts'
+import { mapBytesFor } from '../map-room.ts'
 import type { FrozenRow, ListedRow, QueueEntry, QueueQuery } from './api.ts'
 import type { Location } from './journal.ts'
 import { RowReader } from './listed-row.ts'
@@ -106,16 +107,20 @@ export class QueueIndex {
     this.#told = root.openDB({ name: 'told' })
   }
 
+  /** Address space for the index in a folder: only that, as the file grows while it is filled. */
+  static mapBytes(folder: string): number {
+    return mapBytesFor(`${folder}/data.mdb`, 64 * 2 ** 30)
+  }
+
   /** Opens or makes the index in a folder. Throws when LMDB finds it unusable. */
-  static open(folder: string, readOnly: boolean): QueueIndex {
+  static open(folder: string, readOnly: boolean, mapBytes: number = QueueIndex.mapBytes(folder)): QueueIndex {
     if (!readOnly) prepareLmdbFolder(folder)
     const root = open<unknown, string>({
       path: folder,
       noSubdir: false,
       noSync: true,
       readOnly,
-      // Address space only: the file grows as it is filled.
-      mapSize: 64 * 2 ** 30,
+      mapSize: mapBytes,
       maxReaders: 1000,
     })
     if (readOnly) return new QueueIndex(root, undefined)
