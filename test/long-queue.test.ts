@@ -33,7 +33,11 @@ test('a queue run leaves frozen messages alone, thaws those of auto_thaw and giv
       await fillQueue({
         directory,
         messages: 1,
-        fields: { frozenAt: now - hours * 3_600_000, firstDelivery: false },
+        fields: {
+          receivedAt: now - hours * 3_600_000,
+          frozenAt: now - hours * 3_600_000,
+          firstDelivery: false,
+        },
         onMessage: ({ id }) => void ids.set(what, id),
       })
     }
