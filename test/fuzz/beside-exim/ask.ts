@@ -17,8 +17,12 @@ export interface Said {
 }
 
 export function runExim(args: readonly string[], input: string): Promise<Said> {
+  return runProgram(exim, args, input)
+}
+
+export function runProgram(program: string, args: readonly string[], input: string): Promise<Said> {
   return new Promise((resolve, reject) => {
-    const child = spawn(exim, args, { cwd: '/', stdio: 'pipe' })
+    const child = spawn(program, args, { cwd: '/', stdio: 'pipe' })
     const out: Buffer[] = []
     const problems: Buffer[] = []
     child.stdout.on('data', (bytes: Buffer) => out.push(bytes))

@@ -107,7 +107,7 @@ export const expansions: BesideTarget = {
   name: 'expansions',
   says: 'random expansions give what Exim gives',
   seed: 4,
-  cases: 12_000,
+  cases: 6000,
   make() {
     const folder = mkdtempSync(join(tmpdir(), 'postern-beside-'))
     const file = join(folder, 'message')

@@ -1,6 +1,7 @@
 /** All targets of comparison, sorted by name. */
 import { expansions } from './expansions.ts'
+import { eximFilters, sieveScripts } from './filters.ts'
 import { lists } from './lists.ts'
 import type { BesideTarget } from './target.ts'
 
-export const besideTargets: readonly BesideTarget[] = [expansions, lists]
+export const besideTargets: readonly BesideTarget[] = [eximFilters, expansions, lists, sieveScripts]

@@ -303,7 +303,7 @@ export const lists: BesideTarget = {
   name: 'lists',
   says: 'random lists match what they match in Exim',
   seed: 1,
-  cases: 8000,
+  cases: 4000,
   make() {
     const folder = mkdtempSync(join(tmpdir(), 'posternlists'))
     chmodSync(folder, 0o755)

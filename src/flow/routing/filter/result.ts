@@ -80,6 +80,9 @@ export function shown(text: ByteString): ByteString {
   return text.replace(/[^\t\x20-\x7e]/g, (char) => {
     if (char === '\n') return '\\n'
     if (char === '\r') return '\\r'
+    if (char === '\v') return '\\v'
+    if (char === '\f') return '\\f'
+    if (char === '\b') return '\\b'
     return `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`
   })
 }

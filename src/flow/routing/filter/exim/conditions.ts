@@ -75,7 +75,8 @@ async function testString(
     case 'begins':
       return subject.startsWith(wanted)
     case 'contains':
-      return subject.includes(wanted)
+      // Exim finds no empty text where case does not matter.
+      return (caseful || wanted !== '') && subject.includes(wanted)
     case 'ends':
       return subject.endsWith(wanted)
     case 'is':

@@ -56,12 +56,18 @@ function refuseUnsafe(value: ByteString): void {
 }
 
 /** What a test shows of it. */
-export async function showMail(command: MailCommand, seen: boolean, state: FilterState): Promise<void> {
+export async function showMail(
+  command: MailCommand,
+  { seen, noError }: { readonly seen: boolean; readonly noError: boolean },
+  state: FilterState,
+): Promise<void> {
   const { fields, vacation } = command
   const show = async (name: MailField): Promise<ByteString> =>
     shown(textOf(await state.expand(fields[name] ?? '', 'mail command')))
   const to = fields.to === undefined ? '<default>' : await show('to')
-  state.out(`${seen ? 'Seen mail' : 'Mail'} to: ${to}${vacation ? ' (vacation)' : ''}`)
+  state.out(
+    `${seen ? 'Seen mail' : 'Mail'} to: ${to}${vacation ? ' (vacation)' : ''}${noError ? ' (noerror)' : ''}`,
+  )
   for (const name of mailFields) {
     if (name === 'to' || fields[name] === undefined) continue
     const expanded = name === 'file' && command.expandFile ? ' (expanded)' : ''

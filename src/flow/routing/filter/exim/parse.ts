@@ -59,8 +59,8 @@ class Parser {
     for (;;) {
       const mark = { seen: undefined as boolean | undefined, noError: false }
       let { line } = this.#reader
-      let word = this.#reader.word(true)
-      for (; word === 'seen' || word === 'unseen' || word === 'noerror'; word = this.#reader.word(true)) {
+      let word = this.#commandWord()
+      for (; word === 'seen' || word === 'unseen' || word === 'noerror'; word = this.#commandWord()) {
         if (word === 'noerror') mark.noError = true
         else if (mark.seen !== undefined)
           throw new FilterSyntaxError(`"seen" or "unseen" repeated near line ${line}`)
@@ -77,12 +77,12 @@ class Parser {
       }
       if (word === 'elif' || word === 'else' || word === 'endif') return { commands, stop: word }
       if (++this.#count > commandLimit) throw this.#near('too many commands')
+      if ((mark.seen !== undefined || mark.noError) && unmarked.has(word)) {
+        throw new FilterSyntaxError(
+          `"seen", "unseen", or "noerror" found before an "${word}" command near line ${line}`,
+        )
+      }
       if (word === 'if') {
-        if (mark.seen !== undefined || mark.noError) {
-          throw new FilterSyntaxError(
-            `"seen", "unseen", or "noerror" found before an "if" command near line ${line}`,
-          )
-        }
         commands.push(this.#if(depth))
         continue
       }
@@ -90,6 +90,12 @@ class Parser {
       const body = this.#command(word)
       commands.push({ ...body, seen: mark.seen ?? isDelivery(body), noError: mark.noError, line: at })
     }
+  }
+
+  /** A parenthesis ends the word only where a condition follows it. */
+  #commandWord(): ByteString {
+    const word = this.#reader.peekWord()
+    return this.#reader.word(word === 'if' || word === 'elif')
   }
 
   #if(depth: number): Command {
@@ -112,7 +118,9 @@ class Parser {
         const address = this.#argument(word)
         if (this.#reader.peekWord() !== 'errors_to') return { is: word, address, errorsTo: undefined }
         this.#reader.word(false)
-        return { is: word, address, errorsTo: this.#reader.value(false) }
+        // An empty string is not the same as none.
+        const empty = this.#reader.next === '"' ? '<>' : ''
+        return { is: word, address, errorsTo: this.#reader.value(false) || empty }
       }
       case 'save':
       case 'logfile': {
@@ -236,6 +244,9 @@ class Parser {
 function isMailField(word: string): word is MailField {
   return (mailFields as readonly string[]).includes(word)
 }
+
+/** Commands that nothing stands before. */
+const unmarked: ReadonlySet<string> = new Set(['add', 'headers', 'if'])
 
 /** The commands whose deliveries are significant unless told otherwise. */
 function isDelivery({ is }: CommandBody): boolean {

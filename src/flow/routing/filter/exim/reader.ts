@@ -75,9 +75,9 @@ export class FilterReader {
     let text = ''
     for (this.#at++; ; this.#at++) {
       const char = this.#text[this.#at]
-      if (char === undefined) throw new FilterSyntaxError(`quote missing at end of string in line ${begun}`)
+      if (char === undefined || char === '\n')
+        throw new FilterSyntaxError(`quote missing at end of string in line ${begun}`)
       if (char === '"') break
-      if (char === '\n') this.#line++
       text += char === '\\' ? this.#escape() : char
       if (text.length >= longestValue) this.#tooLong('string')
     }

@@ -80,8 +80,10 @@ async function obeyOne(command: Plain, state: FilterState): Promise<End | undefi
     case 'logfile':
     case 'logwrite':
       await log(command, state)
+      if (command.seen) state.significant = true
       return undefined
     case 'testprint': {
+      if (command.seen) state.significant = true
       const text = textOf(await state.expand(command.text, 'testprint command'))
       state.out(`Testprint: ${shown(text)}`)
       return undefined
@@ -171,12 +173,15 @@ function qualified(text: ByteString, state: FilterState): ByteString {
 /** A user may only have reports sent to themself. Source: Exim manual, "The deliver command". */
 async function errorsToOf(text: ByteString | undefined, state: FilterState): Promise<ByteString | undefined> {
   if (text === undefined) return undefined
-  const address = qualified(textOf(await state.expand(text, 'deliver command')), state)
+  const refused = "errors_to must point to the caller's address"
+  const given = textOf(await state.expand(text, 'deliver command'))
+  if (given === '<>' && !state.world.system) throw new FilterTrouble(refused)
+  const address = qualified(given, state)
   if (state.world.system) return address
   const facts = state.context.address
   const own = facts === undefined ? [] : [`${facts.localPart}@${facts.domain}`, wholeAddress(facts)]
   if (own.some((one) => one.toLowerCase() === address.toLowerCase())) return address
-  throw new FilterTrouble("errors_to must point to the caller's address")
+  throw new FilterTrouble(refused)
 }
 
 async function mail(command: Plain & { readonly is: 'mail' }, state: FilterState): Promise<void> {
@@ -185,7 +190,7 @@ async function mail(command: Plain & { readonly is: 'mail' }, state: FilterState
   const reply = await mailReply(command, state)
   if (reply === undefined) {
     if (state.world.tester === undefined || isBounce(state)) return
-    await showMail(command, command.seen, state)
+    await showMail(command, command, state)
   } else keep({ is: 'reply', reply, noError: command.noError }, state)
   if (command.seen) state.significant = true
 }
@@ -201,12 +206,12 @@ async function log(
   const { world } = state
   if (command.is === 'logfile') {
     const path = await state.expand(command.path, 'logfile command')
-    state.out(`Logfile ${shown(textOf(path))}`)
+    state.out(`${command.seen ? 'Seen logfile' : 'Logfile'} ${shown(textOf(path))}`)
     state.logFile = { path, mode: command.mode ?? 0o600 }
     return
   }
   const text = textOf(await state.expand(command.text, 'logwrite command'))
-  state.out(`Logwrite "${shown(text)}"`)
+  state.out(`${command.seen ? 'Seen logwrite' : 'Logwrite'} "${shown(text)}"`)
   if (world.tester !== undefined) return
   const refused = world.forbidden('logwrite')
   if (refused !== undefined) throw new FilterTrouble(refused)

@@ -76,6 +76,7 @@ function redirect(node: SieveNode, script: SieveScript): SieveAction {
   const copy = copies(node, script, read)
   const text = script.text(onlyString(node, read, 'redirect recipient string'), node.line)
   const parsed = parseAddress(text)
+  if (/^\s*(?:<>)?$/.test(text)) throw new SieveError('unqualified recipient address', node.line)
   if (parsed.is === 'error') throw new SieveError('invalid recipient address', node.line)
   // What the local domain is, is not the script's to know: Exim manual, "Semantics of redirect".
   if (parsed.domain === '') throw new SieveError('unqualified recipient address', node.line)

@@ -2,11 +2,16 @@
 import { asciiLower, type ByteString } from '../../../../base/text.ts'
 import { SieveError } from './grammar.ts'
 
-export type Comparator = 'i;octet' | 'i;ascii-casemap' | 'i;ascii-numeric'
+export type Comparator = 'i;octet' | 'i;ascii-casemap' | 'en;ascii-casemap' | 'i;ascii-numeric'
 export type MatchType = 'is' | 'contains' | 'matches'
 
 export function isComparator(name: string): name is Comparator {
-  return name === 'i;octet' || name === 'i;ascii-casemap' || name === 'i;ascii-numeric'
+  return (
+    name === 'i;octet' ||
+    name === 'i;ascii-casemap' ||
+    name === 'en;ascii-casemap' ||
+    name === 'i;ascii-numeric'
+  )
 }
 
 export function compare(

@@ -18,6 +18,8 @@ export interface SieveOptions {
 
 /** RFC 5228 section 2.10.5, and what Exim has of extensions. */
 export const capabilities: ReadonlySet<string> = new Set([
+  // An older name.
+  'comparator-en;ascii-casemap',
   'comparator-i;ascii-casemap',
   'comparator-i;ascii-numeric',
   'comparator-i;octet',
@@ -32,6 +34,7 @@ export const capabilities: ReadonlySet<string> = new Set([
 
 export class SieveScript {
   readonly context: Context
+  vacationRan = false
   /** Others have theirs between comparisons that take long. */
   readonly turn: Turn = new Turn()
   readonly options: SieveOptions

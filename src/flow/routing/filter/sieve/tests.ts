@@ -20,9 +20,12 @@ const partTags = {
   detail: 'nothing',
 } as const
 
+const takesTests: ReadonlySet<string> = new Set(['allof', 'anyof', 'not'])
+
 /** Checks a test and gives what runs it. */
 export function compileTest(node: SieveNode, script: SieveScript): SieveTest {
   const inner = node.tests.map((test) => compileTest(test, script))
+  if (inner.length > 0 && !takesTests.has(node.name)) throw new SieveError('missing block', node.line)
   switch (node.name) {
     case 'true':
     case 'false':

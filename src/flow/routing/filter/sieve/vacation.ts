@@ -28,14 +28,16 @@ export function compileVacation(node: SieveNode, script: SieveScript): SieveActi
     throw new SieveError('malformed address', node.line)
   const wait = Math.min(days.most, Math.max(days.least, read.number('days') ?? days.usual))
   const mime = read.has('mime')
+  if (mime && /[\x80-\xff]/.test(reason))
+    throw new SieveError('MIME reason string contains 8bit text', node.line)
   const given = read.string('subject')
   // RFC 5230 section 4.2: two calls that say the same share what they remember.
   const handle = read.string('handle') ?? [given ?? '', from ?? '', mime ? '1' : '0', reason].join('\0')
   const own = (read.strings('addresses') ?? []).map((address) => address.toLowerCase())
-  let called = false
   return (run) => {
-    if (called) throw new SieveError('multiple vacation', node.line)
-    called = true
+    // RFC 5230 section 4.7: once in a script.
+    if (script.vacationRan) throw new SieveError('trying to execute vacation more than once', node.line)
+    script.vacationRan = true
     const { context, options } = script
     const sender = envelopeFrom(context)
     const self = envelopeTo(context)
