@@ -918,6 +918,11 @@ const routerOptions: readonly DeliveryCase[] = [
     'nobody:+/etc/shadow',
     '! /etc/nosuch',
   ].map((value) => routerOption(`require_files = ${value}`, { unroutable: true })),
+  // White space counts.
+  ...['"no "', '" 0"', '"false\\n"', '"  "', '"NO"', '"off"'].flatMap((value) => [
+    routerOption(`condition = ${value}`, { unroutable: true }),
+    plain(`shadow_condition = ${value}`, `${file}  shadow_transport = far\n  shadow_condition = ${value}\n`),
+  ]),
   ...['address_data', 'condition', 'transport_home_directory', 'headers_add'].map((option) =>
     routerOption(`${option} = \${lookup mysql{x}}`, { meant: 'Exim says "Temporary internal error" alone' }),
   ),

@@ -1,10 +1,10 @@
 /** Shadow transports: a copy to another place, whose fate changes nothing. Source: Exim manual, option shadow_transport. */
 import { isFailure } from '../../base/outcome.ts'
-import { textOf } from '../../base/text.ts'
 import type { Context } from '../../ports.ts'
 import { expanded } from './expanding.ts'
 import type { AddressOutcome, TransportResult } from './results.ts'
 import type { Batch, DeliveryEnvironment, TransportDriver } from './transports/driver.ts'
+import { isTrueText } from '../true-text.ts'
 
 /** Runs the shadow of a local transport for what was delivered; `ST=` tells how it went. */
 export async function withShadow(
@@ -22,8 +22,7 @@ export async function withShadow(
       const what = `failed to expand condition "${condition.text}" for ${batch.transport.name} transport`
       context.ports.log.panic(environment.claim.id, `${what}: ${value.message}`)
     }
-    const word = value === undefined || isFailure(value) ? '' : textOf(value).trim().toLowerCase()
-    if (word === '' || word === '0' || word === 'no' || word === 'false') return result
+    if (value === undefined || isFailure(value) || !isTrueText(value)) return result
   }
   const transport = environment.deps.transports.get(name)
   const driver = transport === undefined ? undefined : drivers[transport.driver]

@@ -10,7 +10,8 @@ import { atRouter } from '../delivery-facts.ts'
 import { findPrefix, findSuffix, type Affix } from './affixes.ts'
 import { requireFiles } from './require-files.ts'
 import type { AccountIds, Candidate, RoutingPurpose } from './types.ts'
-import { expandOption, isTrouble, isTrueText } from './values.ts'
+import { isTrueText } from '../true-text.ts'
+import { expandOption, isTrouble } from './values.ts'
 
 export type Preconditions =
   | { readonly is: 'met'; readonly facts: AddressFacts; readonly ugid: AccountIds }

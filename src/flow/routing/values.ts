@@ -69,12 +69,6 @@ export async function expandBoolean(
   }
 }
 
-/** Router conditions and `ipv4_only`: anything but empty, 0, no, false counts as yes. */
-export function isTrueText(value: Text): boolean {
-  const word = textOf(value).trim().toLowerCase()
-  return word !== '' && word !== '0' && word !== 'no' && word !== 'false'
-}
-
 /** A setting of the router's own driver, read by code that serves all drivers. */
 export function privateSetting(router: RouterWork['router'], name: string): unknown {
   const value: unknown = Reflect.get(router.settings, name)

@@ -7,7 +7,8 @@ import { findHost } from '../find-hosts.ts'
 import { findMx, findSrv, type MxFound } from '../mx.ts'
 import { selfVerdict } from '../self.ts'
 import type { RouterDriver, RouterVerdict, RouterWork } from '../types.ts'
-import { type ExpansionTrouble, expandOption, isTrouble, isTrueText } from '../values.ts'
+import { isTrueText } from '../../true-text.ts'
+import { type ExpansionTrouble, expandOption, isTrouble } from '../values.ts'
 import { dnslookupOptions, type DnslookupSettings } from './dnslookup.options.ts'
 
 export const dnslookup: RouterDriver = {
