@@ -511,6 +511,29 @@ const pipe: readonly DeliveryCase[] = [
   plain('pipe: BSMTP for two', `${sh('cat > DIR/out')}  use_bsmtp\n  batch_max = 9\n`, {
     to: 'NAME@x.example NAME-b@x.example',
   }),
+  plain(
+    'pipe: BSMTP with CRLF',
+    `${sh('cat > DIR/out')}  use_bsmtp\n  use_crlf\n  message_prefix = "HELO x\\n"\n`,
+  ),
+  plain('mbox: BSMTP with CRLF', `${file}  use_bsmtp\n  use_crlf\n  message_suffix = "QUIT\\n"\n`),
+  ...[
+    'command = /bin/echo $local_part',
+    'command = $local_part',
+    'command = no-such-command',
+    'command = /bin/true\n  restrict_to_path',
+    'command = /bin/false\n  allow_commands = /bin/true',
+  ].map((options) =>
+    plain(`pipe, and reported: ${options}`, `  driver = pipe\n  ${options}\n`, {
+      from: 'NAME@reply.example',
+    }),
+  ),
+  plain(
+    'pipe: a tainted command for a shell',
+    '  driver = pipe\n  command = echo $local_part\n  use_shell\n',
+    {
+      meant: 'nothing from outside becomes part of what a shell runs',
+    },
+  ),
   plain('pipe: CRLF', `${sh('cat > DIR/out')}  use_crlf\n`),
   plain('pipe: a failure', sh('exit 3')),
   plain('pipe: a temporary failure', sh('exit 75')),

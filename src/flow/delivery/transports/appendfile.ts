@@ -500,7 +500,11 @@ async function commonOf(
   const fromLine = `From ${batch.returnPath === '' ? 'MAILER-DAEMON' : batch.returnPath} ${mboxDate(context.ports.now())}\n`
   const check = settings.check_string ?? (isFolder ? '' : 'From ')
   const around = settings.use_bsmtp
-    ? bsmtpFrame(batch, typeof prefix === 'string' ? prefix : '', typeof suffix === 'string' ? suffix : '')
+    ? bsmtpFrame(batch, {
+        prefix: typeof prefix === 'string' ? prefix : '',
+        suffix: typeof suffix === 'string' ? suffix : '',
+        useCrlf: settings.use_crlf,
+      })
     : {
         lead: typeof prefix === 'string' ? prefix : isFolder ? '' : fromLine,
         tail: typeof suffix === 'string' ? suffix : isFolder ? '' : '\n',

@@ -6,15 +6,20 @@ import type { Batch } from './driver.ts'
 /** What stands around the message, and how its dots are doubled; `check_string` and `escape_string` do not count. */
 export function bsmtpFrame(
   batch: Batch,
-  prefix: string,
-  suffix: string,
+  {
+    prefix,
+    suffix,
+    useCrlf,
+  }: { readonly prefix: string; readonly suffix: string; readonly useCrlf: boolean },
 ): Pick<LocalJobCommon, 'lead' | 'tail' | 'escape'> {
+  // Prefix and suffix stay as they are written, the suffix in the message: observed of Exim 4.96.
+  const end = useCrlf ? '\r\n' : '\n'
   const recipients = batch.addresses.map(
-    (routed) => `RCPT TO:<${rcptAddress(routed, batch.transport.settings)}>\n`,
+    (routed) => `RCPT TO:<${rcptAddress(routed, batch.transport.settings)}>${end}`,
   )
   return {
-    lead: `${prefix}MAIL FROM:<${batch.returnPath}>\n${recipients.join('')}DATA\n`,
-    tail: `.\n${suffix}`,
+    lead: `${prefix}MAIL FROM:<${batch.returnPath}>${end}${recipients.join('')}DATA${end}`,
+    tail: `${suffix}.${end}`,
     escape: { check: '.', put: '..' },
   }
 }

@@ -77,7 +77,7 @@ async function prepare(batch: Batch, frame: LocalFrame, context: Context): Promi
   const fromLine = `From ${batch.returnPath === '' ? 'MAILER-DAEMON' : batch.returnPath} ${mboxDate(context.ports.now())}\n`
   const check = settings.check_string
   const around = settings.use_bsmtp
-    ? bsmtpFrame(batch, prefix ?? '', suffix ?? '')
+    ? bsmtpFrame(batch, { prefix: prefix ?? '', suffix: suffix ?? '', useCrlf: settings.use_crlf })
     : {
         lead: prefix ?? fromLine,
         tail: suffix ?? '\n',
@@ -138,7 +138,8 @@ async function commandOf(
     if (useOwn) {
       const value = await context.ports.expand(own, context)
       if (!isFailure(value) && isTainted(value)) {
-        return failure(`Tainted command for ${name} transport: '${textOf(value)}'`)
+        // Differs from Exim, which hands it to the shell: a stranger would choose what is run.
+        return refuse(`Tainted command for ${name} transport: '${textOf(value)}'`)
       }
     }
     return { argv: ['/bin/sh', '-c', line ?? text] }
@@ -274,7 +275,8 @@ function failure(message: string): { outcome: AddressOutcome } {
     outcome: {
       is: 'failed',
       error: { errno: errorNumbers.unknown, more: 0, message },
-      bounceText: 'local delivery failed',
+      // What is wrong with a command is no business of the sender: observed of Exim 4.96.
+      bounceText: '',
     },
   }
 }
