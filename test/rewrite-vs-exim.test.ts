@@ -98,3 +98,19 @@ test('address lists in headers are rewritten, and the old form stays as deleted'
     { type: ' ', text: 'X-To: u@h.com\n' },
   ])
 })
+
+/** Seen of Exim 4.96: what is no address stays, those beside it are rewritten. */
+const besideBadOnes = [
+  ['To: u@h.com, <>, v@h.com', 'To: h-u@to2.com, <>, h-v@to2.com'],
+  ['To: u@h.com, x y, v@h.com', 'To: h-u@to2.com, x y, h-v@to2.com'],
+  ['To: u@h.com, "x, v@h.com', 'To: h-u@to2.com, "x, v@h.com'],
+  ['To: a@@b, u@h.com', 'To: a@@b, h-u@to2.com'],
+  ['To: u@h.com, @bad@@, v@h.com', 'To: h-u@to2.com, @bad@@, v@h.com'],
+] as const
+for (const [text, wanted] of besideBadOnes) {
+  test(`rewritten beside what is no address: ${text}`, async () => {
+    const { context } = createWorld(configuration)
+    const headers = await rewriteHeaders([{ type: 'T', text: `${text}\n` }], context, { qualify: true })
+    assert.equal(headers.at(-1)?.text, `${wanted}\n`)
+  })
+}

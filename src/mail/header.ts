@@ -87,6 +87,18 @@ export function beginsHeader(line: ByteString): boolean {
   return headerName(line) !== undefined
 }
 
+/** A header without lines of white space at its end, as Exim keeps it. */
+export function withoutBlankEnd(header: Header): Header {
+  const { text } = header
+  let end = text.length
+  for (;;) {
+    const before = text.lastIndexOf('\n', end - 2)
+    if (before < 0 || !/^[ \t]*$/.test(text.slice(before + 1, end - 1))) break
+    end = before + 1
+  }
+  return end === text.length ? header : makeHeader(text.slice(0, end))
+}
+
 /** The headers of a header section with LF line ends; folded lines stay with theirs. */
 export function splitHeaders(section: ByteString): Header[] {
   const headers: Header[] = []

@@ -1,6 +1,6 @@
 /** The headers of a message that has been read: cut, completed, rewritten, with our Received: line before them. */
 import type { Header } from '../../mail/envelope.ts'
-import { splitHeaders } from '../../mail/header.ts'
+import { splitHeaders, withoutBlankEnd } from '../../mail/header.ts'
 import type { Reception } from '../../mail/log-lines.ts'
 import { messageIdHeader } from '../../mail/message-id.ts'
 import type { MessageFacts } from '../../ports.ts'
@@ -39,7 +39,10 @@ export async function prepareHeaders(
 ): Promise<Prepared> {
   const { message, context } = transaction
   const { caller } = session.connection
-  let headers = removeTransitHeaders(options.headers ?? splitHeaders(receiver.headerText), session.settings)
+  let headers = removeTransitHeaders(
+    options.headers ?? splitHeaders(receiver.headerText).map(withoutBlankEnd),
+    session.settings,
+  )
   message.headers = headers
   message.receivedCount = headers.filter((header) => header.type === 'P').length + 1
   const sender = message.sender ?? ''

@@ -52,12 +52,13 @@ export async function rewriteHeader(
   for (let count = 0; count < itemLimit && writer.findItem(); count++) {
     const parsed = parseAddress(writer.item, { allowUtf8Domains: true })
     if (parsed.is === 'error') {
-      if (parsed.message === 'empty address') {
-        writer.keep()
-        continue
-      }
-      context.ports.log.main(context.message?.id, `rewrite: ${parsed.message}`)
-      return undefined
+      // What is no address stays; those beside it are rewritten.
+      if (parsed.message !== 'empty address')
+        context.ports.log.main(context.message?.id, `rewrite: ${parsed.message}`)
+      writer.keep()
+      // Exim takes all that follows for the route of this one.
+      if (writer.item.startsWith('@')) break
+      continue
     }
     let { address } = parsed
     if (parsed.domain === '') {
