@@ -134,7 +134,7 @@ export function numberedField(number: number, separators: string, subject: Text)
 export function namedField(key: string, subject: Text): Text | undefined {
   const text = textOf(subject)
   const sought = lowerCase(key)
-  const field = /\s*([^=\s]+)(?:\s*=\s*|\s+|$)/y
+  const field = /\s*([^=\s]*)(?:\s*=\s*|\s+|$)/y
   let at = 0
   while (at < text.length) {
     field.lastIndex = at
