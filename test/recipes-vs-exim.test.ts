@@ -92,7 +92,7 @@ function play(): readonly Played[] {
       ['-mn', 'sh', '-c', machine, 'sh', folder.path, process.execPath, helper],
       {
         encoding: 'latin1',
-        timeout: 540_000,
+        timeout: 1_140_000,
         maxBuffer: 1 << 26,
         env: {
           ...process.env,

@@ -73,7 +73,7 @@ if (doubtful.length > 0 && doubtful.length <= mostOnceMore && doubtful.every(can
 /** Runs them, tells of failures as they come. */
 async function runFiles(paths: readonly string[], concurrency: number): Promise<Outcome> {
   const outcome: Outcome = { passed: 0, failures: [], skips: [] }
-  for await (const event of run({ files: [...paths], concurrency, timeout: 600_000 })) {
+  for await (const event of run({ files: [...paths], concurrency, timeout: 1_200_000 })) {
     if (event.type === 'test:stdout' || event.type === 'test:stderr') {
       process.stderr.write(event.data.message)
       continue
