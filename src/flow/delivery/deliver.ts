@@ -152,10 +152,10 @@ async function route(
     if (i % recordsATurn === recordsATurn - 1) await new Promise((resolve) => setImmediate(resolve))
   }
   for (const one of unrouted) await recordUnrouted(attempt, one)
-  // All that came of a recipient may have been done before: then the recipient is, too.
-  const routed = new Set(result.routed.map(({ recipient }) => recipient))
+  // All that came of a recipient may have been done before, or have failed: then the recipient is done, too.
+  const seen = new Set([...result.routed, ...result.unrouted].map(({ recipient }) => recipient))
   for (const recipient of pending) {
-    if (routed.has(recipient) && !marks.isOpen(recipient)) marks.markAddress(recipient.address)
+    if (seen.has(recipient) && !marks.isOpen(recipient)) marks.markAddress(recipient.address)
   }
   return todo
 }
