@@ -24,7 +24,7 @@ const files = words.length === 0 ? [join(here, 'support', 'unit.js')] : units.fi
 
 /** Those that take more than a minute. */
 function isLong(path: string): boolean {
-  return /(?:recipes-vs-exim|delivery-options-vs-exim|delivery-vs-exim|fuzz|remote-vs-exim|remote-tls-vs-exim)\.test/.test(
+  return /(?:recipes-vs-exim-\d|delivery-options-vs-exim|delivery-vs-exim|fuzz|remote-vs-exim|remote-tls-vs-exim)\.test/.test(
     path,
   )
 }

@@ -276,7 +276,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   error('expansion-syntax', 'smtp_banner = ${¦substr_a:b}\n'),
   error('expansion-syntax', 'smtp_banner = ${¦substr_1_-2:abc}\n'),
   error('expansion-syntax', 'smtp_banner = ${¦length_x:abc}\n'),
-  error('expansion-syntax', 'smtp_banner = ${¦length:abc}\n'),
+  error('expansion-arguments', 'smtp_banner = ¦${length:abc}\n'),
   error('expansion-brace', acl('  deny condition = ${if def:h_subject{yes}{no}¦}')),
   error('list-unknown', acl('  deny condition = ${if match_domain{$domain}{¦+mine}}')),
   error('list-unknown', transport('  driver = smtp\n  hosts_require_tls = ¦+partners')),
