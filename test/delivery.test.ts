@@ -490,7 +490,7 @@ void test('routing: failures and deferrals have their lines', async () => {
       '== z@defer.test R=defer defer (-1): come back later',
       '=> :blackhole: <z@hole.test> R=hole',
     ])
-    assert.deepEqual(claim.envelope.done.toSorted(), ['z@fail.test', 'z@hole.test'])
+    assert.deepEqual(claim.envelope.done.toSorted(), ['\\1\\z@hole.test', 'z@fail.test', 'z@hole.test'])
     world.log.length = 0
     await world.deliver(claim, { queueRun: true })
     assert.deepEqual(world.log, ['== z@defer.test routing defer (-52): retry time not reached'])

@@ -24,6 +24,30 @@ const found: readonly (Pick<Graph, 'aliases' | 'recipients'> & Partial<Graph> & 
       recipients: ['one@a.test', 'two@a.test'],
       waits: { 'two@a.test': 1 },
     },
+    {
+      says: 'a recipient that became others is no delivery to its address that another recipient leads to',
+      aliases: { 'one@norepeat.test': ['four@norepeat.test'], 'three@norepeat.test': ['one@norepeat.test'] },
+      recipients: ['three@norepeat.test', 'one@norepeat.test'],
+      waits: { 'three@norepeat.test': 1 },
+    },
+    {
+      says: 'what was delivered to an address does not stand for the recipient of that name whose children wait',
+      aliases: { 'two@check.test': ['five@b.test'], 'one@skip.test': ['two@check.test'] },
+      recipients: ['one@skip.test', 'two@check.test'],
+      waits: { 'five@b.test': 1 },
+    },
+    {
+      says: 'an address that leads to itself is not delivered once more when another recipient leads to it later',
+      aliases: { 'two@a.test': ['two@a.test', 'three@a.test'], 'three@a.test': ['two@a.test'] },
+      recipients: ['three@a.test', 'two@a.test'],
+      waits: { 'three@a.test': 1 },
+    },
+    {
+      says: 'a recipient that is discarded is no delivery to its address',
+      aliases: { 'two@check.test': [':blackhole:'], 'one@skip.test': ['two@check.test'] },
+      recipients: ['one@skip.test', 'two@check.test'],
+      waits: { 'one@skip.test': 1 },
+    },
   ]
 for (const { says, ...graph } of found)
   test(says, async () => {

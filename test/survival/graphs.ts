@@ -47,10 +47,12 @@ export function randomGraph(seed: number): Graph {
   const { below, pick } = random
   const domains = Object.keys(redirections).filter(() => below(3) === 0)
   if (domains.length === 0) domains.push('a.test')
+  const inner = domains.filter((domain) => domain !== 'once.test')
   const odd = below(3) === 0
   const address = (): string => {
     const local = odd && below(4) === 0 ? pick(spelled) : pick(localParts)
-    const domain = below(5) < 3 ? pick(domains) : pick(finals)
+    // No loop through `one_time`: where it ends depends on which of its addresses waits.
+    const domain = below(5) < 3 && inner.length > 0 ? pick(inner) : pick(finals)
     return `${local}@${odd && below(8) === 0 ? domain.toUpperCase() : domain}`
   }
   const aliases: Record<string, string[]> = {}

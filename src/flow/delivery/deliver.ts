@@ -10,7 +10,6 @@ import { expandedInteger } from './expanding.ts'
 import { finish } from './finish.ts'
 import { frozenVerdict } from './frozen.ts'
 import { batches, type BatchLimits } from './group.ts'
-import { markKey, unroutedKey } from './marks.ts'
 import { deliveryContext } from './message-facts.ts'
 import { deliverWrapped } from './mua-wrapper.ts'
 import { addressContext, batchContext } from './raise.ts'
@@ -137,15 +136,16 @@ async function route(
   }
   const todo: RoutedAddress[] = []
   for (const routed of result.routed) {
-    const key = markKey(routed)
-    if (key !== routed.recipient.address && marks.has(key)) continue
-    marks.expect(routed.recipient, key)
+    if (marks.isDelivered(routed)) continue
+    marks.expect(routed.recipient, marks.keyOf(routed))
     todo.push(routed)
   }
   // A child that failed in an attempt before has been reported: once is enough.
-  const unrouted = result.unrouted.filter((one) => one.ancestors.length === 0 || !marks.has(unroutedKey(one)))
+  const unrouted = result.unrouted.filter(
+    (one) => one.ancestors.length === 0 || !marks.has(marks.unroutedKey(one)),
+  )
   // All are expected before one is settled, or its recipient would count as done while the others wait.
-  for (const one of unrouted) marks.expect(one.recipient, unroutedKey(one))
+  for (const one of unrouted) marks.expect(one.recipient, marks.unroutedKey(one))
   for (const [i, discarded] of result.discarded.entries()) {
     recordDiscarded(attempt, discarded)
     // A message may have a hundred thousand recipients.
@@ -155,7 +155,7 @@ async function route(
   // All that came of a recipient may have been done before, or have failed: then the recipient is done, too.
   const seen = new Set([...result.routed, ...result.unrouted].map(({ recipient }) => recipient))
   for (const recipient of pending) {
-    if (seen.has(recipient) && !marks.isOpen(recipient)) marks.markAddress(recipient.address)
+    if (seen.has(recipient) && !marks.isOpen(recipient)) marks.markRedirected(recipient.address)
   }
   return todo
 }

@@ -1,33 +1,33 @@
 /** Which addresses of a message are done. A recipient is done when all that came of it is. */
-import type { ByteString } from '../../base/text.ts'
+import { asciiLower, type ByteString } from '../../base/text.ts'
+import { splitAddress } from '../../mail/address.ts'
 import type { Envelope, Recipient } from '../../mail/envelope.ts'
 
-/**
- * Under which key an address is remembered. A redirection may lead to the recipient itself and to others
- * (`root: root, admin`): that child has a key of its own, or the recipient would count as done too early.
- */
-export function markKey(routed: {
+/** What a key is made of. */
+export interface Keyed {
   readonly uniqueKey: ByteString
   readonly recipient: Recipient
   readonly ancestors: readonly ByteString[]
-}): ByteString {
-  return keyOf(routed.uniqueKey, routed)
 }
 
-/** The same for an address that no transport gets: it has no other key than itself. */
-export function unroutedKey(unrouted: {
-  readonly address: ByteString
-  readonly recipient: Recipient
-  readonly ancestors: readonly ByteString[]
-}): ByteString {
-  return keyOf(unrouted.address, unrouted)
+/** The mark of a recipient that became others, or nothing: it was not delivered itself. */
+function becameOthers(address: ByteString): ByteString {
+  return `\\1\\${uniqueAddress(address)}`
 }
 
-function keyOf(
-  key: ByteString,
-  of: { readonly recipient: Recipient; readonly ancestors: readonly ByteString[] },
-): ByteString {
-  return key === of.recipient.address && of.ancestors.length > 0 ? `\\0\\${key}` : key
+/** Under which key an address without a transport and without a report is remembered: another route may deliver it. */
+export function discardedKey({
+  address,
+  recipient,
+  ancestors,
+}: Omit<Keyed, 'uniqueKey'> & { readonly address: ByteString }): ByteString {
+  return ancestors.length === 0 ? becameOthers(address) : `${becameOthers(address)}:${recipient.address}`
+}
+
+/** As routing has it: the domain in lower case. */
+function uniqueAddress(address: ByteString): ByteString {
+  const { localPart, domain } = splitAddress(address)
+  return domain === '' ? localPart : `${localPart}@${asciiLower(domain)}`
 }
 
 interface Descendant {
@@ -47,10 +47,12 @@ export class Marks {
   /** Duplicates, by what they are duplicates of. */
   readonly #followers = new Map<string, Descendant[]>()
   #recipients: readonly Recipient[]
+  #addresses: ReadonlySet<ByteString>
 
   constructor(envelope: Envelope) {
     this.#done = new Set(envelope.done)
     this.#recipients = envelope.recipients
+    this.#addresses = addressesOf(envelope.recipients)
   }
 
   /** Recipients that still want something. */
@@ -62,6 +64,30 @@ export class Marks {
 
   has(key: ByteString): boolean {
     return this.#done.has(key)
+  }
+
+  /**
+   * Under which key an address is remembered. A redirection may lead to an address that is a recipient too, and a redirection itself
+   * (`root: root, admin`): that child has a key of its own, or the recipient would count as done too early.
+   */
+  keyOf({ uniqueKey, ancestors }: Keyed): ByteString {
+    return ancestors.length > 0 && this.#addresses.has(uniqueKey) ? `\\0\\${uniqueKey}` : uniqueKey
+  }
+
+  /** The same for an address that no transport gets: it has no other key than itself. */
+  unroutedKey(unrouted: Omit<Keyed, 'uniqueKey'> & { readonly address: ByteString }): ByteString {
+    return this.keyOf({ ...unrouted, uniqueKey: unrouted.address })
+  }
+
+  /** It has been delivered in an attempt before, for this recipient or for another. */
+  isDelivered(routed: Keyed): boolean {
+    if (this.#done.size === 0) return false
+    const { uniqueKey, ancestors, recipient } = routed
+    if (this.#done.has(`\\0\\${uniqueKey}`)) return this.#addresses.has(uniqueKey)
+    const itself = uniqueKey === uniqueAddress(recipient.address)
+    if (itself) return false
+    if (!this.#done.has(uniqueKey)) return false
+    return !(ancestors.length > 0 && this.#done.has(becameOthers(uniqueKey)))
   }
 
   /** A descendant of the recipient (or itself, under its own key) has to be dealt with. */
@@ -99,7 +125,10 @@ export class Marks {
     keys?.delete(key)
     // Remembered by itself: the recipient may wait for others, or `one_time` has put the descendant in its place.
     this.#mark(key)
-    if (keys === undefined || keys.size === 0) this.#mark(recipient.address)
+    if (keys === undefined || keys.size === 0) {
+      if (key === uniqueAddress(recipient.address)) this.#mark(recipient.address)
+      else this.markRedirected(recipient.address)
+    }
     const place = placeOf({ recipient, key })
     const followers = this.#followers.get(place) ?? []
     this.#followers.delete(place)
@@ -109,10 +138,14 @@ export class Marks {
   /** Recipients put in the place of others by `one_time`. */
   replace(recipients: readonly Recipient[]): void {
     this.#recipients = recipients
+    this.#addresses = addressesOf(recipients)
   }
 
-  markAddress(address: ByteString): void {
+  /** The recipient is done, and was not delivered itself: where another leads to it as an address, that is still to be done. */
+  markRedirected(address: ByteString): void {
+    if (this.#done.has(address)) return
     this.#mark(address)
+    if (this.#recipients.length > 1) this.#mark(becameOthers(address))
   }
 
   /** Marks since the last call. */
@@ -133,4 +166,8 @@ export class Marks {
     this.#done.add(key)
     this.#fresh.push(key)
   }
+}
+
+function addressesOf(recipients: readonly Recipient[]): ReadonlySet<ByteString> {
+  return new Set(recipients.map(({ address }) => uniqueAddress(address)))
 }

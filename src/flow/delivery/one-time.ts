@@ -31,7 +31,7 @@ export async function replaceOneTime(attempt: Attempt): Promise<void> {
     }
   marks.replace(recipients)
   const done = [...replaced.keys()].filter((one) => kept.includes(one)).map(({ address }) => address)
-  for (const address of done) marks.markAddress(address)
+  for (const address of done) marks.markRedirected(address)
   await claim.record({ recipients, done: marks.takeFresh() })
 }
 

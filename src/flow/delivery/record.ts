@@ -16,7 +16,7 @@ import {
 } from '../../mail/delivery-lines.ts'
 import { type DiscardedAddress, type RoutedAddress, type UnroutedAddress, waitingNumbers } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
-import { markKey, unroutedKey } from './marks.ts'
+import { discardedKey } from './marks.ts'
 import { type AddressEvent, errorSentence, eventErrno, raiseForBatch, raiseForUnrouted } from './raise.ts'
 import {
   type AddressOutcome,
@@ -136,7 +136,7 @@ function recordDelivered(
   const { routed } = result
   const now = attempt.context.ports.now()
   attempt.delivered++
-  attempt.marks.settle(routed.recipient, markKey(routed))
+  attempt.marks.settle(routed.recipient, attempt.marks.keyOf(routed))
   forgetAddress(attempt, routed, local)
   if (!routed.disableLogging && !routed.transport.settings.disable_logging) {
     const line = addressLine(attempt, routed, local && routed.logAsLocal)
@@ -239,7 +239,7 @@ async function recordUndelivered(
     address: routed.address,
     recipient: routed.recipient,
     ancestors: routed.ancestors,
-    key: markKey(routed),
+    key: attempt.marks.keyOf(routed),
     error: outcome.error,
     told: tellable(outcome),
     hidden: routed.hiddenInReports === true,
@@ -257,7 +257,7 @@ export function leaveForLater(attempt: Attempt, routed: RoutedAddress): void {
     address: routed.address,
     recipient: routed.recipient,
     ancestors: routed.ancestors,
-    key: markKey(routed),
+    key: attempt.marks.keyOf(routed),
     error: { errno: 0, more: 0, message: 'remote deliveries are left for a later run' },
     told: undefined,
     hidden: routed.hiddenInReports === true,
@@ -295,7 +295,7 @@ function giveUp(
     address: routed.address,
     recipient: routed.recipient,
     ancestors: routed.ancestors,
-    key: markKey(routed),
+    key: attempt.marks.keyOf(routed),
     errorsTo: routed.errorsTo,
     message: outcome.bounceText ?? message,
     diagnostic: outcome.diagnostic,
@@ -347,7 +347,7 @@ function timeOut(
     address: routed.address,
     recipient: routed.recipient,
     ancestors: routed.ancestors,
-    key: markKey(routed),
+    key: attempt.marks.keyOf(routed),
     errorsTo: routed.errorsTo,
     message: timeoutExceeded(tellable(outcome)),
     timedOut: true,
@@ -483,7 +483,7 @@ function routerOf(attempt: Attempt, name: string | undefined): RouterInstance | 
 
 /** Writes down what routing made of addresses that no transport gets. */
 export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress): Promise<void> {
-  const key = unroutedKey(unrouted)
+  const key = attempt.marks.unroutedKey(unrouted)
   const line = {
     special: unrouted.special === true,
     shown: shownUnrouted(unrouted),
@@ -585,10 +585,11 @@ export function recordDiscarded(attempt: Attempt, discarded: DiscardedAddress): 
     recordDuplicate(attempt, discarded, duplicateOf)
     return
   }
-  const key = unroutedKey(discarded)
+  const key = discardedKey(discarded)
+  const before = attempt.marks.has(key)
   attempt.marks.expect(discarded.recipient, key)
   attempt.marks.settle(discarded.recipient, key)
-  if (discarded.loggedAs === undefined) return
+  if (before || discarded.loggedAs === undefined) return
   attempt.log(
     `=> ${discarded.loggedAs} <${discarded.recipient.address}> R=${discarded.routerName}`,
     routerFacts(routerOf(attempt, discarded.routerName), 'delivery'),
@@ -600,8 +601,8 @@ function recordDuplicate(
   { recipient, ancestors }: DiscardedAddress,
   of: RoutedAddress,
 ): void {
-  const key = markKey({ uniqueKey: of.uniqueKey, recipient, ancestors })
-  const leader = { recipient: of.recipient, key: markKey(of) }
+  const key = marks.keyOf({ uniqueKey: of.uniqueKey, recipient, ancestors })
+  const leader = { recipient: of.recipient, key: marks.keyOf(of) }
   if (marks.expects(leader)) {
     marks.follow(recipient, key, leader)
     return
