@@ -37,6 +37,25 @@ const found: readonly (Pick<Graph, 'aliases' | 'recipients'> & Partial<Graph> & 
       waits: { 'five@b.test': 1 },
     },
     {
+      says: 'a list that fails at its end is not done while what stands before waits',
+      aliases: { 'one@a.test': ['two@s.test', ':fail: gone'] },
+      recipients: ['one@a.test', 'three@s.test'],
+      waits: { 'two@s.test': 2 },
+    },
+    {
+      says: 'an address that fails at its end and leads to itself',
+      aliases: { 'two@a.test': ['three@a.test'], 'three@a.test': ['two@a.test', ':fail: gone'] },
+      recipients: ['three@a.test'],
+      waits: { 'two@a.test': 1 },
+    },
+    {
+      says: 'a failure of the address where another recipient leads is not one of the recipient',
+      aliases: { 'five@norepeat.test': ['four@norepeat.test'], 'four@norepeat.test': ['/FOLDER/file1'] },
+      recipients: ['four@norepeat.test', 'five@norepeat.test'],
+      waits: { 'four@norepeat.test': 2 },
+      fails: ['four@norepeat.test'],
+    },
+    {
       says: 'an address that leads to itself is not delivered once more when another recipient leads to it later',
       aliases: { 'two@a.test': ['two@a.test', 'three@a.test'], 'three@a.test': ['two@a.test'] },
       recipients: ['three@a.test', 'two@a.test'],

@@ -47,11 +47,11 @@ export function randomGraph(seed: number): Graph {
   const { below, pick } = random
   const domains = Object.keys(redirections).filter(() => below(3) === 0)
   if (domains.length === 0) domains.push('a.test')
-  const inner = domains.filter((domain) => domain !== 'once.test')
+  const inner = domains.includes('once.test') ? [] : domains
   const odd = below(3) === 0
   const address = (): string => {
     const local = odd && below(4) === 0 ? pick(spelled) : pick(localParts)
-    // No loop through `one_time`: where it ends depends on which of its addresses waits.
+    // Nothing behind `one_time`: where a loop ends depends on which of its addresses waits.
     const domain = below(5) < 3 && inner.length > 0 ? pick(inner) : pick(finals)
     return `${local}@${odd && below(8) === 0 ? domain.toUpperCase() : domain}`
   }
@@ -239,7 +239,7 @@ export async function run(graph: Graph, trouble: boolean): Promise<Outcome> {
       }
       log.push(...world.log)
       const told = world.submitted
-        .map((one) => JSON.stringify(one))
+        .map(({ text }) => text.replaceAll('"', ''))
         .join('')
         .toLowerCase()
       for (const line of world.log) {

@@ -140,10 +140,7 @@ async function route(
     marks.expect(routed.recipient, marks.keyOf(routed))
     todo.push(routed)
   }
-  // A child that failed in an attempt before has been reported: once is enough.
-  const unrouted = result.unrouted.filter(
-    (one) => one.ancestors.length === 0 || !marks.has(marks.unroutedKey(one)),
-  )
+  const unrouted = result.unrouted.filter((one) => !marks.isReported(one))
   // All are expected before one is settled, or its recipient would count as done while the others wait.
   for (const one of unrouted) marks.expect(one.recipient, marks.unroutedKey(one))
   for (const [i, discarded] of result.discarded.entries()) {

@@ -15,6 +15,11 @@ function becameOthers(address: ByteString): ByteString {
   return `\\1\\${uniqueAddress(address)}`
 }
 
+/** The mark of a recipient that failed beside addresses that it led to (`:fail:` behind them), and that wait. */
+function failedItself(address: ByteString): ByteString {
+  return `\\2\\${uniqueAddress(address)}`
+}
+
 /** Under which key an address without a transport and without a report is remembered: another route may deliver it. */
 export function discardedKey({
   address,
@@ -90,6 +95,12 @@ export class Marks {
     return !(ancestors.length > 0 && this.#done.has(becameOthers(uniqueKey)))
   }
 
+  /** It has failed in an attempt before: once is enough. */
+  isReported(unrouted: Omit<Keyed, 'uniqueKey'> & { readonly address: ByteString }): boolean {
+    const { address, ancestors } = unrouted
+    return this.#done.has(ancestors.length === 0 ? failedItself(address) : this.unroutedKey(unrouted))
+  }
+
   /** A descendant of the recipient (or itself, under its own key) has to be dealt with. */
   expect(recipient: Recipient, key: ByteString): void {
     const keys = this.#open.get(recipient.address)
@@ -123,12 +134,13 @@ export class Marks {
   settle(recipient: Recipient, key: ByteString): void {
     const keys = this.#open.get(recipient.address)
     keys?.delete(key)
+    const { address } = recipient
+    const itself = key === address || key === uniqueAddress(address)
+    const whole = keys === undefined || keys.size === 0
     // Remembered by itself: the recipient may wait for others, or `one_time` has put the descendant in its place.
-    this.#mark(key)
-    if (keys === undefined || keys.size === 0) {
-      if (key === uniqueAddress(recipient.address)) this.#mark(recipient.address)
-      else this.markRedirected(recipient.address)
-    }
+    this.#mark(itself && !whole ? failedItself(address) : key)
+    if (whole && itself) this.#mark(address)
+    else if (whole) this.markRedirected(address)
     const place = placeOf({ recipient, key })
     const followers = this.#followers.get(place) ?? []
     this.#followers.delete(place)

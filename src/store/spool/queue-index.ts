@@ -468,7 +468,7 @@ export function queueEntry(id: string, entry: IndexEntry, alive: (key: string) =
     const set = new Set(done)
     isDone = (address) => set.has(address)
     const addresses = new Set(recipients)
-    generated = done.filter((address) => !addresses.has(address) && !address.startsWith('\\1\\'))
+    generated = done.filter((address) => !addresses.has(address) && !/^\\[12]\\/.test(address))
   }
   const seen: { -readonly [Name in keyof QueueEntry]: QueueEntry[Name] } = {
     id,
