@@ -268,7 +268,7 @@ function readDomain(text: ByteString, from: number, options: ParseAddressOptions
 
 function readLiteral(text: ByteString, start: number, options: ParseAddressOptions): Word | Failed {
   if (options.allowDomainLiterals === false) return error('domain literals not allowed')
-  const match = /^\[[A-Za-z0-9:.]*\]/.exec(text.slice(start, start + 80))
+  const match = /^\[(?:IPv6:)?[A-Fa-f0-9:.]*\]/i.exec(text.slice(start, start + 80))
   if (match === null) return error('malformed domain literal')
   const end = start + match[0].length
   return { is: 'word', word: match[0], end, next: skipComments(text, end) }

@@ -7,7 +7,7 @@ import { errorDetails, noLogSpace, notStripping, percentHack, quotes, stripping 
 import { hooksTable, notquit } from './hooks.ts'
 import { earlySynchronisation, limits, limitsForGood, synchronisation } from './limits.ts'
 import { mail } from './mail.ts'
-import { malformed } from './malformed.ts'
+import { endings, malformed } from './malformed.ts'
 import { messageChecks } from './message-checks.ts'
 import { ratePlaces, rates, ratesMisplaced } from './rates.ts'
 import { noRcptAcl, refused, refusedEarly, turnedAway } from './refused.ts'
@@ -19,6 +19,7 @@ export const tables: readonly Table[] = [
   turnedAway,
   noRcptAcl,
   malformed,
+  endings,
   limits,
   limitsForGood,
   synchronisation,

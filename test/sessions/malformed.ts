@@ -17,6 +17,92 @@ export const malformed: Table = {
       says: 'HELO names that pass',
       steps: ['HELO -', 'EHLO .', 'EHLO a..b', 'EHLO 1.2.3.4', 'EHLO [127.0.0.1]', 'EHLO [IPv6:::1]', 'QUIT'],
     },
+    {
+      says: 'addresses in HELO',
+      steps: [
+        ...['[1.2.3.400]', '[1.2.3]', '[::1]', '[IPv6:1.2.3.4]', '[IPv6:::g]', '[ipv6:fe80::1]', '[a]'].map(
+          (name) => `EHLO ${name}`,
+        ),
+        'QUIT',
+      ],
+    },
+    {
+      says: 'a greeting that is refused behind a good one',
+      steps: ['HELO x', 'HELO a$b', 'FOO', 'QUIT'],
+    },
+    { says: 'tabs, backslashes and quotes in the log', steps: ['HELO x', 'FOO\ta\\b "c" \x7f', 'QUIT'] },
+    {
+      says: 'parameters of MAIL without a value, and of extensions that are not offered',
+      steps: [
+        'EHLO x',
+        ...[
+          ...['BODY=', 'BODY', 'SIZE=', 'SIZE', 'SIZE=-1', 'SIZE=+5', 'SIZE=99999999999999999999', 'SIZE=1k'],
+          ...['RET=', 'RET', 'ENVID=', 'ENVID', 'AUTH=', 'PRDR', 'SMTPUTF8'],
+        ].flatMap((parameter) => [`MAIL FROM:<a@b.example> ${parameter}`, 'RSET']),
+        'QUIT',
+      ],
+    },
+    {
+      says: 'parameters of RCPT without a value',
+      steps: [
+        'EHLO x',
+        'MAIL FROM:<a@b.example>',
+        ...[
+          'NOTIFY=',
+          'NOTIFY',
+          'NOTIFY=SUCCESS,',
+          'NOTIFY=,DELAY',
+          'NOTIFY=SUCCESS,SUCCESS',
+          'ORCPT=',
+          'ORCPT',
+        ].map((parameter) => `RCPT TO:<u@test.example> ${parameter}`),
+        'QUIT',
+      ],
+    },
+    {
+      says: 'a group of commands whose MAIL was refused',
+      steps: [
+        'EHLO x',
+        'MAIL FROM:<a@b.example> BODY=x',
+        'RCPT TO:<u@test.example>',
+        'RCPT TO:<v@test.example>',
+        'DATA',
+        'DATA',
+        'MAIL FROM:<unq>',
+        'NOOP',
+        'RCPT TO:<u@test.example>',
+        'QUIT',
+      ],
+    },
+    {
+      says: 'DATA and BDAT behind a RCPT that was refused, and later',
+      steps: [
+        'EHLO x',
+        'RCPT TO:<u@test.example>',
+        'MAIL FROM:<a@b.example>',
+        'RCPT TO:<denied@test.example>',
+        'DATA',
+        'DATA',
+        'RCPT TO:<denied@test.example>',
+        'NOOP',
+        'BDAT 0',
+        'QUIT',
+      ],
+    },
+    {
+      says: 'what is logged of addresses that ACLs refuse or discard',
+      steps: [
+        'EHLO x',
+        'MAIL FROM:<bad@test.example(c)>',
+        'MAIL FROM:bad@test.example',
+        'MAIL FROM:Joe <bad@test.example> SIZE=3',
+        'MAIL FROM:<a@b.example>',
+        'RCPT TO:<discard@test.example> NOTIFY=NEVER',
+        'DATA',
+        'Subject: reject\r\n\r\nx\r\n.',
+        'QUIT',
+      ],
+    },
     { says: 'MAIL before HELO', steps: ['MAIL FROM:<a@b.example>', 'QUIT'] },
     {
       says: 'commands out of order',
@@ -169,5 +255,64 @@ export const malformed: Table = {
       steps: [`EHLO ${'x'.repeat(600)}`, `NOOP ${'y'.repeat(3000)}`, 'QUIT'],
     },
     { says: 'commands that end in LF', steps: ['EHLO x\n', 'NOOP\n', 'QUIT\n'], raw: true },
+  ],
+}
+
+/** ACLs at the ends of messages and sessions. */
+export const endings: Table = {
+  name: 'endings',
+  configuration: configuration(
+    `acl_smtp_rcpt = accept
+acl_smtp_predata = acl_predata
+acl_smtp_data = acl_taken
+acl_smtp_expn = acl_expn
+acl_smtp_quit = acl_quit
+acl_smtp_notquit = acl_notquit
+smtp_max_unknown_commands = 1
+allow_domain_literals`,
+    `acl_predata:
+  deny message = not by DATA
+acl_taken:
+  accept message = $message_size bytes are welcome
+acl_expn:
+  warn logwrite = expn <$local_part> <$domain>
+  deny
+acl_quit:
+  accept logwrite = quit <$sender_address> $recipients_count $message_size
+    message = bye $sender_helo_name
+acl_notquit:
+  accept logwrite = $smtp_notquit_reason <$sender_address> $recipients_count
+    message = gone: $smtp_notquit_reason
+`,
+  ),
+  dialogues: [
+    {
+      says: 'QUIT while a message is under way',
+      steps: ['EHLO x', 'MAIL FROM:<a@b.example> SIZE=20', start[2], 'QUIT'],
+    },
+    {
+      says: 'too many unknown commands while a message is under way',
+      steps: ['EHLO x', start[1], 'FOO', 'BAR'],
+    },
+    {
+      says: 'the ACL for DATA is not asked for BDAT',
+      steps: [...start, 'DATA', 'BDAT 4 LAST\r\nabc\n', 'QUIT'],
+    },
+    {
+      says: 'the size of a message without a blank line',
+      steps: [...start, 'BDAT 14 LAST\r\nSubject: x\r\nabc', 'QUIT'],
+    },
+    { says: 'EXPN names no address to its ACL', steps: ['EHLO x', 'EXPN u@test.example', 'QUIT'] },
+    {
+      says: 'domain literals',
+      steps: [
+        'EHLO x',
+        'MAIL FROM:<>',
+        ...['[1.2.3.4]', '[IPv6:::1]', '[IPv6:::g]', '[x:y]', '[x.y]', '[]'].map(
+          (domain) => `RCPT TO:<u@${domain}>`,
+        ),
+        'QUIT',
+      ],
+    },
   ],
 }

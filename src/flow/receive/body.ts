@@ -223,7 +223,7 @@ export class MessageReceiver {
     const rest = this.#header.slice(bodyStart)
     this.#header = this.#header.slice(0, headerEnd)
     this.#inHeader = false
-    this.sizeBytes = headerEnd + 1
+    this.sizeBytes = bodyStart
     this.#incoming = this.#spool.begin()
     this.#tap = this.#onHeader?.(this.#header)
     return rest

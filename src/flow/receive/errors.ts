@@ -51,6 +51,7 @@ function logTooMany(session: Session): void {
   )
 }
 
-function commandShown(session: Session): ByteString {
-  return printable(session.connection.smtpCommand)
+/** The command in printing characters; backslashes and tabs stand as they came: observed of Exim 4.96. */
+export function commandShown({ connection }: Session): ByteString {
+  return connection.smtpCommand.replace(/[^\t\x20-\x7e]/g, printable)
 }

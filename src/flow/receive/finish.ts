@@ -134,7 +134,11 @@ async function decide(
     session.reply(code, `${options.before}${text}`)
     return 'continue'
   }
-  const verdict = await runAclOption(session.settings.acl_smtp_data, 'data', transaction.context)
+  // With every recipient discarded there is nothing to decide: observed of Exim 4.96.
+  const nobody = transaction.discarded !== undefined && transaction.recipients.length === 0
+  const verdict = nobody
+    ? undefined
+    : await runAclOption(session.settings.acl_smtp_data, 'data', transaction.context)
   if (verdict !== undefined) {
     applyAclHeaders(message)
     const refusal = refusalOf(session, verdict, {
@@ -283,7 +287,8 @@ function answer(session: Session, transaction: Transaction, acceptance: Acceptan
   if (fakeDefer !== undefined) return answerFalsely(session, fakeDefer, 450, acceptance.before)
   const own = acceptance.verdict?.userMessage
   if (own !== undefined && own !== '') {
-    return session.reply(250, `${acceptance.before}${own.replace(/^2\d\d /, '')}`)
+    // What BDAT would say of its chunk gives way to these words: observed of Exim 4.96.
+    return session.reply(250, own.replace(/^2\d\d /, ''))
   }
   if (acceptance.prdr !== undefined) {
     const { code, text } = prdrFinalReply(acceptance.prdr, message.id)

@@ -15,7 +15,7 @@ export async function mailAuth(
   // A local caller's own address stands from the beginning of the session.
   if (session.remote) connection.authenticatedSender = undefined
   const value = parameters.find((one) => one.name === 'AUTH')?.value
-  if (value === undefined || value === '<>') return undefined
+  if (value === undefined || value === '' || value === '<>') return undefined
   const own = connection.authenticatedSender
   connection.authenticatedSender = decodeXtext(value)
   const result = await runAclOption(session.settings.acl_smtp_mailauth, 'mailauth', aclContext(session))

@@ -129,6 +129,10 @@ export class Session implements DialogueAtWork {
   brokenOff = false
   /** MAIL was refused: a client that groups its commands cannot know, its RCPT and DATA are no errors. */
   mailRefused = false
+  /** The command is RCPT, and has its place. */
+  commandWasRcpt = false
+  /** The command before was such a RCPT. */
+  afterRcpt = false
   /** BDAT pieces so far; `failed`: something else came between, only RSET helps. */
   chunks: Chunks | undefined
   heloSeen = false
@@ -169,6 +173,9 @@ export class Session implements DialogueAtWork {
   notQuitRan = false
   /** The line about too many recipients has been written for this message. */
   recipientsMaxLogged = false
+
+  /** The message that the log has been told of as incomplete. */
+  #toldIncomplete: Transaction | undefined
 
   constructor(io: SessionIo, connection: ConnectionFacts, services: ReceiveServices, observer?: Observer) {
     this.io = io
@@ -266,10 +273,17 @@ export class Session implements DialogueAtWork {
     )
   }
 
+  /** Logs that a message was under way, once; ACLs at the end of a session run after it and still see the message. */
+  incomplete(why: string): void {
+    if (this.transaction === undefined || this.transaction === this.#toldIncomplete) return
+    this.#toldIncomplete = this.transaction
+    this.#logIncomplete(this.transaction, why)
+  }
+
   /** Forgets the transaction; `why` is for the log line of one that was under way. */
   reset(why?: string): void {
     const transaction = this.transaction
-    if (transaction !== undefined && why !== undefined) this.#logIncomplete(transaction, why)
+    if (why !== undefined) this.incomplete(why)
     if (transaction !== undefined) closeHeld(transaction.message)
     void this.chunks?.receiver.abort()
     this.chunks = undefined
@@ -321,10 +335,14 @@ export class Session implements DialogueAtWork {
     this.rcptError = text
   }
 
-  /** The client groups commands and could not know that those before were refused. */
-  get refusalsExpected(): boolean {
-    if (!this.offers('PIPELINING')) return false
-    return this.mailRefused || (this.transaction?.message.rcptCount ?? 0) > 0
+  /** A client that groups commands sends RCPT before it knows that MAIL was refused. */
+  get rcptExcused(): boolean {
+    return this.mailRefused && this.offers('PIPELINING')
+  }
+
+  /** A client that groups commands sends DATA before it knows what became of the RCPT just before. */
+  get dataExcused(): boolean {
+    return this.afterRcpt && this.offers('PIPELINING')
   }
 
   #logIncomplete(transaction: Transaction, why: string): void {

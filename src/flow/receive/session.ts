@@ -11,10 +11,10 @@ import { recognise } from '../../wire/smtp/grammar.ts'
 import { restMs } from './pace.ts'
 import type { Command } from './commands/command.ts'
 import { commands } from './commands/index.ts'
-import { clientError, raiseError } from './errors.ts'
+import { clientError, commandShown, raiseError } from './errors.ts'
 import { welcome } from './greeting.ts'
 import { clientMatches } from './matching.ts'
-import { runNotQuit } from './not-quit.ts'
+import { replyAtEnd, runNotQuit } from './not-quit.ts'
 import type { Observer, ReceiveServices, SessionIo } from './services.ts'
 import { type Next, Session } from './session-state.ts'
 import { outOfStep, tooSoon } from './synchronisation.ts'
@@ -111,6 +111,9 @@ function step(session: Session, command: Command | undefined, argument: ByteStri
   const between = betweenChunks(session, command)
   if (between !== undefined) return between
   session.context.ports.count?.('commands_total', command?.name ?? 'unknown')
+  session.afterRcpt = session.commandWasRcpt
+  session.commandWasRcpt = command?.name === 'RCPT'
+  if (command?.name !== 'RCPT') session.mailRefused = false
   if (command === undefined) return unrecognised(session)
   if (command.bare === true && argument !== '')
     return clientError(session, 'syntax', 501, 'unexpected argument data')
@@ -166,7 +169,7 @@ function unrecognised(session: Session): Awaitable<Next> {
   if (session.unknownCommands <= session.settings.smtp_max_unknown_commands) {
     return clientError(session, 'syntax', 500, 'unrecognized command')
   }
-  const command = session.connection.smtpCommand
+  const command = commandShown(session)
   if (session.log.selects('smtp_syntax_error')) {
     session.mainLog(`SMTP syntax error in "${command}" ${session.who()} unrecognized command`, {
       event: 'smtp:syntax-error',
@@ -176,12 +179,12 @@ function unrecognised(session: Session): Awaitable<Next> {
   raiseError(session, 'syntax', 'unrecognized command')
   session.ended = true
   session.lose('bad-commands')
-  return after(runNotQuit(session), () => {
+  session.incomplete('unrecognized command')
+  return after(replyAtEnd(session, 500, 'Too many unrecognized commands'), () => {
     session.rejectLog(
       `SMTP call from ${session.who(false)} dropped: too many unrecognized commands (last was "${command}")`,
       { event: 'smtp:dropped', why: 'unrecognised' },
     )
-    session.reply(500, 'Too many unrecognized commands')
     return 'close'
   })
 }
@@ -256,9 +259,13 @@ function inputEnded(session: Session, input: Extract<LineResult, { is: 'end' }>)
     return 'close'
   }
   session.lose('connection-lost')
+  session.incomplete('connection lost')
   // Under TLS nothing follows the client's farewell.
-  if (connection.tls === undefined) session.reply(421, `${connection.activeHostname} lost input connection`)
-  return after(runNotQuit(session), () => logLost(session))
+  const told =
+    connection.tls === undefined
+      ? replyAtEnd(session, 421, `${connection.activeHostname} lost input connection`)
+      : runNotQuit(session)
+  return after<unknown, Next>(told, () => logLost(session))
 }
 
 function logLost(session: Session): Next {

@@ -33,7 +33,11 @@ test('parameters are taken off the end until something is none', () => {
     ],
   })
   assert.equal(splitParameters('<a@b> FOO=1 SIZE=1', known).address, '<a@b> FOO=1')
-  assert.equal(splitParameters('<a@b> SIZE', known).address, '<a@b> SIZE')
+  assert.deepEqual(splitParameters('<a@b> SIZE BODY=', known).parameters, [
+    { name: 'SIZE', value: undefined },
+    { name: 'BODY', value: '' },
+  ])
+  assert.equal(splitParameters('<a@b> SMTPUTF8=1', known).address, '<a@b> SMTPUTF8=1')
   assert.equal(splitParameters('"SIZE=1 x"@b', known).address, '"SIZE=1 x"@b')
   assert.equal(splitParameters('<a@b> __PROTO__=1', known).address, '<a@b> __PROTO__=1')
 })
@@ -46,7 +50,8 @@ test('xtext (RFC 3461 section 4)', () => {
 test('names in HELO', () => {
   for (const good of ['x', 'a.b', '-', '[1.2.3.4]', '[IPv6:::1]', '1.2.3.4'])
     assert.ok(validHelo(good, ''), good)
-  for (const bad of ['', 'a b', 'a_b', '[1.2.3', '[x]', 'a$', 'a\tb']) assert.ok(!validHelo(bad, ''), bad)
+  for (const bad of ['', 'a b', 'a_b', '[1.2.3', '[1.2.3.400]', '[IPv6:1.2.3.4]', '[:]', '[x]', 'a$', 'a\tb'])
+    assert.ok(!validHelo(bad, ''), bad)
   assert.ok(validHelo('a_b', '_'))
 })
 

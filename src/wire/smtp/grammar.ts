@@ -1,4 +1,5 @@
 /** Command lines of SMTP, cut into their parts; no policy. Source: RFC 5321 section 4.1, RFC 3461, RFC 3030. */
+import { parseIp } from '../../base/ip.ts'
 import type { ByteString } from '../../base/text.ts'
 
 /** What a verb's row must say for the line to be cut. */
@@ -40,7 +41,7 @@ export interface EsmtpParameter {
   readonly value: ByteString | undefined
 }
 
-/** Parameters that may stand after the address of MAIL and RCPT, and whether they carry a value. */
+/** Parameters that may stand after the address of MAIL and RCPT, and whether they may carry a value. */
 export type ParameterForms = Readonly<Record<string, 'value' | 'alone'>>
 
 /**
@@ -58,7 +59,7 @@ export function splitParameters(
     if (match === null) break
     const name = (match[2] ?? '').toUpperCase()
     const form = Object.hasOwn(forms, name) ? forms[name] : undefined
-    if (form === undefined || (form === 'value') !== (match[3] !== undefined)) break
+    if (form === undefined || (form === 'alone' && match[3] !== undefined)) break
     parameters.unshift({ name, value: match[3] })
     rest = match[1] ?? ''
   }
@@ -89,8 +90,9 @@ export function encodeXtext(text: ByteString): ByteString {
 export function validHelo(argument: ByteString, extra: ByteString): boolean {
   if (argument === '') return false
   if (argument.startsWith('[')) {
-    const literal = /^\[(?:IPv6:)?([0-9A-Fa-f:.%]+)\]$/i.exec(argument)
-    return literal !== null
+    const [, ipv6, address = ''] = /^\[(IPv6:)?([0-9A-Fa-f:.]+)\]$/i.exec(argument) ?? []
+    const version = parseIp(address)?.version
+    return version === 6 || (version === 4 && ipv6 === undefined)
   }
   for (const char of argument) {
     if (!/[A-Za-z0-9.-]/.test(char) && !extra.includes(char)) return false

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
-const exim = process.env['POSTERN_TEST_EXIM4'] ?? '/usr/sbin/exim4'
+export const exim = process.env['POSTERN_TEST_EXIM4'] ?? '/usr/sbin/exim4'
 
 /** Why there is nothing to compare with; false: there is. */
 export const noExim: string | false = existsSync(exim)

@@ -45,7 +45,7 @@ export async function beside(target: BesideTarget, limits: BesideLimits): Promis
       const [alone] = await differing(bench, [difference.input])
       if (alone === undefined) continue
       const shrunk = await shrink(bench, alone)
-      const form = formOf(shrunk)
+      const form = bench.form?.(shrunk.ours, shrunk.exim) ?? formOf(shrunk)
       if (!found.has(form)) found.set(form, shrunk)
     }
   }
@@ -70,7 +70,9 @@ async function differing(
 }
 
 async function shrink(bench: BesideBench, difference: Difference, steps = 0): Promise<Difference> {
-  const forms = smaller(difference.input).filter((form) => bench.takes?.(form) ?? true)
+  const forms = (bench.smaller?.(difference.input) ?? smaller(difference.input)).filter(
+    (form) => bench.takes?.(form) ?? true,
+  )
   for (const smallest of (await differing(bench, forms)).slice(0, 3)) {
     // Alone, since Exim keeps some variables from one text to the next.
     const [alone] = await differing(bench, [smallest.input])

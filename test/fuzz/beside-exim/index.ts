@@ -2,6 +2,13 @@
 import { expansions } from './expansions.ts'
 import { eximFilters, sieveScripts } from './filters.ts'
 import { lists } from './lists.ts'
+import { smtpDialogues } from './smtp-dialogues.ts'
 import type { BesideTarget } from './target.ts'
 
-export const besideTargets: readonly BesideTarget[] = [eximFilters, expansions, lists, sieveScripts]
+export const besideTargets: readonly BesideTarget[] = [
+  eximFilters,
+  expansions,
+  lists,
+  sieveScripts,
+  smtpDialogues,
+]

@@ -19,6 +19,10 @@ export interface BesideBench {
   generate(random: Random): string
   /** Whether a text that was made smaller is still a case. */
   takes?(input: string): boolean
+  /** Smaller forms of a case, where those of a text with braces do not fit. */
+  smaller?(input: string): string[]
+  /** What differences of one kind have in common, where the beginning of a case does not tell. */
+  form?(ours: string, exim: string): string
   /** The answers of one process to all cases. */
   exim(cases: readonly string[]): Promise<string[]>
   ours(cases: readonly string[]): Promise<string[]>

@@ -64,7 +64,7 @@ export const bdat: Command = {
     if (chunk.is === 'missing-size')
       return clientError(session, 'protocol', 501, 'missing size for BDAT command')
     if (chunk.is === 'not-last') return clientError(session, 'protocol', 501, 'missing LAST for BDAT command')
-    const refused = await chunkRefused(session)
+    const refused = chunkRefused(session)
     if (refused !== undefined) {
       // The chunk comes all the same, and is no command: RFC 3030 section 2.
       const end = await skipBytes(session, chunk.size)
@@ -95,7 +95,7 @@ function noRecipients(session: Session, verb: string): Next {
     error === undefined || session.rcptErrorsDiffer || oneLineOnly(session)
       ? ''
       : `All RCPT commands were rejected with this error:\n${error}\n`
-  if (session.refusalsExpected) {
+  if (session.dataExcused) {
     session.reply(503, `${reason}Valid RCPT command must precede ${verb}`)
     return 'continue'
   }
@@ -166,7 +166,7 @@ async function take(
 }
 
 /** Why a chunk is not taken: answered once it has been read. */
-async function chunkRefused(session: Session): Promise<(() => Next) | undefined> {
+function chunkRefused(session: Session): (() => Next) | undefined {
   if (session.chunks?.failed === true) {
     return () => clientError(session, 'protocol', 503, 'only RSET accepted now')
   }
@@ -174,10 +174,8 @@ async function chunkRefused(session: Session): Promise<(() => Next) | undefined>
   const transaction = session.transaction
   if (transaction === undefined || !hasRecipients(transaction)) return () => noRecipients(session, 'BDAT')
   if (tooManyWereNamed(session)) return () => refuseForTooMany(session)
-  const result = await runAclOption(session.settings.acl_smtp_predata, 'predata', transaction.context)
-  if (result === undefined) return undefined
-  const refusal = refusalOf(session, result, { what: 'DATA' })
-  return refusal === undefined ? undefined : () => answerRefusal(session, refusal)
+  // `acl_smtp_predata` is about DATA alone: Exim manual, "The SMTP DATA ACLs".
+  return undefined
 }
 
 async function takeChunk(session: Session, size: number, last: boolean): Promise<Next> {

@@ -31,6 +31,12 @@ export const mail: Command = {
 }
 
 async function proceed(session: Session, argument: ByteString): Promise<Next> {
+  const next = await take(session, argument)
+  session.mailRefused = session.transaction === undefined
+  return next
+}
+
+async function take(session: Session, argument: ByteString): Promise<Next> {
   const { settings, context } = session
   session.messagesStarted++
   await slowDown(session, 'smtp_ratelimit_mail', session.messagesStarted)
@@ -44,11 +50,8 @@ async function proceed(session: Session, argument: ByteString): Promise<Next> {
   if (session.transaction !== undefined) return clientError(session, 'protocol', 503, 'sender already given')
   if (argument === '') return clientError(session, 'protocol', 501, 'MAIL must have an address operand')
   if (await tooManyMessages(session)) return 'continue'
-  const { address: text, parameters } = splitParameters(
-    argument,
-    session.esmtp ? parameterForms(session) : {},
-  )
-  const wrong = parameterProblem(parameters)
+  const { address: text, parameters } = splitParameters(argument, session.esmtp ? parameterForms : {})
+  const wrong = parameterProblem(session, parameters)
   if (wrong !== undefined) return clientError(session, 'syntax', 501, wrong)
   const limit = session.messageSizeLimit
   const size = announcedSize(parameters)
@@ -62,17 +65,16 @@ async function proceed(session: Session, argument: ByteString): Promise<Next> {
   const utf8 = parameters.some((one) => one.name === 'SMTPUTF8')
   const parsed = parseAddress(rewritten, { ...addressOptions(settings, utf8), allowNull: true })
   if (parsed.is === 'error') {
-    session.mailRefused = true
     return clientError(session, 'syntax', 501, `${text}: ${parsed.message}`, parsed.message)
   }
   const sender = await qualified(session, parsed.address, parsed.domain, text)
   if (sender === undefined) return 'continue'
-  return begin(session, { address: sender, raw: parsed.address }, parameters, size, utf8)
+  return begin(session, { address: sender, raw: parsed.address, shown: text }, parameters, size, utf8)
 }
 
 async function begin(
   session: Session,
-  given: { readonly address: ByteString; readonly raw: ByteString },
+  given: { readonly address: ByteString; readonly raw: ByteString; readonly shown: ByteString },
   parameters: readonly EsmtpParameter[],
   size: number,
   utf8: boolean,
@@ -96,7 +98,7 @@ async function begin(
   message.rawSender = sender
   message.size = size
   message.smtputf8 = utf8
-  message.prdrRequested = parameters.some((one) => one.name === 'PRDR')
+  message.prdrRequested = session.offers('PRDR') && parameters.some((one) => one.name === 'PRDR')
   message.sender = (await session.services.rewriting?.sender(sender, context)) ?? sender
   connectionProtocol(session, utf8)
   const transaction: Transaction = {
@@ -110,14 +112,14 @@ async function begin(
     discarded: undefined,
   }
   session.transaction = transaction
-  applyParameters(transaction, parameters)
+  session.rcptError = undefined
+  session.rcptErrorsDiffer = false
+  applyParameters(session, transaction, parameters)
   const result = await runAclOption(session.settings.acl_smtp_mail, 'mail', context)
   if (result !== undefined) {
-    const shown = message.sender
-    const refusal = refusalOf(session, result, { what: `MAIL <${shown}>` })
+    const refusal = refusalOf(session, result, { what: `MAIL ${given.shown}` })
     if (refusal !== undefined) {
       session.transaction = undefined
-      session.mailRefused = true
       return answerRefusal(session, refusal)
     }
     if (result.verdict === 'discard') {
@@ -130,36 +132,48 @@ async function begin(
   return 'continue'
 }
 
-function parameterForms(session: Session): ParameterForms {
-  return {
-    SIZE: 'value',
-    ...(session.settings.accept_8bitmime ? { BODY: 'value' } : {}),
-    AUTH: 'value',
-    ...(session.offers('DSN') ? { RET: 'value', ENVID: 'value' } : {}),
-    ...(session.offers('PRDR') ? { PRDR: 'alone' } : {}),
-    ...(session.offers('SMTPUTF8') ? { SMTPUTF8: 'alone' } : {}),
-  }
+/** Those of extensions that were not offered are taken too, but SMTPUTF8; they do nothing. Observed of Exim 4.96. */
+const parameterForms: ParameterForms = {
+  SIZE: 'value',
+  BODY: 'value',
+  AUTH: 'value',
+  RET: 'value',
+  ENVID: 'value',
+  PRDR: 'alone',
+  SMTPUTF8: 'alone',
 }
 
-function parameterProblem(parameters: readonly EsmtpParameter[]): string | undefined {
-  for (const name of ['RET', 'ENVID']) {
+/** `BODY=` without a value counts as not given. */
+function parameterProblem(session: Session, parameters: readonly EsmtpParameter[]): string | undefined {
+  const dsn = session.offers('DSN')
+  for (const name of dsn ? ['RET', 'ENVID'] : []) {
     if (parameters.filter((one) => one.name === name).length > 1) return `${name} can be specified once only`
   }
-  for (const { name, value = '' } of parameters) {
-    if (name === 'BODY' && !/^(?:7BIT|8BITMIME)$/i.test(value)) return 'invalid data for BODY'
-    if (name === 'RET' && !/^(?:FULL|HDRS)$/i.test(value)) return 'Value for RET is invalid'
-    if (name === 'AUTH' && value !== '<>' && decodeXtext(value) === undefined) return 'invalid data for AUTH'
+  for (const { name, value } of parameters.filter((one) => one.value !== '').toReversed()) {
+    if (name === 'SMTPUTF8' && !session.offers('SMTPUTF8')) return 'SMTPUTF8 used when not advertised'
+    if (name === 'BODY' && !/^(?:7BIT|8BITMIME)$/i.test(value ?? '')) return 'invalid data for BODY'
+    if (name === 'RET' && dsn && !/^(?:FULL|HDRS)$/i.test(value ?? '')) return 'Value for RET is invalid'
+    if (name === 'AUTH' && value !== '<>' && (value === undefined || decodeXtext(value) === undefined))
+      return 'invalid data for AUTH'
   }
   return undefined
 }
 
+const mostBytes = 999_999_999_999_999
+
 function announcedSize(parameters: readonly EsmtpParameter[]): number {
   const value = parameters.find((one) => one.name === 'SIZE')?.value ?? ''
-  return /^\d{1,15}$/.test(value) ? Number(value) : -1
+  // As a C program reads it: one below zero, or that no computer can hold, is too big for every limit.
+  return /^[-+]?\d+$/.test(value) ? (value[0] === '-' ? mostBytes : Math.min(Number(value), mostBytes)) : -1
 }
 
-function applyParameters(transaction: Transaction, parameters: readonly EsmtpParameter[]): void {
+function applyParameters(
+  session: Session,
+  transaction: Transaction,
+  parameters: readonly EsmtpParameter[],
+): void {
   for (const { name, value = '' } of parameters) {
+    if (value === '' || (!session.offers('DSN') && (name === 'RET' || name === 'ENVID'))) continue
     if (name === 'BODY') {
       transaction.body8bitmime = value.toUpperCase() === '8BITMIME' ? 8 : 7
       transaction.message.body8bit = transaction.body8bitmime === 8
@@ -176,7 +190,6 @@ async function tooManyMessages(session: Session): Promise<boolean> {
     event: 'smtp:rejected',
     what: 'MAIL',
   })
-  session.mailRefused = true
   session.reply(421, 'too many messages in this connection')
   return true
 }

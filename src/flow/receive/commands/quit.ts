@@ -13,10 +13,11 @@ export const quit: Command = {
   nonmail: false,
   groupable: 'always',
   async proceed(session): Promise<Next> {
-    session.reset('QUIT')
+    session.incomplete('QUIT')
     session.quitSeen = true
     // Its verdict has no effect; its message may be sent.
     const result = await runAclOption(session.settings.acl_smtp_quit, 'quit', () => aclContext(session))
+    session.reset()
     const wrong = endingAclFailed(result)
     if (wrong !== undefined) session.log.panic(undefined, `ACL for QUIT returned ERROR: ${wrong}`)
     const message = result?.userMessage

@@ -71,7 +71,7 @@ async function decide(
 ): Promise<Next> {
   const { message } = transaction
   if (transaction.discarded === 'MAIL') {
-    logDiscarded(session, address, { shown, acl: 'MAIL', why: transaction.discardReason })
+    logDiscarded(session, address, { acl: 'MAIL', why: transaction.discardReason })
     session.reply(250, 'Accepted')
     return 'continue'
   }
@@ -83,7 +83,7 @@ async function decide(
   }
   if (result?.verdict === 'discard') {
     transaction.discarded ??= 'RCPT'
-    logDiscarded(session, address, { shown, acl: 'RCPT', why: result.logMessage })
+    logDiscarded(session, address, { acl: 'RCPT', why: result.logMessage })
   } else {
     const handed =
       'context' in about ? await handOn(session, transaction, address, shown, about.context) : undefined
@@ -142,15 +142,11 @@ function refuse(session: Session, transaction: Transaction, result: AclResult, r
 function logDiscarded(
   session: Session,
   recipient: ByteString,
-  {
-    shown,
-    acl,
-    why,
-  }: { readonly shown: ByteString; readonly acl: string; readonly why: ByteString | undefined },
+  { acl, why }: { readonly acl: string; readonly why: ByteString | undefined },
 ): void {
   const sender = session.transaction?.message.sender ?? ''
   session.rejectLog(
-    `${session.who()} F=<${sender}> RCPT ${shown}: discarded by ${acl} ACL${afterColon(why)}`,
+    `${session.who()} F=<${sender}> RCPT ${session.connection.smtpCommandArgument}: discarded by ${acl} ACL${afterColon(why)}`,
     { event: 'smtp:discarded', recipient },
   )
 }
@@ -166,7 +162,10 @@ function malformed(session: Session, transaction: Transaction, text: ByteString,
 function noSender(session: Session): Next {
   const text = 'sender not yet given'
   session.noteRcptError(`503 ${text}`)
-  if (!session.refusalsExpected) return clientError(session, 'protocol', 503, text)
+  if (!session.rcptExcused) {
+    session.commandWasRcpt = false
+    return clientError(session, 'protocol', 503, text)
+  }
   session.reply(503, text)
   return 'continue'
 }
@@ -204,10 +203,10 @@ function readDsn(parameters: readonly EsmtpParameter[]): RecipientDsn | string |
   }
   let notify: RecipientDsn['notify'] = []
   let orcpt: ByteString | undefined
-  for (const { name, value = '' } of parameters) {
+  for (const { name, value } of parameters) {
     if (name === 'ORCPT') {
       orcpt = value
-    } else {
+    } else if (value !== '') {
       const words = readNotify(value)
       if (words === undefined) return 'Invalid value for NOTIFY parameter'
       notify = words
@@ -218,8 +217,12 @@ function readDsn(parameters: readonly EsmtpParameter[]): RecipientDsn | string |
 
 const notifyWords = ['success', 'failure', 'delay'] as const
 
-function readNotify(value: ByteString): RecipientDsn['notify'] | undefined {
-  const words = value.toLowerCase().split(',')
+/** A comma at the end is borne with, as in Exim. */
+function readNotify(value: ByteString = ''): RecipientDsn['notify'] | undefined {
+  const words = value
+    .toLowerCase()
+    .replace(/(?<=.),$/, '')
+    .split(',')
   if (words.length === 1 && words[0] === 'never') return ['never']
   const known = notifyWords.filter((word) => words.includes(word))
   return words.every((word) => notifyWords.some((one) => one === word)) ? known : undefined

@@ -49,7 +49,7 @@ export const expn: Command = {
   nonmail: true,
   groupable: false,
   async proceed(session, argument) {
-    const context = withAddress(aclContext(session), argument)
+    const context = aclContext(session)
     const result =
       (await runAclOption(session.settings.acl_smtp_expn, 'expn', context)) ??
       deniedWithout('acl_smtp_expn', context)
