@@ -280,7 +280,7 @@ function call(program: string, args: readonly string[], input: string, home: str
   })
 }
 
-/** Lines by message: what belongs to none first; what came of reports and answers, whose order is chance, last. */
+/** Lines by message: what belongs to none first; what came of reports, answers and scanners, whose order is chance, last. */
 function logLines(text: string, home: string): string[] {
   const byId = new Map<string, string[]>()
   for (const entry of text.trimEnd().split(/\n(?=\d{4}-\d\d-\d\d )/)) {
@@ -294,7 +294,7 @@ function logLines(text: string, home: string): string[] {
     byId.get(''),
     [...byId].filter(([id]) => id !== '').map(([, lines]) => inOrder(lines)),
   ]
-  const generated = others.filter((lines) => / R=ID /.test(lines[0] ?? ''))
+  const generated = others.filter((lines) => / (?:R=ID|P=scanned) /.test(lines[0] ?? ''))
   const rest = others.filter((lines) => !generated.includes(lines))
   generated.sort((one, other) => (one.join() < other.join() ? -1 : 1))
   return [...none.filter((line) => !/ queue run: /.test(line)), ...rest.flat(), ...generated.flat()]

@@ -58,7 +58,7 @@ test('names in HELO', () => {
 test('BDAT (RFC 3030 section 2)', () => {
   assert.deepEqual(parseBdat('5'), { is: 'chunk', size: 5, last: false })
   assert.deepEqual(parseBdat('0 last'), { is: 'chunk', size: 0, last: true })
-  assert.deepEqual(parseBdat('5 FOO'), { is: 'not-last' })
+  assert.deepEqual(parseBdat('5 FOO'), { is: 'not-last', size: 5 })
   for (const bad of ['', 'x', '-1', '99999999999'])
     assert.deepEqual(parseBdat(bad), { is: 'missing-size' }, bad)
 })

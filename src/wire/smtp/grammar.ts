@@ -103,13 +103,14 @@ export function validHelo(argument: ByteString, extra: ByteString): boolean {
 export type BdatArgument =
   | { readonly is: 'chunk'; readonly size: number; readonly last: boolean }
   | { readonly is: 'missing-size' }
-  | { readonly is: 'not-last' }
+  /** Another word than LAST; the bytes may follow all the same. */
+  | { readonly is: 'not-last'; readonly size: number }
 
 /** `BDAT size [LAST]`. */
 export function parseBdat(argument: ByteString): BdatArgument {
   const match = /^(\d{1,10})(?:[ \t]+(\S.*))?$/.exec(argument)
   if (match === null) return { is: 'missing-size' }
   const word = match[2]
-  if (word !== undefined && word.toUpperCase() !== 'LAST') return { is: 'not-last' }
+  if (word !== undefined && word.toUpperCase() !== 'LAST') return { is: 'not-last', size: Number(match[1]) }
   return { is: 'chunk', size: Number(match[1]), last: word !== undefined }
 }

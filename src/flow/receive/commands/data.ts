@@ -63,14 +63,16 @@ export const bdat: Command = {
     const chunk = parseBdat(argument)
     if (chunk.is === 'missing-size')
       return clientError(session, 'protocol', 501, 'missing size for BDAT command')
-    if (chunk.is === 'not-last') return clientError(session, 'protocol', 501, 'missing LAST for BDAT command')
-    const refused = chunkRefused(session)
+    const refused =
+      chunk.is === 'not-last'
+        ? () => clientError(session, 'protocol', 501, 'missing LAST for BDAT command')
+        : chunkRefused(session)
     if (refused !== undefined) {
       // The chunk comes all the same, and is no command: RFC 3030 section 2.
       const end = await skipBytes(session, chunk.size)
       return end === 'done' ? refused() : dataEnded(session, undefined, end)
     }
-    return takeChunk(session, chunk.size, chunk.last)
+    return takeChunk(session, chunk.size, chunk.is === 'chunk' && chunk.last)
   },
 }
 
