@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { postern, temporaryFolder } from './support/server.ts'
@@ -101,6 +101,18 @@ test('the caller is the real uid: no admin, not trusted', { skip: possible }, ()
   assert.equal(done.status, 1)
   assert.match(done.stderr, /permission denied/i)
   assert.equal(borrowed(['-C', open, '-d', '-bV']).status, 1)
+})
+
+test('the folder for the socket of Perl is not one of the caller', {
+  skip: possible || (existsSync('/usr/bin/perl') ? false : 'no /usr/bin/perl on this machine'),
+}, () => {
+  const withPerl = join(folder.path, 'perl.conf')
+  writeFileSync(
+    withPerl,
+    `perl_startup = sub hello { return "hello $ENV{PERL5LIB}" }\n${text.replace('keep_environment =', 'keep_environment = *')}`,
+  )
+  const environment = { TMPDIR: '/nonexistent', PERL5LIB: '/tmp/own' }
+  assert.equal(borrowed(['-C', withPerl, '-be', '${perl{hello}}'], '', environment).stdout, 'hello \n')
 })
 
 test('Node takes no orders from the environment of the caller', { skip: possible }, () => {
