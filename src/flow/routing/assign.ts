@@ -19,10 +19,10 @@ export interface Envelope {
   readonly ignoreErrors: boolean
 }
 
-/** errors_to and the header changes; nothing of it counts while verifying but what a redirection hands on. */
 /** What a router gives to the addresses that it makes. */
 export type SettledEnvelope = Pick<Envelope, 'errorsTo' | 'headersAdd' | 'headersRemove'>
 
+/** errors_to and the header changes; nothing of it counts while verifying but what a redirection hands on. */
 export function settleEnvelope(work: RouterWork): Awaitable<Envelope | ExpansionTrouble> {
   const { errors_to, headers_add, headers_remove } = work.router.settings
   if (errors_to !== undefined || headers_add !== undefined || headers_remove !== undefined) {
