@@ -440,6 +440,25 @@ for (const [time, thawed] of [
   })
 }
 
+test('frozen messages: what unfreezes them when they are forced, too', async () => {
+  for (const sender of ['<>', 'b@x.test'])
+    await bothShow({
+      configuration: base(failing + toBox, box(), 'auto_thaw = 1s\nignore_bounce_errors_after = 0s'),
+      async play(side) {
+        await side.run(['-odq', '-oi', '-f', sender, 'a@defer.test'], plainMessage)
+        const shown: string[] = []
+        for (const how of [['-q'], ['-qf'], ['-qff'], ['-M', side.lastId()]]) {
+          await side.run(['-Mf', side.lastId()])
+          await sleep(2100)
+          const before = told(side, /Unfrozen/).length
+          await side.run(how)
+          shown.push(how[0] ?? '', ...told(side, /Unfrozen/).slice(before))
+        }
+        return shown
+      },
+    })
+})
+
 /** Sends everything else to a sink; Exim has no right to deliver its own reports locally. */
 const remote = (): string => `away:
   driver = manualroute

@@ -37,7 +37,9 @@ export async function frozenVerdict(attempt: Attempt): Promise<DeliverySummary |
   if (frozenAt === undefined) return undefined
   const now = ports.now()
   const fate = frozenFate({ ...envelope, frozenAt }, settings, now)
-  if (options.thaw === true && fate !== 'ends') {
+  // The time of a bounce comes before the force, the force before auto_thaw: observed of Exim 4.96.
+  const forced = options.thaw === true || (options.force === true && fate === 'thaws')
+  if (forced && fate !== 'ends' && fate !== 'retried') {
     await claim.record({ frozenAt: null, manuallyThawed: true })
     if (attempt.context.message !== undefined) attempt.context.message.manuallyThawed = true
     attempt.log('Unfrozen by forced delivery')
