@@ -588,6 +588,12 @@ const pipe: readonly DeliveryCase[] = [
   plain('pipe: arguments in quotes', `  driver = pipe\n  command = /bin/echo "a b" 'c d' e\n  log_output\n`),
   plain('pipe: a quote that is missing', '  driver = pipe\n  command = /bin/echo "a b\n'),
   plain('pipe: most output', `${sh('yes | head -c 3000000')}  max_output = 1K\n  return_output\n`),
+  ...['0', '3', '6'].map((most) =>
+    plain(
+      `pipe: most output, ${most} of 6 bytes`,
+      `${sh('cat > /dev/null; echo hello; sleep 0.5')}  max_output = ${most}\n  return_output\n  log_output\n`,
+    ),
+  ),
   plain(
     'pipe: a filter of the transport',
     `${sh('cat > DIR/out')}  transport_filter = /bin/sed s/line/LINE/\n`,

@@ -58,17 +58,27 @@ function compared({ steps, ...rest }: Shown): Shown {
   return { steps: steps.filter(({ step }) => !step.startsWith('postern ')), ...rest }
 }
 
-/** What one of the two showed more often, each text whole; empty: they showed the same, in the same order. */
+/** What one of the two shows and the other does not, line by line; empty: they show the same, in the same order. */
 function differences(ours: Shown, theirs: Shown): string {
   const parts: string[] = []
   for (const part of ['steps', 'logs', 'files', 'dialogues'] as const) {
-    const [mine, his] = [ours, theirs].map((shown) => textsOf(shown[part]))
-    if (mine === undefined || his === undefined || isDeepStrictEqual(mine, his)) continue
+    const [mine, his] = [textsOf(ours[part]), textsOf(theirs[part])]
+    if (isDeepStrictEqual(mine, his)) continue
     const [more, less] = [without(mine, his), without(his, mine)]
-    const told = [...less.map((text) => `only Exim: ${text}`), ...more.map((text) => `only Postern: ${text}`)]
+    const told = [...linesOf('only Exim', less, more), ...linesOf('only Postern', more, less)]
     parts.push(`${part}\n${told.length === 0 ? 'the same in another order' : told.join('\n')}`)
   }
   return parts.join('\n\n')
+}
+
+/** Of texts that have a namesake among the others the lines that this one has not. */
+function linesOf(who: string, texts: readonly string[], others: readonly string[]): string[] {
+  return texts.map((text) => {
+    const [name = '', ...lines] = text.split('\n')
+    const namesake = others.find((other) => other.startsWith(`${name}\n`))
+    const shown = namesake === undefined ? lines : without(lines, namesake.split('\n'))
+    return `${who}: ${name}\n${shown.map((line) => `    ${line}\n`).join('')}`
+  })
 }
 
 /** Each text with the name of the step or file that it belongs to. */
