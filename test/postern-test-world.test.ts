@@ -43,6 +43,8 @@ rcpt:
          message = from this host
   deny   local_parts = command
          message = says \${run{/usr/bin/whoami now}}
+  deny   local_parts = pam
+         message = PAM: \${if pam{$sender_address_local_part:secret}{yes}{no}}
   deny   local_parts = socket
          message = says \${readsocket{/run/answer}{what}{5s}}
   deny   local_parts = sql
@@ -118,6 +120,14 @@ const facts: readonly Fact[] = [
   {
     says: 'a command prints what is stated',
     yaml: `mail: a@b.example\nrcpt: command@example.net\nworld: {commands: {/usr/bin/whoami now: nobody}}\nexpect: 550 says nobody`,
+  },
+  {
+    says: 'what PAM says',
+    yaml: `mail: a@b.example\nrcpt: pam@example.net\nworld: {commands: {pam a: 'yes'}}\nexpect: "550 PAM: yes"`,
+  },
+  {
+    says: 'that PAM refuses',
+    yaml: `mail: a@b.example\nrcpt: pam@example.net\nworld: {commands: {pam a: 'no'}}\nexpect: "550 PAM: no"`,
   },
   {
     says: 'a command that is not stated is not run',

@@ -59,6 +59,18 @@ export function posixAvailable(): string | undefined {
   return typeof loaded === 'string' ? loaded : undefined
 }
 
+/** Why a shared library cannot be used here; undefined: it can. */
+export function libraryMissing(name: string): string | undefined {
+  const koffi = loadKoffi()
+  if (typeof koffi === 'string') return koffi
+  try {
+    koffi.load(name).unload()
+    return undefined
+  } catch {
+    return `there is no library ${name}`
+  }
+}
+
 /** Loads the library: once for a process, by whoever plugs it together. Gives the reason when it cannot. */
 export function openPosix(): Posix | string {
   const koffi = loadKoffi()
@@ -72,7 +84,8 @@ export function openPosix(): Posix | string {
 
 type Koffi = typeof import('koffi')
 
-function loadKoffi(): Koffi | string {
+/** The library itself, for a program that does nothing else; or why there is none. */
+export function loadKoffi(): Koffi | string {
   if (process.platform !== 'linux') return `this needs Linux, and the system is ${process.platform}`
   try {
     // Loaded at run time: the package is optional, and its types are those of the module.

@@ -19,6 +19,7 @@ export const features: readonly FeatureRow[] = [
   { shown: 'iconv()', have: ['ICONV'], since: '0.1' },
   { shown: 'IPv6', have: ['IPV6'], since: '0.1' },
   { shown: 'OpenSSL', have: ['TLS', 'OPENSSL'], since: '0.1' },
+  { shown: 'PAM', have: ['PAM'], since: '0.1' },
   { shown: 'Perl', have: ['PERL'], since: '0.1' },
   { shown: 'TLS_resume', have: ['TLS_RESUME'], since: '0.1' },
   { shown: 'Content_Scanning', have: ['CONTENT_SCANNING'], since: '0.1' },

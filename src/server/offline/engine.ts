@@ -119,6 +119,7 @@ export function createOfflineEngine(configuration: Configuration): OfflineEngine
       doors: {
         runCommand: (request) => now().runCommand(request),
         askSocket: (request) => now().askSocket(request),
+        askPam: (request) => now().askPam(request),
       },
     },
     {

@@ -7,7 +7,7 @@ import type { Callout } from '../../flow/callout-types.ts'
 import type { Doors } from '../../language/expand/doors/doors.ts'
 import type { Account, DnsAnswer, DnsRecord, FileStat, Ports } from '../../ports.ts'
 import { dnsName } from './stated-world.ts'
-import { lookupQuestion, type World } from './world.ts'
+import { lookupQuestion, pamLine, type World } from './world.ts'
 
 export interface RecordedWorld extends World {
   /** What a test file has under `world`. */
@@ -16,7 +16,7 @@ export interface RecordedWorld extends World {
 
 export interface RealWorld {
   readonly ports: Ports
-  readonly doors: Pick<Doors, 'runCommand' | 'askSocket'>
+  readonly doors: Pick<Doors, 'runCommand' | 'askSocket' | 'askPam'>
   /** Left out: callouts are not made, and count as if the address had been accepted. */
   readonly callout?: Callout | undefined
   readonly hostname: string
@@ -187,6 +187,11 @@ export function createRecordedWorld(real: RealWorld): RecordedWorld {
           result.code === 0
             ? decodeUtf8(result.output)
             : { code: result.code, output: decodeUtf8(result.output) }
+      return result
+    },
+    async askPam(request) {
+      const result = await real.doors.askPam(request)
+      commands[decodeUtf8(pamLine(request.user))] = result.is === 'failed' ? result.message : result.is
       return result
     },
     async askSocket(request) {

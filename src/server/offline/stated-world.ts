@@ -16,7 +16,7 @@ import type {
 } from '../../ports.ts'
 import { createHostNames, reverseName } from '../../wire/dns/index.ts'
 import { matchesText, type Stated, type StatedFile, type StatedName } from './stated.ts'
-import { lookupQuestion, type World } from './world.ts'
+import { lookupQuestion, pamLine, type World } from './world.ts'
 
 /** A question without an answer, and what to write into the file so that there is one. */
 export interface Unanswered {
@@ -104,6 +104,14 @@ export function createStatedWorld(stated: Stated): StatedWorld {
       if (found !== undefined) return { is: 'ended', code: found.code, output: found.output }
       missed(`the command ${line}`, `commands:\n  ${quoted(line)}: what it prints`)
       return { is: 'failed', message: 'the test does not state what this command prints' }
+    },
+    async askPam({ user }) {
+      const line = pamLine(user)
+      const found = stated.commands.find((one) => matchesText(one.line, line))
+      const said = found?.output.trim()
+      if (said === 'yes' || said === 'no') return { is: said }
+      if (said === undefined) missed(`PAM about ${user}`, `commands:\n  ${quoted(line)}: yes or no`)
+      return { is: 'failed', message: said ?? 'the test does not state what PAM says' }
     },
     async askSocket({ to, request }) {
       const where = 'path' in to ? to.path : `${to.host}:${to.port}`

@@ -17,6 +17,7 @@ export interface World {
   readonly files: Files
   readonly runCommand: Doors['runCommand']
   readonly askSocket: Doors['askSocket']
+  readonly askPam: Doors['askPam']
   readonly callout: Callout
   readonly hostname: string
   readonly interfaces: readonly string[]
@@ -40,6 +41,11 @@ export const fileLookups: ReadonlySet<string> = new Set([
   'testdb',
   'wildlsearch',
 ])
+
+/** The line of `commands` that stands for a question to PAM; it prints `yes`, `no` or what is wrong. */
+export function pamLine(user: ByteString): ByteString {
+  return `pam ${user}`
+}
 
 /** The question of a lookup as test files write it. */
 export function lookupQuestion({ key, file, parameters = [] }: LookupRequest): ByteString {

@@ -8,6 +8,7 @@ import { jsonLoops } from './json.ts'
 import { ldapauth } from './ldapauth.ts'
 import { logic } from './logic.ts'
 import { matching } from './match.ts'
+import { pam } from './pam.ts'
 import { pendingConditions } from './pending.ts'
 import { saslauthd } from './saslauthd.ts'
 import { simple } from './simple.ts'
@@ -23,6 +24,7 @@ const rows: readonly ConditionRow[] = [
   ldapauth,
   ...logic,
   ...matching,
+  pam,
   ...pendingConditions,
   saslauthd,
   ...simple,

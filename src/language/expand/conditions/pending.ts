@@ -16,7 +16,6 @@ function pending(name: string, doc: string): ConditionRow {
 }
 
 export const pendingConditions: readonly ConditionRow[] = [
-  pending('pam', 'PAM is not supported; use crypteq or the dovecot authenticator'),
   pending('pwcheck', 'pwcheck is not supported; use crypteq or the dovecot authenticator'),
   pending('radius', 'RADIUS is not supported; use crypteq or the dovecot authenticator'),
 ]

@@ -8,6 +8,8 @@ export interface CommandRequest {
   readonly program: string
   readonly argv: readonly ByteString[]
   readonly environment: Readonly<Record<string, string>>
+  /** What it can read. */
+  readonly input?: string
   readonly timeoutMs: number
   readonly outputLimitBytes: number
   readonly signal: AbortSignal | undefined
@@ -75,11 +77,20 @@ export type PerlResult =
   | { readonly is: 'nothing' }
   | { readonly is: 'failed'; readonly message: ByteString }
 
+export interface PamRequest {
+  readonly user: ByteString
+  /** Given to one question after the other. */
+  readonly answers: readonly ByteString[]
+  readonly signal: AbortSignal | undefined
+}
+export type PamResult = { readonly is: 'yes' | 'no' } | { readonly is: 'failed'; readonly message: string }
+
 export interface Doors {
   callPerl(call: PerlCall): Promise<PerlResult>
   callFunction(call: FunctionCall): Promise<FunctionResult>
   runCommand(request: CommandRequest): Promise<CommandResult>
   askSocket(request: SocketRequest): Promise<SocketResult>
+  askPam(request: PamRequest): Promise<PamResult>
   /** The environment as `keep_environment` and `add_environment` left it. */
   environment(context: Context): Readonly<Record<string, string>>
   /** crypt(3): the coded form, undefined when the setting is none; or why there is no such function here. */

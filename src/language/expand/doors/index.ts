@@ -10,6 +10,7 @@ export function createDoors(): Doors {
     // Loaded at the first use: most texts run nothing and ask nobody, and TLS takes its time to load.
     runCommand: async (request) => (await import('./run.ts')).runProgram(request),
     askSocket: async (request) => (await import('../../../base/read-socket.ts')).readSocket(request),
+    askPam: createAskPam(),
     callFunction: createCallFunction(),
     callPerl: createCallPerl(),
     environment: keptEnvironment,
@@ -44,6 +45,14 @@ function createCallFunction(): Doors['callFunction'] {
   return async (call) => {
     functions ??= import('./functions.ts').then(({ createFunctions }) => createFunctions())
     return (await functions).call(call)
+  }
+}
+
+function createAskPam(): Doors['askPam'] {
+  let pam: Promise<Doors['askPam']> | undefined
+  return async (request) => {
+    pam ??= import('./pam.ts').then(({ createPam }) => createPam())
+    return (await pam)(request)
   }
 }
 

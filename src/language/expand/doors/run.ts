@@ -11,7 +11,11 @@ export function runProgram(request: CommandRequest): Promise<CommandResult> {
     const child = spawn(
       request.program,
       request.argv.map((argument) => toBytes(argument).toString('utf8')),
-      { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env: { ...request.environment } },
+      {
+        stdio: [request.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+        detached: true,
+        env: { ...request.environment },
+      },
     )
     const chunks: Buffer[] = []
     let size = 0
@@ -47,8 +51,11 @@ export function runProgram(request: CommandRequest): Promise<CommandResult> {
     })
     // Where no descriptor is left for them it has no streams.
     if (child.pid === undefined) return
-    child.stdout.on('data', take)
-    child.stderr.on('data', take)
+    child.stdout?.on('data', take)
+    child.stderr?.on('data', take)
+    // A program may end without reading.
+    child.stdin?.on('error', () => undefined)
+    child.stdin?.end(request.input)
     child.on('close', (code, signal) => {
       const output = fromBytes(Buffer.concat(chunks))
       end({ is: 'ended', code: code ?? (signal === null ? -1 : -256), output })
