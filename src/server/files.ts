@@ -44,7 +44,7 @@ export const systemFiles: Files = {
   stat(path) {
     return attempt(() => {
       const stat = statSync(path, { throwIfNoEntry: false })
-      return stat === undefined ? missing : fileStat(stat)
+      return stat === undefined ? whyMissing(path) : fileStat(stat)
     })
   },
   space(path) {
@@ -69,6 +69,17 @@ export function mayWriteFolder(path: string): boolean {
     return true
   } catch {
     return false
+  }
+}
+
+/** From version 24 on Node does not tell what is not there from what stands below a file. */
+function whyMissing(path: string): FileTrouble {
+  let above = dirname(path)
+  for (;;) {
+    const stat = statSync(above, { throwIfNoEntry: false })
+    if (stat?.isDirectory() === false) return belowFile
+    if (stat !== undefined || above === dirname(above)) return missing
+    above = dirname(above)
   }
 }
 
@@ -109,6 +120,7 @@ const sentences: Readonly<Record<string, string>> = {
 }
 
 const missing: FileTrouble = { error: 'No such file or directory', code: 'ENOENT' }
+const belowFile: FileTrouble = { error: 'Not a directory', code: 'ENOTDIR' }
 
 function attempt<T>(work: () => T): T | FileTrouble {
   try {
