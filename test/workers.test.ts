@@ -86,6 +86,21 @@ test('smtp_accept_max_per_host holds for all workers together', async () => {
   assert.match(refused.greeting.raw, /^421 Too many concurrent SMTP connections from this IP address/)
 })
 
+test('a worker that dies while the configuration is read again leaves no worker too many, and each start tells of the queue runs', async () => {
+  const server = await start('daemon_workers = 2\n')
+  const [worker] =
+    (await until(() => (workers(server).length >= 2 ? workers(server) : undefined), 10_000)) ?? []
+  assert.ok(worker)
+  server.process.kill('SIGHUP')
+  process.kill(worker, 'SIGKILL')
+  await server.logged(/SIGHUP received(?:.*\n)+.*daemon started/, 20_000)
+  // The place of the dead one would be taken after half a second.
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  await until(() => (workers(server).length === 2 ? true : undefined), 10_000)
+  assert.equal(workers(server).length, 2)
+  assert.doesNotMatch(server.log(), /daemon started: .*no queue runs/)
+})
+
 const root = process.getuid?.() === 0
 test('without root a worker that dies is replaced, too, and SIGHUP and SIGTERM work', async () => {
   const folder = temporaryFolder('workers-user')

@@ -52,6 +52,8 @@ export interface DaemonOptions {
         readonly retire: AbortSignal
         readonly parent?: Channel
         readonly bind?: Bind
+        /** Those of the daemon: one of its workers makes them. */
+        readonly queueRuns?: DaemonOptions['queueRuns']
       }
     | undefined
   /** Called once it listens, with the line of the main log. */
@@ -93,7 +95,7 @@ export async function wantedAddresses(
 
 /** The line of the main log that tells of the start, and what exiwhat shows. */
 export function startLine(addresses: readonly ListenAddress[], options: DaemonOptions): string {
-  const every = options.queueRuns?.everySeconds
+  const every = (options.worker?.queueRuns ?? options.queueRuns)?.everySeconds
   const runs = every === undefined ? 'no queue runs' : `-q${formatInterval(every)}`
   const listening = addresses.length === 0 ? 'not listening for SMTP' : describeAddresses(addresses)
   return `${runs}, ${listening}`

@@ -1,6 +1,15 @@
 /** Starts the real program on a private port and folder, and ends it. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -85,10 +94,12 @@ export async function startServer(options: StartOptions): Promise<StartedServer>
   const ports = options.configuration.includes('daemon_smtp_ports') ? '' : `daemon_smtp_ports = ${port}\n`
   // A configuration that says nothing of TLS is about something else; a server offers it by itself.
   const clear = options.configuration.includes('tls_') ? '' : 'tls_advertise_hosts =\n'
+  // At once: whoever is called beside a restart reads a whole one.
   writeFileSync(
-    configurationFile,
+    `${configurationFile}.new`,
     `spool_directory = ${folder}/spool\nlog_file_path = ${folder}/log/%slog\npid_file_path = ${folder}/pid\n${ports}${clear}${options.configuration}`,
   )
+  renameSync(`${configurationFile}.new`, configurationFile)
   let output = ''
   const child = spawn(
     program,

@@ -127,8 +127,9 @@ export async function runParent(server: Server, options: ParentOptions): Promise
 
     function gone(worker: Worker, number: number, lived: number, how: string): void {
       const ours = generation.includes(worker)
-      generation = generation.filter((each) => each !== worker)
       all.delete(worker)
+      if (ours) generation.splice(generation.indexOf(worker), 1)
+      const others = generation
       if (ending) {
         if (all.size === 0) finish({ is: 'ended' })
         return
@@ -141,7 +142,8 @@ export async function runParent(server: Server, options: ParentOptions): Promise
       for (const { channel } of generation) channel.send({ type: 'died' })
       restartMs = lived < youngMs ? Math.min(restartMs * 2, longestRestartMs) : firstRestartMs
       setTimeout(() => {
-        if (!ending) generation.push(start(number))
+        // Those of a new configuration may have taken over meanwhile: they are all there.
+        if (!ending && generation === others) generation.push(start(number))
       }, restartMs)
     }
 
@@ -182,7 +184,10 @@ export async function runParent(server: Server, options: ParentOptions): Promise
         }, firstRestartMs)
       }, startLimitMs)
       for (const worker of fresh) {
-        worker.child.on('exit', () => keepOld('the new worker ended'))
+        worker.child.on('exit', () => {
+          // At the end of the daemon it was told to.
+          if (!ending) keepOld('the new worker ended')
+        })
         worker.child.on('message', (raw: unknown) => {
           const message = raw as FromWorker
           if (message.type === 'failed') keepOld(message.message)

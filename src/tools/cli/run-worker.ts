@@ -57,7 +57,13 @@ export async function runWorker(
   const result = await runDaemon(server, {
     ...daemonOptions(call, { ...how, queueRuns: first ? how.queueRuns : undefined }, override, first),
     pidFile: undefined,
-    worker: { parent, bind: askForSockets(parent), stop: stop.signal, retire: retire.signal },
+    worker: {
+      parent,
+      bind: askForSockets(parent),
+      stop: stop.signal,
+      retire: retire.signal,
+      queueRuns: how.queueRuns,
+    },
     // Of a single worker its own counts are the daemon's.
     ...(alone ? {} : { counts: sharedCounts(parent) }),
     onStarted: (addresses, line) => tell({ type: 'started', addresses, line }),
