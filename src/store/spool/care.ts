@@ -117,8 +117,16 @@ export class Care {
   /** A tombstone stays until the segments that hold its message are gone. */
   async #keepTombstones(segment: Segment): Promise<void> {
     const root = `${this.#open.directory}/segments`
+    const named = new Set([...segment.tombstones.values()].flat())
+    const isThere = (name: string): boolean => findSegment(root, name) !== undefined
+    const missing = [...named].filter((name) => !isThere(name))
+    // One that is just handed to another process is in no folder, as it seems: while none is, that is certain.
+    const gone =
+      missing.length === 0
+        ? new Set<string>()
+        : new Set(await this.#open.locked(() => missing.filter((name) => !isThere(name))))
     for (const [id, others] of segment.tombstones) {
-      const left = others.filter((name) => findSegment(root, name) !== undefined)
+      const left = others.filter((name) => !gone.has(name))
       if (left.length === 0) continue
       // Sequence numbers do not matter to a tombstone: an id is never used again.
       const { segment: to } = await this.#journal.append({

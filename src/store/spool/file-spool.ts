@@ -350,7 +350,11 @@ export class FileSpool implements Spool {
   async #take(id: string, entry: IndexEntry): Promise<Claim | undefined> {
     let doing = `reading message ${id}`
     try {
-      const message = await loadMessage(this.directory, this.#open.reader, id, entry)
+      const load = (): Promise<StoredMessage | string> =>
+        loadMessage(this.directory, this.#open.reader, id, entry)
+      let message = await load()
+      // A segment that is handed to another process while it is looked for is in no folder, as it seems.
+      if (typeof message === 'string') message = await this.#open.locked(load)
       if (typeof message !== 'string') return this.#hold(entry, message)
       doing = `setting ${id} aside`
       await this.#open.dropDamaged(id, entry, message)

@@ -219,6 +219,16 @@ export class OpenSpool {
     }
   }
 
+  /** While this is done no segment changes hands: what is not found is not there. */
+  async locked<T>(work: () => T | Promise<T>): Promise<T> {
+    const unlock = await this.#lock()
+    try {
+      return await work()
+    } finally {
+      unlock()
+    }
+  }
+
   #lock(): Promise<() => void> {
     return takeLock(this.directory, 'lock', ownProcessKey(), lockWaitMs, this.owner)
   }
@@ -250,14 +260,9 @@ export class OpenSpool {
   }
 
   async #adoptUnderLock(): Promise<void> {
-    const unlock = await this.#lock()
-    try {
-      await this.#adopt(
-        listFolder(`${this.directory}/segments`).filter((name) => isLeft(this.directory, name)),
-      )
-    } finally {
-      unlock()
-    }
+    await this.locked(() =>
+      this.#adopt(listFolder(`${this.directory}/segments`).filter((name) => isLeft(this.directory, name))),
+    )
   }
 
   async #adopt(dead: readonly string[]): Promise<void> {
