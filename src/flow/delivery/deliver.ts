@@ -13,7 +13,7 @@ import { batches, type BatchLimits } from './group.ts'
 import { deliveryContext } from './message-facts.ts'
 import { deliverWrapped } from './mua-wrapper.ts'
 import { addressContext, batchContext } from './raise.ts'
-import { leaveForLater, recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
+import { expectDiscarded, leaveForLater, recordBatch, recordDiscarded, recordUnrouted } from './record.ts'
 import { type DeliverySummary, errorNumbers, type TransportResult } from './results.ts'
 import { changeDomains } from './change-domains.ts'
 import { withShadow } from './shadow.ts'
@@ -143,6 +143,7 @@ async function route(
   const unrouted = result.unrouted.filter((one) => !marks.isReported(one))
   // All are expected before one is settled, or its recipient would count as done while the others wait.
   for (const one of unrouted) marks.expect(one.recipient, marks.unroutedKey(one))
+  for (const one of result.discarded) expectDiscarded(attempt, one)
   for (const [i, discarded] of result.discarded.entries()) {
     recordDiscarded(attempt, discarded)
     // A message may have a hundred thousand recipients.

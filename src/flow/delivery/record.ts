@@ -16,7 +16,7 @@ import {
 } from '../../mail/delivery-lines.ts'
 import { type DiscardedAddress, type RoutedAddress, type UnroutedAddress, waitingNumbers } from '../routed.ts'
 import type { Attempt } from './attempt.ts'
-import { discardedKey } from './marks.ts'
+import { discardedKey, type Marks } from './marks.ts'
 import { type AddressEvent, errorSentence, eventErrno, raiseForBatch, raiseForUnrouted } from './raise.ts'
 import {
   type AddressOutcome,
@@ -578,36 +578,48 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
   })
 }
 
-/** Writes down an address that is done without delivery, or with that of its like. */
+/** An address that is done without delivery, or with that of its like, before any is settled. */
+export function expectDiscarded({ marks }: Attempt, discarded: DiscardedAddress): void {
+  const { recipient, duplicateOf } = discarded
+  if (duplicateOf === undefined) {
+    marks.expect(recipient, discardedKey(discarded))
+    return
+  }
+  const { key, leader } = duplicateKeys(marks, discarded, duplicateOf)
+  if (marks.expects(leader)) marks.follow(recipient, key, leader)
+  else marks.expect(recipient, key)
+}
+
+/** Writes it down. */
 export function recordDiscarded(attempt: Attempt, discarded: DiscardedAddress): void {
-  const { duplicateOf } = discarded
+  const { marks } = attempt
+  const { recipient, duplicateOf } = discarded
   if (duplicateOf !== undefined) {
-    recordDuplicate(attempt, discarded, duplicateOf)
+    const { key, leader } = duplicateKeys(marks, discarded, duplicateOf)
+    // What it is a duplicate of was done in an attempt before.
+    if (!marks.expects(leader)) marks.settle(recipient, key)
     return
   }
   const key = discardedKey(discarded)
-  const before = attempt.marks.has(key)
-  attempt.marks.expect(discarded.recipient, key)
-  attempt.marks.settle(discarded.recipient, key)
+  const before = marks.has(key)
+  marks.settle(recipient, key)
   if (before || discarded.loggedAs === undefined) return
   attempt.log(
-    `=> ${discarded.loggedAs} <${discarded.recipient.address}> R=${discarded.routerName}`,
+    `=> ${discarded.loggedAs} <${recipient.address}> R=${discarded.routerName}`,
     routerFacts(routerOf(attempt, discarded.routerName), 'delivery'),
   )
 }
 
-function recordDuplicate(
-  { marks }: Attempt,
+function duplicateKeys(
+  marks: Marks,
   { recipient, ancestors }: DiscardedAddress,
   of: RoutedAddress,
-): void {
-  const key = marks.keyOf({ uniqueKey: of.uniqueKey, recipient, ancestors })
-  const leader = { recipient: of.recipient, key: marks.keyOf(of) }
-  if (marks.expects(leader)) {
-    marks.follow(recipient, key, leader)
-    return
+): {
+  readonly key: ByteString
+  readonly leader: { readonly recipient: Recipient; readonly key: ByteString }
+} {
+  return {
+    key: marks.keyOf({ uniqueKey: of.uniqueKey, recipient, ancestors }),
+    leader: { recipient: of.recipient, key: marks.keyOf(of) },
   }
-  // What it is a duplicate of was done in an attempt before.
-  marks.expect(recipient, key)
-  marks.settle(recipient, key)
 }

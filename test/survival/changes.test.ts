@@ -1,0 +1,83 @@
+/** A world that changes between the attempts: what the random worlds of `worlds.ts` have shown. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { deliveryWorld } from '../support/delivery-world.ts'
+import { MemoryClaim, envelopeOf } from '../support/memory-claim.ts'
+
+/** What a list holds in an attempt, and the addresses of l.test that have to wait in it. */
+interface Attempt {
+  readonly aliases: Readonly<Record<string, string>>
+  readonly waits?: readonly string[]
+}
+
+function configurationOf({ aliases, waits = [] }: Attempt, folder: string): string {
+  const data = Object.entries(aliases).reduce(
+    (otherwise, [name, items]) => `\${if eqi{$local_part}{${name}}{${items}}{${otherwise}}}`,
+    '',
+  )
+  return `primary_hostname = mta.example
+delay_warning =
+begin routers
+lists:
+  driver = redirect
+  domains = a.test
+  allow_fail
+  allow_defer
+  data = ${data}
+local:
+  driver = accept
+  domains = l.test
+  transport = box
+begin transports
+box:
+  driver = appendfile
+  file = \${if inlist{$local_part}{${waits.join(':')}}{\${if eq{1}{2}{x}fail}}{${folder}/box}}
+  headers_add = X-To: $local_part
+begin retry
+* * F,2h,15m
+`
+}
+
+/** Plays the attempts, and the last one again until all is done; whom the message came to. */
+async function play(recipients: readonly string[], attempts: readonly Attempt[]): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-changes-'))
+  let claim = new MemoryClaim(envelopeOf({ recipients: recipients.map((address) => ({ address })) }), 'x\n')
+  try {
+    for (let i = 0; i < attempts.length + 2 && claim.state !== 'completed'; i++) {
+      const attempt = attempts[Math.min(i, attempts.length - 1)]
+      assert.ok(attempt)
+      const world = deliveryWorld(configurationOf(attempt, folder))
+      claim = new MemoryClaim(claim.envelope, 'x\n')
+      await world.deliver(claim, { force: true })
+      world.close()
+    }
+    assert.equal(claim.state, 'completed')
+    return [...readFileSync(join(folder, 'box'), 'latin1').matchAll(/^X-To: (.*)$/gm)].map(
+      ([, to = '']) => to,
+    )
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const cases: readonly {
+  readonly says: string
+  readonly recipients: readonly string[]
+  readonly attempts: readonly Attempt[]
+  readonly come: readonly string[]
+}[] = [
+  {
+    says: 'a recipient that leads to :blackhole: and to what another waits for is not done when the other leads elsewhere later',
+    recipients: ['one@a.test', 'two@a.test'],
+    attempts: [
+      { aliases: { one: 'x@l.test, hole@a.test', hole: ':blackhole:', two: 'one@a.test' }, waits: ['x'] },
+      { aliases: { one: 'x@l.test', two: 'y@l.test' } },
+    ],
+    come: ['x', 'y'],
+  },
+]
+for (const { says, recipients, attempts, come } of cases)
+  test(says, async () => assert.deepEqual((await play(recipients, attempts)).sort(), come))
