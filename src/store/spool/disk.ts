@@ -194,8 +194,14 @@ export function listFolder(path: string): string[] {
   }
 }
 
+/** A file or a folder, if it is there. */
 export function removeQuietly(path: string): void {
-  fs.rmSync(path, { force: true, recursive: true })
+  try {
+    // To remove a file as if it were a folder takes a descriptor from Node 24 on.
+    fs.unlinkSync(path)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') fs.rmSync(path, { force: true, recursive: true })
+  }
 }
 
 /** Removes a file without waiting and without caring whether it was there. */

@@ -317,8 +317,8 @@ export class Journal {
       this.#folderIsSafe = true
       return fd
     } catch (error) {
-      removeQuietly(path)
       await closeFile(fd)
+      removeQuietly(path)
       throw error
     }
   }

@@ -170,7 +170,12 @@ function looksAtFiles({ configuration }: Server): boolean {
 
 function unexpected(terminal: Terminal, calledAs: string, error: unknown): void {
   const message = error instanceof Error ? error.message : String(error)
-  // What the disk refuses is no bug: its sentence says all.
-  terminal.err(`${calledAs}: ${error instanceof SpoolError ? '' : 'unexpected error: '}${message}\n`)
+  // What the disk and the system refuse is no bug.
+  const noMemory =
+    error instanceof RangeError && 'code' in error && error.code === 'ERR_MEMORY_ALLOCATION_FAILED'
+  const told = noMemory
+    ? 'the system gives this process no more memory (ulimit -v, LimitAS)'
+    : `${error instanceof SpoolError ? '' : 'unexpected error: '}${message}`
+  terminal.err(`${calledAs}: ${told}\n`)
   if (process.env['POSTERN_DEBUG'] === '1' && error instanceof Error) terminal.err(`${error.stack ?? ''}\n`)
 }
