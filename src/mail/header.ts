@@ -82,9 +82,12 @@ export function makeHeader(text: ByteString): Header {
   return { type: headerType(text), text }
 }
 
-/** True when a line can begin a header: RFC 5322 section 2.2. */
+/**
+ * True when a line can begin a header. A name is missing before some colons, which RFC 5322 section 2.2 forbids: such a
+ * line is passed on among the headers, as Exim does, so that those after it stay headers.
+ */
 export function beginsHeader(line: ByteString): boolean {
-  return headerName(line) !== undefined
+  return line[0] === ':' || headerName(line) !== undefined
 }
 
 /** A header without lines of white space at its end, as Exim keeps it. */

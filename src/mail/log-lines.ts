@@ -186,8 +186,8 @@ function quoted(text: ByteString): ByteString {
 }
 
 /** Text on one line and in printing characters: line ends and the like as escapes, other bytes in octal. */
-export function printable(text: ByteString): ByteString {
-  return text.replace(/[^\x20-\x7e]|\\/g, (char) => {
+export function printable(text: ByteString, topbit: boolean = false): ByteString {
+  return text.replace(topbit ? /[^\x20-\x7e\x80-\xff]|\\/g : /[^\x20-\x7e]|\\/g, (char) => {
     if (char === '\n') return '\\n'
     if (char === '\r') return '\\r'
     if (char === '\t') return '\\t'

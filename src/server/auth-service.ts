@@ -82,14 +82,16 @@ async function run(one: ServerAuthenticator, request: AuthRequest, context: Cont
   const values = new AuthValues(context)
   const initial = request.initial === undefined ? undefined : decodeBase64(request.initial)
   const verdict: ServerVerdict =
-    request.initial !== undefined && initial === undefined
-      ? { is: 'not base64' }
-      : await driver.serve({
-          instance,
-          values,
-          initial,
-          ask: async (challenge) => answerOf(await request.challenge(encodeBase64(challenge))),
-        })
+    request.initial !== undefined && driver.serverSpeaksFirst === true
+      ? { is: 'unexpected data' }
+      : request.initial !== undefined && initial === undefined
+        ? { is: 'not base64' }
+        : await driver.serve({
+            instance,
+            values,
+            initial,
+            ask: async (challenge) => answerOf(await request.challenge(encodeBase64(challenge))),
+          })
   await debugPrint(instance, values)
   values.context.debug?.('auth', `${instance.name} authenticator (${one.publicName}): ${verdict.is}`)
   return resultOf(one, values, verdict)

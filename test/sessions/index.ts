@@ -3,6 +3,7 @@ import type { Table } from './dialogue.ts'
 import { authentication, encryption } from './authentication.ts'
 import { chunks, international, prdr } from './chunks.ts'
 import { controls } from './controls.ts'
+import { foundByChance, foundUnselected } from './found.ts'
 import { errorDetails, noLogSpace, notStripping, percentHack, quotes, stripping } from './given-options.ts'
 import { hooksTable, notquit } from './hooks.ts'
 import { earlySynchronisation, limits, limitsForGood, synchronisation } from './limits.ts'
@@ -42,4 +43,6 @@ export const tables: readonly Table[] = [
   errorDetails,
   quotes,
   noLogSpace,
+  foundByChance,
+  foundUnselected,
 ]

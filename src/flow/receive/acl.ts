@@ -69,6 +69,8 @@ export interface AclQuestion {
   /** The envelope sender belongs into the line: RCPT and after DATA. */
   readonly withSender?: boolean
   readonly id?: string | undefined
+  /** Whether the main log has the line, too. */
+  readonly inMainLog?: boolean
   /** Further lines of the reject log. */
   readonly detail?: readonly ByteString[] | undefined
 }
@@ -168,7 +170,7 @@ function logRefusal(
     `${session.who()}${tlsFields(session.connection, session.log)}${dmarcField(session)} ${sender}${temporary ? 'temporarily ' : ''}rejected ${question.what}` +
     afterColon(reason)
   session.log.reject(question.id ?? (session.transaction?.message.id || undefined), line, {
-    main: result.logReject?.main ?? true,
+    main: (result.logReject?.main ?? true) && question.inMainLog !== false,
     reject: result.logReject?.reject ?? true,
     panic: result.logReject?.panic ?? false,
     ...(question.detail === undefined ? {} : { detail: question.detail }),

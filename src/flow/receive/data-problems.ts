@@ -30,13 +30,13 @@ export function dataEnded(session: Session, receiver: MessageReceiver | undefine
   } else {
     session.lose('connection-lost')
     const where = placeInMessage(receiver)
-    session.log.main(
-      undefined,
-      `SMTP connection from ${session.who(false)} lost while reading message data${where}`,
-      {
-        event: 'smtp:lost',
-      },
-    )
+    if (session.log.selects('lost_incoming_connection')) {
+      session.log.main(
+        undefined,
+        `SMTP connection from ${session.who(false)} lost while reading message data${where}`,
+        { event: 'smtp:lost' },
+      )
+    }
     session.reply(421, 'Lost incoming connection')
   }
   session.reset()

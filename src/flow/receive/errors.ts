@@ -52,6 +52,7 @@ function logTooMany(session: Session): void {
 }
 
 /** The command in printing characters; backslashes and tabs stand as they came: observed of Exim 4.96. */
-export function commandShown({ connection }: Session): ByteString {
-  return connection.smtpCommand.replace(/[^\t\x20-\x7e]/g, printable)
+export function commandShown({ connection, settings }: Session): ByteString {
+  const hidden = settings.print_topbitchars ? /[^\t\x20-\x7e\x80-\xff]/g : /[^\t\x20-\x7e]/g
+  return connection.smtpCommand.replace(hidden, (char) => printable(char))
 }

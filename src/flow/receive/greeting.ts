@@ -54,7 +54,10 @@ async function greet(session: Session): Promise<Next> {
   const { settings } = session
   const result = await runAclOption(settings.acl_smtp_connect, 'connect', () => aclContext(session))
   if (result !== undefined) {
-    const refusal = refusalOf(session, result, { what: 'connection in "connect" ACL' })
+    const refusal = refusalOf(session, result, {
+      what: 'connection in "connect" ACL',
+      inMainLog: session.log.selects('connection_reject'),
+    })
     if (refusal !== undefined) {
       answerRefusal(session, refusal)
       return turnAway(session)

@@ -24,6 +24,7 @@ export async function offerExtensions(session: Session): Promise<string[]> {
   if (settings.acl_smtp_expn !== undefined) lines.push('EXPN')
   if (
     controls?.disablePipelining !== true &&
+    !session.pipeliningDisabled &&
     (await clientMatches(settings.pipelining_advertise_hosts, context))
   ) {
     offer('PIPELINING')

@@ -50,6 +50,8 @@ export interface Transaction {
   dsnEnvid: ByteString | undefined
   /** An ACL for MAIL or RCPT discarded: the message is taken and thrown away. */
   discarded: 'MAIL' | 'RCPT' | undefined
+  /** A recipient was taken, to be thrown away. */
+  threwAway?: true
   /** What the MAIL ACL that discarded says of each recipient. */
   discardReason?: ByteString | undefined
   /** The statement that let the last recipient, or a message without dialogue, in: for the JSON log. */
@@ -153,6 +155,8 @@ export class Session implements DialogueAtWork {
   pipeConnectUsed = false
   /** `pipelining_connect_advertise_hosts` matches: input before the banner is no offence. */
   pipeConnectAllowed = false
+  /** `control = no_pipelining`, which lasts as long as the connection, though an ACL about one message set it. */
+  pipeliningDisabled = false
   /** Refused before the dialogue began. */
   turnedAway = false
   /** Milliseconds; `smtp_receive_timeout`. */
@@ -265,7 +269,9 @@ export class Session implements DialogueAtWork {
   rejectUnqualified(what: 'sender' | 'recipient' | 'verify', address: ByteString, command: string): void {
     this.log.reject(
       this.transaction?.message.id || undefined,
-      `unqualified ${what} rejected: <${address}> ${this.who()}`,
+      `unqualified ${what} rejected: <${address}> ${this.who()}${
+        this.connection.hostLookup === 'failed' ? ' (failed to find host name from IP address)' : ''
+      }`,
       {
         main: this.log.selects('smtp_syntax_error'),
         facts: { event: 'smtp:rejected', what: command },
@@ -285,6 +291,9 @@ export class Session implements DialogueAtWork {
     const transaction = this.transaction
     if (why !== undefined) this.incomplete(why)
     if (transaction !== undefined) closeHeld(transaction.message)
+    this.pipeliningDisabled ||= transaction?.message.controls.disablePipelining === true
+    // What AUTH of MAIL says is about one message; a local caller is the same for all.
+    if (transaction !== undefined && this.remote) this.connection.authenticatedSender = undefined
     void this.chunks?.receiver.abort()
     this.chunks = undefined
     this.transaction = undefined
@@ -349,7 +358,7 @@ export class Session implements DialogueAtWork {
     if (!this.log.selects('smtp_incomplete_transaction')) return
     const recipients = transaction.recipients.map((one) => one.raw)
     this.mainLog(
-      `${this.who()} incomplete transaction (${why}) from <${transaction.message.sender ?? ''}>` +
+      `${this.who()} incomplete transaction (${why}) from <${transaction.rawSender}>` +
         (recipients.length === 0 ? '' : ` for ${recipients.join(' ')}`),
       { event: 'smtp:incomplete', why, sender: transaction.message.sender, recipients },
     )

@@ -226,8 +226,7 @@ function tooManyNonmail(session: Session, command: Command): Awaitable<boolean> 
       `SMTP call from ${session.who(false)} dropped: too many nonmail commands (last was "${command.name}")`,
       { event: 'smtp:dropped', why: 'nonmail' },
     )
-    session.reply(554, 'Too many nonmail commands')
-    return true
+    return after(replyAtEnd(session, 554, 'Too many nonmail commands'), () => true)
   })
 }
 

@@ -3,6 +3,7 @@
  */
 import { printable } from '../../mail/log-lines.ts'
 import type { Command } from './commands/command.ts'
+import { replyAtEnd } from './not-quit.ts'
 import { preMailControls } from './pre-mail.ts'
 import type { Next, Session } from './session-state.ts'
 
@@ -30,9 +31,12 @@ export function outOfStep(
 }
 
 /** Refuses, logs, and ends the session. */
-export function tooSoon(session: Session): Next {
+export async function tooSoon(session: Session): Promise<Next> {
   const early = session.io.reader.buffered()
-  const shown = printable((early ?? Buffer.alloc(0)).toString('latin1', 0, shownBytes))
+  const shown = printable(
+    (early ?? Buffer.alloc(0)).toString('latin1', 0, shownBytes),
+    session.settings.print_topbitchars,
+  )
   const advertised = session.offers('PIPELINING') ? 'was' : 'was not'
   const command = session.connection.smtpCommand
   session.unsay()
@@ -44,7 +48,7 @@ export function tooSoon(session: Session): Next {
       `rejected "${command}" ${session.who()} next input="${shown}"`,
     { event: 'smtp:synchronisation', command },
   )
-  session.reply(554, 'SMTP synchronization error')
+  await replyAtEnd(session, 554, 'SMTP synchronization error')
   return 'close'
 }
 

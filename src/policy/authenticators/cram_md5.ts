@@ -21,6 +21,7 @@ export const cramMd5: AuthenticatorDriver = {
   check: () => undefined,
   isServer: (instance) => settingsOf(instance).server_secret !== undefined,
   isClient: (instance) => settingsOf(instance).client_secret !== undefined,
+  serverSpeaksFirst: true,
   serve,
   call,
 }
@@ -35,9 +36,8 @@ export function cramDigest(secret: ByteString, challenge: ByteString): string {
   return createHmac('md5', toBytes(secret)).update(toBytes(challenge)).digest('hex')
 }
 
-async function serve({ instance, values, initial, ask }: ServerDialogue): Promise<ServerVerdict> {
+async function serve({ instance, values, ask }: ServerDialogue): Promise<ServerVerdict> {
   const settings = settingsOf(instance)
-  if (initial !== undefined) return { is: 'unexpected data' }
   const { ports, server } = values.context
   const seconds = Math.floor(ports.now() / 1000)
   const challenge = `<${server.pid}.${randomInt(2 ** 47)}.${seconds}@${server.primaryHostname}>`

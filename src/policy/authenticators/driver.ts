@@ -16,6 +16,8 @@ export interface AuthenticatorDriver {
   isClient(instance: AuthenticatorInstance): boolean
   /** Never advertised and never asked for with AUTH: it looks at the TLS session. */
   readonly withTls?: true
+  /** The mechanism begins with a challenge: data that comes with AUTH, whatever it is, is refused. */
+  readonly serverSpeaksFirst?: true
   serve(dialogue: ServerDialogue): Promise<ServerVerdict>
   readonly call?: (dialogue: ClientDialogue) => Promise<ClientVerdict>
 }

@@ -2,6 +2,7 @@
 import { expansions } from './expansions.ts'
 import { eximFilters, sieveScripts } from './filters.ts'
 import { lists } from './lists.ts'
+import { smtpConnections } from './smtp-connections.ts'
 import { smtpDialogues } from './smtp-dialogues.ts'
 import type { BesideTarget } from './target.ts'
 
@@ -10,5 +11,6 @@ export const besideTargets: readonly BesideTarget[] = [
   expansions,
   lists,
   sieveScripts,
+  smtpConnections,
   smtpDialogues,
 ]

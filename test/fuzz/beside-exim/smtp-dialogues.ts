@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { postern } from '../../support/server.ts'
 import type { Random } from '../random.ts'
 import { exim, runProgram } from './ask.ts'
+import { dialogueReasons, differingLines, meantBy, type Reason, withoutLines } from './dialogue-forms.ts'
 import { manyAtOnce } from './many.ts'
 import { dialogue, dialogueConfiguration } from './smtp-grammar.ts'
 import type { BesideBench, BesideTarget } from './target.ts'
@@ -52,7 +53,7 @@ function makeBench(): BesideBench {
     form: differingLines,
     exim: (cases) => manyAtOnce(cases, (text) => answer(exim, text)),
     ours: (cases) => manyAtOnce(cases, (text) => answer(postern, text)),
-    meant: (input, ours, exims) => reasons.find(([, holds]) => holds(input, ours, exims))?.[0],
+    meant: (input, ours, exims) => meantBy(reasons, input, ours, exims),
     close: () => rmSync(folder, { recursive: true, force: true }),
   }
 }
@@ -76,31 +77,8 @@ function alike(text: string): string {
     .replaceAll(/\n\n+/g, '\n')
 }
 
-function withoutLines(input: string): string[] {
-  const [first = '', ...lines] = input.split('\n')
-  const settings = first.split(';')
-  const without = <T>(all: readonly T[], at: number, count: number): T[] => [
-    ...all.slice(0, at),
-    ...all.slice(at + count),
-  ]
-  const forms: string[] = []
-  for (const count of [8, 4, 2, 1])
-    for (let at = 0; at + count <= lines.length; at += count)
-      forms.push([first, ...without(lines, at, count)].join('\n'))
-  for (let at = 1; at < settings.length; at++)
-    forms.push([without(settings, at, 1).join(';'), ...lines].join('\n'))
-  return forms
-}
-
-/** Where the answers part, without what stands between brackets. */
-function differingLines(ours: string, exims: string): string {
-  const [a, b] = [ours.split('\n'), exims.split('\n')]
-  const at = a.findIndex((line, i) => line !== b[i])
-  return JSON.stringify([a[at], b[at]].map((line) => line?.replaceAll(/<[^>]*>/g, '<>').slice(0, 40)))
-}
-
-/** Reasons, and how they are known; docs/decisions/smtp-reception-and-exim.md tells them. */
-const reasons: readonly (readonly [string, (input: string, ours: string, exim: string) => boolean])[] = []
+/** docs/decisions/smtp-reception-and-exim.md tells them. */
+const reasons: readonly Reason[] = [...dialogueReasons]
 
 export const smtpDialogues: BesideTarget = {
   name: 'smtp-dialogues',

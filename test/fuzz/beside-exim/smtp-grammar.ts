@@ -1,7 +1,8 @@
 /** The configuration of random SMTP dialogues, and what their client says. */
 import type { Random } from '../random.ts'
 
-const seen =
+/** What an ACL knows when it runs. */
+export const seen =
   'sa=<$sender_address> sl=<$sender_address_local_part> sd=<$sender_address_domain> lp=<$local_part> d=<$domain> cmd=<$smtp_command> arg=<$smtp_command_argument> ms=<$message_size> helo=<$sender_helo_name> rs=<$recipients_count> as=<$authenticated_sender> p=<$received_protocol>'
 
 export function dialogueConfiguration(place: string, settings: readonly string[]): string {
@@ -68,7 +69,7 @@ const patient = [
   'smtp_accept_max_nonmail = 100',
 ]
 
-const settings: readonly (readonly string[])[] = [
+export const settings: readonly (readonly string[])[] = [
   ['allow_domain_literals'],
   ['sender_unqualified_hosts = *'],
   ['recipient_unqualified_hosts = *'],

@@ -77,7 +77,7 @@ export const bdat: Command = {
 }
 
 function hasRecipients(transaction: Transaction): boolean {
-  return transaction.recipients.length > 0 || transaction.discarded !== undefined
+  return transaction.recipients.length > 0 || transaction.threwAway === true
 }
 
 /** Source: Exim manual, `recipients_max_reject`: the whole message is refused. */

@@ -31,18 +31,16 @@ export const ehlo: Command = {
 
 async function greet(session: Session, argument: ByteString, verb: 'HELO' | 'EHLO'): Promise<Next> {
   const { connection, settings, context } = session
-  session.offerNothing()
   if (!validHelo(argument, settings.helo_allow_chars ?? '')) {
-    if (argument === '' || !(await clientMatches(settings.helo_accept_junk_hosts, context))) {
+    if (!(await clientMatches(settings.helo_accept_junk_hosts, context)))
       return invalid(session, argument, verb)
-    }
   }
   connection.helo = argument
   connection.heloVerified = undefined
   connection.hostNameHidden = false
   await lookUpOwnName(session, argument)
   if (await clientMatches(settings.helo_verify_hosts, context, true)) {
-    if (!(await verifyHelo(context))) return mismatch(session)
+    if (!(await verifyHelo(context))) return mismatch(session, argument, verb)
   } else if (await clientMatches(settings.helo_try_verify_hosts, context)) await verifyHelo(context)
   const result = await runAclOption(settings.acl_smtp_helo, 'helo', () => aclContext(session))
   if (result !== undefined) {
@@ -55,6 +53,8 @@ async function greet(session: Session, argument: ByteString, verb: 'HELO' | 'EHL
     }
   }
   session.reset()
+  // A greeting that is refused changes nothing: RFC 5321 section 4.1.4.
+  session.offerNothing()
   session.heloSeen = true
   session.esmtp = verb === 'EHLO'
   connection.protocol = protocolName(session)
@@ -104,23 +104,19 @@ async function lookUpOwnName(session: Session, argument: ByteString): Promise<vo
 function invalid(session: Session, argument: ByteString, verb: string): Next {
   const shown = argument === '' ? '(no argument given)' : argument
   session.rejectLog(
-    `rejected ${verb} from ${session.who(false)}: syntactically invalid argument(s): ${printable(shown)}`,
+    `rejected ${verb} from ${session.who(false)}: syntactically invalid argument(s): ${printable(shown, session.settings.print_topbitchars)}`,
     { event: 'smtp:rejected', what: verb },
   )
   session.reply(501, `Syntactically invalid ${verb} argument(s)`)
   return countError(session) ? 'close' : 'continue'
 }
 
-function mismatch(session: Session): Next {
-  const { connection } = session
-  session.rejectLog(`rejected "${connection.smtpCommand}" from ${session.who(false)}`, {
+/** The name stays, so that later log lines tell which one it was: observed of Exim 4.96. */
+function mismatch(session: Session, argument: ByteString, verb: string): Next {
+  session.rejectLog(`rejected "${verb} ${argument}" from ${session.who(false)}`, {
     event: 'smtp:rejected',
     what: 'HELO',
   })
-  connection.helo = undefined
-  session.reply(
-    550,
-    `${connection.smtpCommand.slice(0, 4).toUpperCase()} argument does not match calling host`,
-  )
+  session.reply(550, `${verb} argument does not match calling host`)
   return 'continue'
 }

@@ -53,6 +53,12 @@ async function take(session: Session, argument: ByteString): Promise<Next> {
   const { address: text, parameters } = splitParameters(argument, session.esmtp ? parameterForms : {})
   const wrong = parameterProblem(session, parameters)
   if (wrong !== undefined) return clientError(session, 'syntax', 501, wrong)
+  const rewritten = (await session.services.rewriting?.smtp?.(text, context)) ?? text
+  const utf8 = parameters.some((one) => one.name === 'SMTPUTF8')
+  const parsed = parseAddress(rewritten, { ...addressOptions(settings, utf8), allowNull: true })
+  if (parsed.is === 'error') {
+    return clientError(session, 'syntax', 501, `${text}: ${parsed.message}`, parsed.message)
+  }
   const limit = session.messageSizeLimit
   const size = announcedSize(parameters)
   if (limit > 0 && size > limit) return tooBig(session, argument, size, limit)
@@ -60,12 +66,6 @@ async function take(session: Session, argument: ByteString): Promise<Next> {
   if (!room) {
     session.reply(452, 'Space shortage, please try later')
     return 'continue'
-  }
-  const rewritten = (await session.services.rewriting?.smtp?.(text, context)) ?? text
-  const utf8 = parameters.some((one) => one.name === 'SMTPUTF8')
-  const parsed = parseAddress(rewritten, { ...addressOptions(settings, utf8), allowNull: true })
-  if (parsed.is === 'error') {
-    return clientError(session, 'syntax', 501, `${text}: ${parsed.message}`, parsed.message)
   }
   const sender = await qualified(session, parsed.address, parsed.domain, text)
   if (sender === undefined) return 'continue'
@@ -119,8 +119,10 @@ async function begin(
   if (result !== undefined) {
     const refusal = refusalOf(session, result, { what: `MAIL ${given.shown}` })
     if (refusal !== undefined) {
+      // After a drop, `acl_smtp_notquit` still sees the message.
+      const next = answerRefusal(session, refusal)
       session.transaction = undefined
-      return answerRefusal(session, refusal)
+      return next
     }
     if (result.verdict === 'discard') {
       transaction.discarded = 'MAIL'

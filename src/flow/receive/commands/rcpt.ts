@@ -71,6 +71,7 @@ async function decide(
 ): Promise<Next> {
   const { message } = transaction
   if (transaction.discarded === 'MAIL') {
+    transaction.threwAway = true
     logDiscarded(session, address, { acl: 'MAIL', why: transaction.discardReason })
     session.reply(250, 'Accepted')
     return 'continue'
@@ -83,6 +84,7 @@ async function decide(
   }
   if (result?.verdict === 'discard') {
     transaction.discarded ??= 'RCPT'
+    transaction.threwAway = true
     logDiscarded(session, address, { acl: 'RCPT', why: result.logMessage })
   } else {
     const handed =

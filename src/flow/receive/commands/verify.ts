@@ -33,8 +33,13 @@ export const vrfy: Command = {
     )
     const why = verified.userMessage ?? verified.logMessage
     if (verified.is === 'ok') session.reply(250, `<${address.full}> is deliverable`)
-    else if (verified.is === 'defer') session.reply(451, `Cannot resolve <${address.full}> at this time`)
-    else {
+    else if (verified.is === 'defer') {
+      const told = verified.userMessage
+      session.reply(
+        451,
+        told === undefined ? `Cannot resolve <${address.full}> at this time` : `<${address.full}> ${told}`,
+      )
+    } else {
       session.reply(550, `<${address.full}> ${why ?? 'is not deliverable'}`)
       session.mainLog(`VRFY failed for ${argument} ${session.who()}`, { event: 'smtp:vrfy-failed' })
     }

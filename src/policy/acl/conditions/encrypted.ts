@@ -9,7 +9,7 @@ export const encrypted: ListCondition = {
   tier: 'A',
   argument: 'list',
   list: 'string',
-  phases: { except: ['notsmtp', 'notsmtp_start', 'connect'] },
+  phases: { except: ['notsmtp', 'notsmtp_start', 'helo'] },
   run({ context }, list) {
     const cipher = context.connection?.tls?.cipher
     if (cipher === undefined) {
