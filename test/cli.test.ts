@@ -60,6 +60,24 @@ function call(
   })
 }
 
+for (const [setting, says, column] of [
+  ['never_users = root : ${lc:NOSUCH}', 'user nosuch was not found', 15],
+  [
+    'trusted_users = ${lookup{x}nosuch{/y}}',
+    'failed to expand trusted_users: unknown lookup type "nosuch"',
+    17,
+  ],
+  ['admin_groups = ${if', 'failed to expand admin_groups: condition name expected, but found ""', 16],
+  ['localhost_number = ${eval:8+9}', 'localhost_number value is not a number from 0 to 16: 17', 20],
+] as const)
+  test(`what is needed before anything runs is found out at the start: ${setting}`, () => {
+    const name = file('start.conf', `spool_directory = ${folder.path}/spool\n${setting}\n`)
+    const { status, stderr } = call(['-bV'], { config: name })
+    assert.equal(status, 1)
+    assert.match(stderr, /Exim configuration error in line 2 of /)
+    assert.ok(stderr.includes(`  ${says}\n`) && stderr.includes(`${name}:2:${column}: error: `), stderr)
+  })
+
 test('G2: -bV says what is supported, in Exim’s lines', () => {
   const { status, stdout } = call(['-bV'])
   assert.equal(status, 0)

@@ -29,9 +29,11 @@ function run(words: readonly string[]): string {
 function eximSays(text: string): string {
   const file = join(folder, 'mistake')
   writeFileSync(file, `primary_hostname = a.b\nkeep_environment =\n${text}`, 'latin1')
-  const found = /Exim configuration error[^\n]*:\n {2}([^\n]*(?:\n {2}[^\n]*)?)/.exec(
-    run(['-C', file, '-bV']),
-  )
+  const said = run(['-C', file, '-bV'])
+  const found =
+    /Exim configuration error[^\n]*:\n {2}([^\n]*(?:\n {2}[^\n]*)?)/.exec(said) ??
+    // What it finds out when the main section is read.
+    /^(?:\d{4}-\d\d-\d\d \S+ | {2}(?=both|regular))(.*)/m.exec(said)
   return (found?.[1] ?? 'nothing').replace(/\n\s*/g, ' ')
 }
 
@@ -63,6 +65,9 @@ bounce_return_size_limit = 1500K
 queue_only_load = 7.50
 auto_thaw = 8d61s
 delay_warning = 3h :4h
+smtp_receive_timeout = 165s
+check_log_space = 3000T
+retry_interval_max = 3d
 never_users = root : daemon
 begin acl
 XX = deny
@@ -81,13 +86,14 @@ r:
   headers_add = X: 1
   headers_add = Y: 2
   headers_remove = x
-  headers_remove = y
+  headers_remove = y : z
   set = r_a = 1
   set = r_b = 2
 begin transports
 t:
   driver = smtp
   hosts = secret
+  protocol = SMTP
   connect_timeout = 90m
 f:
   driver = appendfile
@@ -135,7 +141,7 @@ function compare(words: readonly string[], apart: RegExp = /^$/): void {
 }
 
 const settings =
-  'qualify_domain smtp_banner host_lookup_order check_spool_space bounce_return_size_limit queue_only_load auto_thaw delay_warning never_users mysql_servers accept_8bitmime tls_alpn helo_lookup_domains nix'
+  'qualify_domain smtp_banner host_lookup_order check_spool_space bounce_return_size_limit queue_only_load auto_thaw delay_warning smtp_receive_timeout check_log_space retry_interval_max never_users mysql_servers accept_8bitmime tls_alpn helo_lookup_domains nix'
 const listings: readonly { words: string; apart?: RegExp; secret?: true }[] = [
   { words: 'config', secret: true },
   { words: '-n config', secret: true },

@@ -1,5 +1,6 @@
 /** Puts a configuration into force: facts, ports, logs. Spool, hints and queue are opened when first asked for. */
 import { dirname } from 'node:path'
+import type { Diagnostic } from '../base/diagnostic.ts'
 import { isFailure } from '../base/outcome.ts'
 import { textOf, type ByteString } from '../base/text.ts'
 import { createAccounts } from '../base/accounts.ts'
@@ -53,7 +54,12 @@ export interface OpenOptions {
 
 export type OpenResult =
   | { readonly is: 'open'; readonly server: Server }
-  | { readonly is: 'wrong'; readonly message: string }
+  | {
+      readonly is: 'wrong'
+      readonly message: string
+      /** The same with its place in the configuration, where it has one. */
+      readonly diagnostic?: Diagnostic
+    }
 
 export async function openServer(options: OpenOptions): Promise<OpenResult> {
   const { configuration } = options
@@ -203,7 +209,7 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     if (setting === undefined) return undefined
     const value = await ports.expand(setting, within)
     if (!isFailure(value)) return textOf(value)
-    if (value.kind !== 'forced') problems.push(`failed to expand ${setting.name}: ${value.message}`)
+    if (value.kind !== 'forced') wrong(setting, `failed to expand ${setting.name}: ${value.message}`)
     return undefined
   }
   async function list(
@@ -214,7 +220,24 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
     return value === undefined ? undefined : ports.splitList(value).map(textOf)
   }
 
-  const problems: string[] = []
+  /** Whoever may not deliver, or may do more than others, must be known before anything runs. */
+  async function checkAccounts(
+    setting: Expandable | undefined,
+    kind: string,
+    find: (name: string) => unknown,
+  ): Promise<void> {
+    // Names that stand there as they are were looked up when they were read.
+    if (setting?.text.includes('$') !== true) return
+    for (const name of (await list(setting)) ?? []) {
+      if (!/^-?\d+$/.test(name) && name !== '' && find(name) === undefined)
+        wrong(setting, `${kind} ${name} was not found`)
+    }
+  }
+
+  const problems: Diagnostic[] = []
+  function wrong(setting: Expandable, message: string): void {
+    problems.push({ code: 'start-value', severity: 'error', fatal: true, message, at: setting.span() })
+  }
   const spoolDirectory = (await text(settings.spool_directory)) ?? buildValues.spoolDirectory
   const spoolStat = systemFiles.stat(spoolDirectory)
   const found = runTimeUser(
@@ -230,9 +253,9 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   store.useDirectory(spoolDirectory)
   const hostNumber = (await text(settings.localhost_number)) ?? ''
   if (hostNumber !== '') {
-    if (!/^\d{1,2}$/.test(hostNumber) || Number(hostNumber) > 16)
-      return { is: 'wrong', message: `localhost_number value is not a number from 0 to 16: ${hostNumber}` }
-    store.useLocalhostNumber(Number(hostNumber))
+    if (/^\d{1,2}$/.test(hostNumber) && Number(hostNumber) <= 16) store.useLocalhostNumber(Number(hostNumber))
+    else if (settings.localhost_number !== undefined)
+      wrong(settings.localhost_number, `localhost_number value is not a number from 0 to 16: ${hostNumber}`)
   }
   const pidFilePath = (await text(settings.pid_file_path)) ?? buildValues.pidFilePath
   const logPaths = ((await list(settings.log_file_path)) ?? [buildValues.logFilePath]).map((path) =>
@@ -240,8 +263,12 @@ export async function openServer(options: OpenOptions): Promise<OpenResult> {
   )
   const logFile = logPaths.find((path) => path.startsWith('/'))
   facts = { ...facts, logFolder: logFile === undefined ? undefined : dirname(logFile) }
+  for (const option of ['never_users', 'trusted_users'] as const)
+    await checkAccounts(settings[option], 'user', (name) => accounts.byName(name))
+  for (const option of ['trusted_groups', 'admin_groups'] as const)
+    await checkAccounts(settings[option], 'group', (name) => accounts.groupByName(name))
   const [problem] = problems
-  if (problem !== undefined) return { is: 'wrong', message: problem }
+  if (problem !== undefined) return { is: 'wrong', message: problem.message, diagnostic: problem }
   const wrongPath = [spoolDirectory, pidFilePath, ...logPaths].find(
     (path) => !/^\/|^(?:syslog|stderr|stdout)$/.test(path),
   )

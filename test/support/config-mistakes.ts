@@ -5,6 +5,49 @@ export const singleMistakes: readonly {
   readonly ours?: true
 }[] = [
   { text: 'queue_only yes\n', says: '1:12 extra characters follow boolean option queue_only' },
+  {
+    text: 'queue_only = yes no\n',
+    says: '1:18 extra characters follow "yes" for boolean option queue_only',
+  },
+  {
+    text: 'queue_only = yes # no\n',
+    says: '1:18 extra characters follow "yes" for boolean option queue_only (# is comment only at line start)',
+  },
+  {
+    text: 'no_queue_only # no\n',
+    says: '1:15 extra characters follow boolean option no_queue_only (# is comment only at line start)',
+  },
+  {
+    text: 'queue_only_load = 5 # no\n',
+    says: '1:20 extra characters follow fixed-point value for queue_only_load (# is comment only at line start)',
+  },
+  {
+    text: 'smtp_accept_max = 5 # no\n',
+    says: '1:21 extra characters follow integer value for smtp_accept_max (# is comment only at line start)',
+  },
+  { text: 'smtp_accept_max = 4T\n', says: '1:19 absolute value of integer "4T" is too large (overflow)' },
+  {
+    text: 'check_log_space = 9223372036854775808\n',
+    says: '1:19 absolute value of integer "9223372036854775808" is too large (overflow)',
+  },
+  { text: 'delay_warning = 1h:1h\n', says: '1:20 time value out of order for delay_warning' },
+  { text: 'delay_warning = 1h : 5m\n', says: '1:22 time value out of order for delay_warning' },
+  {
+    text: 'errors_reply_to = postmaster\n',
+    says: '1:19 errors_reply_to (postmaster) does not contain a domain',
+  },
+  {
+    text: 'errors_reply_to = a@b, c@d\n',
+    says: '1:19 error in errors_reply_to (a@b, c@d): malformed address: , c@d may not follow a@b',
+  },
+  {
+    text: 'local_sender_retain\n',
+    says: '1:1 both local_from_check and local_sender_retain are set; this combination is not allowed',
+  },
+  {
+    text: 'uucp_from_pattern = ^[\n',
+    says: '1:21 regular expression error: missing terminating ] for character class at offset 2 while compiling ^[',
+  },
   { text: 'smtp_accept_max = abc\n', says: '1:19 integer expected for smtp_accept_max' },
   { text: 'smtp_accept_max =\n', says: '1:18 integer expected for smtp_accept_max' },
   { text: 'smtp_accept_max = 019\n', says: '1:21 extra characters follow integer value for smtp_accept_max' },
@@ -56,6 +99,10 @@ export const singleMistakes: readonly {
   { text: 'begin acl\nbegin acl\n', says: '2:7 "acl" section is repeated in the configuration file' },
   { text: 'begin acl\n accept\n', says: '2:2 missing or malformed ACL name' },
   { text: 'begin acl\na:\n accept\na:\n deny\n', says: '4:1 there are two ACLs called "a"' },
+  {
+    text: 'begin acl\na: accept hosts = *\n message = x\n',
+    says: '3:2 error in ACL: unknown ACL verb "message" in "message = x"',
+  },
   { text: 'begin routers\n driver = accept\n', says: '2:2 router name missing' },
   {
     text: 'begin transports\na: driver = smtp\n driver = smtp\n',
@@ -102,6 +149,18 @@ export const singleMistakes: readonly {
     text: 'begin retry\n* mail_4 F,2h,15m\n',
     says: '2:3 mail_4 must be followed by xx, dx, or dd, where x is literal and d is any digit',
   },
+  {
+    text: 'begin retry\n* RCPT_4XX F,2h,15m\n',
+    says: '2:3 RCPT_4 must be followed by xx, dx, or dd, where x is literal and d is any digit',
+  },
+  { text: 'begin retry\n* refused_B F,2h,15m\n', says: '2:3 A or MX expected after "refused"' },
+  {
+    text: 'begin retry\n* timeout_B F,2h,15m\n',
+    says: '2:3 "A", "MX", or "connect" expected after "timeout"',
+  },
+  { text: 'begin retry\n* quota_ F,2h,15m\n', says: '2:3 bad time value' },
+  { text: 'begin retry\n* * F ,2h,15m\n', says: '2:6 comma expected' },
+  { text: 'begin retry\n* * F,2h ,15m\n', says: '2:9 comma expected' },
   { text: 'begin retry\n* * X,2h,15m\n', says: '2:5 unknown retry rule letter' },
   { text: 'begin retry\n* * G,2h,15m\n', says: '2:13 comma expected' },
   { text: 'begin retry\n* * F,2h,15q\n', says: '2:5 bad parameters for retry rule' },

@@ -7,8 +7,9 @@ import { mainOptions } from './options/main.ts'
 import type { BuiltinNames } from './registries.ts'
 import { error } from './settings.ts'
 
+const verbs = ['accept', 'defer', 'deny', 'discard', 'drop', 'require', 'warn']
 /** What stands alone on a line of an ACL. */
-const alone = ['accept', 'defer', 'deny', 'discard', 'drop', 'endpass', 'require', 'warn']
+const alone = [...verbs, 'endpass']
 
 export class AclSection {
   readonly #report: Report
@@ -18,6 +19,8 @@ export class AclSection {
   #current: SectionLine[] | undefined
   #complained = false
   #name = ''
+  /** A statement stood behind the name, and ended there. */
+  #oneLine = false
 
   constructor(names: BuiltinNames | undefined, report: Report) {
     this.#report = report
@@ -35,9 +38,12 @@ export class AclSection {
       this.#begin(name[1], line)
       const rest = skipSpace(line.text, name[0].length)
       // A statement may stand behind the name.
-      if (rest < line.text.length) this.#add(line.slice(rest))
+      this.#oneLine = rest < line.text.length
+      if (this.#oneLine) this.#add(line.slice(rest))
     } else if (this.#current !== undefined) {
-      if (!this.#unnamed(line)) this.#add(line)
+      if (this.#unnamed(line)) return
+      if (this.#oneLine) this.#expectVerb(line)
+      this.#add(line)
     } else if (!this.#complained) {
       // One word about it is enough, however many lines follow.
       this.#complained = true
@@ -84,6 +90,16 @@ export class AclSection {
     error(this.#report, 'acl-name-missing', message, line.span(), help)
     this.#begin(text, line)
     return true
+  }
+
+  /** Exim takes a statement behind a name for whole. */
+  #expectVerb(line: MappedText): void {
+    this.#oneLine = false
+    const word = /^!?[ \t]*(\w*)/.exec(line.text)?.[1] ?? ''
+    if (verbs.includes(word)) return
+    const message = `error in ACL: unknown ACL verb "${word}" in "${line.text}"`
+    const help = `what stands behind "${this.#name}:" ends with its line: begin the statement on the next one`
+    error(this.#report, 'acl-verb-unknown', message, line.span(), help)
   }
 
   #add(line: MappedText): void {

@@ -61,10 +61,14 @@ function checkMain({ main, mainSetAt }: Configuration, report: Report): void {
   for (const rule of mainRules) {
     const at = mainSetAt.get(rule.option)
     if (at === undefined) continue
-    const fault = rule.fault(view.text(rule.option))
-    if (fault === undefined) continue
     const value = view.value(rule.option)
-    const span = value instanceof Expandable ? value.span() : wordSpan(at, view.text(rule.option))
+    // What could not be read has been told.
+    if (value === undefined) continue
+    const text =
+      typeof value === 'number' || typeof value === 'boolean' ? String(value) : view.text(rule.option)
+    const fault = rule.fault(text, (option) => view.value(option) === true)
+    if (fault === undefined) continue
+    const span = value instanceof Expandable ? value.span() : wordSpan(at, text)
     error(report, 'value-unknown', fault.says, span, fault.help)
   }
 }

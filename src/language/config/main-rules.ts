@@ -1,11 +1,17 @@
 /** What values of main options may be, beyond their type. Sentences are Exim's where it has one. */
 import { readOpensslOptions } from '../../base/openssl-options.ts'
+import { compileRegex } from '../../base/regex.ts'
+import { parseAddress } from '../../mail/parse-address.ts'
 import { parseTime, splitList } from './values.ts'
 
 /** A rule of the main section. */
 export interface MainRule {
   readonly option: string
-  fault(value: string): { readonly says: string; readonly help: string } | undefined
+  /** @param on whether another option is switched on */
+  fault(
+    value: string,
+    on: (option: string) => boolean,
+  ): { readonly says: string; readonly help: string } | undefined
 }
 
 const facilities =
@@ -62,6 +68,39 @@ export const mainRules: readonly MainRule[] = [
       },
     }
   }),
+  {
+    option: 'errors_reply_to',
+    fault: (value) => {
+      const read = parseAddress(value)
+      const help = 'write one address with its domain, as in postmaster@example.com'
+      if (read.is === 'error') return { says: `error in errors_reply_to (${value}): ${read.message}`, help }
+      return read.domain === ''
+        ? { says: `errors_reply_to (${value}) does not contain a domain`, help }
+        : undefined
+    },
+  },
+  {
+    option: 'local_sender_retain',
+    fault: (value, on) =>
+      value === 'true' && on('local_from_check')
+        ? {
+            says: 'both local_from_check and local_sender_retain are set; this combination is not allowed',
+            help: 'a Sender line is kept only where none is made: local_from_check = false',
+          }
+        : undefined,
+  },
+  {
+    option: 'uucp_from_pattern',
+    fault: (value) => {
+      const regex = value === '' ? undefined : compileRegex(value)
+      return regex === undefined || !('error' in regex)
+        ? undefined
+        : {
+            says: `regular expression error: ${regex.error} at offset ${regex.at} while compiling ${value}`,
+            help: 'its first part in brackets is the sender',
+          }
+    },
+  },
   words('dmarc_mode', ['auto', 'rfc9989', 'rfc7489']),
   words('dmarc_forensic_policy', ['any', 'enforced']),
   {

@@ -107,7 +107,12 @@ const planted: readonly Planted[] = [
   ],
   ['  mode = 0600', undefined],
   ['begin retry', undefined],
-  ['*  quota_8  F,1h,5m', 4, 'unknown or malformed retry error "quota_8"', 'did you mean "quota"?'],
+  [
+    '*  quota_8  F,1h,5m',
+    4,
+    'bad time value',
+    'such as quota_7d: the mailbox has not been read for that long',
+  ],
   ['*  *  F,1h', 11, 'comma expected', 'F,cutoff,interval, such as F,2h,15m'],
   ['begin rewrite', undefined],
   [

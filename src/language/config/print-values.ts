@@ -5,7 +5,7 @@ import type { ByteString } from '../../base/text.ts'
 import { MappedText, skipSpace } from './mapped.ts'
 import type { OptionRow } from './options/table.ts'
 import { readString } from './strings.ts'
-import { splitList } from './values.ts'
+import { parseTime, splitList } from './values.ts'
 
 /** Lists of users or groups are shown without the spaces of the file, and without one behind the equals sign. */
 const accountLists: ReadonlySet<string> = new Set([
@@ -53,7 +53,7 @@ function switchText(name: string, on: boolean): string {
 
 /** Nothing, not even a space, behind the equals sign of an unset option of these. */
 function isBare({ name, row }: ShownOption): boolean {
-  return row.type === 'fixed' || row.type === 'timeList' || accountLists.has(name)
+  return row.type === 'fixed' || accountLists.has(name)
 }
 
 function valueText(option: ShownOption): string {
@@ -75,10 +75,16 @@ function valueText(option: ShownOption): string {
         writtenText(setAt) ?? (Array.isArray(value) ? value.join(':') : ''),
         accountLists.has(name),
       )
+    case 'string':
+      return showable(
+        (row.anyCase ? writtenText(setAt) : undefined) ?? (typeof value === 'string' ? value : ''),
+      )
     case 'expandMany':
       return showable(manyText(name, Array.isArray(value) ? value : []))
     default: {
       const text = value instanceof Expandable ? value.text : typeof value === 'string' ? value : ''
+      const seconds = row.type === 'expandTime' ? parseTime(text) : undefined
+      if (seconds !== undefined) return timeText(seconds)
       return showable(text, accountLists.has(name))
     }
   }
@@ -105,6 +111,11 @@ function showable(text: ByteString, isAccountList: boolean = false): string {
 /** An option given several times, in the form that Exim makes of it. */
 function manyText(name: string, values: readonly unknown[]): string {
   const texts = values.flatMap((value) => (value instanceof Expandable ? [value.text] : []))
+  if (name === 'headers_remove')
+    return texts
+      .flatMap(splitList)
+      .map((item) => item.replaceAll(':', '::'))
+      .join(':')
   if (name !== 'condition') return texts.join(name === 'headers_add' ? '\n' : name === 'set' ? ';' : ':')
   if (texts.length < 2) return texts.join('')
   return texts.reduce((all, next) => `\${if and{{bool_lax{${all}}}{bool_lax{${next}}}}}`)
@@ -115,6 +126,7 @@ function integerText(value: number, row: OptionRow): string {
   const units: readonly [number, string][] =
     row.size === 'kilobytes'
       ? [
+          [1024 ** 4, 'T'],
           [1024 ** 3, 'G'],
           [1024 ** 2, 'M'],
           [1024, 'K'],

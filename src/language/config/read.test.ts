@@ -234,6 +234,30 @@ const values: readonly { says: string; text: string; option: string; value: unkn
     option: 'check_spool_space',
     value: 10737418240,
   },
+  {
+    says: 'free space may be given in terabytes and more',
+    text: 'check_spool_space = 3T\n',
+    option: 'check_spool_space',
+    value: 3 * 1024 ** 4,
+  },
+  {
+    says: 'free space may be given in letters of any case',
+    text: 'check_log_space = 1p\n',
+    option: 'check_log_space',
+    value: 1024 ** 5,
+  },
+  {
+    says: 'a try is never put off for more than a day',
+    text: 'retry_interval_max = 2d\n',
+    option: 'retry_interval_max',
+    value: 86400,
+  },
+  {
+    says: 'a fixed-point number may end in its point',
+    text: 'queue_only_load = 5.\n',
+    option: 'queue_only_load',
+    value: 5,
+  },
   { says: 'a time adds its parts', text: 'auto_thaw = 1h30m\n', option: 'auto_thaw', value: 5400 },
   {
     says: 'the parts of a time may come in any order',
@@ -356,6 +380,53 @@ p:
   assert.equal(retry[1]?.senders?.text, ':')
   assert.deepEqual([rewrite[0]?.replacement.text, rewrite[0]?.flags], ['$1@c d', 'Ehq'])
   assert.equal(authenticators[0]?.settings.public_name, 'PLAIN')
+})
+
+test('the errors of retry rules are named in letters of any case', () => {
+  const names = ['Refused_mx', 'timeout_Connect_', 'timeout_dns', 'QUOTA', 'Quota_7d', 'Rcpt_452']
+  const { retry, diagnostics } = readText(
+    `begin retry\n${names.map((name) => `* ${name} F,2h,15m\n`).join('')}`,
+  )
+  assert.deepEqual(
+    diagnostics.filter(({ severity }) => severity === 'error'),
+    [],
+  )
+  assert.deepEqual(
+    retry.map(({ error: { name, extra } }) => [name, extra]),
+    [
+      ['refused_MX', undefined],
+      ['timeout_connect', undefined],
+      ['timeout', undefined],
+      ['quota', undefined],
+      ['quota', '7d'],
+      ['rcpt', '452'],
+    ],
+  )
+})
+
+test('the protocol of an smtp transport is named in letters of any case', () => {
+  const read = readText('begin transports\nt:\n driver = smtp\n protocol = SMTPS\n')
+  assert.deepEqual(mistakes(read), [])
+  assert.deepEqual(
+    Object.entries(read.transports.get('t')?.settings ?? {}).find(([name]) => name === 'protocol'),
+    ['protocol', 'smtps'],
+  )
+})
+
+test('a value that could not be read is told once', () => {
+  assert.deepEqual(readText('tls_dh_max_bits = 5 # c\nldap_version = 2\n').diagnostics.map(brief), [
+    '1:21 extra characters follow integer value for tls_dh_max_bits (# is comment only at line start)',
+    '2:16 ldap_version 2 is not supported',
+  ])
+})
+
+test('a statement behind the name of an ACL ends with its line', () => {
+  const read = (text: string): string[] => readText(`begin acl\n${text}`).diagnostics.map(brief)
+  assert.deepEqual(read('a: accept hosts = *\n deny\n'), [])
+  assert.deepEqual(read('a:\n accept\n  hosts = *\n'), [])
+  assert.deepEqual(read('a: accept\n  hosts = *\n  message = x\n'), [
+    '3:3 error in ACL: unknown ACL verb "hosts" in "hosts = *"',
+  ])
 })
 
 test('an expanded text knows the place of each of its bytes', () => {

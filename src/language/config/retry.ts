@@ -53,7 +53,7 @@ export function readRetryRule(line: MappedText, report: Report): RetryRule | und
     const help = /^[FGH],/.test(errorText) ? 'a rule is: domain or address, error, times' : fault.help
     error(report, 'retry-error-unknown', fault.message, span, help)
   }
-  if (errorText === 'timeout_DNS') {
+  if (/^timeout_dns$/i.test(errorText)) {
     report({
       code: 'retry-error-obsolete',
       severity: 'warning',
@@ -83,7 +83,7 @@ export function readRetryRule(line: MappedText, report: Report): RetryRule | und
   }
   const intervals = readIntervals(line, at, report)
   if (intervals === undefined || fault !== undefined) return undefined
-  const [name, extra] = splitError(errorText === 'timeout_DNS' ? 'timeout' : errorText)
+  const [name, extra] = splitError(plainError(errorText) ?? errorText)
   return {
     at: line.span(pattern.start, pattern.start + Math.max(1, pattern.text.text.length)),
     pattern: new Expandable(pattern.text.text, pattern.text, 'retry pattern'),
@@ -93,25 +93,36 @@ export function readRetryRule(line: MappedText, report: Report): RetryRule | und
   }
 }
 
+/** Written in letters of any case, and with an underscore too many. */
+function plainError(text: string): (typeof plainErrors)[number] | undefined {
+  const bare = text.toLowerCase().replace(/^(refused|timeout(?:_connect)?)_$/, '$1')
+  return bare === 'timeout_dns' ? 'timeout' : plainErrors.find((name) => name.toLowerCase() === bare)
+}
+
 /** `quota_5d` is `quota` with `5d`; `rcpt_45x` is `rcpt` with `45x`. */
 function splitError(text: string): [string, string | undefined] {
-  const match = /^(mail|rcpt|data|quota)_(.*)$/.exec(text)
-  return match?.[1] === undefined ? [text, undefined] : [match[1], match[2]]
+  const match = /^(mail|rcpt|data|quota)_(.*)$/i.exec(text)
+  return match?.[1] === undefined ? [text, undefined] : [match[1].toLowerCase(), match[2]]
 }
 
 /** What is wrong with the name of a retry error; undefined: nothing. */
 export function errorFault(text: string): { message: string; help: string | undefined } | undefined {
-  if (plainErrors.some((name) => name === text)) return undefined
+  if (plainError(text) !== undefined) return undefined
   const [name, extra] = splitError(text)
-  if (extra !== undefined && name === 'quota' && parseTime(extra) !== undefined) return undefined
+  if (extra !== undefined && name === 'quota')
+    return parseTime(extra) === undefined
+      ? { message: 'bad time value', help: 'such as quota_7d: the mailbox has not been read for that long' }
+      : undefined
   if (extra?.startsWith('4') && name !== 'quota') {
     if (/^4(?:xx|\dx|\d\d)$/.test(extra)) return undefined
-    const message = `${name}_4 must be followed by xx, dx, or dd, where x is literal and d is any digit`
+    const message = `${text.slice(0, name.length)}_4 must be followed by xx, dx, or dd, where x is literal and d is any digit`
     return { message, help: `such as ${name}_4xx or ${name}_452` }
   }
   const near = nearest(text, [...plainErrors, ...codedErrors.map((coded) => `${coded}_4xx`)])
-  const message = `unknown or malformed retry error "${text}"`
-  return { message, help: near === undefined ? undefined : `did you mean "${near}"?` }
+  const help = near === undefined ? undefined : `did you mean "${near}"?`
+  if (/^refused_/i.test(text)) return { message: 'A or MX expected after "refused"', help }
+  if (/^timeout_/i.test(text)) return { message: '"A", "MX", or "connect" expected after "timeout"', help }
+  return { message: `unknown or malformed retry error "${text}"`, help }
 }
 
 /** `F,2h,15m; G,16h,1h,1.5`. */
@@ -151,12 +162,12 @@ function readInterval(line: MappedText, start: number, end: number): RetryInterv
   const known = letter === 'F' || letter === 'G' || letter === 'H'
   const help = known ? intervalForms[letter] : 'the letters are F, G and H'
   // The comma is looked for before the letter is judged, as in Exim 4.96.
-  if (!/^[ \t]*,/.test(rule.slice(1))) return { message: 'comma expected', start: start + 1, help }
+  if (rule[1] !== ',') return { message: 'comma expected', start: start + 1, help }
   if (!known) return { message: 'unknown retry rule letter', start, help }
   const fields: string[] = []
   let at = 1
   for (let i = 0; i < (letter === 'F' ? 2 : 3); i++) {
-    const comma = /^[ \t]*,[ \t]*/.exec(rule.slice(at))
+    const comma = /^,[ \t]*/.exec(rule.slice(at))
     if (comma === null) return { message: 'comma expected', start: start + at, help }
     at += comma[0].length
     const pattern = i < 2 ? /^[A-Za-z0-9]*/ : /^[^ \t,]*/

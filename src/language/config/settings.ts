@@ -4,7 +4,7 @@ import { Expandable } from '../../base/expandable.ts'
 import { type MappedText, skipSpace } from './mapped.ts'
 import type { OptionRow, OptionTable } from './options/table.ts'
 import type { Fault } from './strings.ts'
-import { readValue, type SettingValue } from './values.ts'
+import { aboutComment, readValue, type SettingValue } from './values.ts'
 
 /** A setting line cut in its parts; the value is not read yet, since only the option's row tells its type. */
 export interface SettingLine {
@@ -180,7 +180,8 @@ function settingValue(setting: SettingLine, found: FoundOption): { value: Settin
   if (isSwitch && (at === end || found.negated)) {
     if (at < end) {
       const help = `write ${found.name} = no, or ${name} alone`
-      return fault('value-extra', `extra characters follow boolean option ${name}`, at, help)
+      const message = `extra characters follow boolean option ${name}${aboutComment(line.text, at)}`
+      return fault('value-extra', message, at, help)
     }
     if (type === 'boolean') return { value: !found.negated }
     return { value: new Expandable(found.negated ? 'false' : 'true', line, found.name) }
@@ -194,8 +195,10 @@ function settingValue(setting: SettingLine, found: FoundOption): { value: Settin
     return fault('value-missing', message, nameStart, `write ${name} = value`)
   }
   if (line.text[at] !== '=') {
-    if (isSwitch)
-      return fault('value-extra', `extra characters follow boolean option ${name}`, at, `write ${name} = yes`)
+    if (isSwitch) {
+      const message = `extra characters follow boolean option ${name}${aboutComment(line.text, at)}`
+      return fault('value-extra', message, at, `write ${name} = yes`)
+    }
     // U+00A0 in UTF-8, and in Latin-1.
     const help = /^(?:\xc2\xa0|\xa0)/.test(line.text.slice(at))
       ? 'this white space is a no-break space: write a plain one'

@@ -24,7 +24,8 @@ const readers: Readonly<Record<OptionType, Reader>> = {
   time: readTime,
   timeList: readTimeList,
   fixed: readFixed,
-  string: (source) => withString(source, (text) => ({ value: text.text })),
+  string: (source, row) =>
+    withString(source, (text) => ({ value: row.anyCase ? text.text.toLowerCase() : text.text })),
   stringList: (source) => withString(source, (text) => ({ value: splitList(text.text) })),
   expand: readExpandable,
   expandBoolean: (source, row) => literalOr(readBoolean, source, row),
@@ -57,17 +58,36 @@ function readBoolean({ line, start, name }: ValueSource): ReadValue {
   }
   const rest = skipSpace(line.text, start + word.length)
   if (rest === line.text.length) return { value }
-  const message = `extra characters follow boolean option ${name}`
+  const message = `extra characters follow "${word}" for boolean option ${name}${aboutComment(line.text, rest)}`
   return fault('value-extra', message, rest, line.text.length, `${name} = ${word} is enough`)
 }
 
-const multipliers: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }
+/** What Exim adds where a comment was meant. */
+export function aboutComment(text: ByteString, at: number): string {
+  return text[at] === '#' ? ' (# is comment only at line start)' : ''
+}
+
+/** Beyond T a number of 32 bits has no letter; Exim 4.96 takes the others for free space only. */
+const multipliers: Readonly<Record<string, number>> = {
+  '': 1,
+  K: 1024,
+  M: 1024 ** 2,
+  G: 1024 ** 3,
+  T: 1024 ** 4,
+  P: 1024 ** 5,
+  E: 1024 ** 6,
+  Z: 1024 ** 7,
+}
 
 function readInteger({ line, start, name }: ValueSource, row: OptionRow): ReadValue {
   const text = line.text.slice(start)
-  const match = /^([+-]?)(0[xX][0-9A-Fa-f]+|\d+)([KMGkmg]?)/.exec(text)
+  const kilobytes = row.size === 'kilobytes'
+  const letters = kilobytes
+    ? /^([+-]?)(0[xX][0-9A-Fa-f]+|\d+)([KMGTPEZ]?)/i
+    : /^([+-]?)(0[xX][0-9A-Fa-f]+|\d+)([KMGT]?)/i
+  const match = letters.exec(text)
   const digits = match?.[2]
-  const help = 'an integer is decimal, 0x hexadecimal or 0 octal, and may end in K, M or G'
+  const help = `an integer is decimal, 0x hexadecimal or 0 octal, and may end in K, M or G${kilobytes ? ', T, P or E' : ''}`
   if (match === null || digits === undefined) {
     return fault('value-not-integer', `integer expected for ${name}`, start, line.text.length, help)
   }
@@ -78,16 +98,15 @@ function readInteger({ line, start, name }: ValueSource, row: OptionRow): ReadVa
   // What follows the digits of its base is foreign, as the 9 in 019.
   const end = used === digits ? match[0].length : (match[1] ?? '').length + used.length
   const suffix = used === digits ? (match[3] ?? '').toUpperCase() : ''
-  const kilobytes = row.size === 'kilobytes'
   const factor = multipliers[suffix === '' && kilobytes ? 'K' : suffix] ?? 1
   const size = Number.parseInt(isHex ? used.slice(2) : used, base) * factor
-  if (size > (kilobytes ? 0x7fffffff * 1024 : 0x7fffffff)) {
+  if (kilobytes ? size / 1024 >= 2 ** 63 : size > 0x7fffffff) {
     const message = `absolute value of integer "${text.slice(0, end)}" is too large (overflow)`
     return fault('value-too-large', message, start, start + end)
   }
   const rest = skipSpace(text, end)
   if (rest < text.length) {
-    const message = `extra characters follow integer value for ${name}`
+    const message = `extra characters follow integer value for ${name}${aboutComment(text, rest)}`
     const comment = text.startsWith('#', rest) ? 'a comment stands on a line of its own' : help
     return fault('value-extra', message, start + rest, line.text.length, comment)
   }
@@ -103,7 +122,7 @@ function readOctal({ line, start, name }: ValueSource): ReadValue {
   const [whole, sign, digits = '', suffix = ''] = match
   const rest = skipSpace(line.text, start + whole.length)
   if (rest < line.text.length) {
-    const message = `extra characters follow octal integer value for ${name}`
+    const message = `extra characters follow octal integer value for ${name}${aboutComment(line.text, rest)}`
     return fault('value-extra', message, rest, line.text.length, 'only the digits 0 to 7 stand in it')
   }
   const value = Number.parseInt(digits, 8) * (multipliers[suffix.toUpperCase()] ?? 1)
@@ -111,13 +130,14 @@ function readOctal({ line, start, name }: ValueSource): ReadValue {
 }
 
 function readFixed({ line, start, name }: ValueSource): ReadValue {
-  const match = /^\d+(?:\.\d+)?/.exec(line.text.slice(start))
+  const match = /^\d+(?:\.\d*)?/.exec(line.text.slice(start))
   if (match === null) {
     const message = `fixed-point number expected for ${name}`
     return fault('value-not-fixed', message, start, line.text.length, 'such as 8 or 7.5')
   }
   if (start + match[0].length < line.text.length) {
-    const message = `extra characters follow fixed-point value for ${name}`
+    const rest = skipSpace(line.text, start + match[0].length)
+    const message = `extra characters follow fixed-point value for ${name}${aboutComment(line.text, rest)}`
     return fault('value-extra', message, start + match[0].length, line.text.length, 'such as 8 or 7.5')
   }
   return { value: Math.trunc(Number(match[0]) * 1000) / 1000 }
@@ -125,9 +145,9 @@ function readFixed({ line, start, name }: ValueSource): ReadValue {
 
 const timeHelp = 'a time is numbers with a unit each: s, m, h, d or w, such as 1h30m'
 
-function readTime({ line, start, name }: ValueSource): ReadValue {
+function readTime({ line, start, name }: ValueSource, row: OptionRow): ReadValue {
   const value = parseTime(line.text.slice(start))
-  if (value !== undefined) return { value }
+  if (value !== undefined) return { value: row.most === undefined || value <= row.most ? value : row.most }
   return fault('value-not-time', `invalid time value for ${name}`, start, line.text.length, timeHelp)
 }
 
@@ -140,6 +160,18 @@ function readTimeList(source: ValueSource): ReadValue {
         const at = source.start + Math.max(0, source.line.text.slice(source.start).indexOf(item))
         const message = `invalid time value for ${source.name}`
         return fault('value-not-time', message, at, at + item.length, timeHelp)
+      }
+      const before = values.at(-1)
+      if (before !== undefined && value <= before) {
+        const at = source.start + Math.max(0, source.line.text.slice(source.start).lastIndexOf(item))
+        const message = `time value out of order for ${source.name}`
+        return fault(
+          'value-not-time',
+          message,
+          at,
+          at + item.length,
+          'each time is longer than the one before',
+        )
       }
       values.push(value)
     }

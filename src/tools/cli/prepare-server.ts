@@ -115,7 +115,8 @@ export async function prepareServer(
   })
   if (opened.is === 'wrong') {
     if (tellParent(opened.message)) return ended
-    terminal.err(`${stamp()} ${opened.message}\n`)
+    const { diagnostic, message } = opened
+    terminal.err(diagnostic === undefined ? `${stamp()} ${message}\n` : showFatal(diagnostic))
     return ended
   }
   const { server } = opened

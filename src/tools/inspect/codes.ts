@@ -539,6 +539,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'The record of spf_guess is none.',
     'The condition spf_guess is true for none where nothing can be asked, for permerror where the record has a mistake.',
   ),
+  'start-value': row(
+    'A value that is needed before anything runs cannot be had: its text cannot be expanded, or is not of use.',
+    'Exim refuses to start.',
+  ),
   taint: row(
     'Data from outside becomes part of a file name or a command.',
     'Exim refuses that when a message arrives, and the message waits or bounces. Use what a lookup or check_local_user gives instead: a trusted copy such as $local_part_data.',

@@ -439,6 +439,7 @@ export const smtpOptions = {
   port: { type: 'expand', default: undefined, tier: 'A', since: '0.1', doc: 'Port to connect to.' },
   protocol: {
     type: 'string',
+    anyCase: true,
     default: 'smtp',
     tier: 'A',
     since: '0.1',

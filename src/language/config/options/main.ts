@@ -1595,9 +1595,10 @@ export const mainOptions = {
   retry_interval_max: {
     type: 'time',
     default: 86400,
+    most: 86400,
     tier: 'A',
     since: '0.1',
-    doc: 'Longest time between two tries, whatever a retry rule says.',
+    doc: 'Longest time between two tries, whatever a retry rule says; at most a day.',
   },
   return_path_remove: {
     type: 'boolean',

@@ -51,6 +51,10 @@ export interface OptionRow {
   readonly aliases?: Readonly<Record<string, string | undefined>>
   /** Of an integer: a size, shown with K and M; in `kilobytes` a number without a letter counts those. */
   readonly size?: 'bytes' | 'kilobytes'
+  /** Of a string: a word that may be written in letters of any case; kept in small ones. */
+  readonly anyCase?: true
+  /** Of a time: what is longer is taken for this. */
+  readonly most?: number
   /** Each value is a list with this separator, whose items are expanded one by one. */
   readonly items?: ':' | '\n'
   /** A short form: names of the boolean options that it sets alike. */
