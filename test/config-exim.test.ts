@@ -89,6 +89,10 @@ r:
   headers_remove = y : z
   set = r_a = 1
   set = r_b = 2
+once:
+  driver = redirect
+  data = x
+  one_time
 begin transports
 t:
   driver = smtp
@@ -154,6 +158,7 @@ const listings: readonly { words: string; apart?: RegExp; secret?: true }[] = [
   { words: 'router nix' },
   // The driver works these out from other settings.
   { words: 'router r', apart: /^(?:no_)?(?:log_as_local|check_owner|check_group)$/ },
+  { words: 'router once', apart: /^(?:no_)?(?:log_as_local|check_owner|check_group)$/ },
   {
     words: 'transport t',
     apart: /^(?:no_)?(?:retry_use_local_part|message_size_limit|port|host_name_extract|tls_dh_min_bits)\b/,

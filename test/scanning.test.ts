@@ -450,7 +450,7 @@ test('-bV and macros tell of content scanning', () => {
   const file = join(folder.path, 'macros.conf')
   writeFileSync(
     file,
-    '.ifdef _HAVE_CONTENT_SCANNING\n.ifdef _ACL_COND_MALWARE\n.ifdef _ACL_COND_MIME_REGEX\nprimary_hostname = has.it\n.endif\n.endif\n.endif\n',
+    '.ifdef _HAVE_CONTENT_SCANNING\n.ifdef _HAVE_MALWARE_CLAMD\n.ifdef _ACL_COND_MALWARE\n.ifdef _ACL_COND_MIME_REGEX\nprimary_hostname = has.it\n.endif\n.endif\n.endif\n.endif\n',
   )
   const shown = spawnSync(postern, ['-C', file, '-bP', 'primary_hostname'], { encoding: 'utf8' })
   assert.match(shown.stdout, /has\.it/)

@@ -81,6 +81,7 @@ function builtinNames(): BuiltinNames {
     aclConditions: aclConditionNames,
     aclModifiers: aclModifierNames,
     texts: {
+      _CRYPTO_HASH_SHA3: 'y',
       _CRYPTO_SIGN_ED25519: 'y',
       _DKIM_OVERSIGN_HEADERS: oversignHeaders,
       _DKIM_SIGN_HEADERS: signHeaders,

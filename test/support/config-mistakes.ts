@@ -30,6 +30,9 @@ export const singleMistakes: readonly {
     text: 'check_log_space = 9223372036854775808\n',
     says: '1:19 absolute value of integer "9223372036854775808" is too large (overflow)',
   },
+  { text: 'delay_warning = "1h:2h"\n', says: '1:17 invalid time value for delay_warning' },
+  { text: 'delay_warning = 1h:\n', says: '1:19 invalid time value for delay_warning' },
+  { text: 'delay_warning = 3551w\n', says: '1:17 invalid time value for delay_warning' },
   { text: 'delay_warning = 1h:1h\n', says: '1:20 time value out of order for delay_warning' },
   { text: 'delay_warning = 1h : 5m\n', says: '1:22 time value out of order for delay_warning' },
   {
@@ -97,6 +100,10 @@ export const singleMistakes: readonly {
     says: '1:7 local_scan() options not supported: (LOCAL_SCAN_HAS_OPTIONS not defined in Local/Makefile)',
   },
   { text: 'begin acl\nbegin acl\n', says: '2:7 "acl" section is repeated in the configuration file' },
+  {
+    text: 'begin acl\na:\nreject_all\n',
+    says: '3:1 error in ACL: unknown ACL verb "reject_all" in "reject_all"',
+  },
   { text: 'begin acl\n accept\n', says: '2:2 missing or malformed ACL name' },
   { text: 'begin acl\na:\n accept\na:\n deny\n', says: '4:1 there are two ACLs called "a"' },
   {

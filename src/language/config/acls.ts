@@ -85,7 +85,10 @@ export class AclSection {
   #unnamed(line: MappedText): boolean {
     const { text } = line
     if (!/^[A-Za-z]\w+$/.test(text) || nearest(text, this.#words) !== undefined) return false
-    const message = `error in ACL: unknown ACL condition/modifier in "${text}"`
+    const first = this.#current?.length === 0
+    const message = first
+      ? `error in ACL: unknown ACL verb "${text}" in "${text}"`
+      : `error in ACL: unknown ACL condition/modifier in "${text}"`
     const help = `a colon ends the name of an ACL: "${text}:"`
     error(this.#report, 'acl-name-missing', message, line.span(), help)
     this.#begin(text, line)

@@ -128,7 +128,7 @@ export const mainRules: readonly MainRule[] = [
       Number(value) >= 1024
         ? undefined
         : {
-            says: `tls_dh_max_bits is too small, must be at least 1024: ${value}`,
+            says: 'tls_dh_max_bits is too small, must be at least 1024 for interop',
             help: 'write 1024 or more',
           },
   },

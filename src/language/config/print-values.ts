@@ -114,6 +114,7 @@ function manyText(name: string, values: readonly unknown[]): string {
   if (name === 'headers_remove')
     return texts
       .flatMap(splitList)
+      .filter((item) => item !== '')
       .map((item) => item.replaceAll(':', '::'))
       .join(':')
   if (name !== 'condition') return texts.join(name === 'headers_add' ? '\n' : name === 'set' ? ';' : ':')

@@ -271,6 +271,12 @@ const values: readonly { says: string; text: string; option: string; value: unkn
     option: 'delay_warning',
     value: [10800, 14400, 86400],
   },
+  {
+    says: 'a time may have all bits',
+    text: 'delay_warning = 2147483647s\n',
+    option: 'delay_warning',
+    value: [2147483647],
+  },
   { says: 'an empty list of times', text: 'delay_warning =\n', option: 'delay_warning', value: [] },
   {
     says: 'a fixed-point number has three digits',

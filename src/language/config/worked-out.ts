@@ -67,6 +67,9 @@ const asksOfLocalPart = [
   'require_files',
 ]
 
+/** The addresses of a list that is read once stand in the envelope: nothing but addresses can. */
+const oneTime: Rule = (instance) => on(instance, 'one_time')
+
 const routerRules: typeof transportRules = {
   '': {
     group: groupOfUser('user'),
@@ -77,6 +80,9 @@ const routerRules: typeof transportRules = {
   queryprogram: { command_group: groupOfUser('command_user') },
   redirect: {
     check_owner: (instance) => on(instance, 'check_local_user') || instance.setAt.has('owners'),
+    forbid_file: oneTime,
+    forbid_filter_reply: oneTime,
+    forbid_pipe: oneTime,
   },
 }
 
