@@ -17,6 +17,7 @@ import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { type DroppedMessage, makeDropFolder, scanDrop, watchDrop, writeDrop } from '../src/store/drop.ts'
+import { postern, startServer, temporaryFolder, until } from './support/server.ts'
 
 const program = join(dirname(fileURLToPath(import.meta.url)), 'support', 'drop-child.js')
 const user = 65_534
@@ -171,3 +172,44 @@ test('a folder that cannot be written refuses with the reason', async () => {
   const result = await writeDrop('/nonexistent/drop', { calledAs: 'sendmail', args: [] }, none())
   assert.ok(result.is === 'refused' && /ENOENT/.test(result.why))
 })
+
+test(
+  'during a reload, when two processes look through the folder, a message is taken once',
+  options,
+  async () => {
+    const folder = temporaryFolder('drop-reload')
+    const server = await startServer({
+      folder: folder.path,
+      arguments: ['-q1h'],
+      configuration: `primary_hostname = mta.example
+acl_not_smtp = slowly
+queue_only
+begin acl
+slowly:
+  accept condition = \${run{/bin/sh -c 'sleep 3; printf yes'}}
+`,
+    })
+    try {
+      chmodSync(`${folder.path}/spool`, 0o750)
+      const sent = spawnSync(postern, ['-C', server.configurationFile, '-oi', 'bob@example.org'], {
+        uid: user,
+        gid: user,
+        encoding: 'utf8',
+        cwd: '/',
+        input: 'Subject: once\n\nx\n',
+      })
+      assert.equal(sent.status, 0, sent.stderr)
+      server.process.kill('SIGHUP')
+      await server.logged(/SIGHUP received(?:.*\n)+.*daemon started/, 20_000)
+      await server.logged(/ <= /, 20_000)
+      const dropped = `${folder.path}/spool-drop`
+      await until(() => (readdirSync(dropped).length === 0 ? true : undefined), 20_000)
+      await new Promise((resolve) => setTimeout(resolve, 4000))
+      assert.equal(server.log().match(/ <= /g)?.length, 1, server.log())
+      assert.doesNotMatch(server.log(), /ENOENT/)
+    } finally {
+      await server.stop()
+      folder.remove()
+    }
+  },
+)

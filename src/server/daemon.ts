@@ -21,6 +21,7 @@ import type { RunRequest } from './queue.ts'
 import type { Server } from './server.ts'
 import { servicePort } from './service-ports.ts'
 import { certificateWarning, startedLine } from './start-lines.ts'
+import { ownProcessKey, takeLock } from '../store/spool/process-key.ts'
 import { recordVersion } from '../store/spool/versions.ts'
 import { eximVersion, posternVersion } from './version.ts'
 
@@ -59,6 +60,9 @@ export interface DaemonOptions {
   /** Called once it listens, with the line of the main log. */
   onStarted?(addresses: readonly ListenAddress[], line: string): void
 }
+
+/** Longest wait for another process that takes messages of local users. */
+const dropLockMs = 600_000
 
 export type DaemonResult = { readonly is: 'ended' } | { readonly is: 'failed'; readonly message: string }
 
@@ -209,6 +213,20 @@ export async function runDaemon(first: Server, options: DaemonOptions): Promise<
         handle: (message) => takeDropped(message, server),
         log: (line) => server.log.main(undefined, line),
         now: () => server.ports.now(),
+        async alone(work) {
+          const unlock = await takeLock(
+            server.facts.spoolDirectory,
+            'drop-lock',
+            ownProcessKey(),
+            dropLockMs,
+            undefined,
+          )
+          try {
+            return await work()
+          } finally {
+            unlock()
+          }
+        },
       })
     } catch (error) {
       // Without it only those with a right to the spool can submit locally.

@@ -145,6 +145,8 @@ export interface DropReader {
   readonly limits?: DropLimits
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Does something while no other process does: during a reload two of them look through the folder. */
+  readonly alone?: <T>(work: () => Promise<T>) => Promise<T>
 }
 
 interface Waiting {
@@ -155,6 +157,12 @@ interface Waiting {
 
 /** Looks through the folder once, oldest file first. Gives the number of messages taken. */
 export async function scanDrop(folder: string, reader: DropReader): Promise<number> {
+  if (!fs.readdirSync(folder).some((name) => /^(?:msg|tmp|full)\./.test(name))) return 0
+  const scan = (): Promise<number> => scanAlone(folder, reader)
+  return reader.alone === undefined ? scan() : reader.alone(scan)
+}
+
+async function scanAlone(folder: string, reader: DropReader): Promise<number> {
   const users = new Map<number, { files: number; bytes: number }>()
   const limits = reader.limits ?? dropLimits
   let taken = 0

@@ -33,6 +33,8 @@ export interface DeliveryWorldOptions {
   readonly selectors?: readonly string[]
   /** Left out: no name server answers. */
   readonly resolver?: Resolver
+  /** Left out: none are known. */
+  readonly hints?: Context['ports']['hints']
   readonly onRaise?: (event: string, data: string, context: Context) => string
 }
 
@@ -52,7 +54,7 @@ export function deliveryWorld(configuration: string, options: DeliveryWorldOptio
   for (const name of options.selectors ?? []) on.add(name)
   const ports: Context['ports'] = {
     ...world.context.ports,
-    hints: createMemoryHints(),
+    hints: options.hints ?? createMemoryHints(),
     now: () => Date.now() + ahead,
     raise: (event, data, context) =>
       options.onRaise?.(event, typeof data === 'string' ? data : data.text, context) ?? '',

@@ -133,7 +133,12 @@ function mayFail({ states, hops }: Played, address: string): boolean {
   if (hops.everRefused.has(address) || address.endsWith('@gone.test')) return true
   // Its hosts are those of others, too.
   if (states.some(({ what }) => what.configuration.short)) return true
-  return states.some(({ what }) => what.files.aliases[address]?.some((item) => item.startsWith(':fail:')))
+  return states.some(({ what: { files } }) => {
+    const domain = address.slice(address.indexOf('@') + 1)
+    // What is not allowed in a list of `one_time` is told in words, under the name of the list.
+    const once = states.some(({ what }) => what.configuration.options[domain] === 'one_time')
+    return files.aliases[address]?.some((item) => item.startsWith(':fail:') || (once && !item.includes('@')))
+  })
 }
 
 function judgeLog({ log, kills, acts, panic }: Played): string[] {

@@ -227,7 +227,8 @@ export function stepOf({ files, configuration }: World, way: Way): Step | undefi
   return { ends: [...ends, ...itself.ends], below, oneTime: false }
 }
 
-function itemsOf({ aliases, lists }: Files, address: string): readonly string[] | undefined {
+/** The members of a list, those of the lists in it included; undefined: there is none of this name. */
+export function itemsOf({ aliases, lists }: Files, address: string): readonly string[] | undefined {
   return aliases[address]?.flatMap((item) => {
     const list = /^:include:FOLDER\/lists\/(\w+)/.exec(item)?.[1]
     return list === undefined ? [item] : (lists[list] ?? [])
@@ -262,6 +263,9 @@ export function aliasFile({ aliases }: Files, domain: string, folder: string): s
     })
     .join('')
 }
+
+/** A process that was killed leaves its lock behind. */
+const locks = 'lockfile_timeout = 5s\n  lock_retries = 3\n  lock_interval = 1s'
 
 export function configurationText(c: Configuration, { folder, smtpPort, lmtpPort }: Places): string {
   const redirections = redirectDomains.map((domain) => {
@@ -337,12 +341,14 @@ t_mbox:
   headers_add = X-Leaf: $local_part@$domain
   message_prefix = "\\nFrom here\\n"
   user = nobody
+  ${locks}
   quota = \${if exists{${folder}/full/mbox}{1K}{0}}
 t_file:
   driver = appendfile
   headers_add = X-Leaf: $address_file
   message_prefix = "\\nFrom here\\n"
   user = nobody
+  ${locks}
 t_batch:
   driver = appendfile
   file = ${folder}/box/batch
@@ -350,12 +356,14 @@ t_batch:
   batch_max = ${c.batch}
   message_prefix = "\\nFrom here\\n"
   user = nobody
+  ${locks}
 t_archive:
   driver = appendfile
   file = ${folder}/box/archive
   headers_add = X-Leaf: archive $local_part@$domain
   message_prefix = "\\nFrom here\\n"
   user = nobody
+  ${locks}
 t_shadow:
   driver = appendfile
   file = ${folder}/box/shadow

@@ -143,8 +143,8 @@ async function route(
   const unrouted = result.unrouted.filter((one) => !marks.isReported(one))
   // All are expected before one is settled, or its recipient would count as done while the others wait.
   for (const one of unrouted) marks.expect(one.recipient, marks.unroutedKey(one))
-  for (const one of result.discarded) expectDiscarded(attempt, one)
-  for (const [i, discarded] of result.discarded.entries()) {
+  const over = result.discarded.filter((one) => expectDiscarded(attempt, one))
+  for (const [i, discarded] of over.entries()) {
     recordDiscarded(attempt, discarded)
     // A message may have a hundred thousand recipients.
     if (i % recordsATurn === recordsATurn - 1) await new Promise((resolve) => setImmediate(resolve))

@@ -578,29 +578,28 @@ export async function recordUnrouted(attempt: Attempt, unrouted: UnroutedAddress
   })
 }
 
-/** An address that is done without delivery, or with that of its like, before any is settled. */
-export function expectDiscarded({ marks }: Attempt, discarded: DiscardedAddress): void {
+/**
+ * An address that is done without delivery, or with that of its like, before any is settled.
+ * @returns true: it is done now
+ */
+export function expectDiscarded({ marks }: Attempt, discarded: DiscardedAddress): boolean {
   const { recipient, duplicateOf } = discarded
-  if (duplicateOf === undefined) {
-    marks.expect(recipient, discardedKey(discarded))
-    return
+  const key = keyOfDiscarded(marks, discarded)
+  const leader = duplicateOf && { recipient: duplicateOf.recipient, key: marks.keyOf(duplicateOf) }
+  if (leader !== undefined && marks.expects(leader)) {
+    marks.follow(recipient, key, leader)
+    return false
   }
-  const { key, leader } = duplicateKeys(marks, discarded, duplicateOf)
-  if (marks.expects(leader)) marks.follow(recipient, key, leader)
-  else marks.expect(recipient, key)
+  // What it is a duplicate of was done in an attempt before.
+  marks.expect(recipient, key)
+  return true
 }
 
 /** Writes it down. */
 export function recordDiscarded(attempt: Attempt, discarded: DiscardedAddress): void {
   const { marks } = attempt
-  const { recipient, duplicateOf } = discarded
-  if (duplicateOf !== undefined) {
-    const { key, leader } = duplicateKeys(marks, discarded, duplicateOf)
-    // What it is a duplicate of was done in an attempt before.
-    if (!marks.expects(leader)) marks.settle(recipient, key)
-    return
-  }
-  const key = discardedKey(discarded)
+  const { recipient } = discarded
+  const key = keyOfDiscarded(marks, discarded)
   const before = marks.has(key)
   marks.settle(recipient, key)
   if (before || discarded.loggedAs === undefined) return
@@ -610,16 +609,8 @@ export function recordDiscarded(attempt: Attempt, discarded: DiscardedAddress): 
   )
 }
 
-function duplicateKeys(
-  marks: Marks,
-  { recipient, ancestors }: DiscardedAddress,
-  of: RoutedAddress,
-): {
-  readonly key: ByteString
-  readonly leader: { readonly recipient: Recipient; readonly key: ByteString }
-} {
-  return {
-    key: marks.keyOf({ uniqueKey: of.uniqueKey, recipient, ancestors }),
-    leader: { recipient: of.recipient, key: marks.keyOf(of) },
-  }
+function keyOfDiscarded(marks: Marks, discarded: DiscardedAddress): ByteString {
+  const { recipient, ancestors, duplicateOf } = discarded
+  if (duplicateOf === undefined) return discardedKey(discarded)
+  return marks.keyOf({ uniqueKey: duplicateOf.uniqueKey, recipient, ancestors })
 }
