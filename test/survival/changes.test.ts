@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { deliveryWorld } from '../support/delivery-world.ts'
 import { MemoryClaim, envelopeOf } from '../support/memory-claim.ts'
 
-/** What a list holds in an attempt, and the addresses of l.test that have to wait in it. */
+/** What a list of a.test or o.test holds in an attempt, and the local parts of l.test that have to wait in it (`archive`: the copies). */
 interface Attempt {
   readonly aliases: Readonly<Record<string, string>>
   readonly waits?: readonly string[]
@@ -27,11 +27,25 @@ lists:
   allow_fail
   allow_defer
   data = ${data}
+once:
+  driver = redirect
+  domains = o.test
+  data = ${data}
+  one_time
+archive:
+  driver = accept
+  domains = u.test
+  unseen
+  transport = archive
 local:
   driver = accept
-  domains = l.test
+  domains = l.test : u.test
   transport = box
 begin transports
+archive:
+  driver = appendfile
+  file = ${waits.includes('archive') ? '${if eq{1}{2}{x}fail}' : `${folder}/box`}
+  headers_add = X-To: archive $local_part
 box:
   driver = appendfile
   file = \${if inlist{$local_part}{${waits.join(':')}}{\${if eq{1}{2}{x}fail}}{${folder}/box}}
@@ -85,6 +99,12 @@ const cases: readonly {
     recipients: ['one@a.test'],
     attempts: [{ aliases: { one: 'x@l.test, y@l.test, x@l.test' }, waits: ['y'] }],
     come: ['x', 'y'],
+  },
+  {
+    says: 'the copy that unseen makes of a member of a one_time list waits, the member has got its own',
+    recipients: ['one@o.test'],
+    attempts: [{ aliases: { one: 'x@u.test' }, waits: ['archive'] }],
+    come: ['archive x', 'x'],
   },
 ]
 for (const { says, recipients, attempts, come } of cases)

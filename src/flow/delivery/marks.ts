@@ -71,6 +71,11 @@ export class Marks {
     return this.#done.has(key)
   }
 
+  /** Something of this name is done: as a recipient it would be passed over. */
+  isNameOfDone(address: ByteString): boolean {
+    return this.#done.has(address) || this.#done.has(uniqueAddress(address))
+  }
+
   /**
    * Under which key an address is remembered. A redirection may lead to an address that is a recipient too, and a redirection itself
    * (`root: root, admin`): that child has a key of its own, or the recipient would count as done too early.

@@ -35,14 +35,14 @@ export async function replaceOneTime(attempt: Attempt): Promise<void> {
   await claim.record({ recipients, done: marks.takeFresh() })
 }
 
-/** Nothing else waits that came of it. */
+/** Nothing else waits that came of it, and nothing of what waits (a copy by `unseen`) would be taken for done. */
 function isReplaced(
   { marks, envelope }: Attempt,
   recipient: Recipient,
   left: readonly DeferredAddress[],
 ): boolean {
   return (
-    left.every(({ oneTime }) => oneTime !== undefined) &&
+    left.every(({ oneTime, address }) => oneTime !== undefined && !marks.isNameOfDone(address)) &&
     marks.openCount(recipient) === new Set(left.map(({ key }) => key)).size &&
     envelope.recipients.includes(recipient)
   )

@@ -266,6 +266,7 @@ export class FileSpool implements Spool {
     let clean = true
     try {
       if (!this.#open.readOnly) this.#held.close()
+      await this.#held.logsWritten()
     } catch (error) {
       clean = false
       this.#open.log(spoolError(error, 'closing the spool').message)

@@ -1,6 +1,7 @@
 /** Segments that change hands while somebody looks for them. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
+import fs, { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { test } from 'node:test'
 import { addMessage, bodyOf, type SpoolWorld, spoolWorld } from '../../../test/support/spool-world.ts'
 import { ownProcessKey, takeLock } from './process-key.ts'
@@ -68,4 +69,49 @@ test('a tombstone outlives its segment while that of its message is just handed 
   const again = await world.open()
   assert.deepEqual([...again.list()].map((entry) => entry.id).includes(id), false)
   assert.equal(again.count(), 1)
+})
+
+test('a late line in the message log of a message that another process completed leaves no file', async (t) => {
+  const world = spoolWorld(t)
+  const [one, other] = [await world.open(), await world.open()]
+  const id = await addMessage(one, 'text\n')
+  assert.equal([...one.list()].length, 1)
+  const claim = await one.claim(id)
+  assert.ok(claim)
+  // Written in the background: the claim does not wait for it.
+  const { open } = fs
+  const slow = t.mock.method(fs, 'open', (path: string, ...rest: never[]) => {
+    setTimeout(
+      () => (open as (...all: unknown[]) => void)(path, ...rest),
+      path.includes('/msglog/') ? 300 : 0,
+    )
+  })
+  syncBuiltinESMExports()
+  try {
+    claim.log('a line')
+    claim.release()
+    const taken = await other.claim(id)
+    assert.ok(taken)
+    await taken.complete()
+    await other.close()
+    await one.close()
+    await new Promise((resolve) => setTimeout(resolve, 400))
+  } finally {
+    slow.mock.restore()
+    syncBuiltinESMExports()
+  }
+  assert.deepEqual(readdirSync(`${world.directory}/msglog`), [])
+})
+
+test('what a killed process left of a message log goes when another takes over', async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open({ careMs: 1_000_000 })
+  const id = await addMessage(spool, 'text\n')
+  assert.equal([...spool.list()].length, 1)
+  for (const name of [id, '1xYLbG-000000001OP-2AEa'])
+    writeFileSync(`${world.directory}/msglog/${name}`, 'a line\n')
+  mkdirSync(`${world.directory}/segments/1.1.dead`)
+  await spool.takeOver()
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  assert.deepEqual(readdirSync(`${world.directory}/msglog`), [id])
 })

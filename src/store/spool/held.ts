@@ -89,13 +89,19 @@ export class HeldMessages {
   readonly #held = new Map<string, Held>()
   readonly #changed = new Set<Held>()
   /** Completed messages that the index still has. */
-  readonly #removals = new Map<string, { readonly segment: string; readonly others: readonly string[] }>()
+  readonly #removals = new Map<
+    string,
+    { readonly held: Held; readonly segment: string; readonly others: readonly string[] }
+  >()
   readonly #told = new ToldPlaces()
   /** Held messages that the index does not count. */
   #uncounted = 0
   #timer: NodeJS.Timeout | undefined
   #trouble = false
   #stopped = false
+  /** Writes to message logs that are under way, and who waits for their end. */
+  #logWrites = 0
+  #whenWritten: (() => void)[] = []
 
   constructor(host: HeldHost) {
     this.#host = host
@@ -140,8 +146,7 @@ export class HeldMessages {
       this.#uncounted--
       return
     }
-    if (held.logWrites === 0) this.#endLog(held)
-    this.#removals.set(held.id, { segment, others })
+    this.#removals.set(held.id, { held, segment, others })
     this.#schedule()
   }
 
@@ -184,6 +189,8 @@ export class HeldMessages {
     const left: Held[] = []
     for (const held of this.#changed) (all || held.indexed || held.since <= young ? due : left).push(held)
     if (due.length > 0 || this.#removals.size > 0 || this.#told.farBehind) this.#write(due, left)
+    // Only now: whoever writes a late line into the log sees that the message is gone, and that the file is to go, too.
+    for (const { held } of this.#removals.values()) if (held.logWrites === 0) this.#endLog(held)
     this.#removals.clear()
     for (const held of due) {
       this.#changed.delete(held)
@@ -226,6 +233,11 @@ export class HeldMessages {
     this.flush(true)
   }
 
+  /** Resolves when all lines are in their message logs. */
+  async logsWritten(): Promise<void> {
+    if (this.#logWrites > 0) await new Promise<void>((resolve) => this.#whenWritten.push(resolve))
+  }
+
   #nothingToTell(): boolean {
     return this.#changed.size === 0 && this.#removals.size === 0 && !this.#told.farBehind
   }
@@ -265,13 +277,17 @@ export class HeldMessages {
     const lines = held.logLines
     held.logLines = ''
     held.logWrites++
+    this.#logWrites++
     held.mayHaveLog = true
     const path = this.#logFile(held.id)
     appendLater(path, lines, this.#host.owner, (error) => {
       held.logWrites--
+      this.#logWrites--
       if (held.logLines !== '' && (!held.complete || held.keepLog)) this.#writeLog(held)
-      if (held.complete && held.logWrites === 0) this.#endLog(held)
+      if (held.complete && held.logWrites === 0 && !this.#removals.has(held.id)) this.#endLog(held)
+      if (!held.complete && !held.claimed) this.#endLateLog(held)
       if (error !== null) this.#host.log(`message log of ${held.id}: ${error.message}`)
+      if (this.#logWrites === 0) for (const resolve of this.#whenWritten.splice(0)) resolve()
     })
   }
 
@@ -287,6 +303,15 @@ export class HeldMessages {
     } catch (error) {
       this.#host.log(spoolError(error, `keeping the message log of ${held.id}`).message)
     }
+  }
+
+  /** Another process may have taken the message and completed it before the line was written. */
+  #endLateLog({ id }: Held): void {
+    const { index } = this.#host
+    this.inIndex(() => {
+      index.refresh()
+      if (!index.has(id) && !this.#held.has(id)) removeLater(this.#logFile(id))
+    })
   }
 
   #logFile(id: string): string {

@@ -250,7 +250,7 @@ export class OpenSpool {
     const done = await recover(this.#recoveryHost(), folders, true)
     this.#takeSegments(done.segments)
     for (const folder of folders) removeQuietly(folder)
-    this.#removeOrphans(others, true)
+    this.#removeOrphans(others, true, true)
     if (done.segments.length > 0) {
       const seconds = ((performance.now() - started) / 1000).toFixed(1)
       this.log(
@@ -280,7 +280,7 @@ export class OpenSpool {
         )
       } else this.#takeSegments(clean)
       removeQuietly(folder)
-      this.#removeOrphans([name], false)
+      this.#removeOrphans([name], clean === undefined, false)
     }
   }
 
@@ -314,7 +314,7 @@ export class OpenSpool {
   }
 
   /** Removes body files and message logs that belong to no message: what a crash left of half-received mail. */
-  #removeOrphans(dead: readonly string[], all: boolean): void {
+  #removeOrphans(dead: readonly string[], crashed: boolean, all: boolean): void {
     const bodies = `${this.directory}/bodies`
     for (const name of listFolder(bodies)) {
       const id = name.slice(0, name.indexOf('.'))
@@ -325,7 +325,9 @@ export class OpenSpool {
       if (this.setAside.list.length > 0) this.setAside.body(name)
       else removeLater(`${bodies}/${name}`)
     }
-    if (!all) return
+    if (!crashed) return
+    // A message is in the index before its log is a file.
+    this.index.refresh()
     const logs = `${this.directory}/msglog`
     for (const id of listFolder(logs)) if (!this.index.has(id)) removeLater(`${logs}/${id}`)
   }
