@@ -107,6 +107,10 @@ export const singleMistakes: readonly {
   { text: 'begin acl\n accept\n', says: '2:2 missing or malformed ACL name' },
   { text: 'begin acl\na:\n accept\na:\n deny\n', says: '4:1 there are two ACLs called "a"' },
   {
+    text: 'begin transports\na: # local\n driver = smtp\n',
+    says: '2:4 extra characters follow driver name a (# is comment only at line start)',
+  },
+  {
     text: 'begin acl\na: accept hosts = *\n message = x\n',
     says: '3:2 error in ACL: unknown ACL verb "message" in "message = x"',
   },

@@ -467,6 +467,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   error('macro-contains-macro', 'MY = a\n¦MYHOST = mail.example\nsmtp_banner = MYHOST MY\n', /before MY/),
   error('include-failed', '.include ¦/nonexistent/exim.conf.d/main\n'),
   warning('directive-unknown', '.ifdef NOWHERE\nqueue_only\n¦.esle\n.endif\n', /\.else/),
+  warning('directive-unknown', '.ifdef _HAVE_TLS\nqueue_only\n¦.elseif FOO\n.endif\n', /\.elifdef/),
   error('option-unknown', '¦domain_list a = a.example\n', /domainlist/),
   error('value-extra', 'smtp_accept_max = 20 ¦# at most\n', /line of its own/),
   error('user-not-found', 'trusted_users = ¦mail, uucp\n', /colons/),

@@ -14,6 +14,7 @@ import {
   type SettingLine,
   takeSetting,
 } from './settings.ts'
+import { aboutComment } from './values.ts'
 
 /** Searching a name like a wrong one takes time; more wrong ones than this are not told. */
 const maxUnknown = 200
@@ -38,7 +39,16 @@ function isDriver({ text }: MappedText): boolean {
 interface Draft {
   readonly name: string
   readonly header: MappedText
+  /** What stands behind the name, where nothing may. */
+  readonly behind?: MappedText
   readonly lines: MappedText[]
+}
+
+/** An option behind the name has been told; it is read, or what it says would be missed. */
+function linesOf({ behind, lines }: Draft): readonly MappedText[] {
+  const name = behind === undefined ? undefined : /^\w+(?=[ \t]*=)/.exec(behind.text)?.[0]
+  if (behind === undefined || name === undefined) return lines
+  return lines.some(({ text }) => /^\w+/.exec(text)?.[0] === name) ? lines : [behind, ...lines]
 }
 
 export class DriverSection {
@@ -82,7 +92,7 @@ export class DriverSection {
         error(
           this.#report,
           'instance-extra',
-          `extra characters follow driver name ${name}`,
+          `extra characters follow driver name ${name}${aboutComment(line.text, rest)}`,
           line.span(rest),
           help,
         )
@@ -100,7 +110,7 @@ export class DriverSection {
           also: [{ at: before.header.span(), says: 'the first one' }],
         })
       }
-      this.#open = { name, header, lines: [] }
+      this.#open = { name, header, behind: line.slice(rest), lines: [] }
       this.#drafts.push(this.#open)
       this.#complained = false
       return
@@ -139,7 +149,7 @@ export class DriverSection {
   }
 
   #instance(draft: Draft): Instance<object> | undefined {
-    const settings = draft.lines.flatMap((line) => cutSetting(line, this.#report) ?? [])
+    const settings = linesOf(draft).flatMap((line) => cutSetting(line, this.#report) ?? [])
     const driver = this.#driverOf(draft, settings)
     const privateOptions = driver === undefined ? undefined : this.#drivers[driver]?.options
     const tables = privateOptions === undefined ? [this.#generic] : [this.#generic, privateOptions]

@@ -21,6 +21,14 @@ const maxIncludes = 2000
 const maxBytes = 64 * 1024 * 1024
 
 const directives = ['.ifdef', '.ifndef', '.elifdef', '.elifndef', '.else', '.endif']
+const directiveBeginning = /^\.(?:ifdef|ifndef|elifdef|elifndef|else|endif)/
+/** A line that a macro may make a directive of. */
+const beginsWithMacro = /^(?:\.[a-z]*)?[A-Z_]/
+
+function directiveOf(text: ByteString): string | undefined {
+  const found = directiveBeginning.exec(text)?.[0]
+  return found !== undefined && /^(?:[ \t]|$)/.test(text.slice(found.length)) ? found : undefined
+}
 
 interface OpenFile {
   readonly source: SourceFile
@@ -96,9 +104,11 @@ export class LineReader {
         return undefined
       }
       if (raw.text.startsWith('#')) continue
-      const directive = /^\.(?:ifdef|ifndef|elifdef|elifndef|else|endif)(?=[ \t]|$)/.exec(raw.text)?.[0]
+      // Macros are replaced before directives are looked for, in what is passed over too.
+      const replaced = beginsWithMacro.test(raw.text) ? this.#replaced(raw, continued) : undefined
+      const directive = directiveOf(replaced?.text ?? raw.text)
       if (directive !== undefined) {
-        this.#conditional(directive, raw)
+        this.#conditional(directive, replaced ?? raw, replaced !== undefined && replaced !== raw)
         continue
       }
       this.#passedOver = this.#conditionals.some((c) => c.state !== 'taking')
@@ -106,7 +116,12 @@ export class LineReader {
         this.#misspelt(raw)
         continue
       }
-      const line = this.#replaced(raw, continued)
+      const line = replaced ?? this.#replaced(raw, continued)
+      // Exim passes over what only begins like a directive, without a word.
+      if (directiveBeginning.test(line.text)) {
+        this.#misspelt(line)
+        continue
+      }
       if (line.text.startsWith('#') || (line.text === '' && raw.text !== '')) continue
       // Its .endif is right.
       if (/^\.if[a-z]*[ \t]/.test(line.text))
@@ -145,9 +160,10 @@ export class LineReader {
     return undefined
   }
 
-  #conditional(directive: string, line: MappedText): void {
+  /** @param made whether a macro made the directive: it counts as one that is named */
+  #conditional(directive: string, line: MappedText, made: boolean): void {
     const test = line.text.slice(directive.length)
-    const holds = (): boolean => this.#macros.mentions(test) === !directive.includes('ifn')
+    const holds = (): boolean => (made || this.#macros.mentions(test)) === !directive.includes('ifn')
     if (directive === '.ifdef' || directive === '.ifndef') {
       const within = this.#conditionals.every((c) => c.state === 'taking')
       const state = !within ? 'done' : holds() ? 'taking' : 'waiting'
@@ -169,16 +185,18 @@ export class LineReader {
     else if (current.state === 'waiting' && (directive === '.else' || holds())) current.state = 'taking'
   }
 
-  /** What looks like a directive, in a branch that is not taken, is passed over like all else there. */
+  /** What looks like a directive is passed over. */
   #misspelt(line: MappedText): void {
-    const word = /^\.[a-z_]+/.exec(line.text)?.[0]
+    const word = /^\.[a-z_]+(?:[^a-z_ \t]\S*)?/.exec(line.text)?.[0]
     if (word === undefined || word.startsWith('.include')) return
-    const near = /^\.el\w*if$/.test(word) ? '.elifdef' : nearest(word, directives)
+    const near = /^\.el\w*if$/.test(word)
+      ? '.elifdef'
+      : (nearest(word, directives) ?? directiveBeginning.exec(word)?.[0])
     if (near === undefined) return
     this.#report({
       code: 'directive-unknown',
       severity: 'warning',
-      message: `"${word}" is no directive: this line is passed over with the branch it stands in`,
+      message: `"${word}" is no directive: this line is passed over${this.#passedOver ? ' with the branch it stands in' : ''}`,
       at: line.span(0, word.length),
       help: `did you mean "${near}"?`,
     })

@@ -103,7 +103,7 @@ function writtenText(setAt: Span | undefined): ByteString | undefined {
 function showable(text: ByteString, isAccountList: boolean = false): string {
   const shown = isAccountList && !text.includes('$') ? splitList(text).join(':') : text
   return shown.replace(/[^ -~]/g, (c) => {
-    const letter = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }[c]
+    const letter = { '\b': '\\b', '\f': '\\f', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\v': '\\v' }[c]
     return letter ?? `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`
   })
 }

@@ -116,6 +116,16 @@ const lines: readonly { says: string; text: string; value: string; files?: Recor
   },
   { says: '.ifndef is the opposite', text: '.ifndef AA\nqualify_domain = y\n.endif junk\n', value: 'y' },
   {
+    says: 'a directive may come of a macro, whose name is one that is there',
+    text: 'AA = .ifdef\nBB = .else\nCC = .endif\nAA NOSUCH\nqualify_domain = y\nBB\nqualify_domain = n\nCC\n',
+    value: 'y',
+  },
+  {
+    says: 'a macro may end a branch that is passed over',
+    text: 'AA = dif\n.ifdef NOSUCH\nqualify_domain = n\n.enAA\nqualify_domain = y\n',
+    value: 'y',
+  },
+  {
     says: '.elifdef follows when nothing held',
     text: 'B = 1\n.ifdef A\nqualify_domain = a\n.elifdef B\nqualify_domain = b\n.elifdef B\nqualify_domain = c\n.else\nqualify_domain = d\n.endif\n',
     value: 'b',
@@ -433,6 +443,24 @@ test('a statement behind the name of an ACL ends with its line', () => {
   assert.deepEqual(read('a: accept\n  hosts = *\n  message = x\n'), [
     '3:3 error in ACL: unknown ACL verb "hosts" in "hosts = *"',
   ])
+})
+
+test('what only begins like a directive is passed over, and told', () => {
+  const read = readText('.ifdefined X\n.ifndef A\nqualify_domain = a\n.elseif\n.endif.\n.endif\n')
+  assert.equal(read.main.qualify_domain, 'a')
+  assert.deepEqual(
+    read.diagnostics.map((each) => `${each.severity} ${brief(each)}: ${each.help}`),
+    [
+      'warning 1:1 ".ifdefined" is no directive: this line is passed over: did you mean ".ifdef"?',
+      'warning 4:1 ".elseif" is no directive: this line is passed over: did you mean ".elifdef"?',
+      'warning 5:1 ".endif." is no directive: this line is passed over: did you mean ".endif"?',
+    ],
+  )
+})
+
+test('a driver behind the name of an instance is told once', () => {
+  const { diagnostics } = readText('begin transports\nt: driver = smtp\n hosts = a.b\n')
+  assert.deepEqual(diagnostics.map(brief), ['2:4 extra characters follow driver name t'])
 })
 
 test('an expanded text knows the place of each of its bytes', () => {

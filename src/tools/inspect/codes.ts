@@ -195,8 +195,8 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'Exim refuses to start.',
   ),
   'directive-unknown': row(
-    'A line in a branch that is not taken looks like a misspelt directive.',
-    'Exim passes it over, and the branch goes on to the next directive that it knows.',
+    'A line looks like a misspelt directive.',
+    'Exim passes it over without a word, and the branch it stands in goes on to the next directive that it knows.',
   ),
   'dkim-incomplete': row(
     'A transport names a DKIM domain and lacks the selector or the key.',
