@@ -1,4 +1,5 @@
 /** All targets of comparison, sorted by name. */
+import { configurations } from './configurations.ts'
 import { expansions } from './expansions.ts'
 import { eximFilters, sieveScripts } from './filters.ts'
 import { lists } from './lists.ts'
@@ -7,6 +8,7 @@ import { smtpDialogues } from './smtp-dialogues.ts'
 import type { BesideTarget } from './target.ts'
 
 export const besideTargets: readonly BesideTarget[] = [
+  configurations,
   eximFilters,
   expansions,
   lists,
