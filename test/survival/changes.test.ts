@@ -1,4 +1,7 @@
-/** A world that changes between the attempts: what the random worlds of `worlds.ts` have shown. */
+/**
+ * A world that changes between the attempts: what the random ones have shown, and some more of them:
+ * `node dist/test/survival/changes-run.js` and `worlds-run.js` go on.
+ */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,6 +9,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { deliveryWorld } from '../support/delivery-world.ts'
 import { MemoryClaim, envelopeOf } from '../support/memory-claim.ts'
+import { judgeChange, randomChange } from './changes.ts'
 
 /** What a list of a.test or o.test holds in an attempt, and the local parts of l.test that have to wait in it (`archive`: the copies). */
 interface Attempt {
@@ -109,3 +113,10 @@ const cases: readonly {
 ]
 for (const { says, recipients, attempts, come } of cases)
   test(says, async () => assert.deepEqual((await play(recipients, attempts)).sort(), come))
+
+test('random changes: what counts as done is done, nothing comes twice, nothing stays', async () => {
+  for (let seed = 1; seed <= 25; seed++) {
+    const wrong = await judgeChange(randomChange(seed))
+    assert.deepEqual(wrong, [], `seed ${seed}: ${JSON.stringify(randomChange(seed))}\n${wrong.join('\n')}`)
+  }
+})

@@ -26,7 +26,7 @@ import {
 
 export interface Attempt {
   readonly world: World
-  /** Addresses that have to wait. */
+  /** Addresses that have to wait; `archive`: all copies for the archive. */
   readonly waits: readonly string[]
   readonly how: { readonly force?: boolean; readonly queueRun?: boolean; readonly localOnly?: boolean }
   /** At which write the process dies, and whether it has been done. */
@@ -51,7 +51,7 @@ export function randomChange(seed: number): Change {
     if (below(3) === 0) world = { ...world, configuration: randomConfiguration(random, world.configuration) }
     return {
       world: now,
-      waits: Array.from({ length: below(9) }, () => randomAddress(random)),
+      waits: Array.from({ length: below(9) }, () => (below(8) === 0 ? 'archive' : randomAddress(random))),
       how: pick([{ force: true }, { force: true }, { queueRun: true }, { force: true, localOnly: true }]),
       death: deaths && below(2) === 0 ? { write: below(4), done: below(2) === 0 } : undefined,
     }
@@ -142,7 +142,12 @@ t_smtp:
   allow_localhost
   hosts_avoid_tls = *
   ${c.smtp}
-${box('t_local', 'l.test', leaf)}${box('t_tees', 't.test', leaf)}${box('t_archive', 'none.test', 'headers_add = X-Leaf: archive $local_part@$domain')}t_batch:
+${box('t_local', 'l.test', leaf)}${box('t_tees', 't.test', leaf)}t_archive:
+  driver = appendfile
+  file = ${waits.includes('archive') ? '${if eq{1}{2}{x}fail}' : `${folder}/box`}
+  message_prefix = "\\nFrom here\\n"
+  headers_add = X-Leaf: archive $local_part@$domain
+t_batch:
   driver = appendfile
   file = ${localParts(waits, 'b.test') === '' ? `${folder}/batch` : '${if eq{1}{2}{x}fail}'}
   use_bsmtp

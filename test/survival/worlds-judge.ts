@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageIdOf } from './worlds-hops.ts'
 import { type End, startOf, stepOf, type World } from './worlds-model.ts'
-import type { Act, Played, Submitted, Timed } from './worlds.ts'
+import type { Submitted } from './worlds-submit.ts'
+import type { Act, Played, Timed } from './worlds.ts'
 
 /** A copy of a message that came somewhere. */
 interface Arrival {

@@ -5,7 +5,10 @@ const [seconds = 60, first = Date.now() % 1_000_000, most = 5, kills = 2] = proc
 const until = Date.now() + seconds * 1000
 let worlds = 0
 let faults = 0
-for (let seed = first; Date.now() < until && faults < most; seed++) {
+let ended = false
+// A world that has begun is played to its end, or its daemon would stay.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (ended = true))
+for (let seed = first; !ended && Date.now() < until && faults < most; seed++) {
   worlds++
   const wrong = await playWorld(seed, {
     steps: 60,
