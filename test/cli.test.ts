@@ -86,7 +86,8 @@ test('G2: -bV says what is supported, in Exim’s lines', () => {
   assert.match(stdout, /^Lookups \(built-in\): .*\blsearch\b/m)
   assert.match(stdout, /^Authenticators:/m)
   assert.match(stdout, /^Routers: accept dnslookup /m)
-  assert.match(stdout, /^Transports: appendfile\/maildir.* smtp$/m)
+  assert.match(stdout, /^Transports: appendfile\/maildir\/mailstore .* smtp$/m)
+  assert.match(stdout, /^Malware: avast clamd cmdline f-prot6d sock sophie$/m)
   assert.match(stdout, /^Fixed never_users: 0$/m)
   assert.match(
     stdout,

@@ -6,7 +6,15 @@ import assert from 'node:assert/strict'
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { type StandIn, standInClamd, standInSock, standInSpamd } from './support/scanners.ts'
+import {
+  type StandIn,
+  standInAvast,
+  standInClamd,
+  standInFProt,
+  standInSock,
+  standInSophie,
+  standInSpamd,
+} from './support/scanners.ts'
 import { type StartedServer, startServer, temporaryFolder } from './support/server.ts'
 import { connectSmtp, type SmtpClient } from './support/smtp-client.ts'
 
@@ -44,7 +52,16 @@ const after_ = ['anomaly_level', 'anomaly_text', 'content_size', 'decoded_filena
 const shown = (names: readonly string[]): string => names.map((name) => `${name}=<$mime_${name}>`).join(' ')
 const about = (name: string): string => `condition = \${if eq{$h_x-test:}{${name}}}`
 
-function configuration(clamd: number, spamd: number, sock: number): string {
+interface Ports {
+  readonly clamd: number
+  readonly spamd: number
+  readonly sock: number
+  readonly avast: number
+  readonly fProt: number
+  readonly sophie: string
+}
+
+function configuration({ clamd, spamd, sock, avast, fProt, sophie }: Ports): string {
   const scanners: Record<string, string> = {
     clamd: `clamd:127.0.0.1 ${clamd}`,
     local: `clamd:127.0.0.1 ${clamd}:local`,
@@ -62,6 +79,16 @@ function configuration(clamd: number, spamd: number, sock: number): string {
     sock: `sock:127.0.0.1 ${sock}:%s:NEVER:name=(\\\\S+)`,
     sockfound: `sock:127.0.0.1 ${sock}:SCAN %s now:VIRUS:name=(\\\\S+)`,
     sockshort: `sock:127.0.0.1 ${sock}:%s`,
+    avast: `avast:127.0.0.1 ${avast}`,
+    avastset: `avast:127.0.0.1 ${avast}:FLAGS -fullfiles:SENSITIVITY -pup`,
+    avastbad: `avast:127.0.0.1 ${avast}:FLAGS -x:BAD thing:SENSITIVITY -pup`,
+    avastpass: `avast:127.0.0.1 ${avast}:pass_unscanned`,
+    avastrefused: 'avast:127.0.0.1 1',
+    avastnone: `avast:${folder.path}/none`,
+    fprot: `f-prot6d:127.0.0.1 ${fProt}`,
+    fprotrefused: 'f-prot6d:127.0.0.1 1',
+    sophie: `sophie:${sophie}`,
+    sophienone: `sophie:${folder.path}/none`,
   }
   const wanted: Record<string, string> = {
     'm-true': 'true',
@@ -179,22 +206,31 @@ before(async () => {
   if (skip !== false) return
   chmodSync(folder.path, 0o777)
   for (const program of [exim, undefined]) {
-    const [clamd, spamd, sock] = await Promise.all([standInClamd(), standInSpamd(), standInSock()])
-    standIns.push(clamd, spamd, sock)
     const own = join(folder.path, program === undefined ? 'postern' : 'exim')
+    const sophieAt = `${own}-sophie`
+    const made = [
+      await standInClamd(),
+      await standInSpamd(),
+      await standInSock(),
+      await standInAvast(),
+      await standInFProt(),
+      await standInSophie(sophieAt),
+    ]
+    standIns.push(...made)
+    const [clamd = 0, spamd = 0, sock = 0, avast = 0, fProt = 0] = made.map(({ port }) => port)
     mkdirSync(join(own, 'log'), { recursive: true })
     // The panic log that Exim makes while an ACL decodes has mode 0, and it cannot open it again.
     writeFileSync(join(own, 'log/paniclog'), '')
     chmodSync(join(own, 'log/paniclog'), 0o666)
     const server = await startServer({
-      configuration: configuration(clamd.port, spamd.port, sock.port),
+      configuration: configuration({ clamd, spamd, sock, avast, fProt, sophie: sophieAt }),
       folder: own,
       arguments: [],
       ...(program === undefined ? {} : { program }),
     })
     const smtp = await connectSmtp(server.port)
     await smtp.say('EHLO client.test')
-    const asked = (): string[] => [clamd, spamd, sock].flatMap((each) => each.asked.splice(0))
+    const asked = (): string[] => made.flatMap((each) => each.asked.splice(0))
     sides.push({ server, smtp, asked })
   }
 })
@@ -220,6 +256,7 @@ interface Row {
 /** Names, ports and times that are different each time. */
 function plain(text: string, side: Side): string {
   return text
+    .replaceAll(`${side.server.folder}-sophie`, 'SOPHIE')
     .replaceAll(side.server.folder, 'FOLDER')
     .replace(/\b1[0-9A-Za-z]{5}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4}\b/g, 'ID')
     .replace(/\[127\.0\.0\.1\]:\d{3,}/g, '[127.0.0.1]:PORT')
@@ -383,6 +420,33 @@ const rows: readonly Row[] = [
     'sockfound',
     'sockshort',
   ].map((name) => scan(name, 'VIRUS:X')),
+  ...['avast', 'avastset', 'avastbad', 'avastpass', 'avastrefused', 'avastnone', 'fprot', 'fprotrefused'].map(
+    (name) => scan(name, 'harmless'),
+  ),
+  ...[
+    'SCAN /x\\t[L]0.0\\t0 Eicar\\ test\r\n200 SCAN OK',
+    'SCAN /x\\t[L]1.2\r\n200 SCAN OK',
+    'SCAN /x\\t[E]0.0\\tError 13 Permission\\ denied\r\n200 SCAN OK',
+    'SCAN /y\\t[E]0.0\\tError 5 b\r\nSCAN /x\\t[L]0.0\\t0 Eicar\r\n200 SCAN OK',
+    'SCAN /x\\t[L]0.0\\t0 Eicar\r\nSCAN /y\\t[E]0.0\\tError 5 b\r\n200 SCAN OK',
+    'SCAN /x\\t[X]0.0\r\n200 SCAN OK',
+    'SCAN /x\\t[+]0.0\r\nSCAN /y\\t[+]0.0\r\n200 SCAN OK',
+    '466 License error',
+    '451 Engine error 13',
+    '520 blocked',
+  ].flatMap((says) =>
+    ['avast', 'avastpass'].map((name) =>
+      scan(name, `SAY:210 SCAN DATA\\r\\n${says.replaceAll('\r\n', '\\r\\n')}\\r\\n`),
+    ),
+  ),
+  scan('avast', 'SAY:CLOSE'),
+  scan('avast', 'SAY:200 SCAN OK\\r\\n'),
+  ...['1 <infected: EICAR_Test> /x\\n', '3 <infected: A b (x)> y', '0 <clean> x'].map((says) =>
+    scan('fprot', `SAY:${says}`),
+  ),
+  ...['0', '1:EICAR', '1:Troj/A b\\n', '-1'].map((says) => scan('sophie', `SAY:${says}`)),
+  scan('sophie', 'SAY:'),
+  scan('sophienone', 'x'),
   ...[
     'm-true',
     'm-one',

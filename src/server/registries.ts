@@ -109,6 +109,8 @@ export function workingNames(): {
     lookups: workingLookups(),
     authenticators: working(authenticatorTable),
     routers: working(routerTable),
-    transports: working(transportTable).map((name) => (name === 'appendfile' ? 'appendfile/maildir' : name)),
+    transports: working(transportTable).map((name) =>
+      name === 'appendfile' ? 'appendfile/maildir/mailstore' : name,
+    ),
   }
 }

@@ -1,8 +1,8 @@
 /** Scanners to talk to: real ones of Debian's packages with tiny databases, and stand-ins that say what a message asks for. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { type Fetched, fetchDebian, libraryPath } from './debian.ts'
 import { freePort, until } from './server.ts'
 
@@ -211,6 +211,75 @@ export interface StandIn {
   close(): Promise<void>
 }
 
+/** @param greets what is said at once */
+async function standInLines(greets: string, answer: (line: string) => string | null): Promise<StandIn> {
+  const asked: string[] = []
+  const open = new Set<Socket>()
+  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
+    open.add(socket)
+    let held = ''
+    socket.on('error', () => undefined)
+    socket.on('close', () => open.delete(socket))
+    socket.on('end', () => socket.end())
+    socket.write(greets)
+    socket.on('data', (bytes: Buffer) => {
+      const lines = (held + bytes.toString('latin1')).split('\n')
+      held = lines.pop() ?? ''
+      for (const line of lines) {
+        // Whether the farewell arrives is chance: the connection is ended at once.
+        if (line === 'QUIT') continue
+        asked.push(line)
+        const says = answer(line)
+        if (says === 'CLOSE') socket.end()
+        else if (says !== null) socket.write(says, 'latin1')
+      }
+    })
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const address = server.address()
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    asked,
+    close() {
+      for (const socket of open) socket.destroy()
+      return new Promise((resolve) => server.close(() => resolve()))
+    },
+  }
+}
+
+/** What stands in the copy of a message, by the path of its folder or its file. */
+function copyAt(path: string): string {
+  const file = path.endsWith('.eml') ? path : join(path, `${basename(path)}.eml`)
+  return readFileSync(file, 'latin1')
+}
+
+/** Speaks as Avast's daemon does; `SAY:text` in the message is what it says of it. */
+export function standInAvast(): Promise<StandIn> {
+  return standInLines('220 DAEMON\r\n', (line) => {
+    const path = /^SCAN (.*)$/.exec(line)?.[1]
+    if (path === undefined) return line.startsWith('BAD') ? '501 Syntax error\r\n' : '210 DATA\r\n200 OK\r\n'
+    return ordered(copyAt(path)) ?? '210 SCAN DATA\r\nSCAN /x\t[+]0.0\r\n200 SCAN OK\r\n'
+  })
+}
+
+/** Speaks as F-Prot's daemon does; `SAY:text` in the message is what it says of it. */
+export function standInFProt(): Promise<StandIn> {
+  return standInLines('', (line) => {
+    const path = /^SCAN FILE (.*)$/.exec(line)?.[1]
+    return path === undefined ? null : (ordered(copyAt(path)) ?? '0 <clean> x\n')
+  })
+}
+
+/** Speaks as Sophie does; `SAY:text` in the message is what it says of it. */
+export function standInSophie(where: string): Promise<StandIn> {
+  return standIn(
+    (sent) => (sent.endsWith('\n') ? (ordered(copyAt(sent.trimEnd())) ?? '0') : undefined),
+    where,
+  )
+}
+
 /** @param answer what to say once this much has been sent; undefined: wait for more; null: never answer */
 async function standIn(
   answer: (sent: string) => string | undefined | null,
@@ -249,12 +318,13 @@ async function standIn(
   }
 }
 
-/** What the message orders: `SAY:text` with `\n`, `\r` and `\0`; `SILENT` for nothing at all. */
+/** What the message orders: `SAY:text` with `\n`, `\r`, `\t` and `\0`; `SILENT` for nothing at all. */
 function ordered(sent: string): string | null | undefined {
   if (sent.includes('SILENT')) return null
   return /SAY:([^\n]*)/
     .exec(sent)?.[1]
     ?.replaceAll('\\n', '\n')
+    .replaceAll('\\t', '\t')
     .replaceAll('\\r', '\r')
     .replaceAll('\\0', '\0')
 }

@@ -4,7 +4,7 @@ import type { Expandable } from '../../base/expandable.ts'
 import { parseInterval } from '../../base/interval.ts'
 import { compileRegex } from '../../base/regex.ts'
 import type { Configuration } from '../../language/config/configuration.ts'
-import { refusal, refusedScanners, scanners } from '../scanning/malware/index.ts'
+import { refusal, refusedScanners, scanners, working } from '../scanning/malware/index.ts'
 import { readSpamServer } from '../scanning/spam/servers.ts'
 import type { Acl, Clause } from './statement.ts'
 
@@ -34,19 +34,24 @@ function reportMalware({ argument, at }: Clause, { main, mainSetAt }: Configurat
   reportOptions(argument, report)
   const { text } = main.av_scanner
   if (text.startsWith('$')) return
+  const span = mainSetAt.get('av_scanner')
+  if (span === undefined)
+    report({
+      code: 'av-scanner-unset',
+      severity: 'warning',
+      message: `av_scanner is not set: the default ${text} is asked`,
+      at,
+      help: 'clamd is asked with av_scanner = clamd:/run/clamav/clamd.ctl',
+    })
   const type = (text.split(':', 1)[0] ?? '').trim()
   if (scanners.some(({ name }) => name === type) || text.trimStart().startsWith('<')) return
   const known = refusedScanners.includes(type)
-  const span = mainSetAt.get('av_scanner')
   report({
     code: known ? 'acl-not-working' : 'av-scanner-unknown',
     severity: 'error',
     message: known ? refusal(type) : `unknown scanner type '${type}'`,
     at: span ?? at,
-    help:
-      span === undefined
-        ? 'av_scanner is not set, and its default is sophie; clamd is asked with av_scanner = clamd:/run/clamav/clamd.ctl'
-        : 'the types clamd, cmdline and sock can be asked',
+    help: `the types ${working} can be asked`,
     // What it guards would be deferred for ever.
     fatal: known,
   })

@@ -79,6 +79,13 @@ export function readPorts(text: ByteString): { readonly firstPort: number; reado
   return { firstPort, lastPort: Math.max(firstPort, Number(match?.[2] ?? firstPort)) }
 }
 
+/** A path, or a host and a port. */
+export function readScannerAddress(text: ByteString): ScannerAddress | undefined {
+  const [host = '', port] = text.trim().split(/[ \t]+/)
+  if (host.startsWith('/')) return { path: host }
+  return host === '' || port === undefined ? undefined : { host, ...readPorts(port) }
+}
+
 export type Answer =
   | { readonly is: 'answer'; readonly text: ByteString }
   | { readonly is: 'failed'; readonly problem: string }
@@ -90,6 +97,8 @@ export interface Question {
   /** For everything from now on. */
   readonly timeoutMs: number
   readonly mostBytes: number
+  /** Said before the connection is ended. */
+  readonly farewell?: ByteString
 }
 
 /** Sends all pieces and reads until the scanner closes. The connection is over afterwards. */
@@ -102,6 +111,7 @@ export function converse(socket: Socket, question: Question): Promise<Answer> {
       if (over) return
       over = true
       clearTimeout(timer)
+      if (question.farewell !== undefined && socket.writable) socket.write(toBytes(question.farewell))
       socket.destroy()
       resolve(answer)
     }
@@ -142,6 +152,32 @@ async function send(socket: Socket, question: Question, isOver: () => boolean): 
     })
   }
   if (question.half && !isOver()) socket.end()
+}
+
+/**
+ * The lines of a scanner that is asked one thing after the other; whoever stops asking ends the connection.
+ * @throws when its time is over, it says too much, or the network fails
+ */
+export async function* linesOf(
+  socket: Socket,
+  timeoutMs: number,
+  mostBytes: number,
+): AsyncGenerator<ByteString> {
+  const timer = setTimeout(() => socket.destroy(new Error('Connection timed out')), timeoutMs)
+  let size = 0
+  let held = ''
+  try {
+    for await (const chunk of socket as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > mostBytes) throw new Error('it says too much')
+      const lines = (held + fromBytes(chunk)).split('\n')
+      held = lines.pop() ?? ''
+      for (const line of lines) yield line.replace(/\r$/, '')
+    }
+  } finally {
+    clearTimeout(timer)
+    socket.destroy()
+  }
 }
 
 export function textPieces(text: ByteString): Iterable<Uint8Array> {

@@ -180,7 +180,11 @@ export const codes: Readonly<Record<string, CodeRow>> = {
   'autoreply-once-file-size': row('once_file_size has no effect without once.', 'Set once, or remove it.'),
   'av-scanner-unknown': row(
     'The first word of av_scanner is no scanner type.',
-    'Exim defers each message that "malware" is asked about. The types clamd, cmdline and sock can be asked.',
+    'Exim defers each message that "malware" is asked about. The types avast, clamd, cmdline, f-prot6d, sock and sophie can be asked.',
+  ),
+  'av-scanner-unset': row(
+    'The malware condition is used, and av_scanner is not set.',
+    'Its default is sophie at /var/run/sophie: where that is not, each message is deferred.',
   ),
   'condition-not-working': row(
     'A condition of expansions is known and does not work here.',

@@ -1,4 +1,5 @@
 /** `-bV`, `--version`: what this program is and has. Source: Exim manual, "-bV"; requirement G2. */
+import { scanners } from '../../../policy/scanning/malware/index.ts'
 import { buildValues } from '../../../server/build-table.ts'
 import { supportLine } from '../../../server/features.ts'
 import { workingNames } from '../../../server/registries.ts'
@@ -21,6 +22,7 @@ export function run(call: ServerCall): number {
     `Authenticators:${names.authenticators.map((name) => ` ${name}`).join('')}`,
     `Routers: ${names.routers.join(' ')}`,
     `Transports: ${names.transports.join(' ')}`,
+    `Malware: ${scanners.map(({ name }) => name).join(' ')}`,
     `Fixed never_users: ${buildValues.fixedNeverUsers.join(':')}`,
     `Configure owner: ${buildValues.configureOwner}:0`,
     'Size of off_t: 8',
