@@ -4,13 +4,13 @@
  */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { until } from './support/server.ts'
 import { bodies, type Step } from './support/spool-child.ts'
-import { bodyOf, spoolWorld } from './support/spool-world.ts'
+import { addMessage, bodyOf, type SpoolWorld, spoolWorld } from './support/spool-world.ts'
 
 const child = join(dirname(fileURLToPath(import.meta.url)), 'support', 'spool-child.js')
 
@@ -46,6 +46,8 @@ const table: readonly Row[] = [
   { point: 'tombstone-recorded', during: 'complete', steps: deliver, finds: 'nothing' },
   { point: 'tombstone-recorded', during: 'complete', steps: deliverLate, finds: 'nothing' },
   { point: 'tombstone-recorded', during: 'complete', steps: deliverLarge, finds: 'nothing' },
+  { point: 'index-emptied', during: 'open', steps: deliver, finds: 'message' },
+  { point: 'index-filled', during: 'open', steps: deliver, finds: 'message' },
   { point: 'segment-dropping', during: 'close', steps: [...deliver, 'close'], finds: 'nothing' },
 ]
 
@@ -55,11 +57,13 @@ for (const row of table) {
   test(`killed at ${row.point} of ${row.during}, a ${size} message${late}: ${row.finds}`, async (t) => {
     const world = spoolWorld(t)
     const { directory } = world
+    // Another process left a message before, and the index has been lost.
+    const before = row.during === 'open' ? await queued(world) : undefined
     const dead = spawnSync(process.execPath, [child, directory, row.steps.join(), row.point, row.during], {
       encoding: 'utf8',
     })
     assert.equal(dead.signal, 'SIGKILL', dead.stdout + dead.stderr)
-    const id = /^begun (\S+)/m.exec(dead.stdout)?.[1] ?? ''
+    const id = before ?? /^begun (\S+)/m.exec(dead.stdout)?.[1] ?? ''
     const acknowledged = /^did receive/m.test(dead.stdout)
     const spool = await world.open()
     assert.equal(spool.count(), row.finds === 'nothing' ? 0 : 1)
@@ -80,6 +84,15 @@ for (const row of table) {
     const after = await world.open()
     assert.equal(after.count(), 0)
   })
+}
+
+/** A message that a process left that ended in order; the index is gone. */
+async function queued(world: SpoolWorld): Promise<string> {
+  const spool = await world.open()
+  const id = await addMessage(spool, bodies.receive)
+  await spool.close()
+  rmSync(`${world.directory}/index`, { recursive: true })
+  return id
 }
 
 test('after a sync that failed nothing more is acknowledged until the next start', async (t) => {

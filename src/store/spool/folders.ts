@@ -34,9 +34,11 @@ export function makeOwnFolder(
 
 /**
  * The index can be used when other living processes use it; when the last one closed it properly, or died since the system
- * was started; never when a process died while opening it.
+ * was started; never when a process died while opening or filling it.
  */
 export function indexIsGood(directory: string): boolean {
+  // Whoever was to fill it died or gave up: what it does not know is in segments that nobody would read.
+  if (fileExists(`${directory}/index/${unfilled}`)) return false
   if (!fileExists(`${directory}/index/data.mdb`)) {
     const live = listFolder(`${directory}/segments`).find((name) => !isLeft(directory, name))
     if (live === undefined) return false
@@ -52,10 +54,27 @@ export function indexIsGood(directory: string): boolean {
   return state?.clean === true && folders.every((name) => fileExists(`${directory}/segments/${name}/clean`))
 }
 
-/** Leaves a mark while LMDB opens: a damaged index can end the process, and then it is made anew. */
-export function openIndex(directory: string, key: ProcessKey, owner: FileOwner | undefined): QueueIndex {
+/** Stands in the folder of an index that is being made anew, until it knows all that the segments say. */
+const unfilled = 'unfilled'
+
+/** The index knows all now. */
+export function noteFilled(directory: string): void {
+  removeQuietly(`${directory}/index/${unfilled}`)
+}
+
+/**
+ * Leaves a mark while LMDB opens: a damaged index can end the process, and then it is made anew.
+ * @param anew it is empty, and counts for nothing until `noteFilled`
+ */
+export function openIndex(
+  directory: string,
+  key: ProcessKey,
+  owner: FileOwner | undefined,
+  anew: boolean,
+): QueueIndex {
   const folder = `${directory}/index`
   makeFolder(folder, owner)
+  if (anew) writeSmallFile(folder, unfilled, '', owner)
   // Asked before the mark: no room is no damage.
   const mapBytes = QueueIndex.mapBytes(folder)
   writeState(directory, owner, false)

@@ -20,6 +20,7 @@ import {
   indexIsGood,
   isLeft,
   makeOwnFolder,
+  noteFilled,
   openIndex,
   readClean,
   segmentFacts,
@@ -130,7 +131,7 @@ export class OpenSpool {
       if (options.readOnly === true && good) return await OpenSpool.#look(options)
       const key = makeOwnFolder(segments, process, options.owner)
       if (!good) removeQuietly(`${directory}/index`)
-      const index = openIndex(directory, key, options.owner)
+      const index = openIndex(directory, key, options.owner, !good)
       const opened = new OpenSpool(options, key, index, false)
       if (!good) await opened.#rebuild(others)
       else if (options.brief !== true) await opened.#adopt(others.filter((name) => isLeft(directory, name)))
@@ -247,9 +248,12 @@ export class OpenSpool {
     const { directory } = this
     const started = performance.now()
     const folders = others.map((name) => `${directory}/segments/${name}`)
+    this.crashPoint('index-emptied')
     const done = await recover(this.#recoveryHost(), folders, true)
     this.#takeSegments(done.segments)
     for (const folder of folders) removeQuietly(folder)
+    this.crashPoint('index-filled')
+    noteFilled(directory)
     this.#removeOrphans(others, true, true)
     if (done.segments.length > 0) {
       const seconds = ((performance.now() - started) / 1000).toFixed(1)
