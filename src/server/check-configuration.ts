@@ -25,7 +25,7 @@ export function checkTexts(configuration: Configuration): Diagnostic[] {
   checkProxies(configuration, report)
   const expander = createExpander()
   for (const { text, help } of expandables(configuration))
-    for (const each of expander.check(text)) report(help === undefined ? each : { help, ...each })
+    for (const each of expander.check(text)) report({ ...each, help: each.help ?? help })
   for (const text of createAclEngine().texts(configuration))
     for (const each of expander.check(text)) report(each)
   return found

@@ -169,6 +169,10 @@ export const singleMistakes: readonly {
     text: 'begin retry\n* timeout_B F,2h,15m\n',
     says: '2:3 "A", "MX", or "connect" expected after "timeout"',
   },
+  {
+    text: 'begin retry\n* * senders a@b F,2h,15m\n',
+    says: '2:5 "=" expected after "senders" in retry rule',
+  },
   { text: 'begin retry\n* quota_ F,2h,15m\n', says: '2:3 bad time value' },
   { text: 'begin retry\n* * F ,2h,15m\n', says: '2:6 comma expected' },
   { text: 'begin retry\n* * F,2h ,15m\n', says: '2:9 comma expected' },

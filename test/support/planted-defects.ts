@@ -415,6 +415,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
     transport('  driver = appendfile\n  directory = ¦/home/$local_part_data/Maildir'),
     /maildir_format/,
   ),
+  error('expansion-syntax', transport('  driver = smtp\n  headers_remove = ¦${lc:X-One}'), /must be doubled/),
   warning('list-commas', transport('  driver = smtp\n  headers_remove = ¦X-One, X-Two'), /X-One : X-Two/),
   // Routers and transports.
   error(
@@ -507,6 +508,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
     /one of accept/,
   ),
   error('acl-condition-unknown', acl('  warn ¦acl_m_x = 1'), /set acl_m_x/),
+  error('acl-condition-unknown', acl('  accept\n  ¦address_data = x'), /every router: is a "begin" missing/),
   error('acl-condition-unknown', acl('  warn ¦headers_remove = X-A'), /"remove_header"/),
   error('acl-misplaced', 'acl_smtp_connect = c\nbegin acl\nc:\n  deny ¦local_parts = a\n', /acl_smtp_rcpt/),
   error(

@@ -28,7 +28,10 @@ function meantName({ line, name, nameEnd }: SettingLine): string {
 }
 
 /** `it is an option of the redirect router`, or undefined when no table has the name. */
-function placeOfOption(name: string, registries: Registries): string | undefined {
+export function placeOfOption(
+  name: string,
+  registries: Pick<Registries, 'routers' | 'transports' | 'authenticators'>,
+): string | undefined {
   const places: readonly [string, OptionTable][] = [
     ['the main section, before the first "begin"', mainOptions],
     ['every router', routerOptions],

@@ -65,21 +65,17 @@ export function readRetryRule(line: MappedText, report: Report): RetryRule | und
   }
   let at = kind.next
   let senders: Expandable | undefined
-  const sendersMatch = /^senders[ \t]*=[ \t]*/.exec(line.text.slice(at))
-  if (sendersMatch !== null) {
-    const word = readWord(line, at + sendersMatch[0].length)
-    if (word === undefined) {
-      error(
-        report,
-        'retry-senders',
-        '"=" expected in retry rule',
-        line.span(at),
-        'write senders=address list',
-      )
+  if (line.text.startsWith('senders', at)) {
+    const equals = skipSpace(line.text, at + 'senders'.length)
+    if (line.text[equals] !== '=') {
+      const message = '"=" expected after "senders" in retry rule'
+      const span = line.span(at, at + 'senders'.length)
+      error(report, 'retry-senders', message, span, 'write senders=address list')
       return undefined
     }
-    senders = new Expandable(word.text.text, word.text, 'senders')
-    at = word.next
+    const word = readWord(line, equals + 1)
+    if (word !== undefined) senders = new Expandable(word.text.text, word.text, 'senders')
+    at = word?.next ?? end
   }
   const intervals = readIntervals(line, at, report)
   if (intervals === undefined || fault !== undefined) return undefined

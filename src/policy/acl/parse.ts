@@ -1,6 +1,7 @@
 /** Reads the lines of an ACL. Source: Exim manual, "Format of an ACL". */
 import { locate, nearest, type TextOrigin } from '../../base/diagnostic.ts'
 import { Expandable } from '../../base/expandable.ts'
+import { placeOfOption } from '../../language/config/elsewhere.ts'
 import { conditions } from './conditions/index.ts'
 import { modifiers } from './modifiers/index.ts'
 import type { Row, Verb } from './row.ts'
@@ -207,11 +208,19 @@ function readClause(line: Expandable, from: number, shown: string, verb: Verb): 
   }
 }
 
+/** The lines of the next section, whose `begin` is lost. */
+function helpForOption(name: string): string | undefined {
+  const place = placeOfOption(name, { routers: {}, transports: {}, authenticators: {} })
+  return place && `${place}: is a "begin" missing before this line?`
+}
+
 function unknownRow(name: string, shown: string, line: Expandable, at: Clause['at']): Mistake {
   const near = nearest(name, [...rows.keys(), ...Object.keys(verbs)])
   const help = /^acl_[cm][\d_]/.test(name)
     ? `a variable is given its value with "set ${name} = ..."`
-    : near && `did you mean "${near}"?`
+    : near === undefined
+      ? helpForOption(name)
+      : `did you mean "${near}"?`
   return {
     code: 'acl-condition-unknown',
     message: `unknown ACL condition/modifier in "${shown}"`,

@@ -7,8 +7,8 @@ import { type Diagnostic, locate } from '../../../src/base/diagnostic.ts'
 import { renderDiagnostic } from '../../../src/base/diagnostic-frame.ts'
 import { mainOptions } from '../../../src/language/config/options/main.ts'
 import { printConfiguration } from '../../../src/language/config/print.ts'
-import { loadConfiguration } from '../../../src/server/configuration-file.ts'
 import { collectRegistries } from '../../../src/server/registries.ts'
+import { checkAll } from '../../../src/tools/inspect/check-all.ts'
 import { debianConfiguration, debianRoot, debianTypes } from '../../support/debian-configuration.ts'
 import { recipesFolder } from '../../support/recipes-servers.ts'
 import type { Random } from '../random.ts'
@@ -19,7 +19,7 @@ import type { BesideTarget } from './target.ts'
 
 /** Before each case: what both need to find themselves. */
 const prologue = `spool_directory = FOLDER/spool
-log_file_path = FOLDER/log/%slog
+log_file_path = syslog
 primary_hostname = mx.example.org
 keep_environment =
 `
@@ -71,8 +71,8 @@ export const configurations: BesideTarget = {
   async make() {
     const folder = mkdtempSync(join(tmpdir(), 'postern-configurations-'))
     chmodSync(folder, 0o755)
-    for (const name of ['spool', 'log', 'inc']) mkdirSync(join(folder, name))
-    for (const name of ['spool', 'log']) chmodSync(join(folder, name), 0o777)
+    for (const name of ['spool', 'inc']) mkdirSync(join(folder, name))
+    chmodSync(join(folder, 'spool'), 0o777)
     for (const [name, text] of Object.entries(included))
       writeFileSync(join(folder, 'inc', name), text.replaceAll('FOLDER', folder), 'latin1')
     const whole = wholeOnes()
@@ -127,10 +127,15 @@ export const configurations: BesideTarget = {
     }
 
     async function oursOf(text: string, file: string): Promise<string> {
-      const loaded = await loadConfiguration({ files: [file], anyOwner: true })
-      if (loaded.is === 'none') return loaded.message
-      const { configuration, fatal } = loaded
-      for (const each of configuration.diagnostics) renderDiagnostic(each)
+      // As `postern check` does, which must take everything too.
+      const checked = await checkAll({ files: [file], anyOwner: true })
+      if (checked.is === 'none') return checked.message
+      const { configuration, found } = checked
+      const lost = found.find((each) => each.at === undefined || !renderDiagnostic(each).includes('\n'))
+      if (lost !== undefined) return `no place: ${lost.message}`
+      const fatal = configuration.diagnostics.filter(
+        (each) => each.severity === 'error' && each.fatal !== false,
+      )
       if (fatal.length > 0) return fatal.map((each) => oneOf(each)).join('\n')
       const ask = (names: readonly string[]): string =>
         printConfiguration({
@@ -296,6 +301,9 @@ function run(args: readonly string[]): Promise<Ran> {
   })
 }
 
+/** So many smaller forms of a case are tried at once: each takes Exim a process. */
+const mostForms = 80
+
 function smallerLines(input: string): string[] {
   const lines = input.replace(/\n$/, '').split('\n')
   const forms = new Set<string>()
@@ -318,12 +326,12 @@ function smallerLines(input: string): string[] {
         for (let at = 0; at + length <= line.length && at < 120; at += Math.max(1, length >> 1))
           put(line.slice(0, at) + line.slice(at + length))
     }
-  return [...forms].toSorted((a, b) => a.length - b.length)
+  return [...forms].toSorted((a, b) => a.length - b.length).slice(0, mostForms)
 }
 
 /** What a driver or the start makes of these is not told by the settings alone: docs/decisions/reading-a-configuration.md. */
 const workedOut = new Set(
-  'check_owner check_group use_lockfile use_fcntl_lock group command_group message_prefix message_suffix check_string escape_string tls_require_ciphers remote_max_parallel local_interfaces log_as_local client_name trusted_users recipients_max smtp_banner gnutls_compat_mode'.split(
+  'check_owner check_group use_lockfile use_fcntl_lock group command_group message_prefix message_suffix check_string escape_string tls_require_ciphers remote_max_parallel local_interfaces log_as_local client_name trusted_users recipients_max queue_only_load smtp_load_reserve deliver_queue_load_max smtp_banner gnutls_compat_mode'.split(
     ' ',
   ),
 )
@@ -351,9 +359,8 @@ export function listingDifference(
   theirs: string,
 ): { mine?: string | undefined; others?: string | undefined } {
   const nameOf = (line: string): string => line.trim().replace(/^no_/, '').replace(/ .*/, '')
-  // Exim leaves spaces as they are in some lines with quotes.
-  const linesOf = (text: string): string[] =>
-    text.split('\n').map((line) => (/["\t]/.test(line) ? line.replace(/[ \t]+/g, ' ') : line))
+  // Which runs of spaces become one differs.
+  const linesOf = (text: string): string[] => text.split('\n').map((line) => line.replace(/[ \t]+/g, ' '))
   const [all, known] = [linesOf(ours), linesOf(theirs)]
   const [names, ourNames] = [new Set(known.map(nameOf)), new Set(all.map(nameOf))]
   const kept = (line: string): boolean => !/^ *_/.test(line) && !workedOut.has(nameOf(line))
@@ -410,7 +417,7 @@ const reasons: readonly Reason[] = [
   [
     'a mistake that mail would meet',
     ourSaid(
-      /is neither an absolute path nor|\.include must be followed|shadow transport .* is not defined|value for queue_run_max|expected for queue_run_max|time value for once_repeat|unknown ldap_require_cert/,
+      /is neither an absolute path nor|\.include must be followed|shadow transport .* is not defined|time value for once_repeat|unknown ldap_require_cert/,
     ),
   ],
   [
@@ -432,7 +439,10 @@ const reasons: readonly Reason[] = [
       ours.some((each) => each.includes('"-2147483648"')),
   ],
   ['recipients_max may be expanded', eximSaid(/integer expected for recipients_max/)],
-  ['a numeric log selector', eximSaid(/malformed numeric log_selector/)],
+  [
+    'other words',
+    eximSaid(/malformed numeric log_selector|main option "" unknown|comma or semicolon expected/),
+  ],
   ['escapes are shown as they are written', input(/"[^"\n]*\\\d/)],
   [
     'an odd sign where an ACL begins, or a verb',
@@ -442,7 +452,7 @@ const reasons: readonly Reason[] = [
 ]
 
 function reasonFor(text: string, ours: string, theirs: string): string | undefined {
-  if (ours.startsWith('threw') || ours === 'slow') return undefined
+  if (/^(?:threw|no place)|^slow$/.test(ours)) return undefined
   if (ours.startsWith('taken') && theirs.startsWith('taken')) {
     const { mine, others } = listingDifference(ours, theirs)
     if (mine === undefined && others === undefined) return 'options of other versions'
