@@ -192,6 +192,8 @@ export interface MessageFacts {
   sender: ByteString | undefined
   /** As MAIL gave it, before rewriting. */
   rawSender: ByteString | undefined
+  /** Lines that came, the blank one included: until the message is accepted, `$message_linecount`. */
+  receivedLines?: number | undefined
   recipients: readonly Recipient[]
   rcptCount: number
   rcptDeferCount: number

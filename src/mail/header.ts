@@ -62,7 +62,6 @@ const typeLetters: Readonly<Record<string, string>> = {
   'resent-cc': 'C',
   'resent-from': 'F',
   'resent-message-id': 'I',
-  'resent-reply-to': 'R',
   'resent-sender': 'S',
   'resent-to': 'T',
 }
@@ -99,7 +98,7 @@ export function withoutBlankEnd(header: Header): Header {
     if (before < 0 || !/^[ \t]*$/.test(text.slice(before + 1, end - 1))) break
     end = before + 1
   }
-  return end === text.length ? header : makeHeader(text.slice(0, end))
+  return end === text.length ? header : { type: header.type, text: text.slice(0, end) }
 }
 
 /** The headers of a header section with LF line ends; folded lines stay with theirs. */

@@ -5,6 +5,7 @@
 import type { ByteString } from '../base/text.ts'
 import type { ConnectionFacts, Log } from '../ports.ts'
 import type { Envelope, Header } from './envelope.ts'
+import { parseAddress } from './parse-address.ts'
 import { headerBody, isNamed } from './header.ts'
 import { decodeWords } from './rfc2047.ts'
 
@@ -168,14 +169,15 @@ export function readableTime(seconds: number): string {
 function messageIdField({ header, created }: Reception['messageId'], log: Log): ByteString {
   if (created ? !log.selects('msg_id_created') : !log.selects('msg_id')) return ''
   if (header === undefined) return ''
-  const id = /<([^>]*)>/.exec(headerBody(header.text))?.[1] ?? headerBody(header.text).trim()
-  return ` id${created ? '*' : ''}=${id}`
+  // What is no id, with white space in it for one, would look like other fields of the line.
+  const id = parseAddress(headerBody(header.text))
+  return id.is === 'address' ? ` id${created ? '*' : ''}=${id.address}` : ''
 }
 
 export function subjectField(headers: readonly Header[]): ByteString {
-  const header = headers.find((one) => one.type !== '*' && isNamed(one, 'Subject'))
-  if (header === undefined) return ''
-  const body = headerBody(header.text).trim()
+  const found = headers.filter((one) => one.type !== '*' && isNamed(one, 'Subject'))
+  if (found.length === 0) return ''
+  const body = found.map((one) => headerBody(one.text).trim()).join('\n')
   const decoded = decodeWords(body, { charset: undefined, checkLength: true })
   return ` T="${quoted(printable('text' in decoded ? decoded.text : body))}"`
 }

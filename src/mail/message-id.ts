@@ -6,6 +6,6 @@ import { isNamed } from './header.ts'
 export function messageIdHeader(headers: readonly Header[]): Header | undefined {
   const resent = headers.some((header) => header.type !== '*' && /^resent-/i.test(header.text))
   return resent
-    ? headers.findLast((one) => one.type === 'I' && isNamed(one, 'Resent-Message-ID'))
+    ? headers.find((one) => one.type === 'I' && isNamed(one, 'Resent-Message-ID'))
     : headers.find((one) => one.type === 'I')
 }

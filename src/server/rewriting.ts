@@ -13,7 +13,11 @@ export function createRewriting(rules: readonly RewriteRule[]): Rewriting | unde
       rewriteSmtp(text, context.message?.sender === undefined ? 'sender' : 'recipient', context),
     sender: (address, context) => rewriteEnvelope(address, 'F', context),
     recipient: (address, context) => rewriteEnvelope(address, 'T', context),
-    headers: (headers, context) => rewriteHeaders(headers, context, { rules }),
+    headers: (headers, context) =>
+      rewriteHeaders(headers, context, {
+        rules,
+        qualify: context.message?.allowUnqualified ?? false,
+      }),
   }
 }
 

@@ -221,9 +221,12 @@ export class MessageReceiver {
 
   #endHeader(headerEnd: number, bodyStart: number = headerEnd): ByteString {
     const rest = this.#header.slice(bodyStart)
-    this.#header = this.#header.slice(0, headerEnd)
+    // A NUL has no place in a header, and would end it for many who read it: RFC 5322 section 4.
+    this.#header = this.#header.slice(0, headerEnd).replaceAll('\0', '?')
     this.#inHeader = false
     this.sizeBytes = bodyStart
+    if (this.#limits.messageBytes > 0 && bodyStart > this.#limits.messageBytes)
+      this.#problem = { is: 'too-big' }
     this.#incoming = this.#spool.begin()
     this.#tap = this.#onHeader?.(this.#header)
     return rest

@@ -66,7 +66,8 @@ export async function fixSubmission(
   if (!local && !submissionMode)
     return { headers: [...given], sender: submission.sender, messageIdCreated: false }
   const headers = [...given]
-  const resent = headers.some((header) => header.type !== '*' && /^resent-/i.test(header.text))
+  // A Resent-Bcc: that -t took away counts, too.
+  const resent = headers.some((header) => /^resent-/i.test(header.text))
   const prefix = resent ? 'Resent-' : ''
   completeLogin(headers, prefix, submission, context)
   const created = await addMessageId(headers, prefix, submission, context)

@@ -1,12 +1,12 @@
 /** Addresses in header lines without a domain get one. Source: Exim manual, "Unqualified addresses". */
 import type { ByteString } from '../../base/text.ts'
-import { splitAddressList } from '../../mail/address-list.ts'
 import type { Header } from '../../mail/envelope.ts'
-import { headerBody } from '../../mail/header.ts'
-import { parseAddress } from '../../mail/parse-address.ts'
+import { HeaderWriter } from '../../mail/header-writer.ts'
+import { parseAddress, type ParseAddressOptions } from '../../mail/parse-address.ts'
 import { clientMatches } from './matching.ts'
 import type { Session } from './session-state.ts'
 
+const itemLimit = 10_000
 const senderTypes = 'FRS'
 const recipientTypes = 'BCT'
 
@@ -23,30 +23,30 @@ export async function qualifyHeaders(
   if (!senders && !recipients) return [...headers]
   const message = session.transaction?.message
   if (message !== undefined) message.allowUnqualified = { senders, recipients }
+  // Rules see addresses with their domains: they are looked at in one go.
+  if (session.services.rewriting !== undefined) return [...headers]
+  const options = { allowUtf8Domains: true, stripAngleBrackets: settings.strip_excess_angle_brackets }
   const { qualifyDomain, qualifyRecipient } = context.server
   return headers.flatMap((header) => {
-    if (senders && senderTypes.includes(header.type)) return qualifyHeader(header, qualifyDomain)
-    if (recipients && recipientTypes.includes(header.type)) return qualifyHeader(header, qualifyRecipient)
+    if (senders && senderTypes.includes(header.type)) return qualifyHeader(header, qualifyDomain, options)
+    if (recipients && recipientTypes.includes(header.type))
+      return qualifyHeader(header, qualifyRecipient, options)
     return [header]
   })
 }
 
 /** The header as it was stays, marked as replaced. */
-function qualifyHeader(header: Header, domain: ByteString): Header[] {
-  const body = headerBody(header.text)
-  const offset = header.text.length - body.length
-  let text = header.text
-  // From the end, so that places before stay true.
-  for (const item of splitAddressList(body).toReversed()) {
-    const parsed = parseAddress(item.text)
-    if (parsed.is !== 'address' || parsed.domain !== '' || parsed.localPart === '') continue
-    const end = offset + item.start + parsed.end
-    text = `${text.slice(0, end)}@${domain}${text.slice(end)}`
+function qualifyHeader(header: Header, domain: ByteString, options: ParseAddressOptions): Header[] {
+  const writer = new HeaderWriter(header.text, header.text.indexOf(':') + 1)
+  for (let count = 0; count < itemLimit && writer.findItem(); count++) {
+    const parsed = parseAddress(writer.item, options)
+    if (parsed.is !== 'address' || parsed.domain !== '' || parsed.localPart === '') writer.keep()
+    else writer.replace(parsed.start, parsed.end, `${parsed.address}@${domain}`)
   }
-  return text === header.text
-    ? [header]
-    : [
-        { type: '*', text: header.text },
-        { type: header.type, text },
-      ]
+  const text = writer.finish()
+  if (text === undefined) return [header]
+  return [
+    { type: '*', text: header.text },
+    { type: header.type, text },
+  ]
 }

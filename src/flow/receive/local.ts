@@ -306,8 +306,8 @@ async function chooseRecipients(work: Work, asked: Arguments['addresses']): Prom
       })
     : undefined
   const removes = found !== undefined && session.settings.extract_addresses_remove_arguments
-  const removed = new Set(removes ? asked.map((one) => one.address.toLowerCase()) : [])
-  const left = found?.addresses.filter((one) => !removed.has(one.address.toLowerCase())) ?? []
+  const removed = new Set(removes ? asked.map((one) => withLowerDomain(one.address)) : [])
+  const left = found?.addresses.filter((one) => !removed.has(withLowerDomain(one.address))) ?? []
   const chosen = removes ? left : [...asked, ...left]
   for (const one of chosen) {
     const address =
@@ -322,6 +322,12 @@ async function chooseRecipients(work: Work, asked: Arguments['addresses']): Prom
     fromHeaders: found,
     count: chosen.length,
   }
+}
+
+/** Local parts may differ in case alone. */
+function withLowerDomain(address: ByteString): ByteString {
+  const at = address.lastIndexOf('@')
+  return address.slice(0, at) + address.slice(at).toLowerCase()
 }
 
 async function headerProblems(work: Work, chosen: Chosen): Promise<LocalOutcome | undefined> {
@@ -358,7 +364,10 @@ function printed(error: LocalError): ByteString {
     case 'bad-argument':
       return `exim: bad recipient address "${error.address}": ${error.problem}`
     case 'bad-headers':
-      return `exim: invalid addresses:\n${error.bad.map((one) => `  ${one.text}: ${one.problem}`).join('\n')}`
+      return (
+        (error.bad.length === 1 ? 'exim: invalid address:' : 'exim: invalid addresses:\n') +
+        error.bad.map((one) => `  ${one.text}: ${one.problem}`).join('\n')
+      )
     case 'no-recipients':
       return 'exim: no recipients in message'
     case 'all-overridden':

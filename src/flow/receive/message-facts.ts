@@ -13,6 +13,7 @@ export function newMessage(known: NewMessage): MessageFacts {
     id: '',
     sender: undefined,
     rawSender: undefined,
+    receivedLines: undefined,
     recipients: [],
     rcptCount: 0,
     rcptDeferCount: 0,

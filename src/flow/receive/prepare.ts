@@ -3,7 +3,7 @@ import type { Header } from '../../mail/envelope.ts'
 import { splitHeaders, withoutBlankEnd } from '../../mail/header.ts'
 import type { Reception } from '../../mail/log-lines.ts'
 import { messageIdHeader } from '../../mail/message-id.ts'
-import type { MessageFacts } from '../../ports.ts'
+import type { ConnectionFacts, MessageFacts } from '../../ports.ts'
 import { mergeAddedHeaders, removeNamed } from './added-headers.ts'
 import type { MessageReceiver } from './body.ts'
 import { callerName } from './caller-name.ts'
@@ -35,12 +35,12 @@ export async function prepareHeaders(
   session: Session,
   transaction: Transaction,
   receiver: MessageReceiver,
-  options: PrepareOptions = {},
+  options: PrepareOptions = submittedOptions(session),
 ): Promise<Prepared> {
   const { message, context } = transaction
   const { caller } = session.connection
   let headers = removeTransitHeaders(
-    options.headers ?? splitHeaders(receiver.headerText).map(withoutBlankEnd),
+    (options.headers ?? splitHeaders(receiver.headerText)).map(withoutBlankEnd),
     session.settings,
   )
   message.headers = headers
@@ -56,13 +56,16 @@ export async function prepareHeaders(
           ? undefined
           : { login: caller.login, name: await callerName(caller, context), trusted: caller.trusted },
       fullName: options.fullName,
-      sender,
+      // Rules see the addresses that are made here: they are made of the sender as it came.
+      sender: message.rawSender ?? sender,
       notSmtp: options.notSmtp ?? false,
     },
     context,
   )
   headers = await qualifyHeaders(session, fixed.headers, options.qualify ?? true)
-  message.sender = fixed.sender
+  if (fixed.sender !== message.rawSender) {
+    message.sender = (await session.services.rewriting?.sender(fixed.sender, context)) ?? fixed.sender
+  }
   message.headers = headers
   if (session.services.rewriting !== undefined) {
     headers = [...(await session.services.rewriting.headers(headers, context))]
@@ -81,6 +84,24 @@ export async function prepareHeaders(
   return { is: 'ready', messageId, received }
 }
 
+const key = 'submission'
+
+type Submitted = Pick<PrepareOptions, 'fullName' | 'qualify'> & {
+  /** Headers are left as they are. */
+  readonly gateway?: boolean
+}
+
+/** What the command line of `-bs` and `-bS` said of the messages in the dialogue: `-F`, `-bnq`, `-G`. */
+export function noteSubmission({ extra }: Pick<ConnectionFacts, 'extra'>, options: Submitted): void {
+  if (options.fullName !== undefined || options.qualify === false || options.gateway === true)
+    extra.set(key, options)
+}
+
+export function submittedOptions({ connection }: Session): Submitted {
+  // Only `noteSubmission` stores under this key.
+  return (connection.extra.get(key) as Submitted | undefined) ?? {}
+}
+
 /** `$message_body` and its kin. */
 async function describeBody(
   session: Session,
@@ -91,6 +112,7 @@ async function describeBody(
   message.bodySize = receiver.bodySize
   message.bodyLines = receiver.bodyLines
   message.bodyZeros = receiver.bodyZeros
+  message.receivedLines = receiver.headerText.split('\n').length + receiver.bodyLines
   message.maxReceivedLineLength = receiver.maxLineLength
   // As it came, without what is added here: observed of Exim 4.96.
   message.size = receiver.sizeBytes
@@ -126,6 +148,7 @@ export function mergeAclHeaders(
     received !== undefined && header.text === received.text ? withTime(header, now) : header,
   )
   message.headers = merged
+  message.receivedLines = undefined
   message.size = totalSize(merged, message.bodySize)
   return merged
 }

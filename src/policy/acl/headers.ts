@@ -25,7 +25,7 @@ export function addHeaders(context: Context, text: Text): void {
   }
 }
 
-/** RFC 5322 section 2.2: a name of printable characters without space, then a colon. */
+/** RFC 5322 section 2.2: a name of printable characters without space, then a colon; Exim bears with a name that is missing. */
 function isHeader(line: string): boolean {
-  return /^[!-9;-~]+[ \t]*:/.test(line)
+  return /^[!-9;-~]*[ \t]*:/.test(line)
 }

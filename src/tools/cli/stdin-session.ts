@@ -1,6 +1,8 @@
 /** An SMTP session over standard input and output: `-bs`, `-bh`, `-bhc`. */
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
+import { encodeUtf8 } from '../../base/text.ts'
+import { noteSubmission } from '../../flow/receive/prepare.ts'
 import type { ReceiveServices } from '../../flow/receive/services.ts'
 import { newConnection, type NewConnection } from '../../flow/receive/services.ts'
 import { runSession } from '../../flow/receive/session.ts'
@@ -12,7 +14,7 @@ import { StreamPair } from '../../wire/stream-pair.ts'
 import { createTlsRoom } from '../../server/tls-room.ts'
 import type { ServerCall } from './call.ts'
 import { splitHostPort } from './host-port.ts'
-import { valueOf } from './parse.ts'
+import { has, valueOf } from './parse.ts'
 
 /** The connection that the -oM flags of a trusted caller describe. */
 export function describedConnection(
@@ -61,6 +63,12 @@ export function describedConnection(
     connection.hostName = hostName
     connection.hostLookup = 'found'
   }
+  const fullName = valueOf(invocation, '-F')
+  noteSubmission(connection, {
+    fullName: fullName === undefined ? undefined : encodeUtf8(fullName),
+    qualify: !has(invocation, '-bnq'),
+    gateway: has(invocation, '-G'),
+  })
   connection.authenticatedBy = trusted('-oMaa')
   // In a dialogue a trusted caller is nobody yet, and another one is known by the login alone.
   const own = known.kind === 'local' || (host === undefined && !rights.trusted)

@@ -2,6 +2,7 @@
 import { configurations } from './configurations.ts'
 import { expansions } from './expansions.ts'
 import { eximFilters, sieveScripts } from './filters.ts'
+import { headers } from './headers.ts'
 import { lists } from './lists.ts'
 import { smtpConnections } from './smtp-connections.ts'
 import { smtpDialogues } from './smtp-dialogues.ts'
@@ -11,6 +12,7 @@ export const besideTargets: readonly BesideTarget[] = [
   configurations,
   eximFilters,
   expansions,
+  headers,
   lists,
   sieveScripts,
   smtpConnections,

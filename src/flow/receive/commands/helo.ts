@@ -71,7 +71,7 @@ async function hello(session: Session, argument: ByteString): Promise<ByteString
   const ident = connection.ident
   const active = await activeHostname(session)
   if (connection.hostAddress === undefined) {
-    return `${active} Hello ${ident === undefined || ident === '' ? 'local user' : ident} at ${argument}`
+    return `${active} Hello ${ident === undefined || ident === '' ? 'local user' : ident} at ${connection.hostName ?? argument}`
   }
   const name = connection.hostName ?? argument
   return `${active} Hello ${ident === undefined || ident === '' ? '' : `${ident} at `}${name} [${connection.hostAddress}]`

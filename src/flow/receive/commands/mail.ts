@@ -14,6 +14,7 @@ import { mailAuth } from '../mail-auth.ts'
 import { clientMatches, expandInteger } from '../matching.ts'
 import { newMessage } from '../message-facts.ts'
 import { originatorOf, preMailControls } from '../pre-mail.ts'
+import { submittedOptions } from '../prepare.ts'
 import type { Next, Session, Transaction } from '../session-state.ts'
 import { slowDown } from '../slow-down.ts'
 import { spoolHasRoom } from '../space.ts'
@@ -87,6 +88,7 @@ async function begin(
     local: !session.remote,
     originator: originatorOf(session),
   })
+  message.controls.suppressLocalFixups = submittedOptions(session).gateway === true
   const before = preMailControls(session)
   if (before !== undefined) Object.assign(message.controls, before)
   const context = { ...session.context, message }
@@ -225,7 +227,7 @@ async function qualified(
 }
 
 async function allowsUnqualified(session: Session): Promise<boolean> {
-  if (!session.remote) return true
+  if (!session.remote) return submittedOptions(session).qualify !== false
   return clientMatches(session.settings.sender_unqualified_hosts, session.context)
 }
 

@@ -17,6 +17,7 @@ import {
 import { addressOptions } from '../address-options.ts'
 import { clientError } from '../errors.ts'
 import { clientMatches, expandInteger } from '../matching.ts'
+import { submittedOptions } from '../prepare.ts'
 import type { Next, Session, Transaction } from '../session-state.ts'
 import { slowDown } from '../slow-down.ts'
 import type { Command } from './command.ts'
@@ -241,7 +242,7 @@ async function qualified(
   const allowed =
     // RFC 5321 section 4.5.1: postmaster without a domain is always taken.
     address.toLowerCase() === 'postmaster' ||
-    !session.remote ||
+    (!session.remote && submittedOptions(session).qualify !== false) ||
     (await clientMatches(settings.recipient_unqualified_hosts, context))
   if (allowed) return `${address}@${context.server.qualifyRecipient}`
   session.rejectUnqualified('recipient', address, 'RCPT')

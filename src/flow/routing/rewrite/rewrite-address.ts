@@ -43,7 +43,7 @@ export async function rewriteAddress(
   for (const [index, rule] of rules.entries()) {
     if (!concerns(rule.flags, place)) continue
     let matched = false
-    for (let round = 0; round < repeatLimit; round++) {
+    for (let round = 0; ; round++) {
       const step = await applyRule(rule, index + 1, now.address, place, context)
       if (step.is === 'no match') {
         context.debug?.('rewrite', `${now.address}: rule ${index + 1} (${rule.pattern.text}) does not match`)
@@ -58,6 +58,9 @@ export async function rewriteAddress(
       )
       now = { address: step.address, whole: step.whole, changed: true }
       if (!rule.flags.includes('R')) break
+      if (round < repeatLimit) continue
+      context.ports.log.panic(context.message?.id, `rewrite rule repeat ignored after ${repeatLimit} times`)
+      break
     }
     if (matched && rule.flags.includes('q')) return now
   }
@@ -118,7 +121,7 @@ async function applyRule(
   }
   const whole = rule.flags.includes('w') ? text : undefined
   if (log.selects('address_rewrite')) {
-    const told = whole ?? result
+    const told = parsed.domain === '' ? result : text
     log.main(id, `"${address}" from ${placeNames[place]} rewritten as "${told}" by rule ${number}`)
   }
   return { is: 'changed', address: result, whole }

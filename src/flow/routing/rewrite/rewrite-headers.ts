@@ -2,7 +2,8 @@
 import type { ByteString } from '../../../base/text.ts'
 import type { RewriteRule } from '../../../language/config/configuration.ts'
 import type { Header } from '../../../mail/envelope.ts'
-import { endOfAddress, parseAddress } from '../../../mail/parse-address.ts'
+import { HeaderWriter } from '../../../mail/header-writer.ts'
+import { parseAddress } from '../../../mail/parse-address.ts'
 import type { Context } from '../../../ports.ts'
 import { rewriteAddress, type RewritePlace } from './rewrite-address.ts'
 import { encodePhrase } from './encode-phrase.ts'
@@ -11,7 +12,7 @@ export interface RewriteHeadersOptions {
   /** Rules to apply; left out: those of the rewrite section. */
   readonly rules?: readonly RewriteRule[]
   /** Addresses without a domain get one: a local message, or a host that may send them. */
-  readonly qualify?: boolean
+  readonly qualify?: boolean | { readonly senders: boolean; readonly recipients: boolean }
 }
 
 /** The flag for each header type; `Resent-` forms have the type of their plain one. */
@@ -24,7 +25,7 @@ export async function rewriteHeaders(
   options: RewriteHeadersOptions = {},
 ): Promise<readonly Header[]> {
   const rules = options.rules ?? context.server.configuration.rewrite
-  if (rules.length === 0 && options.qualify !== true) return headers
+  if (rules.length === 0 && (options.qualify ?? false) === false) return headers
   const result: Header[] = []
   for (const header of headers) {
     const place = places[header.type]
@@ -36,8 +37,6 @@ export async function rewriteHeaders(
   return result
 }
 
-/** Longest physical line before an address goes to a line of its own: RFC 5322 section 2.1.1. */
-const lineLimit = 78
 const itemLimit = 10_000
 
 /** Undefined: nothing changes. */
@@ -50,7 +49,10 @@ export async function rewriteHeader(
 ): Promise<ByteString | undefined> {
   const writer = new HeaderWriter(text, text.indexOf(':') + 1)
   for (let count = 0; count < itemLimit && writer.findItem(); count++) {
-    const parsed = parseAddress(writer.item, { allowUtf8Domains: true })
+    const parsed = parseAddress(writer.item, {
+      allowUtf8Domains: true,
+      stripAngleBrackets: context.settings.strip_excess_angle_brackets,
+    })
     if (parsed.is === 'error') {
       // What is no address stays; those beside it are rewritten.
       if (parsed.message !== 'empty address')
@@ -62,16 +64,22 @@ export async function rewriteHeader(
     }
     let { address } = parsed
     if (parsed.domain === '') {
+      const ofSender = place === 'f' || place === 's' || place === 'r'
       // Without leave to qualify, an unqualified address is left as it is, rules and all.
-      if (options.qualify !== true) {
+      if (!mayQualify(options.qualify, ofSender)) {
         writer.keep()
         continue
       }
-      address = `${address}@${place === 'f' || place === 's' || place === 'r' ? context.server.qualifyDomain : context.server.qualifyRecipient}`
+      address = `${address}@${ofSender ? context.server.qualifyDomain : context.server.qualifyRecipient}`
     }
     const rewritten = await rewriteAddress(address, place, rules, context)
     if (rewritten.whole !== undefined) {
-      writer.replace(0, writer.item.length, encodePhrase(rewritten.whole, context.settings.headers_charset))
+      writer.replace(
+        0,
+        writer.item.length,
+        encodePhrase(rewritten.whole, context.settings.headers_charset),
+        false,
+      )
     } else if (
       rewritten.address !== writer.item.slice(parsed.start, parsed.end) &&
       (rewritten.changed || parsed.domain === '')
@@ -84,61 +92,7 @@ export async function rewriteHeader(
   return writer.finish()
 }
 
-/** Goes through the items of an address list and writes it anew. */
-class HeaderWriter {
-  /** The address at hand, without the blanks and the group marks around it. */
-  item: ByteString = ''
-  readonly #text: ByteString
-  #at: number
-  #end: number
-  #written: ByteString
-  #changed = false
-
-  constructor(text: ByteString, start: number) {
-    this.#text = text
-    this.#at = start
-    this.#end = start
-    this.#written = text.slice(0, start)
-  }
-
-  /** Copies what stands between addresses; false at the end. */
-  findItem(): boolean {
-    const start = this.#end
-    let at = start
-    for (;;) {
-      while (at < this.#text.length && /[\s,;]/.test(this.#text.charAt(at))) at++
-      const group = /^(?:[^@<>,;:"(\\]|"(?:[^"\\]|\\.)*")*:/.exec(this.#text.slice(at, at + 1000))
-      if (group === null) break
-      at += group[0].length
-    }
-    this.#written += this.#text.slice(start, at)
-    this.#at = at
-    if (at >= this.#text.length) {
-      this.#end = at
-      return false
-    }
-    this.#end = endOfAddress(this.#text, at, false)
-    this.item = this.#text.slice(at, this.#end).replace(/[\s;]+$/, '')
-    this.#end = at + this.item.length
-    return true
-  }
-
-  keep(): void {
-    this.#written += this.item
-  }
-
-  replace(start: number, end: number, text: ByteString): void {
-    const item = this.item.slice(0, start) + text + this.item.slice(end)
-    const line = this.#written.slice(this.#written.lastIndexOf('\n') + 1)
-    const fold =
-      line.length + item.length > lineLimit &&
-      /[,;:]\s+$/.test(line) &&
-      this.#at > this.#text.indexOf(':') + 2
-    this.#written += (fold ? '\n\t' : '') + item
-    this.#changed = true
-  }
-
-  finish(): ByteString | undefined {
-    return this.#changed ? this.#written + this.#text.slice(this.#end) : undefined
-  }
+function mayQualify(qualify: RewriteHeadersOptions['qualify'], ofSender: boolean): boolean {
+  if (typeof qualify !== 'object') return qualify === true
+  return ofSender ? qualify.senders : qualify.recipients
 }

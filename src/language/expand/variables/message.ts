@@ -75,6 +75,7 @@ export const messageVariables: readonly VariableRow[] = [
   trusted('message_linecount', 'Lines of headers and body.', ({ context }) => {
     const { message } = context
     if (message === undefined) return 0
+    if (message.receivedLines !== undefined) return message.receivedLines
     const lines = message.headers
       .filter((header) => header.type !== '*')
       .map((header) => header.text.split('\n').length - 1)
