@@ -129,6 +129,7 @@ const reasons: readonly Reason[] = [
   { why: 'a name for submission whose quote does not end', when: /submission\/name="x/ },
   { why: 'a name for submission of a local caller', when: /submission\/name=Joe D/ },
   { why: 'encoded words that Exim reads otherwise', when: /\$h_subject:[^]*=\?(?:x\?q|utf-8\?b)/ },
+  { why: 'headers that are too big', when: /;message_size_limit/ },
   { why: 'the process ends', theirs: /SIGSEGV|failed to read delivery status/ },
   { why: 'Resent-Message-Id: that was added is logged', even: (text) => text.replaceAll(/ id\*=\S+/g, '') },
   {
