@@ -218,6 +218,8 @@ export const plantedDefects: readonly PlantedDefect[] = [
   error('value-constant', 'local_interfaces = ¦0.0.0.0.25x\n', /192\.0\.2\.1\.587/),
   error('value-constant', '¦primary_hostname = mail example.com\n'),
   error('value-constant', transport('  driver = smtp\n  port = ¦smpt'), /smtp/),
+  error('smtp-protocol', transport('  driver = smtp\n  ¦protocol = esmtp'), /one of/),
+  warning('smtp-protocol', transport('  driver = smtp\n  ¦protocol = esmtp\n  port = 25'), /smtp is spoken/),
   error('value-constant', transport('  driver = smtp\n  interface = ¦192.0.2.300')),
   error(
     'route-option',

@@ -534,7 +534,10 @@ export const codes: Readonly<Record<string, CodeRow>> = {
     'Settings of a router, transport or authenticator do not fit together, or one of them is missing.',
     'Exim refuses to start. The message names the instance, the help what to write.',
   ),
-  'smtp-protocol': row('The protocol of an smtp transport does not exist.', 'It is smtp, lmtp or smtps.'),
+  'smtp-protocol': row(
+    'The protocol of an smtp transport does not exist.',
+    'It is smtp, lmtp or smtps; another word stands for smtp where port is set.',
+  ),
   'spamd-address': row(
     'An item of spamd_address cannot be read.',
     'Exim leaves that server out and writes a line each time. An item is a host and a port, or the path of a socket, then options: pri=, weight=, time=, retry=, tmo=, backup, variant=rspamd.',

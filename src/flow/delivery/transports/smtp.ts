@@ -38,13 +38,15 @@ export const smtp: TransportDriver = {
   check(instance, report) {
     const { protocol } = settingsOf(instance)
     if (protocol !== 'smtp' && protocol !== 'lmtp' && protocol !== 'smtps') {
+      // Exim takes any word for smtp, and looks for a port of that name where none is set: mail would wait.
+      const works = instance.setAt.has('port')
       report({
         code: 'smtp-protocol',
-        severity: 'error',
+        severity: works ? 'warning' : 'error',
         message: `invalid setting for protocol option for the ${instance.name} transport: "${protocol}"`,
         at: instance.setAt.get('protocol') ?? instance.at,
-        help: 'one of smtp, smtps and lmtp',
-        fatal: true,
+        help: works ? 'smtp is spoken; write smtp, smtps or lmtp' : 'one of smtp, smtps and lmtp',
+        fatal: !works,
       })
     }
   },
