@@ -531,6 +531,22 @@ void test('a mailbox that grows past its threshold is told of', async () => {
   assert.equal(w.submitted.length, 1)
 })
 
+void test('a warning of a full mailbox is no reason for another one', async () => {
+  const directory = join(folder, 'warned')
+  const w = world(
+    `t:\n  driver = appendfile\n  maildir_format\n  directory = ${directory}\n  quota = 9000\n  mailbox_size = 0\n  quota_warn_threshold = 10\n`,
+  )
+  const warning = 'Auto-Submitted: auto-replied\n'
+  const parts = { sender: '', local: true, headers: [{ type: ' ', text: warning }] } as const
+  await w.deliver(w.claim(['u@x.test'], parts))
+  assert.equal(w.submitted.length, 0)
+  // A bounce, and what another host sends.
+  await w.deliver(w.claim(['u@x.test'], { ...parts, localErrorMessage: true }))
+  assert.equal(w.submitted.length, 1)
+  await w.deliver(w.claim(['u@x.test'], { ...parts, local: false }))
+  assert.equal(w.submitted.length, 2)
+})
+
 void test('a maildir that lacks a folder gets the whole message', async () => {
   for (const lacking of ['tmp', 'new', 'cur']) {
     const directory = join(folder, `without-${lacking}`)

@@ -1,6 +1,14 @@
 /** Segments that change hands while somebody looks for them. */
 import assert from 'node:assert/strict'
-import fs, { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import fs, {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { test } from 'node:test'
 import { addMessage, bodyOf, type SpoolWorld, spoolWorld } from '../../../test/support/spool-world.ts'
@@ -101,6 +109,34 @@ test('a late line in the message log of a message that another process completed
     syncBuiltinESMExports()
   }
   assert.deepEqual(readdirSync(`${world.directory}/msglog`), [])
+})
+
+test('the large body of a message that a process completed and was killed goes, although another took it in', async (t) => {
+  const world = spoolWorld(t)
+  const spool = await world.open({ careMs: 1_000_000 })
+  const id = await addMessage(spool, Buffer.alloc(200_000, 'text\n'))
+  assert.equal([...spool.list()].length, 1)
+  const bodies = `${world.directory}/bodies`
+  const [name = ''] = readdirSync(bodies)
+  const other = await world.open({ careMs: 1_000_000 })
+  // It is killed before the body is gone: a tombstone in a folder of nobody, and the body.
+  linkSync(`${bodies}/${name}`, `${world.directory}/kept`)
+  const claim = await other.claim(id)
+  assert.ok(claim)
+  await claim.complete()
+  const [tombstone = ''] = segmentsOf(world).filter((one) => /\.1\//.test(one))
+  mkdirSync(`${world.directory}/segments/1.1.dead`)
+  copyFileSync(
+    `${world.directory}/segments/${tombstone}`,
+    `${world.directory}/segments/1.1.dead/${tombstone.split('/')[1]}`,
+  )
+  for (let i = 0; i < 100 && readdirSync(bodies).length > 0; i++)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  renameSync(`${world.directory}/kept`, `${bodies}/${name}`)
+  await spool.takeOver()
+  for (let i = 0; i < 100 && readdirSync(bodies).length > 0; i++)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  assert.deepEqual(readdirSync(bodies), [])
 })
 
 test('what a killed process left of a message log goes when another takes over', async (t) => {

@@ -275,16 +275,18 @@ export class OpenSpool {
     for (const name of dead) {
       const folder = `${this.directory}/segments/${name}`
       const clean = readClean(folder)
+      let completed: ReadonlySet<string> = new Set()
       if (clean === undefined) {
         const done = await recover(this.#recoveryHost(), [folder], false)
         this.#takeSegments(done.segments)
+        ;({ completed } = done)
         this.#tellLeft(name, done.living)
         this.log(
           `spool: took over ${done.segments.length} segments of process ${pidOf(name)}, which ended without closing`,
         )
       } else this.#takeSegments(clean)
       removeQuietly(folder)
-      this.#removeOrphans([name], clean === undefined, false)
+      this.#removeOrphans([name], clean === undefined, false, completed)
     }
   }
 
@@ -318,12 +320,18 @@ export class OpenSpool {
   }
 
   /** Removes body files and message logs that belong to no message: what a crash left of half-received mail. */
-  #removeOrphans(dead: readonly string[], crashed: boolean, all: boolean): void {
+  #removeOrphans(
+    dead: readonly string[],
+    crashed: boolean,
+    all: boolean,
+    completed: ReadonlySet<string> = new Set(),
+  ): void {
     const bodies = `${this.directory}/bodies`
     for (const name of listFolder(bodies)) {
       const id = name.slice(0, name.indexOf('.'))
       const owner = name.slice(name.indexOf('.') + 1)
-      if (!all && !dead.includes(owner)) continue
+      // A dead process may have completed a message that another one took in.
+      if (!all && !dead.includes(owner) && !completed.has(id)) continue
       if (this.index.get(id)?.bodyFile === name) continue
       // After damage it may be all that is left of an acknowledged message.
       if (this.setAside.list.length > 0) this.setAside.body(name)

@@ -36,6 +36,8 @@ export interface Recovered {
   readonly messages: number
   /** Ids of all that are not complete. */
   readonly living: readonly string[]
+  /** Ids of what is complete for good. */
+  readonly completed: ReadonlySet<string>
 }
 
 const chunkMessages = 500
@@ -71,7 +73,8 @@ export async function recover(
   const living = found.living()
   const messages = await mergeMessages(host, segments, found, { living, bodies, fresh })
   mergeTombstones(host, segments, found)
-  return { segments, messages, living }
+  const completed = new Set(Array.from(found.complete(), ({ id }) => id))
+  return { segments, messages, living, completed }
 }
 
 /**

@@ -2,6 +2,7 @@
 import { type Failure, isFailure } from '../../../base/outcome.ts'
 import { textOf, type ByteString } from '../../../base/text.ts'
 import { parseAddressList } from '../../../mail/address.ts'
+import type { Envelope } from '../../../mail/envelope.ts'
 import { headerBody, splitHeaders } from '../../../mail/header.ts'
 import type { Context } from '../../../ports.ts'
 import { expandedBytes } from '../expanding.ts'
@@ -21,6 +22,7 @@ export async function warnOfSize(
   environment: DeliveryEnvironment,
 ): Promise<void> {
   if (result.is !== 'done' || result.mailboxSize === undefined) return
+  if (isOwnNotice(environment.claim.message.envelope)) return
   const threshold = await thresholdOf(settings, context)
   const { before, after } = result.mailboxSize
   if (threshold <= 0 || before > threshold || after <= threshold) return
@@ -40,6 +42,15 @@ export async function warnOfSize(
     about: environment.claim.id,
     isReport: false,
   })
+}
+
+/**
+ * A warning of this kind (or an answer) that this program wrote. Differs from Exim, where one that goes to the mailbox it warns of warns again, and so on
+ * without end, when `mailbox_size` stays below the threshold.
+ */
+function isOwnNotice({ sender, local, localErrorMessage, headers }: Envelope): boolean {
+  if (sender !== '' || !local || localErrorMessage === true) return false
+  return headers.some(({ text }) => /^Auto-Submitted:\s*auto-replied/i.test(text))
 }
 
 /** The value that is no size, or why there is none. */
