@@ -60,6 +60,16 @@ function call(
   })
 }
 
+test('-D: a macro is defined once, and its name begins with a capital letter', () => {
+  const { status, stdout } = call(['-DNAME=x y', '-bP', 'macro', 'NAME'])
+  assert.deepEqual([status, stdout], [0, 'NAME=x y\n'])
+  assert.match(call(['-DNAME=x', '-DNAME=y', '-bV']).stderr, /^postern: duplicated -D in command line\n/)
+  assert.match(
+    call(['-Dname=x', '-bV']).stderr,
+    /^postern: a macro of -D must begin with an upper case letter/,
+  )
+})
+
 for (const [setting, says, column] of [
   ['never_users = root : ${lc:NOSUCH}', 'user nosuch was not found', 15],
   [

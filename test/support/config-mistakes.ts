@@ -107,6 +107,18 @@ export const singleMistakes: readonly {
   { text: 'begin acl\n accept\n', says: '2:2 missing or malformed ACL name' },
   { text: 'begin acl\na:\n accept\na:\n deny\n', says: '4:1 there are two ACLs called "a"' },
   {
+    text: 'begin transports\na:\n driver = smtp"\n',
+    says: '3:11 transport a: cannot find transport driver "smtp""',
+  },
+  {
+    text: 'begin transports\na:\n driver = "sm\\"tp"\n',
+    says: '3:12 transport a: cannot find transport driver "sm"tp"',
+  },
+  {
+    text: 'begin transports\na:\n driver =\n',
+    says: '3:9 transport a: cannot find transport driver ""',
+  },
+  {
     text: 'begin transports\na: # local\n driver = smtp\n',
     says: '2:4 extra characters follow driver name a (# is comment only at line start)',
   },

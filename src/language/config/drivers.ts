@@ -14,6 +14,7 @@ import {
   type SettingLine,
   takeSetting,
 } from './settings.ts'
+import { readString } from './strings.ts'
 import { aboutComment } from './values.ts'
 
 /** Searching a name like a wrong one takes time; more wrong ones than this are not told. */
@@ -189,14 +190,18 @@ export class DriverSection {
   #driverOf(draft: Draft, settings: readonly SettingLine[]): string | undefined {
     const setting = settings.find((s) => s.name === 'driver')
     if (setting === undefined) return undefined
-    const { line } = setting
-    const value = /^[ \t]*=[ \t]*"?([^"]*)"?$/.exec(line.text.slice(setting.nameEnd))?.[1]
-    if (value === undefined) return undefined
+    const { line, name, nameEnd } = setting
+    const equals = skipSpace(line.text, nameEnd)
+    if (line.text[equals] !== '=') return undefined
+    const text = readString({ line, start: skipSpace(line.text, equals + 1), name })
+    // What is wrong with it is told where all values are read.
+    if ('fault' in text) return undefined
+    const value = text.text
     if (Object.hasOwn(this.#drivers, value)) return value
-    const start = line.text.indexOf(value, setting.nameEnd)
     const help = this.#helpForDriver(value)
     const message = `${this.#kind} ${draft.name}: cannot find ${this.#kind} driver "${value}"`
-    error(this.#report, 'driver-unknown', message, line.span(start, start + value.length), help)
+    const at = value === '' ? line.span(equals) : text.span()
+    error(this.#report, 'driver-unknown', message, at, help)
     return undefined
   }
 

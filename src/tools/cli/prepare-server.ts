@@ -58,8 +58,7 @@ export async function prepareServer(
     return ended
   }
   const defines = macrosOf(invocation)
-  if (defines === undefined)
-    return complain('a macro of -D must begin with an upper case letter: -DNAME=value')
+  if (typeof defines === 'string') return complain(defines)
   const watching = watched(invocation, terminal)
   if ('wrong' in watching) return complain(watching.wrong)
   if (watching.debug !== undefined) {
@@ -258,13 +257,14 @@ function tellParent(message: string): boolean {
   return process.connected && process.send?.(told) === true
 }
 
-/** Macros of -D; undefined when one is malformed. */
-export function macrosOf(invocation: Invocation): Map<string, ByteString> | undefined {
+/** Macros of -D; or what is wrong with one. */
+function macrosOf(invocation: Invocation): Map<string, ByteString> | string {
   const macros = new Map<string, ByteString>()
   for (const { flag, value } of invocation.flags) {
     if (flag !== '-D') continue
     const parts = /^\s*([A-Z][A-Za-z0-9_]*)\s*(?:=\s*(.*))?$/s.exec(value ?? '')
-    if (parts === null) return undefined
+    if (parts === null) return 'a macro of -D must begin with an upper case letter: -DNAME=value'
+    if (macros.has(parts[1] ?? '')) return 'duplicated -D in command line'
     macros.set(parts[1] ?? '', encodeUtf8(parts[2] ?? ''))
   }
   return macros
