@@ -58,7 +58,8 @@ const redirectOptions = [
 
 export function randomFiles(random: Random, before?: Files): Files {
   const { below, pick } = random
-  if (before !== undefined && below(4) > 0) return changedFiles(random, before)
+  if (before !== undefined && Object.keys(before.aliases).length > 0 && below(4) > 0)
+    return changedFiles(random, before)
   const aliases: Record<string, readonly string[]> = {}
   for (let i = 2 + below(6); i >= 0; i--)
     aliases[`${pick(localParts)}@${pick(redirectDomains)}`] = randomItems(random)
