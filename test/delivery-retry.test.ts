@@ -12,6 +12,8 @@ a@b.c quota_4d H,1h,5m,1.5
 x.y rcpt_45x senders="a@b : c@d" F,1d,1h
 ^\\N[^@]+@xyz\\d+\\.abc\\.example$\\N * G,1h,10m,2
 none.com refused_A
+slow.com * G,1h,5m,1.25
+fast.com * F,1h,5m
 `
 const none = 'No retry information found\n'
 const cases: readonly { words: string; sender?: string; text: string; exitCode?: number }[] = [
@@ -37,7 +39,13 @@ const cases: readonly { words: string; sender?: string; text: string; exitCode?:
   },
   { words: 'none.com refused_A', text: 'Retry rule: none.com  refused_A  \n' },
   { words: 'none.com refused', text: none },
+  { words: 'slow.com', text: 'Retry rule: slow.com  *  G,1h,5m,1.25; \n' },
+  { words: 'fast.com slow.com', text: 'Retry rule: slow.com  *  G,1h,5m,1.25; \n' },
   { words: 'nomatch.com', text: none },
+  {
+    words: 'joe',
+    text: `Warning: "joe" contains no '@' and no '.' characters. It is being \ntreated as a one-component domain, not as a local part.\n\n${none}`,
+  },
   { words: 'nomatch.com badname', text: 'unknown or malformed retry error "badname"\n', exitCode: 1 },
   { words: '', text: '-brt needs a domain or address argument\n', exitCode: 1 },
 ]

@@ -32,6 +32,13 @@ none@old.com   "@{if eq{1}{2}{x}fail}@new.com" q
 rep@*.rep.com  rep@$1.rep.com
 *@*.rr.com  $1@$2 R
 *.dom.com  $local_part@$1.dom2.com
+*@*.case.com  $1@$2.case2.com
+\N^(a)@(.*)\.ci\.com$\N  "$1.@{sg{$0}{@}{.at.}}@$2.ci2.com"
+\N^part@\N  "whole.@{sg{$0}{@}{.at.}}@part.com"
+long@ph.com  "A Name <long@ph2.com>"
+again@r.com  "@{lc:$0}" R
+again@r.com  then@reached.com
+^bad$(pattern  x@y.com
 ^(?i)re(g+)ex@(.*)\\.com  $2.$1@$0
 `.replaceAll('@{', '${')
 
@@ -58,6 +65,12 @@ const addresses = [
   'Foo <u@h.com>',
   'Foo (bar) <u@h.com> (baz)',
   'bad@@x',
+  'Joe@X.CASE.com',
+  'joe@x.case.com',
+  'a@B.CI.com',
+  'part@Of.x',
+  'long@ph.com',
+  'again@r.com',
   'bang!a@x.com',
   'rep@a.rep.com',
   'rep@a.b.rep.com',

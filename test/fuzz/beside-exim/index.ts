@@ -4,6 +4,8 @@ import { expansions } from './expansions.ts'
 import { eximFilters, sieveScripts } from './filters.ts'
 import { headers } from './headers.ts'
 import { lists } from './lists.ts'
+import { retryRules } from './retry-rules.ts'
+import { rewriteRules } from './rewrite-rules.ts'
 import { smtpConnections } from './smtp-connections.ts'
 import { smtpDialogues } from './smtp-dialogues.ts'
 import type { BesideTarget } from './target.ts'
@@ -14,6 +16,8 @@ export const besideTargets: readonly BesideTarget[] = [
   expansions,
   headers,
   lists,
+  retryRules,
+  rewriteRules,
   sieveScripts,
   smtpConnections,
   smtpDialogues,

@@ -9,7 +9,7 @@ import { errorNumbers } from '../results.ts'
 import { connectTimeout, findRule } from './rules.ts'
 
 /**
- * @param words one or two subjects (the second is tried when no rule matches the first) and perhaps an error name
+ * @param words one or two subjects (each rule is tried with the first, then with the second) and perhaps an error name
  * @param sender of `-f`; undefined: rules with a senders list do not match
  */
 export async function retryTest(
@@ -24,12 +24,14 @@ export async function retryTest(
   const fault = name === undefined ? undefined : errorFault(name)
   if (fault !== undefined) return { text: `${fault.message}\n`, exitCode: 1 }
   const error = errorOf(name)
-  for (const subject of [first, second]) {
-    if (subject === undefined) continue
-    const rule = await findRule(context.server.configuration.retry, { subject, ...error, sender }, context)
-    if (rule !== undefined) return { text: `Retry rule: ${ruleText(rule)}\n`, exitCode: 0 }
-  }
-  return { text: 'No retry information found\n', exitCode: 0 }
+  const warning = /[@.]/.test(first)
+    ? ''
+    : `Warning: "${first}" contains no '@' and no '.' characters. It is being \ntreated as a one-component domain, not as a local part.\n\n`
+  // Each line is checked twice, as it is for a host and the domain of the address.
+  const subject = { subject: first, alternative: second, ...error, sender }
+  const rule = await findRule(context.server.configuration.retry, subject, context)
+  if (rule !== undefined) return { text: `${warning}Retry rule: ${ruleText(rule)}\n`, exitCode: 0 }
+  return { text: `${warning}No retry information found\n`, exitCode: 0 }
 }
 
 /** The numbers that an error of this name would have. */
@@ -71,6 +73,7 @@ function ruleText(rule: RetryRule): string {
 }
 
 function intervalText({ rule, cutoff, interval, factor }: RetryInterval): string {
-  const grows = rule === 'G' && factor !== undefined ? `,${factor.toFixed(1)}` : ''
+  const grows =
+    rule === 'G' && factor !== undefined ? `,${Number.isInteger(factor) ? factor.toFixed(1) : factor}` : ''
   return `${rule},${formatInterval(cutoff)},${formatInterval(interval)}${grows}; `
 }

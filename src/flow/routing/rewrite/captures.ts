@@ -14,7 +14,8 @@ function partsOf(pattern: ByteString, address: ByteString): readonly (ByteString
   if (pattern.startsWith('^')) {
     const regex = compileRegex(pattern, { caseless: false })
     const found = 'error' in regex ? undefined : regex.match(address)
-    return found === undefined || 'error' in found ? [address] : found
+    // $0 is the whole address, whatever part of it the expression matched.
+    return found === undefined || 'error' in found ? [address] : [address, ...found.slice(1)]
   }
   const parts: ByteString[] = [address]
   const { localPart, domain } = splitAddress(address)

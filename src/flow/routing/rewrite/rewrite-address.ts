@@ -1,6 +1,6 @@
 /** Rewriting rules applied to one address. Source: Exim manual, chapter 31. */
 import { isFailure } from '../../../base/outcome.ts'
-import { type ByteString, concat, textOf } from '../../../base/text.ts'
+import { type ByteString, concat, taint, textOf } from '../../../base/text.ts'
 import type { RewriteRule } from '../../../language/config/configuration.ts'
 import { splitAddress } from '../../../mail/address.ts'
 import { parseAddress } from '../../../mail/parse-address.ts'
@@ -131,11 +131,23 @@ async function applyRule(
 async function matches(rule: RewriteRule, address: ByteString, context: Context): Promise<boolean> {
   const { ports } = context
   const pattern = await ports.expand(rule.pattern, context)
-  if (isFailure(pattern)) return false
+  if (isFailure(pattern)) {
+    if (pattern.kind !== 'forced') {
+      ports.log.panic(
+        context.message?.id,
+        `failed to expand "${rule.pattern.text}" while checking a list: ${pattern.message}`,
+      )
+    }
+    return false
+  }
   // A separator that no pattern contains keeps its colons from ending it.
   const list = concat(['<\n', pattern])
-  const result = await ports.matchListText('address', list, address, context, { caseful: true })
+  // The case of a domain makes no difference to a pattern; $0 has it as it was written.
+  const { localPart, domain } = splitAddress(address)
+  const lowered = domain === '' ? address : `${localPart}@${domain.toLowerCase()}`
+  const result = await ports.matchListText('address', list, lowered, context, { caseful: true })
   if (result.is !== 'match') return false
-  context.captures = capturesOf(textOf(pattern), address)
+  context.captures = capturesOf(textOf(pattern), lowered)
+  context.captures[0] = taint(address, 'rewritten address')
   return true
 }

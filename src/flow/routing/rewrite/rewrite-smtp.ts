@@ -19,7 +19,15 @@ export async function rewriteSmtp(
     // The data need not be an address, so there is no `$local_part` and no `$domain`.
     const here: Context = { ...context, address: undefined, captures: [] }
     const pattern = await ports.expand(rule.pattern, here)
-    if (isFailure(pattern)) continue
+    if (isFailure(pattern)) {
+      if (pattern.kind !== 'forced') {
+        ports.log.panic(
+          context.message?.id,
+          `failed to expand "${rule.pattern.text}" while checking for SMTP rewriting: ${pattern.message}`,
+        )
+      }
+      continue
+    }
     const matched = await ports.matchListText('string', concat(['<\n', pattern]), now, here, {
       caseful: true,
     })
