@@ -172,7 +172,8 @@ export async function runParent(server: Server, options: ParentOptions): Promise
         return true
       }
       const keepOld = (why: string): void => {
-        if (!decide()) return
+        // At the end of the daemon they are told to go, and their sockets are gone.
+        if (ending || !decide()) return
         log.panic(undefined, `the configuration in force is kept: ${why}`)
         for (const { channel } of fresh) channel.send({ type: 'stop' })
         sockets.keepOnly(generation.map(({ channel }) => channel))
@@ -184,10 +185,7 @@ export async function runParent(server: Server, options: ParentOptions): Promise
         }, firstRestartMs)
       }, startLimitMs)
       for (const worker of fresh) {
-        worker.child.on('exit', () => {
-          // At the end of the daemon it was told to.
-          if (!ending) keepOld('the new worker ended')
-        })
+        worker.child.on('exit', () => keepOld('the new worker ended'))
         worker.child.on('message', (raw: unknown) => {
           const message = raw as FromWorker
           if (message.type === 'failed') keepOld(message.message)
