@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { readConfiguration } from '../src/language/config/read.ts'
+import { loadConfiguration } from '../src/server/configuration-file.ts'
 import { printConfiguration } from '../src/language/config/print.ts'
 import { singleMistakes } from './support/config-mistakes.ts'
 import { fetchExim } from './support/debian.ts'
@@ -170,6 +171,16 @@ const listings: readonly { words: string; apart?: RegExp; secret?: true }[] = [
   },
   { words: 'authenticators' },
 ]
+test('a list read once adds no headers: Exim says so', { skip }, async () => {
+  const text =
+    'begin routers\na:\n driver = redirect\n data = x\n one_time\n headers_add = X: y\n headers_remove = Z\n'
+  const file = join(folder, 'once')
+  writeFileSync(file, `primary_hostname = a.b\nkeep_environment =\n${text}`)
+  const loaded = await loadConfiguration({ files: [file], anyOwner: true })
+  const said = loaded.is === 'read' ? loaded.fatal.map(({ message }) => message) : []
+  assert.deepEqual(said, [`a router: ${eximSays(text)}`])
+})
+
 const noAdministrator = process.getuid?.() === 0 ? false : 'Exim shows this to administrators only'
 for (const { words, apart, secret } of listings) {
   const why = skip === false && secret ? noAdministrator : skip

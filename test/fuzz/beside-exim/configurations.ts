@@ -457,7 +457,7 @@ function reasonFor(text: string, ours: string, theirs: string): string | undefin
   if (ours.startsWith('taken') && theirs.startsWith('taken')) {
     const { mine, others } = listingDifference(ours, theirs)
     if (mine === undefined && others === undefined) return 'options of other versions'
-    return reasons.find(([says, holds]) => says.includes('NUL') && holds(text, [], theirs))?.[0]
+    return reasons.find(([says, holds]) => /NUL|white space/.test(says) && holds(text, [], theirs))?.[0]
   }
   const all = ours.startsWith('taken') ? [] : ours.split('\n')
   return reasons.find(([, holds]) => holds(text, all, theirs))?.[0]

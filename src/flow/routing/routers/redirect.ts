@@ -72,9 +72,10 @@ function check(instance: Instance<object>, report: Report): void {
     complain('"user" or "check_local_user" must be set with "allow_filter"', 'allow_filter')
   }
   if (settings.one_time) {
-    for (const option of ['headers_add', 'headers_remove', 'unseen'] as const) {
-      if (instance.setAt.has(option)) complain(`"${option}" may not be used with "one_time"`, option)
-    }
+    const option = (['headers_add', 'headers_remove'] as const).find((name) => instance.setAt.has(name))
+    if (option !== undefined)
+      complain('"headers_add" and "headers_remove" are not permitted with "one_time"', option)
+    if (instance.setAt.has('unseen')) complain('"unseen" may not be used with "one_time"', 'unseen')
   }
 }
 
