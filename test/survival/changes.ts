@@ -246,15 +246,20 @@ export async function judgeChange(change: Change): Promise<readonly string[]> {
         for (const address of named.split(/[\s,]+/)) told.add(address)
       }
       const ends = new Set(arrived())
-      const isAt = (one: End): boolean =>
-        one.startsWith('fail ') ? told.has(one.slice(5)) : ends.has(one) || told.has(one)
+      // What has come to an address before it fails is enough.
+      const isAt = (one: End): boolean => {
+        const address = one.replace(/^fail /, '')
+        return ends.has(address) || told.has(address)
+      }
       const done = new Set(completed ? change.recipients : claim.envelope.done)
       for (const address of change.recipients) {
         if (!done.has(address) || judged.has(address)) continue
         judged.add(address)
         if (isLed(startOf(address), attempt.world, played, isAt, 0)) continue
         // What a list of `one_time` has put in its place goes on.
-        const put = claim.envelope.recipients.some(({ parent }) => parent !== undefined)
+        const put = played.some(({ configuration }) =>
+          Object.values(configuration.options).includes('one_time'),
+        )
         if (put && !completed) judged.delete(address)
         else if (!put || !played.some((one) => isLed(startOf(address), one, played, isAt, 0)))
           wrong.push(`${address} counts as done in attempt ${number}, and is not`)

@@ -55,8 +55,11 @@ function* judgeMessage(played: Played, one: Submitted, { acts, got, failed }: Fo
   const added = did('-Mar')
   const sure = added.filter(({ status }) => status === 0)
   const ends = new Set(got.map(({ leaf }) => leaf))
-  const isAt = (end: End): boolean =>
-    end.startsWith('fail ') ? failed.has(end.slice(5)) : ends.has(end) || failed.has(end)
+  // What has come to an address before it fails is enough.
+  const isAt = (end: End): boolean => {
+    const address = end.replace(/^fail /, '')
+    return ends.has(address) || failed.has(address)
+  }
   if (!ended) {
     for (const address of one.recipients)
       if (!marked.has(address) && !explained(played, address, one.from, isAt)) yield `lost: ${address}`
