@@ -45,6 +45,7 @@ mail:
 rcpt:
   warn local_parts = single
     control = no_pipelining
+    control = no_enforce_sync
   accept
 quit:
   warn logwrite = as=<$authenticated_sender>
@@ -116,8 +117,17 @@ cram:
     },
     { says: 'encrypted cannot be tested at HELO', steps: ['EHLO cipher', 'QUIT'] },
     {
-      says: 'control = no_pipelining of one message holds for the connection',
-      steps: ['EHLO x', 'MAIL FROM:<a@b.example>', 'RCPT TO:<single@test.example>', 'EHLO x', 'QUIT'],
+      says: 'control = no_pipelining and no_enforce_sync of one message hold for the connection',
+      steps: [
+        'EHLO x',
+        'MAIL FROM:<a@b.example>',
+        'RCPT TO:<single@test.example>',
+        'EHLO x',
+        {
+          send: 'VRFY a@test.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<u@test.example>\r\nRSET\r\nQUIT',
+          replies: 5,
+        },
+      ],
     },
     {
       says: 'bytes beyond ASCII in commands, print_topbitchars',

@@ -157,6 +157,8 @@ export class Session implements DialogueAtWork {
   pipeConnectAllowed = false
   /** `control = no_pipelining`, which lasts as long as the connection, though an ACL about one message set it. */
   pipeliningDisabled = false
+  /** `control = no_enforce_sync` and its opposite last as long, too; undefined: none came with a message. */
+  syncEnforced: boolean | undefined
   /** Refused before the dialogue began. */
   turnedAway = false
   /** Milliseconds; `smtp_receive_timeout`. */
@@ -291,6 +293,7 @@ export class Session implements DialogueAtWork {
     const transaction = this.transaction
     if (why !== undefined) this.incomplete(why)
     if (transaction !== undefined) closeHeld(transaction.message)
+    this.syncEnforced = transaction?.message.controls.enforceSync ?? this.syncEnforced
     this.pipeliningDisabled ||= transaction?.message.controls.disablePipelining === true
     // What AUTH of MAIL says is about one message; a local caller is the same for all.
     if (transaction !== undefined && this.remote) this.connection.authenticatedSender = undefined

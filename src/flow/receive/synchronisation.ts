@@ -21,8 +21,9 @@ export function outOfStep(
   if (pipelining && command?.groupable === 'pipelining') session.pipelined = true
   if (!session.settings.smtp_enforce_sync || !session.remote || session.connection.kind !== 'smtp')
     return false
-  const controls = session.transaction?.message.controls ?? preMailControls(session)
-  if (controls?.enforceSync === false) return false
+  const controls = session.transaction?.message.controls
+  const enforced = controls?.enforceSync ?? session.syncEnforced ?? preMailControls(session)?.enforceSync
+  if (enforced === false) return false
   if (command?.groupable === 'always') return false
   if (command?.groupable === 'pipelining' && pipelining) return false
   // With early pipelining a client may send its greeting, and what follows up to MAIL, at once.

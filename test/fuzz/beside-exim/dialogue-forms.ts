@@ -152,7 +152,7 @@ export const dialogueReasons: readonly Reason[] = [
   },
   { why: 'EHLO that is refused after HELO', when: /^HELO[^]*^EHLO/im },
   { why: 'a parameter with a bad value before another', when: /^MAIL.* SIZE=(?!\d+(?:\s|$)).*=/im },
-  { why: 'EXPN without an address', when: /^EXPN *$/im },
+  { why: 'EXPN without an address', when: /^EXPN *@?$/im },
   {
     why: 'a tab after a verb is borne with, and is no end of the name of HELO',
     when: /^(?:HELO|EHLO|VRFY|EXPN|ETRN|AUTH|NOOP|HELP|RSET|DATA)\t|^[EH][EH]LO .*\t/im,

@@ -91,6 +91,7 @@ async function begin(
   message.controls.suppressLocalFixups = submittedOptions(session).gateway === true
   const before = preMailControls(session)
   if (before !== undefined) Object.assign(message.controls, before)
+  message.controls.enforceSync = session.syncEnforced ?? message.controls.enforceSync
   const context = { ...session.context, message }
   // A local caller who is not trusted cannot choose the envelope sender.
   const chosen = await maySetSender(session.connection, given.address, context)
