@@ -107,6 +107,10 @@ export const singleMistakes: readonly {
   { text: 'begin acl\n accept\n', says: '2:2 missing or malformed ACL name' },
   { text: 'begin acl\na:\n accept\na:\n deny\n', says: '4:1 there are two ACLs called "a"' },
   {
+    text: 'begin routers\na:\n driver = accept\n verify_only\n no_more\n driver = accept\n',
+    says: '6:2 "driver" option set for the second time',
+  },
+  {
     text: 'begin transports\na:\n driver = smtp"\n',
     says: '3:11 transport a: cannot find transport driver "smtp""',
   },

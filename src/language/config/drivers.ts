@@ -134,8 +134,11 @@ export class DriverSection {
     const before = lines.at(-2)
     const isName = /^[\w.-]+(?:[ \t][\w .-]*:|:?)$/.test(before?.text ?? '')
     if (before === undefined || !isName || !isDriver(line) || !lines.slice(0, -2).some(isDriver)) return
-    lines.splice(-2)
     const word = /^\w*/.exec(before.text)?.[0] ?? ''
+    // A switch, such as no_more: then it is the line with the name that is missing.
+    const known = [this.#generic, ...Object.values(this.#drivers).map(({ options }) => options)]
+    if (findOption(word, known) !== undefined) return
+    lines.splice(-2)
     const help = /^\w+$/.test(before.text)
       ? `a colon ends the name of a ${this.#kind}: "${word}:"`
       : `the name of a ${this.#kind} consists of letters, digits and underscores`
