@@ -103,7 +103,6 @@ export function aclStatement({ pick, below }: Random): string {
       'dkim_disable_verify',
       'dsn',
       'nonsense',
-      'wellknown',
       'error',
       'cutthrough_delivery/defer=pass',
     ])

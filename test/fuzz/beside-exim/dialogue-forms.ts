@@ -115,7 +115,7 @@ export const dialogueReasons: readonly Reason[] = [
   { why: 'an empty name in HELO from a host that may say anything', when: /^[EH][EH]LO *$/im },
   {
     why: 'a parameter with a bad or no value behind another',
-    when: /^MAIL[^=\n]*(?:=\S*)?\s+(?:\S+(?:=\S*)? +)?(?:SIZE=(?:\d*[^\d\s]\S*)?|BODY=\S*|AUTH=\S*|\S+=) *$/im,
+    when: /^MAIL[^=\n]*(?:=\S*)?\s+(?:\S+(?:=\S*)?\s+)?(?:SIZE=(?:\d*[^\d\s]\S*)?|BODY=\S*|AUTH=\S*|\S+=) *$/im,
   },
   {
     why: 'early input is shown beyond a NUL',
@@ -136,7 +136,6 @@ export const dialogueReasons: readonly Reason[] = [
   { why: 'BDAT with more than a number', when: /^&?BDAT[ \t]+\d+[^\d\s]/im },
   { why: 'NOTIFY twice, once without a value', when: /NOTIFY(?:=\S*)?[ \t].*NOTIFY/i },
   { why: 'a colon after a route that has its colon', when: /@[\w.]+:[^>\n]*:/ },
-  { why: 'a domain literal in EXPN', when: /^EXPN.*\[/im },
   {
     why: 'the log tells of PRDR when recipients were asked for',
     even: (text) => text.replaceAll(/ PRDR S=/g, ' S='),
@@ -152,7 +151,7 @@ export const dialogueReasons: readonly Reason[] = [
   },
   { why: 'EHLO that is refused after HELO', when: /^HELO[^]*^EHLO/im },
   { why: 'a parameter with a bad value before another', when: /^MAIL.* SIZE=(?!\d+(?:\s|$)).*=/im },
-  { why: 'EXPN without an address', when: /^EXPN *@?$/im },
+  { why: 'EXPN of what is no address', when: /^EXPN/im, theirs: /^553 .*is undeliverable/m },
   {
     why: 'a tab after a verb is borne with, and is no end of the name of HELO',
     when: /^(?:HELO|EHLO|VRFY|EXPN|ETRN|AUTH|NOOP|HELP|RSET|DATA)\t|^[EH][EH]LO .*\t/im,
