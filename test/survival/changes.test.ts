@@ -110,6 +110,16 @@ const cases: readonly {
     attempts: [{ aliases: { one: 'x@u.test' }, waits: ['archive'] }],
     come: ['archive x', 'x'],
   },
+  {
+    says: 'a list that failed at its end and has to wait as a whole later is not done',
+    recipients: ['one@a.test'],
+    attempts: [
+      { aliases: { one: 'x@l.test, :fail: gone' }, waits: ['x'] },
+      { aliases: { one: ':defer: later' } },
+      { aliases: { one: 'x@l.test' } },
+    ],
+    come: ['x'],
+  },
 ]
 for (const { says, recipients, attempts, come } of cases)
   test(says, async () => assert.deepEqual((await play(recipients, attempts)).sort(), come))

@@ -101,9 +101,13 @@ export class Marks {
   }
 
   /** It has failed in an attempt before: once is enough. */
-  isReported(unrouted: Omit<Keyed, 'uniqueKey'> & { readonly address: ByteString }): boolean {
-    const { address, ancestors } = unrouted
-    return this.#done.has(ancestors.length === 0 ? failedItself(address) : this.unroutedKey(unrouted))
+  isReported(
+    unrouted: Omit<Keyed, 'uniqueKey'> & { readonly address: ByteString; readonly is: 'failed' | 'deferred' },
+  ): boolean {
+    const { address, ancestors, is } = unrouted
+    if (ancestors.length > 0) return this.#done.has(this.unroutedKey(unrouted))
+    // One that has to wait now waits, with what the rest of its list was to get.
+    return is === 'failed' && this.#done.has(failedItself(address))
   }
 
   /** A descendant of the recipient (or itself, under its own key) has to be dealt with. */
