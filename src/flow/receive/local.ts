@@ -257,7 +257,10 @@ async function applyUucpSender(work: Work): Promise<void> {
   const plain = typeof text === 'string' ? text : text.text
   const given = readSender(plain, addressOptions(settings, false), context.server.qualifyDomain)
   if ('problem' in given) return
-  transaction.message.sender = given.address
+  const { message } = transaction
+  message.rawSender = given.address
+  message.sender =
+    (await session.services.rewriting?.sender(given.address, transaction.context)) ?? given.address
   transaction.message.local = false
   submission.connection.authenticatedSender = undefined
 }
