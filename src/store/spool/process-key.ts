@@ -9,7 +9,6 @@ import {
   readProc,
   readSmallFile,
   removeQuietly,
-  renameFile,
   unlinkFile,
   writeSmallFile,
 } from './disk.ts'
@@ -103,23 +102,37 @@ export async function takeLock(
       if (errorCode(error) !== 'EEXIST') throw error
     }
     const holder = readSmallFile(lock)?.toString()
-    if (holder !== undefined && !isAlive(holder)) {
-      takeAway(folder, name, key, holder)
-      continue
-    }
+    if (holder !== undefined && !isAlive(holder) && takeAway(folder, name, key, holder, owner)) continue
     if (Date.now() > until) throw new Error(`${lock} is held by process ${holder ?? 'unknown'}`)
     await new Promise((resolve) => setTimeout(resolve, pause))
   }
 }
 
-/** Removes the lock of a dead holder, unless another was quicker and the lock is a new one by now. */
-function takeAway(folder: string, name: string, key: ProcessKey, holder: string): void {
-  const aside = `${folder}/${name}.old.${key}`
+/**
+ * Removes the lock of a dead holder. Who may do so is the one that has the right to it, a lock of its own for each dead holder: so what is
+ * removed is what was looked at, and never the lock that another one has taken by now.
+ * @returns false: another one is doing so
+ */
+function takeAway(
+  folder: string,
+  name: string,
+  key: ProcessKey,
+  holder: string,
+  owner: FileOwner | undefined,
+): boolean {
+  const right = `${name}.of.${holder.replaceAll(/[^\w.]/g, '_').slice(0, 100)}`
+  const mine = `${right}.${key}`
+  writeSmallFile(folder, mine, key, owner)
   try {
-    renameFile(`${folder}/${name}`, aside)
-    if (readSmallFile(aside)?.toString() !== holder) linkFile(aside, `${folder}/${name}`)
+    linkFile(`${folder}/${mine}`, `${folder}/${right}`)
   } catch (error) {
-    if (!['ENOENT', 'EEXIST'].includes(errorCode(error))) throw error
+    if (errorCode(error) !== 'EEXIST') throw error
+    const other = readSmallFile(`${folder}/${right}`)?.toString()
+    return other !== undefined && !isAlive(other) && takeAway(folder, right, key, other, owner)
+  } finally {
+    removeQuietly(`${folder}/${mine}`)
   }
-  removeQuietly(aside)
+  if (readSmallFile(`${folder}/${name}`)?.toString() === holder) removeQuietly(`${folder}/${name}`)
+  removeQuietly(`${folder}/${right}`)
+  return true
 }
