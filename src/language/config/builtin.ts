@@ -9,7 +9,7 @@ import type { DriverTable, Registries } from './registries.ts'
 
 /** How their names begin: most configurations name none of them, so that they need not be made. */
 export const builtinBeginning =
-  /^_(?:HAVE|LKUP|EXP_(?:ITEM|OP|COND|VAR)|LOG|ACL_(?:COND|MOD)|OPT|DRIVER|CRYPTO_SIGN|DKIM|RESUME)_/
+  /^_(?:HAVE|LKUP|EXP_(?:ITEM|OP|COND|VAR)|LOG|ACL_(?:COND|MOD)|OPT|DRIVER|CRYPTO_(?:HASH|SIGN)|DKIM|RESUME)_/
 
 export function builtinMacros(registries: Registries): ReadonlyMap<string, ByteString> {
   const macros = new Map<string, ByteString>()

@@ -33,7 +33,7 @@ const base62 = `0123456789${letters.toUpperCase()}${letters}`
 const base32 = `${letters}234567`
 
 function toBase(digits: string, alphabet: string, name: string): string | Failure {
-  if (!/^\s*\+?\d{0,40}$/.test(digits)) {
+  if (!/^(?:\s*\+?\d{1,40})?$/.test(digits)) {
     return failure(`argument for ${name} operator is "${digits}", which is not a decimal number`)
   }
   let value = BigInt(digits === '' ? '0' : digits)
