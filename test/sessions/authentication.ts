@@ -6,7 +6,7 @@ const plain = (text: string): string => Buffer.from(text, 'latin1').toString('ba
 const good = plain('\0joe\0secret')
 const bad = plain('\0joe\0wrong')
 
-const authenticators = `begin authenticators
+export const authenticators = `begin authenticators
 plain:
   driver = plaintext
   public_name = PLAIN

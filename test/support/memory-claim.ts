@@ -92,3 +92,18 @@ export function envelopeOf(
     ...parts,
   }
 }
+
+export class Death extends Error {}
+
+/** A spool whose process dies at a write: after `left` more, the last one `written` or not. */
+export class MortalClaim extends MemoryClaim {
+  left = Number.POSITIVE_INFINITY
+  written = true
+
+  override async record(update: MessageUpdate): Promise<void> {
+    if (this.left-- > 0) return super.record(update)
+    if (this.left < -1) throw new Death()
+    if (this.written) await super.record(update)
+    throw new Death()
+  }
+}

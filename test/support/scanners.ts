@@ -211,15 +211,36 @@ export interface StandIn {
   close(): Promise<void>
 }
 
-/** @param greets what is said at once */
-async function standInLines(greets: string, answer: (line: string) => string | null): Promise<StandIn> {
+/** @param talk what is done with each connection; it notes what was `asked` */
+async function listening(talk: (socket: Socket, asked: string[]) => void, where?: string): Promise<StandIn> {
   const asked: string[] = []
   const open = new Set<Socket>()
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
     open.add(socket)
-    let held = ''
     socket.on('error', () => undefined)
     socket.on('close', () => open.delete(socket))
+    talk(socket, asked)
+  })
+  await new Promise<void>((resolve) => {
+    if (where === undefined) server.listen(0, '127.0.0.1', resolve)
+    else server.listen(where, resolve)
+  })
+  if (where !== undefined) chmodSync(where, 0o777)
+  const address = server.address()
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    asked,
+    close() {
+      for (const socket of open) socket.destroy()
+      return new Promise((resolve) => server.close(() => resolve()))
+    },
+  }
+}
+
+/** @param greets what is said at once */
+function standInLines(greets: string, answer: (line: string) => string | null): Promise<StandIn> {
+  return listening((socket, asked) => {
+    let held = ''
     socket.on('end', () => socket.end())
     socket.write(greets)
     socket.on('data', (bytes: Buffer) => {
@@ -235,18 +256,6 @@ async function standInLines(greets: string, answer: (line: string) => string | n
       }
     })
   })
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const address = server.address()
-  return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
-    asked,
-    close() {
-      for (const socket of open) socket.destroy()
-      return new Promise((resolve) => server.close(() => resolve()))
-    },
-  }
 }
 
 /** What stands in the copy of a message, by the path of its folder or its file. */
@@ -281,18 +290,10 @@ export function standInSophie(where: string): Promise<StandIn> {
 }
 
 /** @param answer what to say once this much has been sent; undefined: wait for more; null: never answer */
-async function standIn(
-  answer: (sent: string) => string | undefined | null,
-  where?: string,
-): Promise<StandIn> {
-  const asked: string[] = []
-  const open = new Set<Socket>()
-  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
-    open.add(socket)
+function standIn(answer: (sent: string) => string | undefined | null, where?: string): Promise<StandIn> {
+  return listening((socket, asked) => {
     let sent = ''
     let done = false
-    socket.on('error', () => undefined)
-    socket.on('close', () => open.delete(socket))
     socket.on('data', (bytes: Buffer) => {
       sent += bytes.toString('latin1')
       const says = done ? undefined : answer(sent)
@@ -301,21 +302,7 @@ async function standIn(
       asked.push(sent)
       if (says !== null) socket.end(says, 'latin1')
     })
-  })
-  await new Promise<void>((resolve) => {
-    if (where === undefined) server.listen(0, '127.0.0.1', resolve)
-    else server.listen(where, resolve)
-  })
-  if (where !== undefined) chmodSync(where, 0o777)
-  const address = server.address()
-  return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
-    asked,
-    close() {
-      for (const socket of open) socket.destroy()
-      return new Promise((resolve) => server.close(() => resolve()))
-    },
-  }
+  }, where)
 }
 
 /** What the message orders: `SAY:text` with `\n`, `\r`, `\t` and `\0`; `SILENT` for nothing at all. */

@@ -6,9 +6,8 @@ import { mkdtempSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMemoryHints } from '../../src/store/hints/index.ts'
-import type { MessageUpdate } from '../../src/store/spool/api.ts'
 import { deliveryWorld } from '../support/delivery-world.ts'
-import { envelopeOf, MemoryClaim } from '../support/memory-claim.ts'
+import { Death, envelopeOf, MortalClaim } from '../support/memory-claim.ts'
 import { startSink } from '../support/smtp-sink.ts'
 import {
   createRandom,
@@ -159,21 +158,6 @@ t_file:
 begin retry
 * * F,2h,15m
 `
-}
-
-class Death extends Error {}
-
-/** A spool whose process dies at a write. */
-class MortalClaim extends MemoryClaim {
-  left = Number.POSITIVE_INFINITY
-  written = true
-
-  override async record(update: MessageUpdate): Promise<void> {
-    if (this.left-- > 0) return super.record(update)
-    if (this.left < -1) throw new Death()
-    if (this.written) await super.record(update)
-    throw new Death()
-  }
 }
 
 /** Attempts without trouble in the last world. */

@@ -6,10 +6,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { MessageUpdate } from '../../src/store/spool/api.ts'
 import { createRandom, type Random } from '../fuzz/random.ts'
 import { deliveryWorld } from '../support/delivery-world.ts'
-import { envelopeOf, MemoryClaim } from '../support/memory-claim.ts'
+import { Death, envelopeOf, MortalClaim } from '../support/memory-claim.ts'
 import { startSink } from '../support/smtp-sink.ts'
 
 /** The domain of an address says which router takes it; one without an entry there goes to a transport. */
@@ -167,21 +166,6 @@ t_pipe:
 begin retry
 * * F,2h,15m
 `
-}
-
-class Death extends Error {}
-
-/** A spool whose process dies at a write. */
-class MortalClaim extends MemoryClaim {
-  left = Number.POSITIVE_INFINITY
-  written = true
-
-  override async record(update: MessageUpdate): Promise<void> {
-    if (this.left-- > 0) return super.record(update)
-    if (this.left < -1) throw new Death()
-    if (this.written) await super.record(update)
-    throw new Death()
-  }
 }
 
 export interface Outcome {

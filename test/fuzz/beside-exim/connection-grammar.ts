@@ -3,6 +3,7 @@ import type { Zone } from '../../support/dns-server.ts'
 import type { Random } from '../random.ts'
 import { aclStatement, randomAcls } from './acl-grammar.ts'
 import { dialogue, seen, settings as dialogueSettings } from './smtp-grammar.ts'
+import { authenticators } from '../../sessions/authentication.ts'
 
 const a = (...addresses: string[]): Zone[string] => addresses.map((data) => ({ type: 'A', data }))
 const txt = (data: string): Zone[string] => [{ type: 'TXT', data }]
@@ -115,36 +116,7 @@ begin transports
 nowhere:
   driver = appendfile
   file = /dev/null
-begin authenticators
-plain:
-  driver = plaintext
-  public_name = PLAIN
-  server_prompts = :
-  server_condition = \${if and{{eq{$auth2}{joe}}{eq{$auth3}{secret}}}}
-  server_set_id = $auth2
-login:
-  driver = plaintext
-  public_name = LOGIN
-  server_prompts = Username:: : Password::
-  server_condition = \${if and{{eq{$auth1}{joe}}{eq{$auth2}{secret}}}}
-  server_set_id = $auth1
-waits:
-  driver = plaintext
-  public_name = WAITS
-  server_prompts = :
-  server_condition = \${if eq{$auth1}{x}{maybe}{perhaps}}
-hidden:
-  driver = plaintext
-  public_name = HIDDEN
-  server_advertise_condition = no
-  server_prompts = :
-  server_condition = yes
-cram:
-  driver = cram_md5
-  public_name = CRAM-MD5
-  server_secret = secret
-  server_set_id = $auth1
-`
+${authenticators}`
 }
 
 const moreSettings: readonly (readonly string[])[] = [
@@ -226,8 +198,8 @@ export function connectionDialogue(random: Random): string[] {
       ['AUTH CRAM-MD5', credentials('joe')],
       ['AUTH CRAM-MD5', '*'],
       ['AUTH CRAM-MD5 x'],
-      [`AUTH WAITS ${credentials('x')}`],
-      [`AUTH WAITS ${credentials('y')}`],
+      [`AUTH DEFER ${credentials('x')}`],
+      [`AUTH DEFER ${credentials('y')}`],
       ['AUTH HIDDEN ='],
       ['AUTH NONE'],
       ['auth plain', plain],
